@@ -1,0 +1,1 @@
+"""A CDN edge and origin for live video: RTMP in and out, HTTP-FLV and HLS out."""

@@ -1,0 +1,1 @@
+"""Admin pages: text, HTML or JSON from one data function each."""

@@ -1,0 +1,1 @@
+"""Control gRPC: a thin service over hub and upstream."""

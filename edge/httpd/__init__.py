@@ -1,0 +1,1 @@
+"""HTTP outputs on aiohttp."""

@@ -1,0 +1,1 @@
+"""Live streams of this process: who publishes, who plays, what is cached."""

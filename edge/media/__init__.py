@@ -1,0 +1,1 @@
+"""What flows: frames, codec headers and containers; pure functions and muxers."""

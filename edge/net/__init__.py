@@ -1,0 +1,1 @@
+"""Sockets: the listener, detection, and the shells around the protocol sessions."""

@@ -1,0 +1,37 @@
+"""Settings of sockets, listener and fan-out; frozen, given by the caller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NetConfig:
+    """Times in milliseconds unless the name says otherwise, sizes in bytes.
+
+    The fields bear the names of the flags that set them. A time of 0 switches
+    that limit off.
+    """
+
+    port: int = 8079
+    internal_port: int = -1
+    listen: tuple[int, ...] = ()
+    bind: tuple[str, ...] = ()
+    server_idle_timeout: int = -1
+    accept_per_turn: int = 64
+    reserved_fds: int = 64
+    max_connections: int = 0
+    max_connections_per_ip: int = 0
+    protocol_detect_timeout_ms: int = 5000
+    tcp_user_timeout_ms: int = 35000
+    send_timeout_ms: int = 30000
+    slow_player_max_jumps: int = 5
+    max_player_buffer_bytes: int = 4194304
+    socket_max_unwritten_bytes: int = 67108864
+    flush_interval_ms: int = -1
+    flush_cpu_pct: int = 15
+    ingest_tick_ms: int = 20
+    parse_budget_us: int = 5000
+    end_flush_ms: int = 2000
+    reject_linger_ms: int = 100
+    max_publish_kbps: int = 0

@@ -1,0 +1,1 @@
+"""Pull and push: choose a server, connect, retry, share connections."""

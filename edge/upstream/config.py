@@ -1,0 +1,42 @@
+"""Settings of pulls and pushes; frozen, given by the caller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamConfig:
+    """Times in milliseconds unless the name says otherwise.
+
+    The fields bear the names of the flags that set them.
+    """
+
+    proxy_to: str = ""
+    proxy_lb: str = ""
+    cdn_merge_to: str = ""
+    cdn_merge_lb: str = ""
+    share_play_connection: bool = True
+    share_publish_connection: bool = True
+    unified_play_connections: bool = False
+    simplified_rtmp_play: bool = False
+    timeout_ms: int = 1000
+    connect_timeout_ms: int = -1
+    fast_retry_count: int = 2
+    retry_interval_ms: int = 1000
+    max_retry_duration_ms: int = -1
+    pull_wait_for_stream: bool = True
+    pull_nodata_timeout_ms: int = 10000
+    publisher_return_ms: int = 10000
+    first_data_timeout_ms: int = 3000
+    upstream_stall_timeout_ms: int = 5000
+    disable_server_duration: int = 5
+    max_connects_per_s: int = 50
+    max_pulls: int = 10000
+    max_redirects: int = 3
+    max_forward_hops: int = 4
+
+    @property
+    def effective_connect_timeout_ms(self) -> int:
+        """TCP connect timeout: a third of ``timeout_ms`` unless set above 0."""
+        return self.connect_timeout_ms if self.connect_timeout_ms > 0 else self.timeout_ms // 3

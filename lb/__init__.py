@@ -1,0 +1,1 @@
+"""Load balancers: choose one server out of a list. Useful without ``edge``."""

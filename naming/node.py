@@ -1,0 +1,27 @@
+"""A server as a naming service knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ServerNode:
+    """One server: where it is and what its source said of it.
+
+    Equality is endpoint and tag: the same endpoint with two tags is two servers.
+
+    Attributes:
+        host: numeric IPv4 or IPv6 address (no brackets).
+        port: TCP port, 0-65535.
+        tag: free text of the source; balancers with weights read it as a number.
+    """
+
+    host: str
+    port: int
+    tag: str = ""
+
+    @property
+    def endpoint(self) -> str:
+        """``a.b.c.d:port`` or ``[v6]:port``: the text that consistent hashing hashes."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

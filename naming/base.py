@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from naming.node import ServerNode
@@ -12,13 +14,62 @@ class NamingError(Exception):
     """A naming URL or its source cannot be used; the text says which part."""
 
 
+@dataclass(frozen=True, slots=True)
+class NamingOptions:
+    """Settings shared by the naming services; the fields bear the names of the flags that set them.
+
+    Attributes:
+        ns_access_interval: seconds between two questions to a source that is polled.
+        dns_timeout_ms: how long one lookup of a name may take, in milliseconds.
+        ns_max_servers: servers kept of one answer; bounds memory and work per selection.
+        ns_ignore_empty_list: an empty answer keeps the last list.
+    """
+
+    ns_access_interval: int = 5
+    dns_timeout_ms: int = 5000
+    ns_max_servers: int = 1024
+    ns_ignore_empty_list: bool = True
+
+
+class AddressResolver(Protocol):
+    """Turns a host name into numeric addresses."""
+
+    async def resolve(self, host: str) -> Sequence[str]:
+        """Return at least one numeric address, IPv4 before IPv6.
+
+        Raises NamingError when there is none, or no answer in time.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NamingContext:
+    """What a naming service is given to work with.
+
+    Attributes:
+        options: the settings.
+        resolver: looks up host names.
+        on_failure: told, in words, of each round that gave no answer.
+        sleep: waits a number of seconds.
+    """
+
+    options: NamingOptions
+    resolver: AddressResolver
+    on_failure: Callable[[str], None]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
 class NamingService(Protocol):
-    """Watches one name.
+    """Watches one name; made by its registered class from a ``NamingContext``.
 
     ``watch`` yields the full list each time it has a good answer (not only when
     it changed) and never ends; it raises only ``NamingError`` and only for a
     name that can never work. Outages are retried inside and yield nothing.
     """
+
+    def check_name(self, name: str) -> None:
+        """Raise NamingError when the text of ``name`` can never work; looks nothing up."""
+        ...
 
     def watch(self, name: str) -> AsyncIterator[Sequence[ServerNode]]:
         """Follow ``name``, the text after ``scheme://``, verbatim."""

@@ -1,0 +1,70 @@
+"""The round-robin balancer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from lb.base import BalancerError, SelectRequest
+from lb.registry import Entropy, register
+from naming.node import ServerNode
+
+# Strides are primes of this range: above any list length, so coprime with it, and
+# far enough apart that two processes seldom walk in step.
+_SMALLEST_STRIDE = 36809
+_LARGEST_STRIDE = 41579
+
+
+@cache
+def strides() -> tuple[int, ...]:
+    """The primes from which a stride is drawn, in rising order."""
+    return tuple(
+        number
+        for number in range(_SMALLEST_STRIDE, _LARGEST_STRIDE + 1)
+        if all(number % divisor for divisor in range(2, math.isqrt(number) + 1))
+    )
+
+
+@register("rr")
+class RoundRobin:
+    """Walk the list with a fixed random stride from a random start.
+
+    Each server is visited once per ``len(servers)`` picks, though not in list
+    order, so that many processes with one list do not all begin with its head.
+
+    The last server of a walk that is up is taken even when it was tried before
+    (``excluded``). brpc does so only when it stands at the very last step and
+    otherwise reports that all are down; to try again is what a player needs.
+    """
+
+    __slots__ = ("_entropy", "_offset", "_stride")
+
+    def __init__(self, params: Mapping[str, str], entropy: Entropy) -> None:
+        if params:
+            raise BalancerError(f'not acted on yet: parameter "{next(iter(params))}" of load balancer "rr"')
+        self._entropy = entropy
+        self._stride = 0
+        self._offset = 0
+
+    def select(self, servers: Sequence[ServerNode], request: SelectRequest) -> ServerNode | None:
+        """Return the next server that is up, or None when none is."""
+        count = len(servers)
+        if count == 0:
+            return None
+        if self._stride == 0:
+            self._stride = strides()[self._entropy(len(strides()))]
+            self._offset = self._entropy(count)
+        last_chance = None
+        for _ in range(count):
+            self._offset = (self._offset + self._stride) % count
+            server = servers[self._offset]
+            if server in request.unavailable:
+                continue
+            if server not in request.excluded:
+                return server
+            last_chance = server
+        return last_chance
+
+    def feedback(self, server: ServerNode, latency_ms: float, is_ok: bool) -> None:
+        """Learn nothing: turns do not depend on results."""

@@ -1,0 +1,207 @@
+"""What all naming services share: order, bounds, keeping the last list, telling what changed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from typing import cast
+
+from naming import registry
+from naming.base import AddressResolver, NamingContext, NamingError, NamingOptions, NamingService
+from naming.endpoint import is_usable
+from naming.node import ServerNode
+from naming.resolver import Resolver
+from naming.static import StaticService
+from naming.url import Address
+
+_log = logging.getLogger(__name__)
+
+# Repeats of one warning are summed up for this long.
+_WARN_INTERVAL_S = 60.0
+
+OnUpdate = Callable[[tuple[ServerNode, ...]], None]
+
+
+def sort_key(node: ServerNode) -> tuple[int, int, int, str]:
+    """The order of brpc's lists: it decides who is first for rr and who wins a tie on a hash ring.
+
+    IPv4 addresses compare as the little-endian number of their network-order
+    bytes (10.0.1.1 < 10.0.0.2), IPv6 ones stand behind them; then port, then tag.
+    """
+    address = ipaddress.ip_address(node.host)
+    order = "little" if address.version == 4 else "big"
+    return address.version, int.from_bytes(address.packed, order), node.port, node.tag  # type: ignore[arg-type]
+
+
+class Watcher:
+    """Follows one address and hands on each *changed* list of servers.
+
+    The list is sorted, free of repeats and of addresses nobody can connect to,
+    and holds at most ``ns_max_servers``. Outages keep it; so do empty answers
+    unless ``ns_ignore_empty_list`` is off. ``servers`` is the list in force.
+
+    Attributes:
+        failed_count: rounds of the source without an answer (``ns_failed``).
+        empty_count: empty answers that were not applied (``ns_empty``).
+        fault: why the address can never work, or "".
+    """
+
+    __slots__ = (
+        "_accepts",
+        "_answered",
+        "_context",
+        "_empty_warning",
+        "_failed_warning",
+        "_label",
+        "_name",
+        "_on_update",
+        "_options",
+        "_service",
+        "_task",
+        "_trim_warning",
+        "empty_count",
+        "failed_count",
+        "fault",
+        "has_answer",
+        "servers",
+    )
+
+    def __init__(
+        self,
+        address: Address,
+        on_update: OnUpdate,
+        *,
+        options: NamingOptions | None = None,
+        resolver: AddressResolver | None = None,
+        accepts: Callable[[ServerNode], bool] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """``on_update`` is called on the loop; servers that ``accepts`` refuses are left out.
+
+        Raises NamingError for a scheme that is not built.
+        """
+        self._options = options or NamingOptions()
+        resolver = resolver or Resolver(timeout_ms=self._options.dns_timeout_ms)
+        self._context = NamingContext(self._options, resolver, self._note_failure, sleep)
+        self._service: NamingService
+        if address.is_plain:
+            host = f"[{address.host}]" if ":" in address.host else address.host
+            self._service, self._name = StaticService(self._context), f"{host}:{address.port}"
+        else:
+            self._service, self._name = registry.create(address.scheme, self._context), address.name
+        self._label = f'{type(self._service).__name__}("{self._name}")'
+        self._on_update = on_update
+        self._accepts = accepts
+        self._task: asyncio.Task[None] | None = None
+        self._answered = asyncio.Event()
+        self._failed_warning = _Warning("ns_failed")
+        self._empty_warning = _Warning("ns_empty")
+        self._trim_warning = _Warning("ns_trimmed")
+        self.servers: tuple[ServerNode, ...] = ()
+        self.has_answer = False
+        self.failed_count = 0
+        self.empty_count = 0
+        self.fault = ""
+
+    async def start(self, *, within_ms: int = 5000) -> bool:
+        """Begin, and wait for the first answer or first failure, no longer than ``within_ms``.
+
+        Returns whether there is an answer. Without one the list is empty and
+        following goes on.
+        """
+        if self._task is None:
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self._run(), name=f"naming {self._label}")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_ms / 1000):
+                await self._answered.wait()
+        if not self.has_answer:
+            _log.warning("%s: no answer yet, starting with an empty list", self._label)
+        return self.has_answer
+
+    async def close(self) -> None:
+        """Stop following; the list stays as it is. Safe to call again."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def apply(self, answer: Iterable[ServerNode]) -> None:
+        """Take one full answer of the source."""
+        servers = self._trim(answer)
+        was_first = not self.has_answer
+        self.has_answer = True
+        self._answered.set()
+        if not servers and self.servers and self._options.ns_ignore_empty_list:
+            self.empty_count += 1
+            self._empty_warning.note(f"{self._label}: empty answer, keeping {len(self.servers)} servers")
+            return
+        if not servers and was_first:
+            _log.warning("%s: the first answer has no servers", self._label)
+        added, removed = set(servers) - set(self.servers), set(self.servers) - set(servers)
+        self.servers = servers
+        if added or removed:
+            halves = [f"{word} {len(nodes)}" for word, nodes in (("added", added), ("removed", removed)) if nodes]
+            _log.info("%s: %s", self._label, " ".join(halves))
+            self._on_update(servers)
+
+    async def _run(self) -> None:
+        """Follow the name for ever; a fault of a service's own code is logged and tried again."""
+        while True:
+            try:
+                answers = cast(AsyncGenerator[Sequence[ServerNode], None], self._service.watch(self._name))
+                async with contextlib.aclosing(answers):
+                    async for answer in answers:
+                        self.apply(answer)
+            except NamingError as error:
+                self.fault = str(error)
+                _log.error("%s can never work: %s", self._label, error)
+                self._answered.set()
+                return
+            except Exception:
+                _log.exception("%s: the naming service failed", self._label)
+                self._note_failure("internal error")
+            await self._context.sleep(self._options.ns_access_interval)
+
+    def _trim(self, answer: Iterable[ServerNode]) -> tuple[ServerNode, ...]:
+        """Sort, merge repeats, and leave out what cannot be used."""
+        distinct = set(answer)
+        usable = [node for node in distinct if is_usable(node.host, node.port)]
+        accepted = [node for node in usable if self._accepts is None or self._accepts(node)]
+        if len(accepted) < len(distinct):
+            self._trim_warning.note(
+                f"{self._label}: {len(distinct) - len(usable)} unusable servers and "
+                f"{len(usable) - len(accepted)} of our own addresses left out"
+            )
+        limit = self._options.ns_max_servers
+        if len(accepted) > limit:
+            self._trim_warning.note(f"{self._label}: {len(accepted)} servers, only {limit} are used")
+        return tuple(sorted(accepted, key=sort_key)[:limit])
+
+    def _note_failure(self, detail: str) -> None:
+        self.failed_count += 1
+        self._failed_warning.note(f"{self._label}: {detail}; keeping {len(self.servers)} servers")
+        self._answered.set()
+
+
+class _Warning:
+    """One kind of warning, written at most once a minute with the count of what was left unsaid."""
+
+    __slots__ = ("_kind", "_quiet_count", "_quiet_until")
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._quiet_until = float("-inf")
+        self._quiet_count = 0
+
+    def note(self, text: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if now < self._quiet_until:
+            self._quiet_count += 1
+            return
+        _log.warning("reason=%s %s (%d more since)", self._kind, text, self._quiet_count)
+        self._quiet_until = now + _WARN_INTERVAL_S
+        self._quiet_count = 0

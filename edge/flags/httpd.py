@@ -1,0 +1,198 @@
+"""Flags of HTTP, HLS, HTTP/2 and gRPC."""
+
+from __future__ import annotations
+
+from edge.flags.registry import FlagValues, define_bool, define_int32, define_int64, define_string, pick
+from edge.httpd.config import HttpConfig
+
+_TOPIC = "httpd"
+_HLS = "hls"
+_GRPC = "grpc"
+
+define_int32(
+    "http_header_timeout_ms",
+    10000,
+    "Answer 408 to a request whose head takes longer, counted from its first byte.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    is_zero_off=True,
+    lower=0,
+)
+define_int32(
+    "http_max_header_bytes",
+    32768,
+    "Longest head of a request.",
+    topic=_TOPIC,
+    unit="bytes",
+    is_reloadable=True,
+    lower=1024,
+    upper=1048576,
+)
+define_int32(
+    "http_max_body_bytes",
+    1048576,
+    "Longest body of a request; not above -max_body_size.",
+    topic=_TOPIC,
+    unit="bytes",
+    is_reloadable=True,
+    lower=0,
+)
+define_int64(
+    "max_body_size",
+    67108864,
+    "Longest body of any message of a protocol other than RTMP.",
+    topic=_TOPIC,
+    unit="bytes",
+    lower=0,
+)
+define_int32(
+    "http_keepalive_ms",
+    60000,
+    "Close an HTTP connection that waits longer for its next request.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    is_zero_off=True,
+    lower=0,
+)
+define_int32(
+    "http_max_requests",
+    10000,
+    "Requests answered on one connection before it is closed.",
+    topic=_TOPIC,
+    is_reloadable=True,
+    lower=1,
+)
+define_int32(
+    "write_stall_timeout_ms",
+    10000,
+    "Close an HTTP connection that takes no byte of a finite answer for this long; players have -send_timeout_ms.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    is_zero_off=True,
+    lower=0,
+)
+define_int32(
+    "http_body_compress_threshold",
+    512,
+    "Pages from this size on are compressed for clients that accept it.",
+    topic=_TOPIC,
+    unit="bytes",
+    lower=0,
+)
+define_string(
+    "cdn_probe_file",
+    "baidu-cdn-probe.gif",
+    "Path, without its leading slash, that answers the probe of a CDN.",
+    topic=_TOPIC,
+)
+
+define_int64("ts_duration_ms", 1042, "Intended length of an HLS segment.", topic=_HLS, unit="ms", lower=100)
+define_int64(
+    "ts_max_stored",
+    32,
+    "HLS segments kept per stream, and most entries of a playlist.",
+    topic=_HLS,
+    lower=1,
+    upper=10000,
+)
+define_int64(
+    "ts_pre_generated",
+    3,
+    "Future HLS segments named in a playlist before they exist; below -ts_max_stored.",
+    topic=_HLS,
+    lower=0,
+    upper=10000,
+)
+define_int64(
+    "get_media_playlist_times",
+    20,
+    "Attempts to build a playlist, -retry_interval_ms apart, before the request fails.",
+    topic=_HLS,
+    is_reloadable=True,
+    lower=1,
+    upper=10000,
+)
+define_bool(
+    "use_host_in_m3u8",
+    True,
+    "With a merge tier, the URLs of a master playlist name the request's host; false: this machine's address and port.",
+    topic=_HLS,
+    is_reloadable=True,
+)
+define_bool(
+    "hls_user_session", False, "Give every HLS client an id of its own; playlists then cannot be cached.", topic=_HLS
+)
+define_int32("hls_max_users", 100000, "Most ids of HLS clients at a time.", topic=_HLS, is_reloadable=True, lower=1)
+define_int32(
+    "hls_segment_wait_ms",
+    10000,
+    "Longest wait of a request for a segment that is being made.",
+    topic=_HLS,
+    unit="ms",
+    is_reloadable=True,
+    is_zero_off=True,
+    lower=0,
+)
+define_int32(
+    "hls_playlist_wait_ms",
+    3000,
+    "Longest wait of a request for the first playlist of a stream.",
+    topic=_HLS,
+    unit="ms",
+    is_reloadable=True,
+    is_zero_off=True,
+    lower=0,
+)
+define_int32(
+    "hls_max_segment_bytes",
+    52428800,
+    "A segment is cut at this size.",
+    topic=_HLS,
+    unit="bytes",
+    is_reloadable=True,
+    lower=65536,
+)
+
+define_int32(
+    "h2_max_concurrent_streams",
+    100,
+    "Requests in progress on one HTTP/2 connection.",
+    topic=_GRPC,
+    is_reloadable=True,
+    lower=1,
+)
+define_int32(
+    "h2_max_resets",
+    100,
+    "Close an HTTP/2 connection that cancels more requests within 10 s.",
+    topic=_GRPC,
+    is_reloadable=True,
+    lower=1,
+)
+define_int32(
+    "grpc_max_message_bytes",
+    4194304,
+    "Longest gRPC message.",
+    topic=_GRPC,
+    unit="bytes",
+    is_reloadable=True,
+    lower=1024,
+)
+define_int32(
+    "grpc_default_timeout_ms",
+    30000,
+    "Longest gRPC call that names no deadline of its own.",
+    topic=_GRPC,
+    unit="ms",
+    is_reloadable=True,
+    is_zero_off=True,
+    lower=0,
+)
+
+
+def http_config(flags: FlagValues, version: str = "") -> HttpConfig:
+    """Settings of the HTTP side; ``version`` is what the pages show."""
+    return pick(HttpConfig, flags, is_internal_port_set=flags["internal_port"].value > 0, version=version)

@@ -1,0 +1,225 @@
+"""Flags of the live streams: identity, publishers, timestamps and the frame queue."""
+
+from __future__ import annotations
+
+from edge.flags.registry import FlagValues, define_bool, define_int32, define_int64, define_string, pick
+from edge.hub.config import HubConfig
+
+_TOPIC = "hub"
+
+define_string(
+    "default_vhost",
+    "_",
+    "Vhost of clients that name none: an address, localhost, this host's name, __defaultVhost__ or nothing.",
+    topic=_TOPIC,
+)
+define_string("default_app", "bdms_default_app", "App of a URL without one.", topic=_TOPIC)
+define_bool(
+    "reject_second_stream_when_republish",
+    False,
+    "Refuse a second publisher of a live stream; by default it replaces the first. Wins over "
+    "-stop_kickedoff_publisher.",
+    topic=_TOPIC,
+    is_reloadable=True,
+)
+define_bool(
+    "stop_kickedoff_publisher",
+    False,
+    "Stop the publisher that was replaced; by default it stays connected and its frames are dropped.",
+    topic=_TOPIC,
+    is_reloadable=True,
+)
+define_int32(
+    "republish_min_interval_ms",
+    1000,
+    "A stream's publisher is replaced at most once in this time.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=0,
+)
+define_string(
+    "original_timestamp_domains",
+    "",
+    "Blank-separated vhosts whose players get the publisher's timestamps.",
+    topic=_TOPIC,
+    is_reloadable=True,
+)
+define_string(
+    "keep_duration_domains",
+    "",
+    "Blank-separated vhosts whose metadata keeps its duration; it is removed for all others.",
+    topic=_TOPIC,
+    is_reloadable=True,
+)
+define_int32(
+    "timestamp_offset",
+    0,
+    "Added to every audio and video timestamp sent to players.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+)
+define_int32(
+    "min_buffering_ms",
+    0,
+    "A new player starts at the newest keyframe that is at least this old: a longer start buffer for more delay.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=0,
+)
+define_int32(
+    "max_cached_keyframes",
+    1,
+    "Groups of pictures kept per stream, at least.",
+    topic=_TOPIC,
+    is_reloadable=True,
+)
+define_int32("max_cached_frames", 32768, "Frames kept per stream, at most.", topic=_TOPIC, is_reloadable=True, lower=1)
+define_int32(
+    "min_cached_frames_without_keyframes",
+    128,
+    "Frames kept of a stream without keyframes (audio only).",
+    topic=_TOPIC,
+    is_reloadable=True,
+    lower=1,
+)
+define_int32(
+    "max_jitter_ms",
+    5000,
+    "A timestamp step above this is replaced by -frame_interval_ms.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=1,
+)
+define_int32(
+    "frame_interval_ms",
+    40,
+    "Timestamp step that replaces an impossible one.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=1,
+    upper=60000,
+)
+define_int32(
+    "gop_cache_max_bytes",
+    33554432,
+    "Most bytes of frames kept per stream.",
+    topic=_TOPIC,
+    unit="bytes",
+    is_reloadable=True,
+    lower=65536,
+)
+define_int32(
+    "log_retain_ms",
+    10000,
+    "Sent media are kept this long for slow players and for edges that come back.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=0,
+)
+define_int64(
+    "log_max_bytes",
+    33554432,
+    "Most bytes kept of one stream in one output form.",
+    topic=_TOPIC,
+    unit="bytes",
+    is_reloadable=True,
+    lower=65536,
+)
+define_int32(
+    "queue_length_s",
+    30,
+    "A player that falls further behind jumps to the newest keyframe.",
+    topic=_TOPIC,
+    unit="s",
+    is_reloadable=True,
+    lower=1,
+)
+define_int32(
+    "keyframe_wait_ms",
+    5000,
+    "A new player waits this long for a keyframe before it is given what there is.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=0,
+)
+define_int32(
+    "publisher_grace_ms",
+    0,
+    "Players, HLS window and clock of a stream are kept this long for a publisher that comes back; 0 ends them at once.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=0,
+)
+define_int32(
+    "publisher_return_ms",
+    10000,
+    "An edge that was told of the end of a stream keeps its players this long while it asks again.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=0,
+)
+define_int32(
+    "publish_normal_timeout_ms",
+    5000,
+    "End a publisher that sends nothing for this long.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    is_zero_off=True,
+    lower=0,
+)
+define_int32(
+    "publish_firstpkt_timeout_ms",
+    20000,
+    "End a publisher whose first frame takes longer.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    is_zero_off=True,
+    lower=0,
+)
+define_int32(
+    "keep_pulling_seconds",
+    0,
+    "A pull goes on this long after its last player has left.",
+    topic=_TOPIC,
+    unit="s",
+    is_reloadable=True,
+    lower=0,
+)
+define_int32(
+    "max_metadata_per_s",
+    10,
+    "More metadata messages of one publisher within a second are dropped.",
+    topic=_TOPIC,
+    is_reloadable=True,
+    lower=1,
+)
+define_int32(
+    "missing_cache_ms",
+    2000,
+    "A stream that was not found is answered so for this long without asking the upstream, unless a player waits.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=0,
+)
+
+
+def hub_config(flags: FlagValues) -> HubConfig:
+    """Settings of the live streams."""
+    return pick(
+        HubConfig,
+        flags,
+        original_timestamp_domains=frozenset(flags["original_timestamp_domains"].value.split()),
+        keep_duration_domains=frozenset(flags["keep_duration_domains"].value.split()),
+    )

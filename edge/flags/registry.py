@@ -1,0 +1,248 @@
+"""Definition of flags, and what is known about each beyond its value.
+
+The flags are absl flags in value sets of our own (``new_flags``), never in
+absl's global one: that one brings debugger and profiler switches that a daemon
+must not have, and a reload needs a second set beside the one in force.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from absl import flags as absl_flags
+
+from edge.flags import parsers
+
+FlagValues = absl_flags.FlagValues
+ConfigType = TypeVar("ConfigType")
+
+TOPICS: dict[str, str] = {
+    "server": "Listening, connections and process",
+    "rtmp": "RTMP sessions",
+    "hub": "Live streams: identity, publishers, players, frame queue",
+    "upstream": "Upstream: pull, push, merge and naming",
+    "httpd": "HTTP",
+    "hls": "HLS",
+    "tls": "TLS",
+    "grpc": "HTTP/2 and gRPC",
+    "builtin": "Builtin pages and statistics",
+    "logging": "Logging",
+    "cli": "Command line",
+}
+_MODULE_PREFIX = "edge.flags."
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Definition:
+    """One flag.
+
+    Attributes:
+        name: with underscores, without dashes.
+        kind: ``int32``, ``int64``, ``uint64``, ``string``, ``bool``, ``double``, ``list`` or ``port list``.
+        default: already a value.
+        help: what it does, without unit and class.
+        topic: key of ``TOPICS``.
+        unit: ``ms``, ``bytes`` ...; "" for numbers without one and for text.
+        is_reloadable: a new value may be given to the running program.
+        is_zero_off: 0 switches this limit off, of which the start-up warns.
+        parser: text to value; raises ``ValueError``.
+    """
+
+    name: str
+    kind: str
+    default: Any
+    help: str
+    topic: str
+    unit: str
+    is_reloadable: bool
+    is_zero_off: bool
+    parser: absl_flags.ArgumentParser[Any]
+
+    @property
+    def default_text(self) -> str:
+        """The default as it would be typed."""
+        return format_value(self.default)
+
+    @property
+    def range_text(self) -> str:
+        """Accepted range or choices, "" when only the type bounds it."""
+        match self.parser:
+            case parsers.StringParser(choices=choices) if choices:
+                return "|".join(choices)
+            case parsers.IntegerParser(kind=kind, lower=lower, upper=upper):
+                smallest, largest = parsers.INTEGER_RANGES[kind]
+                low, high = "" if lower == smallest else str(lower), "" if upper == largest else str(upper)
+                return f"{low}..{high}" if low or high else ""
+        return ""
+
+    @property
+    def full_help(self) -> str:
+        """Help with unit, range and class."""
+        notes = [f"unit: {self.unit}"] if self.unit else []
+        notes += [f"accepts {self.range_text}"] if self.range_text else []
+        notes.append("reloadable" if self.is_reloadable else "read at start")
+        return f"{self.help} ({'; '.join(notes)})"
+
+
+_definitions: dict[str, Definition] = {}
+DEFINITIONS: Mapping[str, Definition] = MappingProxyType(_definitions)
+
+
+def format_value(value: Any) -> str:
+    """A flag value as it would be typed after ``=``."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (tuple, list)):
+        return ",".join(str(item) for item in value)
+    return str(value)
+
+
+class _Serializer(absl_flags.ArgumentSerializer[Any]):
+    """For ``flags_into_string`` and the dump of a flagfile."""
+
+    def serialize(self, value: Any) -> str:
+        return format_value(value)
+
+
+def _define(
+    name: str,
+    kind: str,
+    default: Any,
+    help_text: str,
+    parser: absl_flags.ArgumentParser[Any],
+    *,
+    topic: str,
+    unit: str = "",
+    is_reloadable: bool = False,
+    is_zero_off: bool = False,
+) -> None:
+    if name in _definitions:
+        raise ValueError(f"flag {name} is defined twice")
+    if topic not in TOPICS:
+        raise ValueError(f"flag {name}: unknown topic {topic}")
+    value = parser.parse(default)
+    _definitions[name] = Definition(name, kind, value, help_text, topic, unit, is_reloadable, is_zero_off, parser)
+
+
+def define_int32(
+    name: str,
+    default: int,
+    help: str,
+    *,
+    topic: str,
+    unit: str = "",
+    is_reloadable: bool = False,
+    is_zero_off: bool = False,
+    lower: int | None = None,
+    upper: int | None = None,
+) -> None:
+    """Define a 32-bit signed integer flag."""
+    parser = parsers.IntegerParser("int32", lower, upper)
+    _define(
+        name,
+        "int32",
+        default,
+        help,
+        parser,
+        topic=topic,
+        unit=unit,
+        is_reloadable=is_reloadable,
+        is_zero_off=is_zero_off,
+    )
+
+
+def define_int64(
+    name: str,
+    default: int,
+    help: str,
+    *,
+    topic: str,
+    unit: str = "",
+    is_reloadable: bool = False,
+    lower: int | None = None,
+    upper: int | None = None,
+) -> None:
+    """Define a 64-bit signed integer flag."""
+    parser = parsers.IntegerParser("int64", lower, upper)
+    _define(name, "int64", default, help, parser, topic=topic, unit=unit, is_reloadable=is_reloadable)
+
+
+def define_uint64(
+    name: str,
+    default: int,
+    help: str,
+    *,
+    topic: str,
+    unit: str = "",
+    is_reloadable: bool = False,
+    lower: int | None = None,
+    upper: int | None = None,
+) -> None:
+    """Define a 64-bit unsigned integer flag."""
+    parser = parsers.IntegerParser("uint64", lower, upper)
+    _define(name, "uint64", default, help, parser, topic=topic, unit=unit, is_reloadable=is_reloadable)
+
+
+def define_double(
+    name: str,
+    default: float,
+    help: str,
+    *,
+    topic: str,
+    unit: str = "",
+    is_reloadable: bool = False,
+    lower: float | None = None,
+    upper: float | None = None,
+) -> None:
+    """Define a floating-point flag."""
+    parser = parsers.DoubleParser(lower, upper)
+    _define(name, "double", default, help, parser, topic=topic, unit=unit, is_reloadable=is_reloadable)
+
+
+def define_bool(name: str, default: bool, help: str, *, topic: str, is_reloadable: bool = False) -> None:
+    """Define a bool flag; ``-noNAME`` clears it."""
+    _define(name, "bool", default, help, parsers.BoolParser(), topic=topic, is_reloadable=is_reloadable)
+
+
+def define_string(
+    name: str, default: str, help: str, *, topic: str, is_reloadable: bool = False, choices: tuple[str, ...] = ()
+) -> None:
+    """Define a text flag."""
+    _define(name, "string", default, help, parsers.StringParser(choices), topic=topic, is_reloadable=is_reloadable)
+
+
+def define_list(name: str, default: tuple[str, ...], help: str, *, topic: str, is_reloadable: bool = False) -> None:
+    """Define a flag of comma-separated texts."""
+    _define(name, "list", default, help, parsers.ListParser(), topic=topic, is_reloadable=is_reloadable)
+
+
+def define_port_list(name: str, default: tuple[int, ...], help: str, *, topic: str) -> None:
+    """Define a flag of comma-separated TCP ports."""
+    _define(name, "port list", default, help, parsers.PortListParser(), topic=topic)
+
+
+def new_flags() -> FlagValues:
+    """A set of all flags with their defaults, ready to be read."""
+    values = FlagValues()
+    for definition in _definitions.values():
+        flag = absl_flags.Flag(
+            definition.parser,
+            _Serializer(),
+            definition.name,
+            definition.default,
+            definition.full_help,
+            boolean=definition.kind == "bool",
+        )
+        absl_flags.DEFINE_flag(flag, values, module_name=_MODULE_PREFIX + definition.topic)
+    values.mark_as_parsed()
+    return values
+
+
+def pick(config_type: type[ConfigType], flags: FlagValues, **overrides: Any) -> ConfigType:
+    """Build a config whose fields bear the names of flags; ``overrides`` win."""
+    assert dataclasses.is_dataclass(config_type)
+    names = [field.name for field in dataclasses.fields(config_type) if field.name not in overrides]
+    return config_type(**{name: flags[name].value for name in names}, **overrides)

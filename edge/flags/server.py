@@ -1,0 +1,285 @@
+"""Flags of listening, accepting, sending and the process."""
+
+from __future__ import annotations
+
+from edge.flags.registry import (
+    FlagValues,
+    define_bool,
+    define_double,
+    define_int32,
+    define_int64,
+    define_list,
+    define_port_list,
+    define_string,
+    pick,
+)
+from edge.net.config import NetConfig
+
+_TOPIC = "server"
+
+define_int32(
+    "port",
+    8079,
+    "Main port: RTMP, HTTP-FLV, HLS and the pages are told apart on it by their first bytes. 0 lets the kernel choose.",
+    topic=_TOPIC,
+    lower=0,
+    upper=65535,
+)
+define_int32(
+    "internal_port",
+    -1,
+    "A second port for operators. When set (above 0), pages, metrics and every change of state live only there and the "
+    "main port answers 403 to them; streams are served on both. -1 opens none.",
+    topic=_TOPIC,
+    lower=-1,
+    upper=65535,
+)
+define_port_list("listen", (), "Further ports that serve all that -port serves, such as 1935,19350.", topic=_TOPIC)
+define_list(
+    "bind", (), "Numeric addresses to listen on, IPv4 or IPv6, for all ports. Empty: all addresses.", topic=_TOPIC
+)
+define_int32(
+    "server_idle_timeout",
+    -1,
+    "Close an accepted connection that neither reads nor writes for longer than this; -1 or 0 never does.",
+    topic=_TOPIC,
+    unit="s",
+    lower=-1,
+)
+define_int32(
+    "accept_per_turn",
+    64,
+    "Connections accepted per turn of the loop, so that a storm of them cannot starve the streams.",
+    topic=_TOPIC,
+    is_reloadable=True,
+    lower=1,
+    upper=65536,
+)
+define_int32(
+    "reserved_fds",
+    64,
+    "File descriptors kept from clients for upstreams, files and the internal port.",
+    topic=_TOPIC,
+    lower=0,
+    upper=1048576,
+)
+define_int32(
+    "max_connections",
+    0,
+    "Most client connections at a time; one more is accepted and closed at once. 0: the descriptor limit less "
+    "-reserved_fds.",
+    topic=_TOPIC,
+    is_reloadable=True,
+    lower=0,
+)
+define_int32(
+    "max_connections_per_ip",
+    0,
+    "Most client connections of one address; 0 sets no limit.",
+    topic=_TOPIC,
+    is_reloadable=True,
+    lower=0,
+)
+define_int32(
+    "protocol_detect_timeout_ms",
+    5000,
+    "Close a connection whose first bytes do not tell its protocol in this time.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    is_zero_off=True,
+    lower=0,
+)
+define_int32(
+    "tcp_user_timeout_ms",
+    35000,
+    "Close a connection whose peer acknowledges nothing that was sent for this long; not below -send_timeout_ms.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    is_zero_off=True,
+    lower=0,
+)
+define_int32(
+    "send_timeout_ms",
+    30000,
+    "Close a player that takes no byte for this long.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    is_zero_off=True,
+    lower=0,
+)
+define_int32(
+    "slow_player_max_jumps",
+    5,
+    "Close a player that had to jump to a newer keyframe more often than this within a minute.",
+    topic=_TOPIC,
+    is_reloadable=True,
+    lower=0,
+)
+define_int32(
+    "max_player_buffer_bytes",
+    4194304,
+    "Most bytes kept for one player beside the shared log.",
+    topic=_TOPIC,
+    unit="bytes",
+    is_reloadable=True,
+    lower=65536,
+)
+define_int64(
+    "socket_max_unwritten_bytes",
+    67108864,
+    "Most unsent bytes of one connection that does not play from the shared log, such as one that carries many "
+    "streams; beyond it the connection counts as slow.",
+    topic=_TOPIC,
+    unit="bytes",
+    lower=65536,
+)
+define_int32(
+    "socket_send_buffer_size",
+    -1,
+    "Kernel send buffer of accepted connections; -1 leaves it to the kernel.",
+    topic=_TOPIC,
+    unit="bytes",
+    lower=-1,
+)
+define_int32(
+    "flush_interval_ms",
+    -1,
+    "Players are written to this often: 0 at every message, above 0 at that interval, -1 at once while load allows "
+    "and then up to 350 ms.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=-1,
+    upper=10000,
+)
+define_int32(
+    "flush_cpu_pct",
+    15,
+    "Share of one core that the calls of sending may take before -flush_interval_ms=-1 lengthens the interval.",
+    topic=_TOPIC,
+    unit="%",
+    is_reloadable=True,
+    lower=1,
+    upper=90,
+)
+define_int32(
+    "ingest_tick_ms",
+    20,
+    "Once many connections publish they are read together this often; 0 reads each as its bytes arrive.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=0,
+    upper=1000,
+)
+define_int32(
+    "parse_budget_us",
+    5000,
+    "Longest time one connection's input may take in one turn of the loop; the rest waits for the next.",
+    topic=_TOPIC,
+    unit="us",
+    is_reloadable=True,
+    lower=100,
+    upper=1000000,
+)
+define_int32(
+    "end_flush_ms",
+    2000,
+    "When a stream ends its players are sent what is queued for at most this long.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=0,
+    upper=60000,
+)
+define_int32(
+    "reject_linger_ms",
+    100,
+    "A refused RTMP peer has this long to read the reason before its connection ends.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=0,
+    upper=60000,
+)
+define_int32(
+    "max_publish_kbps",
+    0,
+    "Most a publisher may send on average; 0 sets no limit.",
+    topic=_TOPIC,
+    unit="kbit/s",
+    is_reloadable=True,
+    lower=0,
+)
+define_bool(
+    "rtmp_proxy_protocol",
+    False,
+    "Expect the PROXY header of a load balancer before the first byte of each connection.",
+    topic=_TOPIC,
+)
+define_int32(
+    "workers", 1, "Processes that share the ports; a stream lives in one of them.", topic=_TOPIC, lower=1, upper=1024
+)
+define_string("pid_file", "", "Write the process id into this file; empty writes none.", topic=_TOPIC)
+define_string("port_file", "", "Write the ports in use into this file; empty writes none.", topic=_TOPIC)
+define_int32(
+    "grace_start_wait_ms",
+    2300,
+    "A draining server waits this long before it closes its listeners' streams.",
+    topic=_TOPIC,
+    unit="ms",
+    lower=0,
+)
+define_int32(
+    "grace_final_wait_ms",
+    3200,
+    "A drained server waits this long for the last bytes before it exits.",
+    topic=_TOPIC,
+    unit="ms",
+    lower=0,
+)
+define_int32("grace_max_wait_s", 0, "Longest whole drain; 0 sets no limit.", topic=_TOPIC, unit="s", lower=0)
+define_bool(
+    "graceful_quit_on_sigterm",
+    True,
+    "SIGTERM drains and exits with 0; false ends at once.",
+    topic=_TOPIC,
+)
+define_int64(
+    "max_memory_mb",
+    0,
+    "Memory above which newcomers are refused and caches cut; 0: 80 % of the control group's limit.",
+    topic=_TOPIC,
+    unit="MiB",
+    is_reloadable=True,
+    lower=0,
+)
+define_int32(
+    "overload_lag_ms",
+    200,
+    "Delay of the loop from which newcomers are refused.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=0,
+)
+define_bool(
+    "circuit_breaker", True, "Refuse newcomers while the process is overloaded.", topic=_TOPIC, is_reloadable=True
+)
+define_double(
+    "loop_stall_warn_ms",
+    100.0,
+    "Log a turn of the loop that takes longer than this; 0 logs none.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=0.0,
+)
+
+
+def net_config(flags: FlagValues) -> NetConfig:
+    """Settings of sockets, listener and fan-out."""
+    return pick(NetConfig, flags)

@@ -1,0 +1,21 @@
+"""How the tests are dealt out to the two workers, and what a missing program means."""
+
+from __future__ import annotations
+
+import pytest
+
+_REAL_TIME_MARKERS = ("interop", "faults", "slow", "browser")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one file on one worker, and all that measure real time on the same one.
+
+    Two of the latter side by side would falsify each other's deadlines. They go
+    first, since together they take longest.
+    """
+    for item in items:
+        is_real_time = any(item.get_closest_marker(name) for name in _REAL_TIME_MARKERS)
+        group = "real-time" if is_real_time else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in _REAL_TIME_MARKERS))

@@ -1,0 +1,356 @@
+"""What the tree promises: layers, mirrored tests, small files, no import circles, documents that run."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("edge", "naming", "lb")
+
+_MEDIA = ("edge.rtmp.amf0",)
+_HUB = ("edge.media",)
+_NET = ("edge.rtmp", "edge.media", "edge.hub")
+_UPSTREAM = (*_NET, "edge.net", "naming", "lb")
+_HTTPD = (*_UPSTREAM, "edge.upstream")
+_APPLICATION = (*_HTTPD, "edge.httpd", "edge.flags")
+
+# Each package and what of ours it may import beside itself and edge.errors.
+LAYERS: dict[str, tuple[str, ...]] = {
+    "edge.rtmp": (),
+    "edge.media": _MEDIA,
+    "edge.hub": _HUB,
+    "edge.net": _NET,
+    "edge.upstream": _UPSTREAM,
+    "edge.httpd": _HTTPD,
+    "edge.builtin": _APPLICATION,
+    "edge.control": (*_APPLICATION, "proto"),
+    "edge.flags": tuple(f"edge.{name}.config" for name in ("rtmp", "hub", "net", "upstream", "httpd", "builtin")),
+    "edge.tools": (*_APPLICATION, "edge.runtime.loop"),
+    "edge.runtime": ("edge", "naming", "lb", "proto"),
+    "edge.__main__": ("edge.runtime",),
+    "edge.errors": (),
+    "naming": (),
+    "lb": ("naming.node",),
+}
+
+# These take the time, and chance, as arguments and do no I/O.
+PURE_PACKAGES = ("edge.rtmp", "edge.media", "edge.hub")
+IMPURE_MODULES = frozenset({"asyncio", "socket", "threading", "time", "random", "absl"})
+
+MAX_FILE_LINES = 600
+MAX_FUNCTION_LINES = 80
+# Only tables of data may be longer; name them here with the reason.
+LONG_FILES: dict[str, str] = {}
+
+# Sources without a test file of their own, with the reason.
+UNMIRRORED: dict[str, str] = {
+    "edge/__main__.py": "three lines that hand over to edge.runtime.main; every test that starts the daemon runs them",
+}
+# Directories of tests that follow the tree of sources; the others follow a theme.
+MIRRORED_TEST_DIRECTORIES = (
+    *("rtmp", "media", "hub", "net", "upstream", "httpd", "builtin", "control", "flags", "runtime", "tools"),
+    *("naming", "lb"),
+)
+
+# Those that may start tasks, and those that may ask for the wall clock.
+TASK_OWNERS = frozenset(
+    {
+        "edge/net/aio.py",
+        "naming/watcher.py",  # knows nothing of edge; owns one named task per watched name
+    }
+)
+WALL_CLOCK_OWNERS = frozenset({"edge/runtime/event_log.py"})
+
+
+def sources() -> list[Path]:
+    """Every Python file of the packages, generated stubs excepted."""
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def imports_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield ``(line, module)`` for each import anywhere in the file, ``from a import b`` as ``a.b``."""
+    package = module_of(path) if path.name == "__init__.py" else module_of(path).rpartition(".")[0]
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, base] if base else above)
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+
+
+def is_within(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def layer_of(module: str) -> str:
+    found = [package for package in LAYERS if is_within(module, package)]
+    assert found or module == "edge", f"{module} belongs to no layer: add its package to LAYERS"
+    return max(found, key=len, default="edge")
+
+
+def test_packages_import_only_the_layers_below() -> None:
+    faults = []
+    for path in sources():
+        layer = layer_of(module_of(path))
+        allowed = (layer, "edge.errors", *LAYERS.get(layer, ()))
+        if layer in ("naming", "lb"):
+            allowed = (layer, *LAYERS[layer])
+        for line, target in imports_of(path):
+            is_ours = any(is_within(target, package) for package in (*PACKAGES, "proto", "tests"))
+            if is_ours and not any(is_within(target, package) for package in allowed):
+                faults.append(f"{relative(path)}:{line} imports {target}")
+    assert not faults, "\n".join(faults)
+
+
+def test_protocol_media_and_hub_know_no_io_time_or_chance() -> None:
+    faults = [
+        f"{relative(path)}:{line} imports {target}"
+        for path in sources()
+        if any(is_within(module_of(path), package) for package in PURE_PACKAGES)
+        for line, target in imports_of(path)
+        if target.partition(".")[0] in IMPURE_MODULES
+    ]
+    assert not faults, "\n".join(faults)
+
+
+def has_code(path: Path) -> bool:
+    """Whether a file does anything: a function whose body is more than a docstring and ``...``."""
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = [
+                statement
+                for statement in node.body
+                if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+            ]
+            if body:
+                return True
+    return False
+
+
+def test_each_source_has_its_test_file() -> None:
+    missing = []
+    for path in sources():
+        name = relative(path)
+        mirrored = name.removeprefix("edge/")
+        folder, _, file = mirrored.rpartition("/")
+        test = ROOT / "tests" / folder / f"test_{Path(file).stem}.py"
+        if has_code(path) and name not in UNMIRRORED and not test.exists():
+            missing.append(f"{name} has no {relative(test)}")
+    assert not missing, "\n".join(missing)
+
+
+def test_each_mirrored_test_file_has_its_source() -> None:
+    orphans = []
+    for directory in MIRRORED_TEST_DIRECTORIES:
+        root = ROOT if directory in PACKAGES else ROOT / "edge"
+        for test in sorted((ROOT / "tests" / directory).rglob("test_*.py")):
+            folder = test.parent.relative_to(ROOT / "tests")
+            source = root / folder / f"{test.stem.removeprefix('test_')}.py"
+            if not source.exists():
+                orphans.append(f"{relative(test)} has no {relative(source)}")
+    assert not orphans, "\n".join(orphans)
+
+
+def test_exemptions_are_still_needed() -> None:
+    assert [name for name in (*LONG_FILES, *UNMIRRORED) if not (ROOT / name).exists()] == []
+
+
+def test_files_and_functions_stay_small() -> None:
+    faults = []
+    for path in [*sources(), *sorted((ROOT / "tests").rglob("*.py"))]:
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        if lines > MAX_FILE_LINES and relative(path) not in LONG_FILES:
+            faults.append(f"{relative(path)}: {lines} lines")
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or node.lineno) - node.lineno + 1
+                if length > MAX_FUNCTION_LINES:
+                    faults.append(f"{relative(path)}:{node.lineno} {node.name}: {length} lines")
+    assert not faults, "\n".join(faults)
+
+
+_IMPORT_EACH_ALONE = """
+import importlib, os, sys
+import absl.flags, absl.logging, aiohttp.web, asyncio  # once, before the forks
+failed = 0
+for name in sys.argv[1:]:
+    child = os.fork()
+    if child == 0:
+        try:
+            importlib.import_module(name)
+        except BaseException as error:
+            print(f"{name}: {error!r}", flush=True)
+            os._exit(1)
+        os._exit(0)
+    failed |= os.waitpid(child, 0)[1]
+sys.exit(1 if failed else 0)
+"""
+
+
+def test_each_module_imports_alone() -> None:
+    """An import circle shows only when the wrong end of it is imported first."""
+    modules = [module_of(path) for path in sources()]
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORT_EACH_ALONE, *modules], cwd=ROOT, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def banned_calls(path: Path) -> Iterator[str]:
+    name = relative(path)
+    for node in ast.walk(parse(path)):
+        if not isinstance(node, ast.Attribute | ast.ImportFrom):
+            continue
+        if isinstance(node, ast.ImportFrom):
+            taken = {f"{node.module}.{alias.name}" for alias in node.names}
+        else:
+            taken = {ast.unparse(node)}
+        owner_and_call = [text.rpartition(".")[::2] for text in taken]
+        for owner, call in owner_and_call:
+            starts_task = call == "ensure_future" or (
+                call == "create_task" and (owner == "asyncio" or owner.endswith(("loop", "loop()")))
+            )
+            if starts_task and name not in TASK_OWNERS:
+                yield f"{name}:{node.lineno} starts a task that nobody owns: use edge.net.aio.spawn"
+            if (owner, call) in (("time", "time"), ("time", "time_ns")) and name not in WALL_CLOCK_OWNERS:
+                yield f"{name}:{node.lineno} reads the wall clock: take the time as an argument"
+
+
+def test_tasks_are_owned_and_the_wall_clock_is_left_alone() -> None:
+    faults = [fault for path in sources() for fault in banned_calls(path)]
+    assert not faults, "\n".join(faults)
+
+
+def edge(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the daemon's command line to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "edge", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_sample_flagfiles_pass_the_check() -> None:
+    flagfiles = sorted((ROOT / "flagfiles").glob("*.flags"))
+    assert flagfiles, "no sample flagfiles"
+    faults = []
+    for path in flagfiles:
+        done = edge("--check", "--strict_flagfile", f"--flagfile={path}")
+        if done.returncode != 0:
+            faults.append(f"{relative(path)}: {done.stdout}{done.stderr}")
+    assert not faults, "\n".join(faults)
+
+
+def documents() -> list[Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def documented_commands() -> Iterator[tuple[str, str]]:
+    """Yield ``(place, command)`` for the ``$`` lines of console blocks that follow ``<!-- test -->``."""
+    block = re.compile(r"<!-- test -->\s*```console\n(.*?)```", re.DOTALL)
+    for path in documents():
+        for found in block.finditer(path.read_text(encoding="utf-8")):
+            for line in found.group(1).splitlines():
+                if line.startswith("$ "):
+                    yield relative(path), line[2:]
+
+
+def test_documented_commands_run() -> None:
+    commands = list(documented_commands())
+    assert commands, "no document has a tested command"
+    faults = []
+    for place, command in commands:
+        program, *arguments = shlex.split(command)
+        assert program == "edge", f"{place}: only commands of edge can be tested: {command}"
+        done = edge(*arguments)
+        if done.returncode != 0:
+            faults.append(f"{place}: {command}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    assert not faults, "\n".join(faults)
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = []
+    for path in documents():
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8")):
+            if "://" not in target and not target.startswith("mailto:") and not (path.parent / target).exists():
+                broken.append(f"{relative(path)}: {target}")
+    assert not broken, "\n".join(broken)
+
+
+def text_files() -> list[Path]:
+    """Every text file that belongs to the project: all that git tracks or would, else the known places."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True
+    )
+    if listed.returncode == 0:
+        paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+    else:
+        paths = [*sources(), *documents(), ROOT / "Makefile", ROOT / "pyproject.toml", ROOT / "requirements.lock"]
+    binary = {".bin", ".flv", ".mp4", ".ts", ".png", ".jpg", ".pem", ".gz"}
+    return [path for path in paths if path.is_file() and path.suffix not in binary]
+
+
+def test_no_file_names_a_place_on_somebodys_machine() -> None:
+    """Such a path is true on one machine only."""
+    private = re.compile(r"(?<![\w.<{$/])/(?:work|root|home)/\w|(?<![\w.<{$/])/(?:work|root)\b(?![\w/-])")
+    faults = []
+    for path in text_files():
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            if private.search(line) or (path.suffix == ".md" and "/tmp/" in line):
+                faults.append(f"{relative(path)}:{number}: {line.strip()[:100]}")
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(
+    ("needle", "why"),
+    [
+        (r"--index-url|--find-links|--hash=", "the lock names versions only"),
+        (r"^(?!#)(?!\s*$)(?![A-Za-z0-9._-]+==[^=\s]+( ; .+)?$)", "each line is one exact pin"),
+    ],
+)
+def test_lock_is_exact_pins_only(needle: str, why: str) -> None:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if re.search(needle, line)] == [], why
+
+
+def test_lock_covers_all_that_is_asked_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *extras["fast"], *extras["media"], *extras["dev"]]
+    locked = {
+        re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower()
+        for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+        if "==" in line
+    }
+    names = {re.match(r"[A-Za-z0-9._-]+", requirement)[0].lower() for requirement in asked}  # type: ignore[index]
+    assert names - locked == set()
+
+
+def test_packages_are_named_one_by_one() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    named = set(project["tool"]["setuptools"]["packages"])
+    present = {module_of(path) for path in sources() if path.name == "__init__.py"}
+    assert named == present

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.flags.registry import FlagValues, define_bool, define_int32, define_int64, define_string, pick
+from edge.flags.registry import FlagValues, define_bool, define_int32, define_int64, define_string, pick, value_of
 from edge.httpd.config import HttpConfig
 
 _TOPIC = "httpd"
@@ -195,4 +195,4 @@ define_int32(
 
 def http_config(flags: FlagValues, version: str = "") -> HttpConfig:
     """Settings of the HTTP side; ``version`` is what the pages show."""
-    return pick(HttpConfig, flags, is_internal_port_set=flags["internal_port"].value > 0, version=version)
+    return pick(HttpConfig, flags, is_internal_port_set=value_of(flags, "internal_port") > 0, version=version)

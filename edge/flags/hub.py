@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.flags.registry import FlagValues, define_bool, define_int32, define_int64, define_string, pick
+from edge.flags.registry import FlagValues, define_bool, define_int32, define_int64, define_string, pick, value_of
 from edge.hub.config import HubConfig
 
 _TOPIC = "hub"
@@ -152,7 +152,7 @@ define_int32(
 define_int32(
     "publisher_grace_ms",
     0,
-    "Players, HLS window and clock of a stream are kept this long for a publisher that comes back; 0 ends them at once.",
+    "Players and clock of a stream are kept this long for a publisher that comes back; 0 ends them at once.",
     topic=_TOPIC,
     unit="ms",
     is_reloadable=True,
@@ -220,6 +220,6 @@ def hub_config(flags: FlagValues) -> HubConfig:
     return pick(
         HubConfig,
         flags,
-        original_timestamp_domains=frozenset(flags["original_timestamp_domains"].value.split()),
-        keep_duration_domains=frozenset(flags["keep_duration_domains"].value.split()),
+        original_timestamp_domains=frozenset(value_of(flags, "original_timestamp_domains").split()),
+        keep_duration_domains=frozenset(value_of(flags, "keep_duration_domains").split()),
     )

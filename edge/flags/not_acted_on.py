@@ -28,12 +28,8 @@ NOT_ACTED_ON: frozenset[str] = frozenset(
         "health_check_interval",
         "defer_close_second",
         "upstream_tls_verify",
-        "ns_access_interval",
-        "dns_timeout_ms",
         "ns_fetch_timeout_ms",
         "ns_max_body_bytes",
-        "ns_max_servers",
-        "ns_ignore_empty_list",
         "consul_retry_interval_ms",
         "chash_num_replicas",
         # HTTP, HLS, gRPC

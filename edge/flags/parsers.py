@@ -32,7 +32,7 @@ def parse_integer(text: str) -> int:
 
 def check_text(text: str) -> str:
     """Refuse what cannot stand in a name, a path or a log line."""
-    if any(ord(char) < 0x20 and char != "\t" or ord(char) == 0x7F for char in text):
+    if any((ord(char) < 0x20 and char != "\t") or ord(char) == 0x7F for char in text):
         raise ValueError("contains a control character")
     if any(0xD800 <= ord(char) <= 0xDFFF for char in text):
         raise ValueError("is not valid UTF-8")
@@ -90,9 +90,8 @@ class DoubleParser(absl_flags.ArgumentParser[float]):
 
     def parse(self, argument: Any) -> float:
         """Return the number, or raise ``ValueError``."""
-        if isinstance(argument, str):
-            if len(argument) > _LONGEST_NUMBER or not _DOUBLE.fullmatch(argument):
-                raise ValueError("not a number")
+        if isinstance(argument, str) and (len(argument) > _LONGEST_NUMBER or not _DOUBLE.fullmatch(argument)):
+            raise ValueError("not a number")
         value = float(argument)
         if value in (float("inf"), float("-inf")):
             raise ValueError("not a finite number")

@@ -226,7 +226,7 @@ def define_port_list(name: str, default: tuple[int, ...], help: str, *, topic: s
 
 def new_flags() -> FlagValues:
     """A set of all flags with their defaults, ready to be read."""
-    values = FlagValues()
+    values = FlagValues()  # type: ignore[no-untyped-call]
     for definition in _definitions.values():
         flag = absl_flags.Flag(
             definition.parser,
@@ -241,8 +241,13 @@ def new_flags() -> FlagValues:
     return values
 
 
+def value_of(flags: FlagValues, name: str) -> Any:
+    """The value in force, of the type that the definition names."""
+    return flags[name].value
+
+
 def pick(config_type: type[ConfigType], flags: FlagValues, **overrides: Any) -> ConfigType:
     """Build a config whose fields bear the names of flags; ``overrides`` win."""
     assert dataclasses.is_dataclass(config_type)
     names = [field.name for field in dataclasses.fields(config_type) if field.name not in overrides]
-    return config_type(**{name: flags[name].value for name in names}, **overrides)
+    return config_type(**{name: value_of(flags, name) for name in names}, **overrides)

@@ -12,6 +12,7 @@ from edge.flags.registry import (
     define_port_list,
     define_string,
     pick,
+    value_of,
 )
 from edge.net.config import NetConfig
 
@@ -281,5 +282,12 @@ define_double(
 
 
 def net_config(flags: FlagValues) -> NetConfig:
-    """Settings of sockets, listener and fan-out."""
-    return pick(NetConfig, flags)
+    """Settings of sockets, listener and fan-out.
+
+    ``tcp_user_timeout_ms`` is raised to ``send_timeout_ms``: a shorter one would
+    let the kernel end slow players before they had their time.
+    """
+    user_timeout_ms = value_of(flags, "tcp_user_timeout_ms")
+    if user_timeout_ms:
+        user_timeout_ms = max(user_timeout_ms, value_of(flags, "send_timeout_ms"))
+    return pick(NetConfig, flags, tcp_user_timeout_ms=user_timeout_ms)

@@ -221,8 +221,7 @@ define_int32(
     topic=_TOPIC,
     unit="ms",
     is_reloadable=True,
-    is_zero_off=True,
-    lower=0,
+    lower=1,
 )
 define_int32(
     "ns_fetch_timeout_ms",

@@ -1,0 +1,181 @@
+"""Contradictions between flags, and files that cannot be used; nothing is opened for listening.
+
+What the targets (``-proxy_to`` and its kin) say is checked by ``edge.runtime.targets``,
+which knows the naming services and balancers.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edge.flags.gflags import Parsed
+from edge.flags.problem import Problem
+from edge.flags.registry import DEFINITIONS, value_of
+
+# A message length field has 24 bits, so from here on the limit limits nothing.
+_ALL_MESSAGE_LENGTHS = 16777215
+
+# (lesser, greater, may be equal): pairs that contradict each other otherwise.
+_ORDERED = (("ts_pre_generated", "ts_max_stored", False), ("min_in_chunk_size", "max_in_chunk_size", True))
+# (lesser, greater): the greater one decides where it is smaller.
+_BOUNDED = (("max_message_bytes", "max_partial_bytes"), ("send_timeout_ms", "tcp_user_timeout_ms"))
+
+
+def check(parsed: Parsed) -> list[Problem]:
+    """Everything wrong or doubtful about values that are each well-formed."""
+    checks = (_check_ports, _check_bind, _check_order, _check_limits, _check_policy, _check_files, _check_vmodule)
+    return [problem for each in checks for problem in each(parsed)]
+
+
+def _check_ports(parsed: Parsed) -> Iterator[Problem]:
+    port, internal_port = _value(parsed, "port"), _value(parsed, "internal_port")
+    if internal_port == 0:
+        yield _error(parsed, "internal_port", "-internal_port=0: choose a port, or -1 for none")
+    if internal_port > 0 and internal_port == port:
+        yield _error(
+            parsed,
+            "internal_port",
+            f"ServerOptions.internal_port={internal_port} is same with port={port} to Start()",
+        )
+    seen: set[int] = set()
+    for extra in _value(parsed, "listen"):
+        if extra in (port, internal_port):
+            yield _error(parsed, "listen", f"-listen={extra} is in conflict with -port or -internal_port")
+        elif extra in seen:
+            yield _error(parsed, "listen", f"-listen names {extra} twice")
+        seen.add(extra)
+    yield from _check_merge_port(parsed)
+
+
+def merge_port(cdn_merge_to: str) -> int | None:
+    """The number after the last colon of ``-cdn_merge_to``; None when there is none."""
+    _, colon, tail = cdn_merge_to.rpartition(":")
+    sign = "-" if tail.startswith("-") else ""
+    rest = tail.removeprefix(sign)
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    return int(sign + digits[:10]) if colon and digits else None
+
+
+def _check_merge_port(parsed: Parsed) -> Iterator[Problem]:
+    target = _value(parsed, "cdn_merge_to")
+    if not target:
+        return
+    port = merge_port(target)
+    if port is None:
+        yield _error(parsed, "cdn_merge_to", f"-cdn_merge_to={target} does not contain a port")
+    elif not 1 <= port <= 65535:
+        yield _error(parsed, "cdn_merge_to", f"Invalid port={port} in -cdn_merge_to={target}")
+    elif port in (_value(parsed, "port"), _value(parsed, "internal_port"), *_value(parsed, "listen")):
+        message = f"port={port} in -cdn_merge_to={target} is conflict with -port or -internal_port"
+        yield _error(parsed, "cdn_merge_to", message)
+
+
+def _check_bind(parsed: Parsed) -> Iterator[Problem]:
+    for address in _value(parsed, "bind"):
+        try:
+            ipaddress.ip_address(address.removeprefix("[").removesuffix("]"))
+        except ValueError:
+            yield _error(parsed, "bind", f"-bind={address}: not a numeric IPv4 or IPv6 address")
+
+
+def _check_order(parsed: Parsed) -> Iterator[Problem]:
+    for lesser, greater, may_be_equal in _ORDERED:
+        low, high = _value(parsed, lesser), _value(parsed, greater)
+        if low > high or (low == high and not may_be_equal):
+            relation = "above" if may_be_equal else "not below"
+            yield _error(parsed, _later(parsed, lesser, greater), f"-{lesser}={low} is {relation} -{greater}={high}")
+    for lesser, greater in _BOUNDED:
+        low, high = _value(parsed, lesser), _value(parsed, greater)
+        if low > high > 0:
+            name = _later(parsed, lesser, greater)
+            yield _warning(parsed, name, f"-{lesser}={low} is above -{greater}={high}")
+
+
+def _check_limits(parsed: Parsed) -> Iterator[Problem]:
+    for definition in DEFINITIONS.values():
+        if definition.is_zero_off and _value(parsed, definition.name) == 0:
+            yield _warning(parsed, definition.name, f"-{definition.name}=0 switches this limit off")
+    if _value(parsed, "max_message_bytes") >= _ALL_MESSAGE_LENGTHS:
+        yield _warning(
+            parsed,
+            "max_message_bytes",
+            f"-max_message_bytes={_value(parsed, 'max_message_bytes')} switches this limit off: no message is longer",
+        )
+
+
+def _check_policy(parsed: Parsed) -> Iterator[Problem]:
+    if _value(parsed, "reject_second_stream_when_republish") and _value(parsed, "stop_kickedoff_publisher"):
+        message = "-stop_kickedoff_publisher has no effect beside -reject_second_stream_when_republish"
+        yield _warning(parsed, "stop_kickedoff_publisher", message)
+    vhost = _value(parsed, "default_vhost")
+    if not vhost or any(char in vhost for char in "/\\?& \t"):
+        yield _error(parsed, "default_vhost", f'-default_vhost="{vhost}": not a name that can stand in a URL')
+    if "/" in _value(parsed, "cdn_probe_file").strip("/") or _value(parsed, "cdn_probe_file").startswith("/"):
+        message = f"-cdn_probe_file={_value(parsed, 'cdn_probe_file')}: one path segment without leading slash"
+        yield _error(parsed, "cdn_probe_file", message)
+
+
+def _check_files(parsed: Parsed) -> Iterator[Problem]:
+    log_dir = _value(parsed, "log_dir")
+    if log_dir and not (Path(log_dir).is_dir() and os.access(log_dir, os.W_OK | os.X_OK)):
+        yield _error(parsed, "log_dir", f"-log_dir={log_dir}: not a directory that can be written to")
+    if _value(parsed, "https"):
+        yield from _check_certificate(parsed)
+
+
+def _check_certificate(parsed: Parsed) -> Iterator[Problem]:
+    is_readable = True
+    for name in ("certificate", "private_key"):
+        path = _value(parsed, name)
+        try:
+            with Path(path).open("rb"):
+                pass
+        except OSError as error:
+            is_readable = False
+            yield _error(parsed, _later(parsed, name, "https"), f"-{name}={path}: {error.strerror}")
+    if not is_readable:
+        return
+    certificate, private_key = _value(parsed, "certificate"), _value(parsed, "private_key")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key, password=_no_passphrase)
+    except (ssl.SSLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or str(error)
+        yield _error(
+            parsed,
+            _later(parsed, "private_key", "certificate", "https"),
+            f"-certificate={certificate} -private_key={private_key}: {reason}",
+        )
+
+
+def _no_passphrase() -> str:
+    """A daemon cannot ask anybody for one."""
+    raise ValueError("the key is protected by a passphrase")
+
+
+def _check_vmodule(parsed: Parsed) -> Iterator[Problem]:
+    for item in _value(parsed, "vmodule").split(","):
+        pattern, equals, level = item.strip().partition("=")
+        if item.strip() and not (pattern and equals and level.isascii() and level.isdigit()):
+            yield _error(parsed, "vmodule", f'-vmodule: "{item.strip()}" is not of the form name=level')
+
+
+def _value(parsed: Parsed, name: str) -> Any:
+    return value_of(parsed.flags, name)
+
+
+def _later(parsed: Parsed, *names: str) -> str:
+    """Of contradicting flags the one that somebody set, so that the message leads there."""
+    return next((name for name in names if name in parsed.origins), names[0])
+
+
+def _error(parsed: Parsed, name: str, message: str) -> Problem:
+    return Problem(parsed.where(name), message)
+
+
+def _warning(parsed: Parsed, name: str, message: str) -> Problem:
+    return Problem(parsed.where(name), message, is_warning=True)

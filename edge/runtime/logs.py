@@ -1,0 +1,285 @@
+"""The log: lines as glog and brpc write them, handed to a thread so that no reader can stop the loop."""
+
+from __future__ import annotations
+
+import fnmatch
+import getpass
+import json
+import logging
+import os
+import queue
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from edge.flags.logging import LogConfig
+
+MAX_LINE_BYTES = 8000
+_ROOTS = ("edge", "naming", "lb")
+_SEVERITIES = (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+_REOPEN_AFTER_S = 60.0
+_CLOSE_WITHIN_S = 1.0
+_STOP = None
+
+
+def severity_letter(level: int) -> str:
+    """V for detail, then I, W, E and F."""
+    if level < logging.INFO:
+        return "V"
+    if level < logging.WARNING:
+        return "I"
+    if level < logging.ERROR:
+        return "W"
+    return "E" if level < logging.CRITICAL else "F"
+
+
+def escape(text: str) -> str:
+    """The text with every control character as ``\\xNN``: one event stays one line."""
+    if text.isprintable():
+        return text
+    return "".join(
+        f"\\x{ord(char):02x}" if ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or char in "\u2028\u2029" else char
+        for char in text
+    )
+
+
+def to_line(text: str) -> bytes:
+    """UTF-8 of at most ``MAX_LINE_BYTES`` and the line's end."""
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) > MAX_LINE_BYTES:
+        data = data[: MAX_LINE_BYTES - 3].decode("utf-8", "ignore").encode() + b"..."
+    return data + b"\n"
+
+
+class GlogFormatter:
+    """``I1121 03:02:26.123456 <thread> <file>:<line>] text``, with the optional parts of the flags."""
+
+    def __init__(self, config: LogConfig, hostname: str) -> None:
+        self._config = config
+        self._hostname = hostname.removesuffix(".baidu.com")
+
+    def format(self, record: logging.LogRecord) -> bytes:
+        """One record as one line, and one more line per line of a traceback."""
+        text = record.getMessage()
+        if self._config.log_as_json:
+            return to_line(self._json(record, text))
+        line = to_line((self._prefix(record) if self._config.log_prefix else "") + escape(text))
+        return b"".join([line, *(to_line("    " + escape(each)) for each in _traceback_lines(record))])
+
+    def _stamp(self, record: logging.LogRecord) -> str:
+        moment = time.gmtime(record.created) if self._config.log_utc_time else time.localtime(record.created)
+        micros = int(record.created % 1 * 1e6)
+        day = time.strftime("%Y%m%d" if self._config.log_year else "%m%d", moment)
+        return f"{day} {time.strftime('%H:%M:%S', moment)}.{micros:06d}"
+
+    def _prefix(self, record: logging.LogRecord) -> str:
+        pid = f"{record.process} " if self._config.log_pid else ""
+        hostname = f"{self._hostname} " if self._config.log_hostname else ""
+        thread = _thread_id(record)
+        place = f"{record.filename}:{record.lineno}"
+        return f"{severity_letter(record.levelno)}{self._stamp(record)} {pid}{thread} {hostname}{place}] "
+
+    def _json(self, record: logging.LogRecord, text: str) -> str:
+        fields: dict[str, str | int] = {"L": severity_letter(record.levelno), "T": self._stamp(record)}
+        if self._config.log_pid:
+            fields["pid"] = record.process or 0
+        fields["tid"] = _thread_id(record)
+        if self._config.log_hostname:
+            fields["host"] = self._hostname
+        fields["C"] = f"{record.filename}:{record.lineno}"
+        room = MAX_LINE_BYTES // 8  # of escaped text at worst; what is left is for the other fields
+        fields["M"] = text if len(text) <= room else f"{text[:room]}..."
+        traceback = "\n".join(_traceback_lines(record))
+        if traceback:
+            fields["X"] = traceback[-room // 2 :]
+        return json.dumps(fields, separators=(",", ":"))
+
+
+def _thread_id(record: logging.LogRecord) -> int:
+    return record.process or 0 if record.threadName == "MainThread" else record.thread or 0
+
+
+def _traceback_lines(record: logging.LogRecord) -> Iterator[str]:
+    if record.exc_info and record.exc_info[0] is not None:
+        yield from logging.Formatter().formatException(record.exc_info).splitlines()
+
+
+class LogFile:
+    """A file of ``-log_dir``, followed by a new one at ``max_bytes``; used from one thread.
+
+    While the disk refuses, lines are dropped and the file is tried again each minute.
+    """
+
+    def __init__(self, directory: str, max_bytes: int, hostname: str, monotonic: Callable[[], float]) -> None:
+        self._directory = Path(directory)
+        self._max_bytes = max_bytes
+        self._hostname = hostname
+        self._monotonic = monotonic
+        self._file: BinaryIO | None = None
+        self._size = 0
+        self._count = 0
+        self._retry_at = float("-inf")
+
+    def write(self, line: bytes, created: float) -> OSError | None:
+        """Append a line written at ``created`` (seconds since 1970); returns a fault once a minute."""
+        if self._file is None and self._monotonic() < self._retry_at:
+            return None
+        try:
+            if self._file is None or self._size + len(line) > self._max_bytes:
+                self._open(created)
+            assert self._file is not None
+            self._file.write(line)
+            self._size += len(line)
+        except OSError as error:
+            self.close()
+            self._retry_at = self._monotonic() + _REOPEN_AFTER_S
+            return error
+        return None
+
+    def close(self) -> None:
+        """Close the file; the next line opens another."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _open(self, created: float) -> None:
+        self.close()
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(created))
+        number = f".{self._count}" if self._count else ""
+        name = f"edge.{self._hostname}.{_user()}.log.INFO.{stamp}.{os.getpid()}{number}"
+        self._file = (self._directory / name).open("ab", buffering=0)
+        self._size, self._count = self._file.tell(), self._count + 1
+        link = self._directory / "edge.INFO"
+        link.unlink(missing_ok=True)
+        link.symlink_to(name)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+class QueueingHandler(logging.Handler):
+    """Formats where the event happens and writes on a thread of its own.
+
+    A reader that has stopped (a full pipe, a slow disk) costs lines beyond
+    ``log_queue_lines``, which are counted, and never time.
+    """
+
+    def __init__(self, config: LogConfig, *, hostname: str, stderr_fd: int = 2) -> None:
+        super().__init__()
+        self.dropped_count = 0
+        self._config = config
+        self._line_formatter = GlogFormatter(config, hostname)
+        self._stderr_fd = stderr_fd
+        self._queue: queue.Queue[tuple[bytes, int, float] | None] = queue.Queue(config.log_queue_lines)
+        self._reported_count = 0
+        self._file: LogFile | None = None
+        if config.log_dir and not config.logtostderr:
+            self._file = LogFile(config.log_dir, config.max_log_size << 20, hostname, time.monotonic)
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue one record; never blocks and never raises."""
+        try:
+            line = self._line_formatter.format(record)
+        except Exception:
+            self.handleError(record)
+            return
+        try:
+            self._queue.put_nowait((line, record.levelno, record.created))
+        except queue.Full:
+            self.dropped_count += 1
+
+    def close(self) -> None:
+        """Write what is queued, for at most a second, and end the thread."""
+        if self._thread.is_alive():
+            try:
+                self._queue.put(_STOP, timeout=_CLOSE_WITHIN_S)
+            except queue.Full:
+                pass
+            else:
+                self._thread.join(_CLOSE_WITHIN_S)
+        super().close()
+
+    def _run(self) -> None:
+        while (entry := self._queue.get()) is not _STOP:
+            line, level, created = entry
+            self._write(line, level, created)
+            if self.dropped_count > self._reported_count and self._queue.empty():
+                lost, self._reported_count = self.dropped_count - self._reported_count, self.dropped_count
+                self._write(to_line(f"{lost} log lines dropped: the reader of the log is too slow"), level, created)
+        if self._file is not None:
+            self._file.close()
+
+    def _write(self, line: bytes, level: int, created: float) -> None:
+        if self._file is None:
+            self._write_stderr(line)
+            return
+        fault = self._file.write(line, created)
+        threshold = _SEVERITIES[self._config.stderrthreshold]
+        if self._config.alsologtostderr or level >= threshold:
+            self._write_stderr(line)
+        if fault is not None:
+            self._write_stderr(to_line(f"E log_dir={self._config.log_dir}: {fault.strerror}"))
+
+    def _write_stderr(self, line: bytes) -> None:
+        view = memoryview(line)
+        try:
+            while view:
+                view = view[os.write(self._stderr_fd, view) :]
+        except OSError:
+            pass  # nobody is left to be told
+
+
+class DetailFilter(logging.Filter):
+    """With ``-vmodule``, lets detail through for the named modules only."""
+
+    def __init__(self, vmodule: str, is_verbose: bool) -> None:
+        super().__init__()
+        self._is_verbose = is_verbose
+        self._levels: list[tuple[str, int]] = []
+        for item in vmodule.split(","):
+            pattern, _, level = item.strip().partition("=")
+            if pattern and level.isdigit():
+                self._levels.append((pattern, int(level)))
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is logged."""
+        if record.levelno >= logging.INFO:
+            return True
+        for pattern, level in self._levels:
+            name = record.name if "." in pattern else record.name.rpartition(".")[2]
+            if fnmatch.fnmatchcase(name, pattern):
+                return level > 0
+        return self._is_verbose
+
+
+def set_up(config: LogConfig, *, stderr_fd: int = 2) -> QueueingHandler:
+    """Send all loggers through one handler; returns it for its counter and its closing."""
+    handler = QueueingHandler(config, hostname=socket.gethostname(), stderr_fd=stderr_fd)
+    handler.addFilter(DetailFilter(config.vmodule, config.v > 0))
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(_SEVERITIES[config.minloglevel])
+    is_detailed = config.minloglevel == 0 and (config.v > 0 or config.vmodule)
+    for name in _ROOTS:
+        logging.getLogger(name).setLevel(logging.DEBUG if is_detailed else logging.NOTSET)
+    logging.raiseExceptions = False
+    return handler
+
+
+def tear_down(handler: QueueingHandler) -> None:
+    """Write what is queued and detach; standard error is usable as before."""
+    logging.getLogger().removeHandler(handler)
+    handler.close()
+    sys.stderr.flush()

@@ -1,0 +1,94 @@
+"""From the command line to a running daemon, and its exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from edge.flags.check import check
+from edge.flags.gflags import Parsed, parse
+from edge.flags.helptext import requested_help
+from edge.flags.registry import value_of
+from edge.runtime import logs
+from edge.runtime.settings import Settings, build_settings, installed_version
+from edge.runtime.targets import check_targets, values_in_vain
+
+EXIT_OK = 0
+EXIT_ERROR = 1
+
+_log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program with ``argv`` (without its name); returns the exit code.
+
+    0 clean, 1 bad flags or an internal error, 75 a port is busy.
+    """
+    parsed = parse(sys.argv[1:] if argv is None else argv)
+    if not parsed.has_errors:
+        text = requested_help(parsed.flags, installed_version())
+        if text is not None:
+            return _print(text)
+    if value_of(parsed.flags, "check") or not parsed.has_errors:
+        parsed.problems.extend(check(parsed))
+        parsed.problems.extend(check_targets(parsed))
+    if value_of(parsed.flags, "check"):
+        return _report_check(parsed)
+    if parsed.has_errors:
+        for problem in parsed.problems:
+            if not problem.is_warning:
+                sys.stderr.write(f"ERROR: {problem}\n")
+        return EXIT_ERROR
+    return _start(parsed)
+
+
+def _print(text: str) -> int:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as head, has had enough; keep the interpreter from complaining at exit.
+        sys.stderr.close()
+    return EXIT_OK
+
+
+def _report_check(parsed: Parsed) -> int:
+    lines = [str(problem) for problem in parsed.problems]
+    in_vain = (*parsed.not_acted_on, *values_in_vain(parsed))
+    if in_vain:
+        lines.append(f"warning: {not_acted_on_line(in_vain)}")
+    if not parsed.has_errors:
+        lines.append("the flags are valid")
+    _print("".join(f"{line}\n" for line in lines))
+    return EXIT_ERROR if parsed.has_errors else EXIT_OK
+
+
+def not_acted_on_line(names: Sequence[str]) -> str:
+    """The one line about flags that were set and do nothing yet."""
+    return f"not acted on yet: {', '.join('-' + name for name in names)}"
+
+
+def _start(parsed: Parsed) -> int:
+    settings = build_settings(parsed, values_in_vain(parsed))
+    handler = logs.set_up(settings.log)
+    try:
+        for problem in parsed.problems:
+            _log.warning("%s: %s", problem.where, problem.message)
+        if settings.not_acted_on:
+            _log.warning("%s", not_acted_on_line(settings.not_acted_on))
+        return _run_daemon(settings)
+    except KeyboardInterrupt:
+        return EXIT_OK
+    except Exception:
+        _log.critical("internal error", exc_info=True)
+        return EXIT_ERROR
+    finally:
+        logs.tear_down(handler)
+
+
+def _run_daemon(settings: Settings) -> int:
+    # Imported here so that help, version and check start without the servers.
+    from edge.runtime.daemon import run
+
+    return run(settings)

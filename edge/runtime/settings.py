@@ -1,0 +1,73 @@
+"""All that the daemon is told at its start."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from edge.flags.gflags import Parsed
+from edge.flags.httpd import http_config
+from edge.flags.hub import hub_config
+from edge.flags.logging import LogConfig, log_config
+from edge.flags.registry import pick
+from edge.flags.rtmp import rtmp_config
+from edge.flags.server import net_config
+from edge.flags.upstream import upstream_config
+from edge.httpd.config import HttpConfig
+from edge.hub.config import HubConfig
+from edge.net.config import NetConfig
+from edge.rtmp.config import RtmpConfig
+from edge.upstream.config import UpstreamConfig
+from naming.base import NamingOptions
+
+_DISTRIBUTION = "edge-media"
+_VERSION_OF_A_CHECKOUT = "0.0.0+source"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of each layer, and what the program is.
+
+    Attributes:
+        version: of the installed distribution.
+        hostname: of this machine; clients that name it as a vhost mean the default one.
+        not_acted_on: flags, or values of flags, that were set and do nothing yet.
+    """
+
+    net: NetConfig
+    rtmp: RtmpConfig
+    hub: HubConfig
+    upstream: UpstreamConfig
+    http: HttpConfig
+    log: LogConfig
+    naming: NamingOptions
+    version: str
+    hostname: str
+    not_acted_on: tuple[str, ...] = ()
+
+
+def installed_version() -> str:
+    """Version of the distribution, or a fixed one when it is not installed."""
+    try:
+        return version(_DISTRIBUTION)
+    except PackageNotFoundError:
+        return _VERSION_OF_A_CHECKOUT
+
+
+def build_settings(parsed: Parsed, values_in_vain: tuple[str, ...] = ()) -> Settings:
+    """Freeze the flags; ``values_in_vain`` joins the flags that do nothing yet."""
+    program_version = installed_version()
+    flags = parsed.flags
+    return Settings(
+        net=net_config(flags),
+        rtmp=rtmp_config(flags),
+        hub=hub_config(flags),
+        upstream=upstream_config(flags),
+        http=http_config(flags, program_version),
+        log=log_config(flags),
+        naming=pick(NamingOptions, flags),
+        version=program_version,
+        hostname=socket.gethostname(),
+        not_acted_on=(*parsed.not_acted_on, *values_in_vain),
+    )

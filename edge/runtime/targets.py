@@ -1,0 +1,191 @@
+"""Checks of the flags that name other servers: ``-proxy_to`` and ``-cdn_merge_to`` with their balancers."""
+
+from __future__ import annotations
+
+import ipaddress
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from edge.flags.check import merge_port
+from edge.flags.gflags import Parsed
+from edge.flags.problem import Problem
+from edge.flags.registry import value_of
+from lb import registry as balancers
+from lb.base import BalancerError
+from naming import registry as schemes
+from naming.base import NamingError
+from naming.endpoint import is_ip, parse_endpoint
+from naming.lines import parse_items
+from naming.resolver import system_lookup
+from naming.url import Address, parse_address
+
+Lookup = Callable[[str], Sequence[str]]
+Endpoint = tuple[str, int]
+_TARGETS = (("proxy_to", "proxy_lb"), ("cdn_merge_to", "cdn_merge_lb"))
+_DNS_PORTS = {"http": 80, "https": 443, "dns": 80}
+# A start that cannot succeed is told within two seconds, look-ups included.
+LOOKUP_BUDGET_S = 1.5
+
+
+def check_targets(
+    parsed: Parsed,
+    *,
+    lookup: Lookup = system_lookup,
+    is_own_address: Callable[[str], bool] | None = None,
+    budget_s: float = LOOKUP_BUDGET_S,
+) -> list[Problem]:
+    """What is wrong with the targets, in the order of the flags.
+
+    Bad syntax and unknown words are errors; a name that cannot be resolved now
+    is a warning; ``-proxy_to`` that leads only to this server is an error.
+    """
+    problems: list[Problem] = []
+    for target, balancer in _TARGETS:
+        problems.extend(_check_balancer(parsed, target, balancer))
+        address = _read_address(parsed, target, problems)
+        if address is not None:
+            problems.extend(_check_servers(parsed, target, address, lookup, is_own_address or is_local, budget_s))
+    return problems
+
+
+def values_in_vain(parsed: Parsed) -> tuple[str, ...]:
+    """``name=value`` of targets and balancers that are known and not built."""
+    found = []
+    for target, balancer in _TARGETS:
+        scheme, separator, _ = value_of(parsed.flags, target).partition("://")
+        if separator and schemes.is_known(scheme) and not schemes.is_built(scheme):
+            found.append(f"{target}={scheme.lower()}://...")
+        words = value_of(parsed.flags, balancer)
+        if words and balancers.is_known(words) and not balancers.is_built(words):
+            found.append(f"{balancer}={words}")
+    return tuple(found)
+
+
+def _check_balancer(parsed: Parsed, target: str, balancer: str) -> Iterator[Problem]:
+    words = value_of(parsed.flags, balancer)
+    if not words:
+        return
+    where = parsed.where(balancer)
+    if not balancers.is_known(words):
+        valid = ", ".join(balancers.known())
+        yield Problem(where, f'-{balancer}: unknown load balancer "{words}" (valid: {valid})')
+        return
+    if balancers.is_built(words):
+        try:
+            balancers.create(words)
+        except BalancerError as error:
+            yield Problem(where, f"-{balancer}: {error}")
+    if not value_of(parsed.flags, target):
+        yield Problem(where, f"-{balancer} has no effect without -{target}", is_warning=True)
+
+
+def _read_address(parsed: Parsed, target: str, problems: list[Problem]) -> Address | None:
+    text = value_of(parsed.flags, target)
+    if not text:
+        return None
+    try:
+        return parse_address(text)
+    except NamingError as error:
+        problems.append(Problem(parsed.where(target), f"-{target}: {error}"))
+        return None
+
+
+def _check_servers(
+    parsed: Parsed,
+    target: str,
+    address: Address,
+    lookup: Lookup,
+    is_own_address: Callable[[str], bool],
+    budget_s: float,
+) -> Iterator[Problem]:
+    where = parsed.where(target)
+    balancer = target.replace("_to", "_lb")
+    if not address.is_plain and not value_of(parsed.flags, balancer):
+        yield Problem(where, f"-{target} is a naming URL and -{balancer} is empty: rr is used", is_warning=True)
+    elif address.is_plain and value_of(parsed.flags, balancer):
+        yield Problem(where, f"-{target} is one server: -{balancer} is not used", is_warning=True)
+    endpoints = written_endpoints(address)
+    answers = _resolve_all({host for host, _ in endpoints}, lookup, budget_s)
+    for host in sorted(host for host, addresses in answers.items() if not addresses):
+        yield Problem(where, f'-{target}: "{host}" cannot be resolved now', is_warning=True)
+    servers = [(numeric, port) for host, port in endpoints for numeric in answers[host]]
+    # A front is normally a member of its own merge tier, so only proxy_to is judged.
+    if target == "proxy_to" and servers and all(answers.values()):
+        own = [server for server in servers if _is_own(parsed, server, is_own_address)]
+        if len(own) == len(servers):
+            yield Problem(where, f"-{target}={address.text}: proxies to itself")
+        elif own:
+            yield Problem(where, f"-{target}={address.text}: one of the servers is this one", is_warning=True)
+
+
+def written_endpoints(address: Address) -> list[Endpoint]:
+    """The ``(host, port)`` pairs that the text itself names; none for registries and files."""
+    if address.is_plain:
+        return [(address.host, address.port)]
+    if address.scheme in ("list", "dlist"):
+        items, _ = parse_items(address.name.split(","))
+        return [(item.host, item.port) for item in items]
+    if address.scheme in _DNS_PORTS:
+        try:
+            return [parse_endpoint(address.name.partition("/")[0], default_port=_DNS_PORTS[address.scheme])]
+        except NamingError:
+            return []
+    return []
+
+
+def _is_own(parsed: Parsed, server: Endpoint, is_own_address: Callable[[str], bool]) -> bool:
+    host, port = server
+    flags = parsed.flags
+    own_ports = {value_of(flags, "port"), value_of(flags, "internal_port"), *value_of(flags, "listen")}
+    own_ports.add(merge_port(value_of(flags, "cdn_merge_to")) or 0)
+    if port not in own_ports - {0, -1}:
+        return False
+    bound = {ipaddress.ip_address(each.strip("[]")) for each in value_of(flags, "bind") if is_ip(each.strip("[]"))}
+    is_everywhere = not bound or any(each.is_unspecified for each in bound)
+    if not is_everywhere:
+        return ipaddress.ip_address(host) in bound
+    return is_own_address(host)
+
+
+def is_local(address: str) -> bool:
+    """Whether a numeric address is one of this machine's.
+
+    The kernel sends to an address of its own from that same address; connecting
+    a datagram socket asks for that choice and sends nothing.
+    """
+    numeric = ipaddress.ip_address(address)
+    if numeric.is_loopback or numeric.is_unspecified:
+        return True
+    family = socket.AF_INET6 if numeric.version == 6 else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, 9))
+            return ipaddress.ip_address(probe.getsockname()[0]) == numeric
+    except OSError:
+        return False
+
+
+def _resolve_all(hosts: set[str], lookup: Lookup, budget_s: float) -> dict[str, Sequence[str]]:
+    """Numeric addresses of each host, () for those without an answer in time."""
+    answers: dict[str, Sequence[str]] = {host: [host] if is_ip(host) else () for host in hosts}
+    names = [host for host in sorted(hosts) if not is_ip(host)]
+    done: queue.SimpleQueue[tuple[str, Sequence[str]]] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        for name in names:
+            try:
+                done.put((name, lookup(name)))
+            except (OSError, UnicodeError):
+                done.put((name, ()))
+
+    if names:
+        # A daemon, for a silent resolver must not delay the end of the process.
+        thread = threading.Thread(target=look_up, name="check-names", daemon=True)
+        thread.start()
+        thread.join(budget_s)
+        while not done.empty():
+            name, addresses = done.get()
+            answers[name] = addresses
+    return answers

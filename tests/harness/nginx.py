@@ -1,0 +1,105 @@
+"""nginx with its RTMP module: the foreign server at either end of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tempfile
+from pathlib import Path
+
+from tests.harness.clients import Program
+from tests.harness.clock import deadline, free_port, missing, require_program, wait_until
+
+_MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/share/nginx/modules"), Path("/usr/lib64/nginx/modules"))
+
+
+def rtmp_module() -> Path:
+    """The dynamic module; a test without it is skipped, or fails under ``CI=true``."""
+    require_program("nginx")
+    for folder in _MODULES:
+        if (folder / "ngx_rtmp_module.so").exists():
+            return folder / "ngx_rtmp_module.so"
+    missing("nginx has no RTMP module")
+    raise AssertionError
+
+
+class NginxRtmp:
+    """One nginx worker in the foreground with one application, ``live``."""
+
+    def __init__(self, *directives: str) -> None:
+        """``directives`` go into the application, as ``push rtmp://127.0.0.1:1935/live``."""
+        self.directives = directives
+        self.port = free_port()
+        self._folder = tempfile.TemporaryDirectory(prefix="edge-test-nginx-")
+        self._program: Program | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def rtmp_url(self, name: str) -> str:
+        return f"rtmp://{self.address}/live/{name}"
+
+    @property
+    def log(self) -> str:
+        path = Path(self._folder.name) / "error.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def _configuration(self) -> str:
+        extra = "\n".join(f"      {directive};" for directive in self.directives)
+        return f"""
+load_module {rtmp_module()};
+daemon off;
+master_process off;
+pid nginx.pid;
+error_log error.log info;
+events {{ worker_connections 128; }}
+rtmp {{
+  server {{
+    listen 127.0.0.1:{self.port};
+    chunk_size 4096;
+    application live {{
+      live on;
+      wait_key on;
+      wait_video on;
+      publish_notify on;
+{extra}
+    }}
+  }}
+}}
+"""
+
+    async def start(self) -> None:
+        folder = Path(self._folder.name)
+        (folder / "nginx.conf").write_text(self._configuration())
+        self._program = Program(
+            *(require_program("nginx"), "-p", f"{folder}/", "-c", str(folder / "nginx.conf")),
+            *("-e", str(folder / "error.log")),
+        )
+        await wait_until(self._is_serving, deadline(3), "nginx to listen")
+
+    def _is_serving(self) -> bool:
+        assert self._program is not None
+        code = self._program.exit_code
+        assert code is None, f"nginx left with {code}:\n{self._program.stderr}{self.log}"
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    async def stop(self) -> None:
+        if self._program is not None:
+            self._program.__exit__()
+        self._folder.cleanup()
+        await asyncio.sleep(0)
+
+    async def __aenter__(self) -> NginxRtmp:
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            print(f"--- log of nginx on port {self.port}\n{self.log[-3000:]}")
+        await self.stop()

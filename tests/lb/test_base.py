@@ -1,0 +1,9 @@
+"""Defaults of a request."""
+
+from __future__ import annotations
+
+from lb.base import SelectRequest
+
+
+def test_a_request_excludes_nobody() -> None:
+    assert SelectRequest() == SelectRequest(0, frozenset(), frozenset())

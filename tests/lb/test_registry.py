@@ -1,0 +1,48 @@
+"""Names of balancers: known, built, refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from lb import registry
+from lb.base import BalancerError
+from lb.round_robin import RoundRobin
+
+
+def test_known_and_built() -> None:
+    assert registry.known() == ("rr", "wrr", "random", "wr", "la", "p2c", "c_murmurhash", "c_md5", "c_ketama")
+    assert "rr" in registry.built() and set(registry.built()) <= set(registry.known())
+
+
+def test_names_are_told_in_any_case_and_with_parameters() -> None:
+    assert registry.is_known("C_MurmurHash:replicas=3") and registry.is_built("RR")
+    assert not registry.is_known("p2c_ewma") and not registry.is_built("") and not registry.is_known("_dynpart")
+    assert isinstance(registry.create("Rr"), RoundRobin)
+    assert isinstance(registry.create("rr:"), RoundRobin)
+
+
+def test_N9_unknown_balancer_names_the_valid_ones() -> None:
+    with pytest.raises(BalancerError, match=r'unknown load balancer "roundrobin" \(valid: rr, wrr, .*c_ketama\)'):
+        registry.create("roundrobin")
+
+
+def test_balancer_that_is_not_built() -> None:
+    for name in registry.known():
+        if not registry.is_built(name):
+            with pytest.raises(BalancerError, match=f'not acted on yet: load balancer "{name}"'):
+                registry.create(name)
+
+
+def test_parameters() -> None:
+    assert registry.parse_params(" a=1   b=x:y=z ") == {"a": "1", "b": "x:y=z"}
+    for bad in ("a", "=1", "a=1 b"):
+        with pytest.raises(BalancerError, match="expected name=value"):
+            registry.parse_params(bad)
+
+
+def test_registering_twice_or_unlisted_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="not in the list"):
+        registry.register("nearest")
+    assert registry.is_built("rr")
+    with pytest.raises(ValueError, match="twice"):
+        registry.register("rr")(RoundRobin)

@@ -1,0 +1,52 @@
+"""``rr``: a walk with a fixed stride."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lb import registry
+from lb.base import BalancerError, SelectRequest
+from lb.round_robin import RoundRobin, strides
+from naming.node import ServerNode
+from tests.lb.contract import SERVERS, BalancerContract
+
+
+class TestContract(BalancerContract):
+    spec = "rr"
+
+
+def walk(count: int, picks: int, first_draw: int, second_draw: int) -> list[int]:
+    draws = iter([first_draw, second_draw])
+    balancer = RoundRobin({}, lambda limit: next(draws) % limit)
+    servers = [ServerNode("10.0.0.1", port) for port in range(1, count + 1)]
+    chosen = [balancer.select(servers, SelectRequest()) for _ in range(picks)]
+    return [server.port for server in chosen if server is not None]
+
+
+def test_strides_are_the_444_primes_of_the_reference() -> None:
+    assert len(strides()) == 444
+    assert (strides()[0], strides()[-1]) == (36809, 41579)
+
+
+def test_vector_of_one_walk() -> None:
+    # stride 36809 = 4 mod 5, start 2: 2+4=1, 0, 4, 3, 2 and so on
+    assert walk(5, 7, 0, 2) == [2, 1, 5, 4, 3, 2, 1]
+
+
+@given(count=st.integers(1, 60), first_draw=st.integers(0, 443), second_draw=st.integers(0, 10**6))
+def test_each_round_visits_every_server_once(count: int, first_draw: int, second_draw: int) -> None:
+    ports = walk(count, 3 * count, first_draw, second_draw)
+    for start in (0, count, 2 * count):
+        assert sorted(ports[start : start + count]) == list(range(1, count + 1))
+
+
+def test_last_of_the_walk_is_taken_although_tried() -> None:
+    balancer = RoundRobin({}, lambda limit: 0)
+    assert balancer.select(SERVERS, SelectRequest(excluded=frozenset(SERVERS))) == SERVERS[0]
+
+
+def test_parameters_are_refused() -> None:
+    with pytest.raises(BalancerError, match='not acted on yet: parameter "min_working_instances"'):
+        registry.create("rr:min_working_instances=6 hold_seconds=10")

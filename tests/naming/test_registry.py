@@ -1,0 +1,46 @@
+"""Names of schemes: known, built, refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from naming import registry
+from naming.base import NamingContext, NamingError, NamingOptions
+from naming.list import ListService
+from naming.resolver import Resolver
+
+CONTEXT = NamingContext(NamingOptions(), Resolver(), lambda detail: None)
+
+
+def test_known_and_built() -> None:
+    assert registry.known() == (
+        *("list", "dlist", "file", "http", "https", "dns", "srv", "remotefile", "consul"),
+        *("nacos", "discovery", "etcd", "redis", "bns"),
+    )
+    assert {"list", "http", "https"} <= set(registry.built()) <= set(registry.known())
+
+
+def test_names_are_told_in_any_case() -> None:
+    assert registry.is_known("LIST") and registry.is_built("List")
+    assert not registry.is_known("rtmp") and not registry.is_built("nothing")
+    assert isinstance(registry.create("LiSt", CONTEXT), ListService)
+
+
+def test_N9_unknown_scheme_names_the_valid_ones() -> None:
+    with pytest.raises(NamingError, match=r'unknown naming scheme "zk" \(valid: list, dlist, .*bns\)'):
+        registry.create("zk", CONTEXT)
+
+
+def test_scheme_that_is_not_built() -> None:
+    missing = [scheme for scheme in registry.known() if not registry.is_built(scheme)]
+    for scheme in missing:
+        with pytest.raises(NamingError, match=f'not acted on yet: naming scheme "{scheme}"'):
+            registry.create(scheme, CONTEXT)
+
+
+def test_registering_twice_or_unlisted_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="not in the list"):
+        registry.register("zk")
+    assert registry.is_built("list")
+    with pytest.raises(ValueError, match="twice"):
+        registry.register("list")(ListService)

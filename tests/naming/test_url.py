@@ -1,0 +1,65 @@
+"""Targets as operators write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from naming.base import NamingError
+from naming.url import Address, parse_address
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "is_tls"),
+    [
+        ("127.0.0.1:8079", "127.0.0.1", 8079, False),
+        ("origin:8079", "origin", 8079, False),
+        ("[::1]:8079", "::1", 8079, False),
+        ("rtmp://origin", "origin", 1935, False),
+        ("rtmp://origin/", "origin", 1935, False),
+        ("RTMP://origin:19350", "origin", 19350, False),
+        ("rtmps://origin", "origin", 443, True),
+        ("rtmp://[::1]", "::1", 1935, False),
+    ],
+)
+def test_plain_servers(text: str, host: str, port: int, is_tls: bool) -> None:
+    address = parse_address(text)
+    assert address == Address(text, host=host, port=port, is_tls=is_tls)
+    assert address.is_plain
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "name"),
+    [
+        ("list://a:1,b:2", "list", "a:1,b:2"),
+        ("HTTP://origin", "http", "origin"),
+        ("https://origin:8443/ignored", "https", "origin:8443/ignored"),
+        ("consul://svc", "consul", "svc"),
+        ("list://", "list", ""),
+    ],
+)
+def test_naming_urls(text: str, scheme: str, name: str) -> None:
+    address = parse_address(text)
+    assert (address.scheme, address.name, address.is_plain) == (scheme, name, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "host is missing"),
+        ("origin", "port is missing"),
+        ("origin:0", "port 0 cannot"),
+        ("zk://origin", 'unknown naming scheme "zk".*valid: list, .*or plain host:port'),
+        ("a:b://origin", "expected host:port or scheme://name"),
+        ("://origin", "expected host:port or scheme://name"),
+        ("x" * 32 + "://a", "expected host:port or scheme://name"),
+        ("rtmp://origin/live", "not a"),
+        ("list://a:1,b", "port is missing"),
+        ("http://", "host is missing"),
+        ("http://origin:80x/", "not a port"),
+        ("http://origin:0", "port 0 cannot"),
+        ("unix:/run/a.sock", "unix sockets are not supported"),
+    ],
+)
+def test_N9_bad_targets(text: str, complaint: str) -> None:
+    with pytest.raises(NamingError, match=complaint):
+        parse_address(text)

@@ -1,0 +1,147 @@
+"""What all naming services share."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from naming.base import NamingError, NamingOptions
+from naming.node import ServerNode
+from naming.url import parse_address
+from naming.watcher import Watcher, sort_key
+from tests.naming.fakes import FakeResolver, Steps
+
+
+def node(number: int, port: int = 1, tag: str = "") -> ServerNode:
+    return ServerNode(f"10.0.0.{number}", port, tag)
+
+
+def make_watcher(text: str = "http://origin:1", **kwargs: object) -> tuple[Watcher, list[tuple[ServerNode, ...]]]:
+    updates: list[tuple[ServerNode, ...]] = []
+    return Watcher(parse_address(text), updates.append, **kwargs), updates  # type: ignore[arg-type]
+
+
+def test_order_of_lists_has_the_last_octet_first() -> None:
+    nodes = [node(2), ServerNode("::1", 1), ServerNode("10.0.1.1", 1), node(1, 2), node(1, 1, "b"), node(1, 1, "a")]
+    assert [(each.host, each.port, each.tag) for each in sorted(nodes, key=sort_key)] == [
+        ("10.0.0.1", 1, "a"),
+        ("10.0.0.1", 1, "b"),
+        ("10.0.0.1", 2, ""),
+        ("10.0.1.1", 1, ""),
+        ("10.0.0.2", 1, ""),
+        ("::1", 1, ""),
+    ]
+
+
+async def test_only_changes_are_handed_on(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    watcher, updates = make_watcher()
+    watcher.apply([node(2), node(1), node(2)])
+    watcher.apply([node(1), node(2)])
+    watcher.apply([node(1), node(2, tag="w")])
+    watcher.apply([node(1)])
+    assert updates == [(node(1), node(2)), (node(1), node(2, tag="w")), (node(1),)]
+    assert caplog.messages == [
+        'HttpService("origin:1"): added 2',
+        'HttpService("origin:1"): added 1 removed 1',
+        'HttpService("origin:1"): removed 1',
+    ]
+
+
+async def test_N5_empty_answer_keeps_the_list() -> None:
+    watcher, updates = make_watcher()
+    watcher.apply([node(1)])
+    watcher.apply([])
+    assert watcher.servers == (node(1),) and watcher.empty_count == 1 and len(updates) == 1
+
+
+async def test_N5_empty_answer_is_applied_with_the_flag_off() -> None:
+    watcher, updates = make_watcher(options=NamingOptions(ns_ignore_empty_list=False))
+    watcher.apply([node(1)])
+    watcher.apply([])
+    assert watcher.servers == () and updates == [(node(1),), ()]
+
+
+async def test_N3_unusable_own_and_too_many_servers_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    watcher, _ = make_watcher(options=NamingOptions(ns_max_servers=2), accepts=lambda each: each != node(1))
+    watcher.apply([ServerNode("0.0.0.0", 1), ServerNode("224.0.0.1", 1), node(9, 0), node(1), node(3), node(2)])
+    assert watcher.servers == (node(2), node(3))
+    assert "3 unusable servers and 1 of our own addresses" in caplog.text
+    watcher, _ = make_watcher(options=NamingOptions(ns_max_servers=2))
+    watcher.apply([node(number) for number in range(1, 5)])
+    assert len(watcher.servers) == 2 and "4 servers, only 2 are used" in caplog.text
+
+
+async def test_follows_a_name_through_an_outage(caplog: pytest.LogCaptureFixture) -> None:
+    resolver, steps = FakeResolver(origin=["10.0.0.1"]), Steps()
+    watcher, updates = make_watcher(resolver=resolver, sleep=steps.sleep)
+    assert await watcher.start()
+    resolver.answers.clear()
+    for _ in range(3):
+        await steps.reach_sleep()
+        await steps.next_round()
+    assert watcher.servers == (node(1),) and watcher.failed_count == 3
+    assert caplog.text.count("reason=ns_failed") == 1
+    resolver.answers["origin"] = ["10.0.0.2"]
+    await steps.next_round()
+    assert updates == [(node(1),), (node(2),)]
+    await watcher.close()
+    await watcher.close()
+    assert watcher.servers == (node(2),)
+
+
+async def test_N1_start_with_an_outage_runs_with_an_empty_list() -> None:
+    resolver, steps = FakeResolver(), Steps()
+    watcher, updates = make_watcher(resolver=resolver, sleep=steps.sleep)
+    assert await watcher.start() is False
+    assert watcher.servers == () and updates == []
+    resolver.answers["origin"] = ["10.0.0.1"]
+    await steps.next_round()
+    assert watcher.has_answer and watcher.servers == (node(1),)
+    await watcher.close()
+
+
+async def test_N2_start_waits_no_longer_than_told() -> None:
+    class Silent(FakeResolver):
+        async def resolve(self, host: str) -> list[str]:
+            await Steps().sleep(0)
+            raise AssertionError("never reached")
+
+    watcher, _ = make_watcher(resolver=Silent())
+    assert await watcher.start(within_ms=10) is False
+    await watcher.close()
+
+
+async def test_plain_address_needs_no_scheme() -> None:
+    watcher, updates = make_watcher("[::1]:1935")
+    assert await watcher.start()
+    assert updates == [(ServerNode("::1", 1935),)]
+    await watcher.close()
+
+
+async def test_fault_of_a_service_is_logged_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(FakeResolver):
+        async def resolve(self, host: str) -> list[str]:
+            raise KeyError(host)
+
+    steps = Steps()
+    watcher, _ = make_watcher(resolver=Broken(), sleep=steps.sleep)
+    assert await watcher.start() is False
+    await steps.next_round()
+    assert watcher.failed_count == 2 and "KeyError" in caplog.text
+    await watcher.close()
+
+
+async def test_name_that_can_never_work_ends_the_watch() -> None:
+    address = parse_address("http://origin:1")
+    object.__setattr__(address, "name", "origin:x")
+    watcher = Watcher(address, lambda servers: None, resolver=FakeResolver())
+    assert await watcher.start() is False
+    assert '"x" is not a port' in watcher.fault
+    await watcher.close()
+
+
+def test_scheme_that_is_not_built() -> None:
+    with pytest.raises(NamingError, match="not acted on yet"):
+        make_watcher("bns://name")

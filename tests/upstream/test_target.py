@@ -1,0 +1,266 @@
+"""Which server to ask."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from edge.errors import ConfigError, NoServerError
+from edge.upstream.config import UpstreamConfig
+from edge.upstream.target import MAX_DISABLED, Target
+from naming.node import ServerNode
+from tests.naming.fakes import FakeResolver
+
+CONFIG = UpstreamConfig()
+
+
+def servers(count: int) -> tuple[ServerNode, ...]:
+    return tuple(ServerNode("10.0.0.1", port) for port in range(1, count + 1))
+
+
+async def started(count: int, config: UpstreamConfig = CONFIG) -> Target:
+    text = ",".join(server.endpoint for server in servers(count))
+    target = Target(f"list://{text}", "rr", config, entropy=random.Random(1).randrange)
+    assert await target.start()
+    await target.close()  # a list does not change; no task is left behind
+    return target
+
+
+def picks(target: Target, now_ms: int, count: int = 40, key: str = "_/live/a") -> Counter[ServerNode | None]:
+    return Counter(target.select(key, now_ms=now_ms) for _ in range(count))
+
+
+async def test_plain_address_is_one_server_without_a_balancer() -> None:
+    target = Target("origin:1935", "", CONFIG, resolver=FakeResolver(origin=["10.0.0.1"]))
+    assert target.select("_/live/a", now_ms=0) is None and not target.has_answer
+    assert await target.start()
+    only = ServerNode("10.0.0.1", 1935)
+    assert target.select("_/live/a", {only}, now_ms=0) == only
+    assert target.warnings == () and target.snapshot(0)["balancer"] == ""
+    await target.close()
+
+
+async def test_unresolvable_name_starts_with_an_empty_list() -> None:
+    target = Target("origin:1935", "", CONFIG, resolver=FakeResolver())
+    assert await target.start(within_ms=1000) is False
+    assert target.select("_/live/a", now_ms=0) is None
+    assert target.snapshot(0)["naming_failed_count"] == 1
+    await target.close()
+    await target.close()
+
+
+@pytest.mark.parametrize(
+    ("proxy_to", "proxy_lb", "complaint"),
+    [
+        ("zk://origin", "rr", r'unknown naming scheme "zk".*valid: list, '),
+        ("origin", "", "port is missing"),
+        ("", "", "host is missing"),
+        ("list://a:1,b", "rr", "port is missing"),
+        ("list://a:1", "best", r'unknown load balancer "best" \(valid: rr, wrr, '),
+        ("origin:1", "best", r'unknown load balancer "best"'),
+        ("list://a:1", "rr:x", "expected name=value"),
+    ],
+)
+def test_N9_bad_configuration_names_the_valid_words(proxy_to: str, proxy_lb: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        Target(proxy_to, proxy_lb, CONFIG)
+
+
+def test_missing_balancer_is_rr_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    target = Target("list://10.0.0.1:1", "", CONFIG)
+    assert target.warnings == ('"list://10.0.0.1:1" has no load balancer, using rr',)
+    assert caplog.messages == list(target.warnings)
+    assert target.snapshot(0)["balancer"] == "rr"
+
+
+def test_balancer_of_one_plain_server_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    target = Target("10.0.0.1:1", "c_md5", CONFIG)
+    assert "is one server" in target.warnings[0] and target.why_unusable == ""
+
+
+@pytest.mark.parametrize(
+    ("proxy_to", "proxy_lb", "why"),
+    [
+        ("bns://name", "rr", 'not acted on yet: naming scheme "bns"'),
+        ("list://10.0.0.1:1", "la", 'not acted on yet: load balancer "la"'),
+        ("bns://name", "la", 'not acted on yet: naming scheme "bns", load balancer "la"'),
+    ],
+)
+async def test_what_is_not_built_says_so_at_each_selection(proxy_to: str, proxy_lb: str, why: str) -> None:
+    target = Target(proxy_to, proxy_lb, CONFIG)
+    assert target.why_unusable == why == target.snapshot(0)["why_unusable"]
+    assert await target.start() is False
+    with pytest.raises(NoServerError, match=why):
+        target.select("_/live/a", now_ms=0)
+    await target.close()
+
+
+async def test_tried_servers_are_stepped_over() -> None:
+    target = await started(3)
+    one, two, three = servers(3)
+    assert target.select("k", {one, three}, now_ms=0) == two
+    assert target.select("k", {one, two, three}, now_ms=0) in servers(3)
+
+
+async def test_key_with_a_lone_surrogate_is_hashed() -> None:
+    assert (await started(2)).select("_/live/\ud800", now_ms=0) is not None
+
+
+async def test_refused_server_is_isolated_for_100_ms() -> None:
+    target = await started(2)
+    bad, good = servers(2)
+    target.report(bad, False, 1, 1000)
+    assert picks(target, 1099) == {good: 40}
+    assert picks(target, 1100) == {bad: 20, good: 20}
+
+
+async def test_N14_isolation_doubles_up_to_30_s() -> None:
+    target = await started(2)
+    bad, now_ms, lengths = servers(2)[0], 0, []
+    for _ in range(11):
+        target.report(bad, False, 1, now_ms)
+        lengths.append(target.snapshot(now_ms)["servers"][0]["isolated_for_ms"])
+        now_ms += lengths[-1]
+    assert lengths == [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000]
+
+
+async def test_N14_flapping_server_keeps_doubling_until_it_holds_30_s() -> None:
+    target = await started(2)
+    bad, now_ms, lengths = servers(2)[0], 0, []
+    for _ in range(4):
+        target.report(bad, False, 1, now_ms)
+        lengths.append(target.snapshot(now_ms)["servers"][0]["isolated_for_ms"])
+        now_ms += lengths[-1]
+        target.report(bad, True, 1, now_ms)
+        now_ms += 100
+    assert lengths == [100, 200, 400, 800]
+    now_ms += 30_000
+    target.report(bad, False, 1, now_ms)
+    assert target.snapshot(now_ms)["servers"][0]["isolated_for_ms"] == 100
+
+
+async def test_failures_of_one_moment_count_once() -> None:
+    target = await started(2)
+    bad = servers(2)[0]
+    for now_ms in range(1000, 1300, 10):  # 30 attempts that all began before the first failed
+        target.report(bad, False, now_ms - 990, now_ms)
+    described = target.snapshot(1050)["servers"][0]
+    assert (described["isolated_for_ms"], described["failure_count"]) == (50, 30)
+
+
+async def test_success_ends_the_isolation() -> None:
+    target = await started(2)
+    bad, good = servers(2)
+    target.report(bad, False, 1, 1000)
+    target.report(bad, True, 1, 1010)
+    assert picks(target, 1010) == {bad: 20, good: 20}
+
+
+@pytest.mark.parametrize(("count", "isolated"), [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2)])
+async def test_N14_at_most_half_is_isolated_and_the_only_server_never(count: int, isolated: int) -> None:
+    target = await started(count)
+    for server in servers(count):
+        target.report(server, False, 1, 1000)
+    states = Counter(each["state"] for each in target.snapshot(1001)["servers"])
+    assert states["isolated"] == isolated
+    assert len(picks(target, 1001)) == count - isolated and None not in picks(target, 1001)
+
+
+async def test_N14_those_with_the_longest_wait_stay_isolated() -> None:
+    target = await started(2)
+    worse, better = servers(2)
+    target.report(worse, False, 1, 1000)
+    target.report(worse, False, 1, 1100)
+    target.report(better, False, 1, 1150)
+    assert picks(target, 1151) == {better: 40}
+
+
+async def test_N12_server_without_data_is_passed_over_for_that_key_only() -> None:
+    target = await started(2)
+    silent, good = servers(2)
+    target.disable(silent, "_/live/a", 1000)
+    assert picks(target, 5999) == {good: 40}
+    assert picks(target, 5999, key="_/live/b") == {silent: 20, good: 20}
+    assert picks(target, 6000) == {silent: 20, good: 20}
+
+
+async def test_N12_the_only_server_left_is_not_banned() -> None:
+    target = await started(2)
+    silent, down = servers(2)
+    target.disable(silent, "_/live/a", 1000)
+    assert target.has_alternative(silent, "_/live/a", now_ms=1000)
+    target.report(down, False, 1, 1000)
+    assert not target.has_alternative(silent, "_/live/a", now_ms=1001)
+    assert picks(target, 1001) == {silent: 40}
+
+
+async def test_N12_among_servers_without_data_the_untried_come_first() -> None:
+    target = await started(3)
+    one, two, three = servers(3)
+    for server in (one, two, three):
+        target.disable(server, "k", 1000)
+    for _ in range(10):
+        assert target.select("k", {one, two}, now_ms=1001) == three
+
+
+async def test_disable_can_be_switched_off() -> None:
+    target = await started(2, replace(CONFIG, disable_server_duration=0))
+    target.disable(servers(2)[0], "_/live/a", 1000)
+    assert len(picks(target, 1000)) == 2
+
+
+async def test_passed_over_pairs_are_forgotten_and_bounded() -> None:
+    target = await started(2)
+    server = servers(2)[0]
+    for number in range(MAX_DISABLED + 10):
+        target.disable(server, str(number), 1000)
+    assert target.snapshot(1000)["servers"][0]["disabled_keys_count"] == MAX_DISABLED
+    target.disable(server, "late", 7000)
+    assert len(target._disabled) == 1
+
+
+async def test_removed_server_is_forgotten() -> None:
+    target = await started(2)
+    gone, stays = servers(2)
+    target.report(gone, False, 1, 1000)
+    target._on_update((stays,))
+    target.report(gone, False, 1, 1001)
+    assert target.servers == (stays,) and target._health == {}
+    assert target.select("k", {stays}, now_ms=1002) == stays
+
+
+async def test_O1_own_addresses_are_left_out() -> None:
+    own = ServerNode("10.0.0.1", 1)
+    target = Target("list://10.0.0.1:1,10.0.0.2:2", "rr", CONFIG, accepts=lambda server: server != own)
+    assert await target.start()
+    assert target.servers == (ServerNode("10.0.0.2", 2),)
+    await target.close()
+
+
+async def test_snapshot_is_plain_data() -> None:
+    target = await started(1)
+    target.report(servers(1)[0], True, 3, 1000)
+    assert target.snapshot(1000) == {
+        "target": "list://10.0.0.1:1",
+        "balancer": "rr",
+        "why_unusable": "",
+        "has_answer": True,
+        "naming_failed_count": 0,
+        "naming_empty_count": 0,
+        "servers": [
+            {
+                "endpoint": "10.0.0.1:1",
+                "tag": "",
+                "state": "up",
+                "isolated_for_ms": 0,
+                "ok_count": 1,
+                "failure_count": 0,
+                "disabled_keys_count": 0,
+            }
+        ],
+    }

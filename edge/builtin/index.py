@@ -1,0 +1,60 @@
+"""``/``: for newcomers, where to publish and play; for the others, what is on."""
+
+from __future__ import annotations
+
+from edge.builtin import streams
+from edge.builtin.page import Data, Page, PageContext, Visit, register
+from edge.builtin.present import pairs
+
+DEFAULT_RTMP_PORT = 1935
+EXAMPLE_APP = "live"
+EXAMPLE_STREAM = "livestream"
+
+
+def rtmp_server(context: PageContext, visit: Visit) -> str:
+    """Return ``rtmp://host[:port]`` as the visitor can reach it: by the name it used for us."""
+    urls = context.server_urls()
+    host, port = visit.host or urls.get("host", "") or "127.0.0.1", urls.get("rtmp_port", DEFAULT_RTMP_PORT)
+    return f"rtmp://{host}" if port == DEFAULT_RTMP_PORT else f"rtmp://{host}:{port}"
+
+
+def play_path(row: Data) -> str:
+    """Return ``app/stream``, with the vhost as an argument unless it is the default one."""
+    path = f"{row.get('app', '')}/{row.get('stream', '')}"
+    vhost = row.get("vhost", "")
+    return path if vhost in ("", "_") else f"{path}?vhost={vhost}"
+
+
+def collect(context: PageContext, visit: Visit) -> Data:
+    """Return the addresses to use, and the live streams each with its ``play_url``."""
+    server, urls = rtmp_server(context, visit), context.server_urls()
+    found = streams.collect(context, visit)
+    return {
+        "version": context.version or "unknown",
+        "role": urls.get("role", "origin"),
+        "proxy_to": urls.get("proxy_to", ""),
+        "publish_server": f"{server}/{EXAMPLE_APP}",
+        "publish_name": EXAMPLE_STREAM,
+        "publish_url": f"{server}/{EXAMPLE_APP}/{EXAMPLE_STREAM}",
+        "stream_count": found["stream_count"],
+        "streams": [{**row, "play_url": f"{server}/{play_path(row)}"} for row in found["streams"]],
+    }
+
+
+def text(data: Data) -> str:
+    """The addresses, the play URL of each stream, the pages."""
+    parts = [
+        f"edge {data['version']} ({data['role']})\n\n",
+        f"publish: ffmpeg -re -i file.mp4 -c copy -f flv {data['publish_url']}\n",
+        f"play:    ffplay {data['publish_url']}\n\n",
+        f"[streams] {data['stream_count']}\n",
+    ]
+    shown = data["streams"][: streams.MAX_ROWS]
+    parts.append(pairs({row.get("key", "-"): row["play_url"] for row in shown}))
+    if len(shown) < data["stream_count"]:
+        parts.append(f"... and {data['stream_count'] - len(shown)} more\n")
+    parts.append("\n[pages]\n/streams /status /api/streams /health /healthz /readyz /version\n")
+    return "".join(parts)
+
+
+INDEX = register(Page("/", "Overview", collect, text, template="index.html"))

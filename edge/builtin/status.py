@@ -1,0 +1,44 @@
+"""``/status``: the server as a whole."""
+
+from __future__ import annotations
+
+from edge.builtin.page import Data, Page, PageContext, Visit, register
+from edge.builtin.present import columns, pairs, table
+from edge.builtin.streams import MAX_ROWS
+
+
+def collect(context: PageContext, _visit: Visit) -> Data:
+    """Return what is known of the server: ``server``, ``counters``, ``upstreams``, ``connections``."""
+    is_ready, reasons = context.readiness()
+    streams, connections = context.streams(), context.connections()
+    return {
+        "server": {
+            "version": context.version or "unknown",
+            **context.server_urls(),
+            **context.health(),
+            "is_ready": is_ready,
+            "not_ready_because": ", ".join(reasons),
+            "stream_count": len(streams),
+            "player_count": sum(row.get("players") or 0 for row in streams),
+            "connection_count": len(connections),
+        },
+        "counters": dict(sorted(context.counters().items())),
+        "upstreams": context.upstreams(),
+        "connections": connections,
+    }
+
+
+def text(data: Data) -> str:
+    """Sections with a head line each; the tables are cut at ``MAX_ROWS``."""
+    parts = [pairs(data["server"]), "\n[counters]\n", pairs(data["counters"])]
+    for name in ("upstreams", "connections"):
+        rows = data[name]
+        if rows:
+            shown = rows[:MAX_ROWS]
+            parts += [f"\n[{name}]\n", table(shown, columns(shown))]
+        if len(rows) > MAX_ROWS:
+            parts.append(f"... and {len(rows) - MAX_ROWS} more\n")
+    return "".join(parts)
+
+
+STATUS = register(Page("/status", "Status", collect, text, template="status.html"))

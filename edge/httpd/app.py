@@ -1,0 +1,136 @@
+"""The HTTP service: takes accepted sockets, and answers each request from a table of routes."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import logging
+import socket
+from collections.abc import Sequence
+from typing import cast
+
+from aiohttp import web
+
+from edge.httpd.config import HttpConfig
+from edge.httpd.connection import HttpConnection, refuse
+from edge.httpd.routes import BadTargetError, Route, RouteTable, Target, parse_target
+from edge.httpd.screening import Refusal, refusal_of
+
+# One text for all guarded paths: it tells neither what there is nor where.
+NOT_HERE_TEXT = "Not available on this port\n"
+
+_log = logging.getLogger(__name__)
+
+
+class HttpService:
+    """HTTP/1.x on sockets that somebody else accepted.
+
+    Use: ``start()``, then ``adopt()`` for each connection that opens with an
+    HTTP request, ``close()`` at the end.
+
+    Attributes:
+        counters: ``http_requests_count``, ``error_<reason>_count`` and so on.
+    """
+
+    def __init__(
+        self, config: HttpConfig, routes: Sequence[Route], loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        self._config = config
+        self._routes = RouteTable(routes)
+        self._loop = loop
+        self._server: web.Server | None = None
+        self.counters: collections.Counter[str] = collections.Counter()
+
+    @property
+    def routes(self) -> RouteTable:
+        """The table, for those that list or test it."""
+        return self._routes
+
+    @property
+    def connection_count(self) -> int:
+        """Connections that are open now."""
+        return len(self._server.connections) if self._server is not None else 0
+
+    async def start(self) -> None:
+        """Make ready to adopt; must be called inside the loop that serves."""
+        self._loop = self._loop or asyncio.get_running_loop()
+        self._server = web.Server(self._answer, loop=self._loop)
+
+    def reconfigure(self, config: HttpConfig) -> None:
+        """Take new limits for connections adopted from now on."""
+        self._config = config
+
+    async def adopt(self, sock: socket.socket, *, is_internal: bool) -> None:
+        """Serve an accepted socket from whose receive buffer nothing has been read.
+
+        The socket is ours from here on: it is closed also when this raises.
+        """
+        server, loop = self._server, self._loop
+        if server is None or loop is None:
+            sock.close()
+            raise RuntimeError("the service is not started")
+        sock.setblocking(False)
+        config = self._config
+        try:
+            await loop.connect_accepted_socket(
+                lambda: HttpConnection(server, loop=loop, config=config, is_internal=is_internal, count=self._count),
+                sock,
+            )
+        except OSError:  # the peer has gone already
+            sock.close()
+            self.counters["http_lost_before_request_count"] += 1
+
+    async def close(self, *, timeout_s: float = 1.0) -> None:
+        """End all connections, giving requests in progress ``timeout_s``. Safe to call again."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.pre_shutdown()
+            await server.shutdown(timeout_s)
+
+    def _count(self, name: str) -> None:
+        self.counters[name] += 1
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Screen, route and answer one request; the one catch-all of the pages is here."""
+        connection = cast(HttpConnection, request.protocol)
+        self.counters["http_requests_count"] += 1
+        refusal = refusal_of(request, connection.config)
+        if refusal is None:
+            try:
+                target = parse_target(request.raw_path)
+            except BadTargetError as error:
+                refusal = Refusal(400, error.reason, error.detail)
+        if refusal is not None:
+            connection.report(refusal.reason, refusal.text)
+            return refuse(refusal)
+        try:
+            answer = await self._dispatch(request, target, connection)
+        except web.HTTPException:
+            raise
+        except Exception:
+            self._count("error_internal_count")
+            _log.exception("page %s failed", target.path)
+            answer = web.Response(status=500, text="internal error\n")
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        if connection.is_last_request:
+            answer.force_close()
+        return answer
+
+    async def _dispatch(
+        self, request: web.BaseRequest, target: Target, connection: HttpConnection
+    ) -> web.StreamResponse:
+        route = self._routes.find(target.path)
+        if route is None:
+            return web.Response(status=404, text="not found\n")
+        if route.is_guarded and connection.config.is_internal_port_set and not connection.is_internal:
+            self._count("http_forbidden_count")
+            return web.Response(status=403, text=NOT_HERE_TEXT)
+        allow = {"Allow": ", ".join((*route.methods, "OPTIONS"))}
+        if request.method == "OPTIONS":
+            return web.Response(status=204, headers=allow)
+        if request.method not in route.methods:
+            answer = web.Response(status=405, text="method not allowed\n", headers=allow)
+            if request.method == "CONNECT":
+                answer.force_close()  # what follows is not HTTP
+            return answer
+        return await route.handler(request, target)

@@ -1,0 +1,200 @@
+"""One HTTP connection: aiohttp's handler with deadlines, without tracebacks for what a peer sent.
+
+The kind of port it came from is a fact of the accepted socket, kept here; no
+header can change it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import cast
+
+from aiohttp import web
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web_protocol import RequestHandler
+
+from edge.httpd.config import HttpConfig
+from edge.httpd.screening import Refusal
+
+MAX_LINE_BYTES = 8190
+MAX_HEADERS = 100
+# What a refused peer still sends is read and dropped this long, lest the reset overtakes the answer.
+LINGER_S = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+def refuse(refusal: Refusal) -> web.Response:
+    """Build the plain answer that ends a connection. Nothing of the request is in it."""
+    answer = web.Response(status=refusal.status, text=f"{refusal.text}\n", headers={"Connection": "close"})
+    answer.force_close()
+    return answer
+
+
+class HttpConnection(RequestHandler):
+    """Serves the requests of one connection.
+
+    Attributes:
+        is_internal: whether the listener that accepted it is the internal port.
+        config: limits that this connection was accepted under.
+    """
+
+    __slots__ = (
+        "_count",
+        "_head_bytes",
+        "_head_handle",
+        "_payload",
+        "_stall_handle",
+        "_unwritten_bytes",
+        "config",
+        "is_internal",
+        "peer",
+    )
+
+    def __init__(
+        self,
+        server: web.Server,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        config: HttpConfig,
+        is_internal: bool,
+        count: Callable[[str], None],
+    ) -> None:
+        super().__init__(
+            server,
+            loop=loop,
+            keepalive_timeout=config.http_keepalive_ms / 1000,
+            access_log=cast(logging.Logger, None),
+            logger=_log,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+            max_headers=MAX_HEADERS,
+            lingering_time=LINGER_S,
+            auto_decompress=False,
+        )
+        self.config = config
+        self.is_internal = is_internal
+        self.peer = "-"
+        self._count = count
+        self._head_bytes = 0
+        self._head_handle: asyncio.TimerHandle | None = None
+        self._payload: StreamReader = EMPTY_PAYLOAD
+        self._stall_handle: asyncio.TimerHandle | None = None
+        self._unwritten_bytes = 0
+
+    @property
+    def is_last_request(self) -> bool:
+        """Whether ``http_max_requests`` is reached: the answer must end the connection (row H17)."""
+        return self._request_count >= self.config.http_max_requests > 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        self.peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "-"
+        self._begin_head()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._end_head()
+        if self._stall_handle is not None:
+            self._stall_handle.cancel()
+            self._stall_handle = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        # What comes after a complete request, and is not complete itself, is part of a head.
+        is_head = self._payload.is_eof()
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count != before:
+            self._payload = self._messages[-1][1]
+            self._end_head()
+        elif is_head and data and self.transport is not None:
+            self._begin_head()
+            self._head_bytes += len(data)
+            if self._head_bytes > self.config.http_max_header_bytes + MAX_LINE_BYTES and not self._request_in_progress:
+                self._abandon_head(Refusal(431, "header_too_large", "the head is too large"))
+
+    def _begin_head(self) -> None:
+        """Start the clock of a head; bytes that trickle in do not set it back (row T1)."""
+        if self._head_handle is None and self.config.http_header_timeout_ms > 0:
+            self._head_handle = self._loop.call_later(self.config.http_header_timeout_ms / 1000, self._head_is_late)
+
+    def _end_head(self) -> None:
+        self._head_bytes = 0
+        if self._head_handle is not None:
+            self._head_handle.cancel()
+            self._head_handle = None
+
+    def _head_is_late(self) -> None:
+        self._head_handle = None
+        if self._request_in_progress:  # its answer must not be cut; a pipelined head gets its time afterwards
+            self._begin_head()
+            return
+        self._abandon_head(Refusal(408, "header_timeout", "the head of the request did not come in time"))
+
+    def _abandon_head(self, refusal: Refusal) -> None:
+        """Answer while no request exists that aiohttp could answer, and close."""
+        self._end_head()
+        if self.transport is None or self._close or self._force_close:
+            return
+        self.report(refusal.reason, refusal.text)
+        body = f"{refusal.text}\n".encode()
+        reason_phrase = {408: "Request Timeout", 431: "Request Header Fields Too Large"}[refusal.status]
+        head = (
+            f"HTTP/1.1 {refusal.status} {reason_phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+        self.close()
+
+    def report(self, reason: str, detail: str) -> None:
+        """Count a peer's fault and say so in one line."""
+        self._count(f"error_{reason}_count")
+        _log.info("http closed reason=%s peer=%s detail=%s", reason, self.peer, detail)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what the parser refused, or a fault of ours that the service did not catch."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        if status >= 500:
+            _log.error("http handler failed peer=%s", self.peer, exc_info=exc)
+            self._count("error_internal_count")
+            return refuse(Refusal(status, "internal", "internal error"))
+        self.report("bad_framing", type(exc).__name__)
+        return refuse(Refusal(status, "bad_framing", "not a well-formed HTTP request"))
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the answer, watching that the peer takes it (row H8)."""
+        if self._stall_handle is None and self.config.write_stall_timeout_ms > 0:
+            self._unwritten_bytes = 0
+            self._watch_writing()
+        return await super().finish_response(request, resp, start_time)
+
+    def _watch_writing(self) -> None:
+        self._stall_handle = self._loop.call_later(self.config.write_stall_timeout_ms / 1000, self._check_writing)
+
+    def _check_writing(self) -> None:
+        self._stall_handle = None
+        if self.transport is None:
+            return
+        transport = self.transport
+        unwritten_bytes = transport.get_write_buffer_size()
+        if unwritten_bytes == 0:
+            return
+        if unwritten_bytes == self._unwritten_bytes:
+            self.report("write_stall", f"{unwritten_bytes} bytes not taken")
+            transport.abort()
+            return
+        self._unwritten_bytes = unwritten_bytes
+        self._watch_writing()

@@ -1,0 +1,126 @@
+"""Which path is served by what, and on which kind of port."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote
+
+from aiohttp import web
+
+from edge.errors import EdgeError
+
+Handler = Callable[[web.BaseRequest, "Target"], Awaitable[web.StreamResponse]]
+
+# More parameters than any of our paths has; parsing costs time per parameter (row H2).
+MAX_QUERY_PARAMETERS = 100
+
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_ABSOLUTE_FORM = re.compile(r"(?i)https?://[^/?#]*")
+# brpc serves each page under the full name of its service too.
+_PACKAGE_PREFIX = "brpc."
+
+
+class BadTargetError(EdgeError):
+    """A request target that cannot be a path; answer 400."""
+
+    reason = "bad_target"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A request target, RFC 9112 §3.2, taken apart.
+
+    Attributes:
+        path: begins with ``/``; decoded exactly once; no empty, ``.`` or ``..``
+            segments, no trailing slash, no ``;`` parameters.
+        query: decoded pairs in their order; blank values are kept.
+    """
+
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+
+    def argument(self, name: str) -> str | None:
+        """Return the last value of ``name`` in the query, or None."""
+        return next((value for key, value in reversed(self.query) if key == name), None)
+
+
+def parse_target(text: str) -> Target:
+    """Take apart a request target in origin or absolute form.
+
+    The host of the absolute form is dropped: we are no proxy. Raises
+    ``BadTargetError`` for bad escapes, bytes that are no UTF-8, control
+    characters, more than ``MAX_QUERY_PARAMETERS``, and paths that climb above
+    the root.
+    """
+    form = _ABSOLUTE_FORM.match(text)
+    if form is not None:
+        text = text[form.end() :] or "/"
+    raw_path, _, raw_query = text.partition("#")[0].partition("?")
+    if not raw_path.startswith("/") and not (form is not None and not raw_path):
+        raise BadTargetError("the target is no path")
+    if _BAD_ESCAPE.search(raw_path) or _BAD_ESCAPE.search(raw_query):
+        raise BadTargetError("a percent sign without two hexadecimal digits")
+    try:
+        path = unquote(raw_path, errors="strict")
+        pairs = parse_qsl(raw_query, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_PARAMETERS)
+    except UnicodeDecodeError as error:
+        raise BadTargetError("escapes that are no UTF-8") from error
+    except ValueError as error:
+        raise BadTargetError(f"more than {MAX_QUERY_PARAMETERS} query parameters") from error
+    if _CONTROL.search(path):
+        raise BadTargetError("a control character in the path")
+    return Target(_normalise(path), tuple(pairs))
+
+
+def _normalise(path: str) -> str:
+    segments: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            if not segments:
+                raise BadTargetError("the path climbs above the root")
+            segments.pop()
+        elif segment not in ("", "."):
+            segments.append(segment)
+    if segments:
+        segments[-1] = segments[-1].partition(";")[0]
+    return "/" + "/".join(segments).removeprefix(_PACKAGE_PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row of the table.
+
+    Attributes:
+        path: exact path, normalised.
+        handler: called with the request and its target for each of ``methods``.
+        is_guarded: refused on the public port while an internal port is set.
+        methods: those allowed; HEAD is sent without its body by aiohttp.
+    """
+
+    path: str
+    handler: Handler
+    is_guarded: bool = True
+    methods: tuple[str, ...] = ("GET", "HEAD")
+
+
+class RouteTable:
+    """Finds a row by its path; a path may be taken once only."""
+
+    __slots__ = ("_routes",)
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._routes: dict[str, Route] = {}
+        for route in routes:
+            if route.path in self._routes:
+                raise ValueError(f"two routes for {route.path}")
+            self._routes[route.path] = route
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(self._routes.values())
+
+    def find(self, path: str) -> Route | None:
+        """Return the row for a normalised ``path``, or None."""
+        return self._routes.get(path)

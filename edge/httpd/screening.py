@@ -1,0 +1,92 @@
+"""What is refused before a route is looked for: heads that are ambiguous, unknown or too large.
+
+aiohttp's parser refuses most malformed heads itself; these are the rest of rows
+H1-H4 and H11 of the catalogue of hostile input.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.http import HttpVersion10, HttpVersion11
+
+from edge.httpd.config import HttpConfig
+
+# RFC 9110 §9 and RFC 5789: known, though a route may not allow them.
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})
+
+# RFC 9110 §7.2: a name, an IPv4 address or a bracketed IPv6 one, and perhaps a port.
+_HOST = re.compile(r"(?P<name>[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?")
+_CONTENT_LENGTH = re.compile(r"[0-9]{1,19}", re.ASCII)
+_MAX_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Answer ``status`` with ``text``, count ``reason``, close the connection."""
+
+    status: int
+    reason: str
+    text: str
+
+
+def host_name_of(request: web.BaseRequest) -> str | None:
+    """Return the host part of the Host header, brackets kept, or None when absent or not well formed."""
+    values = request.headers.getall("Host", ())
+    found = _HOST.fullmatch(values[0]) if len(values) == 1 else None
+    if found is None or int(found["port"] or 0) > _MAX_PORT:
+        return None
+    return found["name"]
+
+
+def refusal_of(request: web.BaseRequest, config: HttpConfig) -> Refusal | None:
+    """Return why a parsed head is refused, or None when it may go on to its route."""
+    return (
+        _version_refusal(request)
+        or _host_refusal(request)
+        or _size_refusal(request, config)
+        or _body_refusal(request, config)
+        or _method_refusal(request)
+    )
+
+
+def _version_refusal(request: web.BaseRequest) -> Refusal | None:
+    if request.version in (HttpVersion10, HttpVersion11):
+        return None
+    return Refusal(505, "bad_version", "HTTP/1.0 and HTTP/1.1 are spoken here")
+
+
+def _host_refusal(request: web.BaseRequest) -> Refusal | None:
+    values = request.headers.getall("Host", ())
+    if not values and request.version == HttpVersion10:
+        return None
+    if host_name_of(request) is None:
+        return Refusal(400, "bad_host", f"{len(values)} Host headers, or one that names no host")
+    return None
+
+
+def _size_refusal(request: web.BaseRequest, config: HttpConfig) -> Refusal | None:
+    # Name, colon, blank, value, CR LF.
+    size_bytes = sum(len(name) + len(value) + 4 for name, value in request._message.raw_headers)
+    if size_bytes > config.http_max_header_bytes:
+        return Refusal(431, "header_too_large", f"headers of more than {config.http_max_header_bytes} bytes")
+    return None
+
+
+def _body_refusal(request: web.BaseRequest, config: HttpConfig) -> Refusal | None:
+    lengths = request.headers.getall("Content-Length", ())
+    is_chunked = "Transfer-Encoding" in request.headers
+    if len(lengths) + is_chunked > 1 or (lengths and not _CONTENT_LENGTH.fullmatch(lengths[0])):
+        return Refusal(400, "bad_framing", "the length of the body is ambiguous")
+    # No route reads a body, so one of unknown length could only be read to be thrown away.
+    if is_chunked or (lengths and int(lengths[0]) > config.http_max_body_bytes):
+        return Refusal(413, "body_too_large", f"a body of more than {config.http_max_body_bytes} bytes")
+    return None
+
+
+def _method_refusal(request: web.BaseRequest) -> Refusal | None:
+    if request.method in KNOWN_METHODS:
+        return None
+    return Refusal(501, "unknown_method", "a method that is not known here")

@@ -45,12 +45,16 @@ class Steps:
         async with self._turn:
             await self._turn.wait_for(lambda: len(self.waits) > self._allowed)
 
-    async def next_round(self) -> None:
-        """End the sleep, and wait for the next one."""
+    async def end_sleep(self) -> None:
+        """Wait until the code under test sleeps, and wake it."""
         await self.reach_sleep()
         async with self._turn:
             self._allowed += 1
             self._turn.notify_all()
+
+    async def next_round(self) -> None:
+        """End the sleep, and wait for the next one."""
+        await self.end_sleep()
         await self.reach_sleep()
 
 

@@ -40,20 +40,20 @@ async def test_empty_list_is_an_answer() -> None:
 async def test_unresolved_names_are_asked_again_and_then_no_more() -> None:
     resolver, steps, faults = FakeResolver(a=["10.0.0.1"]), Steps(), []
     answers: list[list[ServerNode]] = []
+    is_complete = asyncio.Event()
 
     async def follow() -> None:
         async for answer in ListService(make_context(resolver, steps, faults.append)).watch("a:1,b:2"):
             answers.append(list(answer))
+            if len(answers) == 2:
+                is_complete.set()
 
     task = asyncio.get_running_loop().create_task(follow())
     await steps.reach_sleep()
     assert answers == [[ServerNode("10.0.0.1", 1)]] and len(faults) == 1 and steps.waits == [5]
     resolver.answers["b"] = ["10.0.0.2"]
-    async with steps._turn:
-        steps._allowed += 1
-        steps._turn.notify_all()
-    while len(answers) < 2:
-        await asyncio.sleep(0)
+    await steps.end_sleep()
+    await is_complete.wait()
     assert answers[1] == [ServerNode("10.0.0.1", 1), ServerNode("10.0.0.2", 2)]
     assert resolver.asked == ["a", "b", "b"] and len(steps.waits) == 1
     task.cancel()

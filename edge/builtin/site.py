@@ -55,7 +55,7 @@ def render(page: Page, view: PageFormat, data: Data) -> str:
         return json.dumps(data, ensure_ascii=False, default=str, indent=1) + "\n"
     if view is PageFormat.TEXT:
         return page.text(data)
-    tabs = [tab for tab in PAGES.values() if tab.is_listed]
+    tabs = sorted((tab for tab in PAGES.values() if tab.is_listed), key=lambda tab: tab.path)
     return _ENVIRONMENT.get_template(page.template).render(page=page, tabs=tabs, data=data)
 
 

@@ -12,7 +12,7 @@ from typing import cast
 from aiohttp import web
 
 from edge.httpd.config import HttpConfig
-from edge.httpd.connection import HttpConnection, refuse
+from edge.httpd.connection import SERVER_NAME, HttpConnection, refuse
 from edge.httpd.routes import BadTargetError, Route, RouteTable, Target, parse_target
 from edge.httpd.screening import Refusal, refusal_of
 
@@ -94,6 +94,7 @@ class HttpService:
         """Screen, route and answer one request; the one catch-all of the pages is here."""
         connection = cast(HttpConnection, request.protocol)
         self.counters["http_requests_count"] += 1
+        is_last = connection.take_request()
         refusal = refusal_of(request, connection.config)
         if refusal is None:
             try:
@@ -111,8 +112,9 @@ class HttpService:
             self._count("error_internal_count")
             _log.exception("page %s failed", target.path)
             answer = web.Response(status=500, text="internal error\n")
+        answer.headers["Server"] = SERVER_NAME
         answer.headers["X-Content-Type-Options"] = "nosniff"
-        if connection.is_last_request:
+        if is_last:
             answer.force_close()
         return answer
 

@@ -20,6 +20,8 @@ from edge.httpd.screening import Refusal
 
 MAX_LINE_BYTES = 8190
 MAX_HEADERS = 100
+# Which library serves is nobody's business.
+SERVER_NAME = "edge"
 # What a refused peer still sends is read and dropped this long, lest the reset overtakes the answer.
 LINGER_S = 0.2
 
@@ -28,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 def refuse(refusal: Refusal) -> web.Response:
     """Build the plain answer that ends a connection. Nothing of the request is in it."""
-    answer = web.Response(status=refusal.status, text=f"{refusal.text}\n", headers={"Connection": "close"})
+    answer = web.Response(status=refusal.status, text=f"{refusal.text}\n", headers={"Server": SERVER_NAME})
     answer.force_close()
     return answer
 
@@ -47,6 +49,7 @@ class HttpConnection(RequestHandler):
         "_head_handle",
         "_payload",
         "_stall_handle",
+        "_taken_count",
         "_unwritten_bytes",
         "config",
         "is_internal",
@@ -82,12 +85,13 @@ class HttpConnection(RequestHandler):
         self._head_handle: asyncio.TimerHandle | None = None
         self._payload: StreamReader = EMPTY_PAYLOAD
         self._stall_handle: asyncio.TimerHandle | None = None
+        self._taken_count = 0
         self._unwritten_bytes = 0
 
-    @property
-    def is_last_request(self) -> bool:
-        """Whether ``http_max_requests`` is reached: the answer must end the connection (row H17)."""
-        return self._request_count >= self.config.http_max_requests > 0
+    def take_request(self) -> bool:
+        """Count one request; True means that its answer must end the connection (row H17)."""
+        self._taken_count += 1
+        return self._taken_count >= self.config.http_max_requests > 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -110,6 +114,8 @@ class HttpConnection(RequestHandler):
         if self._request_count != before:
             self._payload = self._messages[-1][1]
             self._end_head()
+            if self._payload is EMPTY_PAYLOAD and not data.endswith(b"\n"):
+                self._begin_head()  # a pipelined head has begun
         elif is_head and data and self.transport is not None:
             self._begin_head()
             self._head_bytes += len(data)
@@ -144,7 +150,7 @@ class HttpConnection(RequestHandler):
         reason_phrase = {408: "Request Timeout", 431: "Request Header Fields Too Large"}[refusal.status]
         head = (
             f"HTTP/1.1 {refusal.status} {reason_phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            f"Server: {SERVER_NAME}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
         self.transport.close()

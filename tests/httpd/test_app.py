@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+
+import pytest
+
+from edge.httpd.app import NOT_HERE_TEXT, HttpService
+from edge.httpd.config import HttpConfig
+from tests.httpd.serving import HELLO_ROUTES, body_of, serving, status_of
+
+
+async def test_answers_from_the_table() -> None:
+    async with serving() as server:
+        assert body_of(await server.get("/hello?x=1")) == b"hello /hello\n"
+        assert status_of(await server.get("/nothing")) == 404
+        assert server.service.counters["http_requests_count"] == 2
+        assert [route.path for route in server.service.routes] == [route.path for route in HELLO_ROUTES]
+
+
+async def test_bytes_that_came_before_adoption_are_served() -> None:
+    service = HttpService(HttpConfig(), HELLO_ROUTES)
+    await service.start()
+    ours, theirs = socket.socketpair()
+    theirs.sendall(b"GET /hello HTTP/1.0\r\n\r\n")
+    await service.adopt(ours, is_internal=False)
+    reader, writer = await asyncio.open_connection(sock=theirs)
+    assert body_of(await reader.read()) == b"hello /hello\n"
+    writer.close()
+    await service.close()
+    await service.close()
+
+
+async def test_adopting_before_start_is_a_fault_of_ours() -> None:
+    ours, theirs = socket.socketpair()
+    with pytest.raises(RuntimeError):
+        await HttpService(HttpConfig(), ()).adopt(ours, is_internal=False)
+    assert ours.fileno() == -1
+    theirs.close()
+
+
+async def test_close_ends_idle_connections() -> None:
+    async with serving() as server:
+        reader, writer = await server.open()
+        writer.write(b"GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")
+        await reader.readuntil(b"/hello\n")
+        assert server.service.connection_count == 1
+        await server.service.close()
+        assert await reader.read() == b""
+        writer.close()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE"])
+async def test_H4_a_known_method_that_is_not_allowed(method: str) -> None:
+    async with serving() as server:
+        answer = await server.get("/hello", method=method)
+    assert status_of(answer) == 405
+    assert b"Allow: GET, HEAD, OPTIONS\r\n" in answer
+
+
+async def test_H4_unknown_method_and_connect() -> None:
+    async with serving() as server:
+        assert status_of(await server.get("/hello", method="PROPFIND")) in (400, 501)
+        assert status_of(await server.get("/hello", method="FOO")) in (400, 501)
+        assert status_of(await server.talk(b"CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n")) in (400, 405)
+
+
+async def test_H5_head_and_options_have_no_body() -> None:
+    async with serving() as server:
+        head = await server.get("/hello", method="HEAD")
+        options = await server.get("/hello", method="OPTIONS", headers="Origin: http://evil\r\n")
+    assert (status_of(head), body_of(head)) == (200, b"")
+    assert (status_of(options), body_of(options)) == (204, b"")
+    assert b"Access-Control" not in head + options
+
+
+async def test_H6_bad_targets() -> None:
+    async with serving() as server:
+        for path in ("/../x", "/%2e%2e/", "/%252e", "/..%2f", "/..%5c", "/%00", "/%c0%ae", "/%zz"):
+            assert status_of(await server.get(path)) in (400, 404), path
+
+
+async def test_H12_the_host_of_an_absolute_target_is_not_asked() -> None:
+    async with serving() as server:
+        assert status_of(await server.get("http://127.0.0.1:1/hello", host="other.example")) == 200
+
+
+async def test_R10_a_fault_of_ours_ends_only_its_request(caplog: pytest.LogCaptureFixture) -> None:
+    request = b"GET /%s HTTP/1.1\r\nHost: h\r\n%s\r\n"
+    async with serving() as server:
+        answer = await server.talk(request % (b"broken", b"") + request % (b"hello", b"Connection: close\r\n"))
+        assert server.service.counters["error_internal_count"] == 1
+    assert answer.count(b"HTTP/1.1 500") == 1
+    assert answer.count(b"HTTP/1.1 200") == 1
+    assert b"injected" not in answer
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+async def test_guarded_routes_answer_only_on_the_internal_port_once_there_is_one() -> None:
+    config = HttpConfig(is_internal_port_set=True)
+    async with serving(config) as public, serving(config, is_internal=True) as internal:
+        refused = await public.get("/hello")
+        assert (status_of(refused), body_of(refused)) == (403, NOT_HERE_TEXT.encode())
+        assert status_of(await public.get("/open")) == 200
+        assert status_of(await internal.get("/hello")) == 200
+
+
+async def test_new_limits_are_for_new_connections() -> None:
+    async with serving() as server:
+        server.service.reconfigure(HttpConfig(is_internal_port_set=True))
+        assert status_of(await server.get("/hello")) == 403

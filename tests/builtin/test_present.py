@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from edge.builtin import present
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "-"),
+        (0, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (302, "5 min 2 s"),
+        (3723, "1 h 2 min"),
+        (90061, "1 d 1 h"),
+    ],
+)
+def test_duration(seconds: float | None, text: str) -> None:
+    assert present.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"), [(None, "-"), (0, "0 kbit/s"), (64_000, "64 kbit/s"), (1_264_000, "1.3 Mbit/s")]
+)
+def test_bit_rate(rate: float | None, text: str) -> None:
+    assert present.bit_rate(rate) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        ("", "-"),
+        (True, "yes"),
+        (False, "no"),
+        (0, "0"),
+        (1.25, "1.2"),
+        ("a\r\nb\x1b", "a\\x0d\\x0ab\\x1b"),
+    ],
+)
+def test_cell(value: object, text: str) -> None:
+    assert present.cell(value) == text
+
+
+def test_columns_keep_their_order() -> None:
+    assert present.columns([{"b": 1}, {"a": 1, "c": 1}], ("a", "z")) == ["a", "b", "c"]
+
+
+def test_table_is_aligned_and_one_line_per_row() -> None:
+    text = present.table([{"a": "x\ny", "b": 1}, {"a": "long name"}], ["a", "b"])
+    assert text == "a          b\nx\\x0ay     1\nlong name  -\n"
+    assert present.table([], ["a"]) == ""
+
+
+def test_pairs() -> None:
+    assert present.pairs({"a": 1, "b": None}) == "a: 1\nb: -\n"

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from edge.builtin.page import Visit
+from edge.builtin.status import collect, text
+from edge.builtin.streams import MAX_ROWS
+from tests.builtin import sample
+
+
+def test_totals_and_sections() -> None:
+    rows = [sample.stream("a", players=2), sample.stream("b", players=5)]
+    data = collect(sample.context(streams=lambda: rows), Visit())
+    assert (data["server"]["stream_count"], data["server"]["player_count"]) == (2, 7)
+    shown = text(data)
+    for line in ("version: 1.2.3", "player_count: 7", "[counters]", "error_handshake_count: 1", "[upstreams]"):
+        assert line in shown.splitlines()
+
+
+def test_reasons_for_not_being_ready_are_shown() -> None:
+    data = collect(sample.context(readiness=lambda: (False, ["draining"])), Visit())
+    assert "not_ready_because: draining" in text(data)
+
+
+def test_X8_connections_beyond_the_limit_are_counted() -> None:
+    rows = [{"id": number} for number in range(MAX_ROWS + 3)]
+    shown = text(collect(sample.context(connections=lambda: rows), Visit()))
+    assert shown.splitlines()[-1] == "... and 3 more"
+    assert "[upstreams]" not in text(collect(sample.context(upstreams=list), Visit()))

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from edge.builtin.page import Visit
+from edge.builtin.version import VERSION, collect
+from tests.builtin import sample
+
+
+def test_version() -> None:
+    assert VERSION.text(collect(sample.context(), Visit())) == "1.2.3\n"
+    assert VERSION.text(collect(sample.context(version=""), Visit())) == "unknown\n"
+    assert not VERSION.is_guarded

@@ -83,7 +83,7 @@ class _Reader:
         self._open_files: list[str] = []
         self._undefok: set[str] = set()
         self._unknown: list[tuple[str, str]] = []
-        self._unknown_lines: list[tuple[str, str]] = []
+        self._unknown_lines: list[tuple[str, str, str]] = []
 
     def finish(self) -> Parsed:
         """Settle what depends on flags that may stand behind: -undefok, -strict_flagfile."""
@@ -91,8 +91,9 @@ class _Reader:
             if not self._undefok & {name, name.removeprefix("no")}:
                 self._error(where, f"unknown flag -{name}{_nearest(name)}")
         is_lenient = not self._parsed.flags["strict_flagfile"].value
-        for where, message in self._unknown_lines:
-            self._parsed.problems.append(Problem(where, message, is_warning=is_lenient))
+        for where, name, message in self._unknown_lines:
+            if name not in self._undefok:
+                self._parsed.problems.append(Problem(where, message, is_warning=is_lenient))
         return self._parsed
 
     def read_arguments(self, arguments: Sequence[str]) -> None:
@@ -190,7 +191,7 @@ class _Reader:
                 self._read_line(line.text, place)
             elif "=" in line.text or line.text.split()[0].replace("-", "_") in DEFINITIONS:
                 message = f'"{_shown(line.text)}" is no flag: it is read as a section, and what follows is left out'
-                self._unknown_lines.append((place, message))
+                self._unknown_lines.append((place, "", message))
         self._open_files.pop()
 
     def _read_line(self, line: str, where: str) -> None:
@@ -202,10 +203,8 @@ class _Reader:
 
     def _report_unknown_line(self, name: str, where: str) -> None:
         first_word = name.partition(" ")[0]
-        if first_word in self._undefok:
-            return
         hint = '; write "=" before the value' if first_word in DEFINITIONS else _nearest(name)
-        self._unknown_lines.append((where, f"unknown flag -{_shown(name)}{hint}"))
+        self._unknown_lines.append((where, first_word, f"unknown flag -{_shown(name)}{hint}"))
 
     def _ignored(self, word: str) -> None:
         self._parsed.problems.append(

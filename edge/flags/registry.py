@@ -74,8 +74,9 @@ class Definition:
                 return "|".join(choices)
             case parsers.IntegerParser(kind=kind, lower=lower, upper=upper):
                 smallest, largest = parsers.INTEGER_RANGES[kind]
-                low, high = "" if lower == smallest else str(lower), "" if upper == largest else str(upper)
-                return f"{low}..{high}" if low or high else ""
+                if lower > smallest and upper < largest:
+                    return f"{lower} to {upper}"
+                return f"{lower} or more" if lower > smallest else f"{upper} or less" if upper < largest else ""
         return ""
 
     @property

@@ -19,6 +19,8 @@ from typing import BinaryIO
 from edge.flags.logging import LogConfig
 
 MAX_LINE_BYTES = 8000
+# So that an object is never cut in the middle: two texts of characters that each take up to 6 bytes.
+_MAX_JSON_TEXT = MAX_LINE_BYTES // 13
 _ROOTS = ("edge", "naming", "lb")
 _SEVERITIES = (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 _REOPEN_AFTER_S = 60.0
@@ -91,12 +93,15 @@ class GlogFormatter:
         if self._config.log_hostname:
             fields["host"] = self._hostname
         fields["C"] = f"{record.filename}:{record.lineno}"
-        room = MAX_LINE_BYTES // 8  # of escaped text at worst; what is left is for the other fields
-        fields["M"] = text if len(text) <= room else f"{text[:room]}..."
+        fields["M"] = _cut(text, _MAX_JSON_TEXT)
         traceback = "\n".join(_traceback_lines(record))
         if traceback:
-            fields["X"] = traceback[-room // 2 :]
-        return json.dumps(fields, separators=(",", ":"))
+            fields["X"] = traceback[-_MAX_JSON_TEXT:]
+        return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+
+
+def _cut(text: str, max_chars: int) -> str:
+    return text if len(text) <= max_chars else f"{text[:max_chars]}..."
 
 
 def _thread_id(record: logging.LogRecord) -> int:
@@ -180,6 +185,7 @@ class QueueingHandler(logging.Handler):
         self._stderr_fd = stderr_fd
         self._queue: queue.Queue[tuple[bytes, int, float] | None] = queue.Queue(config.log_queue_lines)
         self._reported_count = 0
+        self._is_closing = False
         self._file: LogFile | None = None
         if config.log_dir and not config.logtostderr:
             self._file = LogFile(config.log_dir, config.max_log_size << 20, hostname, time.monotonic)
@@ -200,7 +206,8 @@ class QueueingHandler(logging.Handler):
 
     def close(self) -> None:
         """Write what is queued, for at most a second, and end the thread."""
-        if self._thread.is_alive():
+        if self._thread.is_alive() and not self._is_closing:
+            self._is_closing = True
             try:
                 self._queue.put(_STOP, timeout=_CLOSE_WITHIN_S)
             except queue.Full:

@@ -1,0 +1,147 @@
+"""Contradictions and unusable files, found before anything is opened."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edge.flags.check import check, merge_port
+from edge.flags.gflags import parse
+
+
+def findings(*arguments: str) -> list[str]:
+    parsed = parse(arguments)
+    assert parsed.problems == []
+    return [str(problem) for problem in check(parsed)]
+
+
+def test_the_defaults_are_sound() -> None:
+    assert findings() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["-internal_port=0"], "-internal_port=0"),
+        (
+            ["-port=99", "-internal_port=99"],
+            "ServerOptions.internal_port=99 is same with port=99 to Start()",
+        ),
+        (["-port=99", "-listen=99"], "-listen=99 is in conflict with -port or -internal_port"),
+        (["-listen=98,98"], "-listen names 98 twice"),
+        (["-port=7035", "-cdn_merge_to=http://a:7035"], "port=7035 in -cdn_merge_to=http://a:7035 is conflict with"),
+        (["-internal_port=7035", "-cdn_merge_to=a:7035"], "is conflict with -port or -internal_port"),
+        (["-listen=7035", "-cdn_merge_to=a:7035"], "is conflict with -port or -internal_port"),
+    ],
+)
+def test_T12_ports_in_conflict(arguments: list[str], text: str) -> None:
+    (finding,) = findings(*arguments)
+    assert finding.startswith("command line: ")
+    assert text in finding
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        ("origin", "-cdn_merge_to=origin does not contain a port"),
+        ("http://origin", "-cdn_merge_to=http://origin does not contain a port"),
+        ("origin:-3", "Invalid port=-3 in -cdn_merge_to=origin:-3"),
+        ("origin:99999", "Invalid port=99999 in -cdn_merge_to=origin:99999"),
+        ("origin:0", "Invalid port=0 in -cdn_merge_to=origin:0"),
+    ],
+)
+def test_the_merge_tier_needs_a_port(target: str, text: str) -> None:
+    assert findings(f"-cdn_merge_to={target}") == [f"command line: {text}"]
+
+
+@pytest.mark.parametrize(
+    ("target", "port"),
+    [("list://a:1,b:2", 2), ("http://a:7035/x", 7035), ("a:", None), ("a:x", None), ("", None), ("a:-7", -7)],
+)
+def test_merge_port_is_the_number_behind_the_last_colon(target: str, port: int | None) -> None:
+    assert merge_port(target) == port
+
+
+def test_bind_takes_numeric_addresses() -> None:
+    assert findings("-bind=127.0.0.1,::1,[::1],0.0.0.0") == []
+    assert findings("-bind=localhost") == ["command line: -bind=localhost: not a numeric IPv4 or IPv6 address"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["-ts_pre_generated=32"], "-ts_pre_generated=32 is not below -ts_max_stored=32"),
+        (["-ts_max_stored=2"], "-ts_pre_generated=3 is not below -ts_max_stored=2"),
+        (["-min_in_chunk_size=1000", "-max_in_chunk_size=999"], "-min_in_chunk_size=1000 is above"),
+        (["-default_vhost="], "-default_vhost"),
+        (["-default_vhost=a/b"], "-default_vhost"),
+        (["-cdn_probe_file=/a"], "-cdn_probe_file"),
+        (["-vmodule=a=1,b"], '-vmodule: "b" is not of the form name=level'),
+        (["-log_dir=/nonexistent/logs"], "-log_dir=/nonexistent/logs: not a directory"),
+    ],
+)
+def test_R11_contradictory_flags(arguments: list[str], text: str) -> None:
+    (finding,) = findings(*arguments)
+    assert finding.startswith("command line: ")
+    assert "warning" not in finding
+    assert text in finding
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["-handshake_timeout_ms=0"], "-handshake_timeout_ms=0 switches this limit off"),
+        (["-max_message_bytes=16777215"], "switches this limit off"),
+        (["-max_partial_bytes=1000000"], "-max_message_bytes=10485760 is above -max_partial_bytes=1000000"),
+        (["-send_timeout_ms=40000"], "-send_timeout_ms=40000 is above -tcp_user_timeout_ms=35000"),
+        (["-reject_second_stream_when_republish", "-stop_kickedoff_publisher"], "has no effect beside"),
+    ],
+)
+def test_doubtful_values_are_warned_of(arguments: list[str], text: str) -> None:
+    (finding,) = findings(*arguments)
+    assert finding.startswith("command line: warning: ")
+    assert text in finding
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two self-signed pairs, and a key under a passphrase."""
+    folder = tmp_path_factory.mktemp("certificates")
+    for name, protection in (("a", ["-nodes"]), ("b", ["-nodes"]), ("locked", ["-passout", "pass:secret"])):
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", *protection]
+        command += ["-subj", "/CN=test", "-days", "2", "-keyout", f"{name}.key", "-out", f"{name}.pem"]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=30)
+    (folder / "garbage.pem").write_text("no certificate")
+    return folder
+
+
+def tls_findings(folder: Path, certificate: str, key: str) -> list[str]:
+    return findings("-https", f"-certificate={folder / certificate}", f"-private_key={folder / key}")
+
+
+def test_a_matching_certificate_passes(certificates: Path) -> None:
+    assert tls_findings(certificates, "a.pem", "a.key") == []
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "text"),
+    [
+        ("none.pem", "a.key", "none.pem: No such file or directory"),
+        ("a.pem", "none.key", "none.key: No such file or directory"),
+        ("a.pem", "b.key", "KEY_VALUES_MISMATCH"),
+        ("garbage.pem", "a.key", "garbage.pem"),
+        ("locked.pem", "locked.key", "passphrase"),
+    ],
+)
+def test_S6_unusable_certificates_at_start(certificates: Path, certificate: str, key: str, text: str) -> None:
+    (finding,) = tls_findings(certificates, certificate, key)
+    assert text in finding
+
+
+def test_S6_missing_files_are_blamed_on_the_flag_that_asks_for_them() -> None:
+    assert findings("-https") == [
+        "command line: -certificate=./cert.pem: No such file or directory",
+        "command line: -private_key=./key.pem: No such file or directory",
+    ]

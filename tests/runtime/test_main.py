@@ -1,0 +1,161 @@
+"""The program from outside: what it prints and how it exits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def edge(*arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "edge", *arguments],
+        cwd=options.get("cwd", ROOT),
+        env={"PATH": "", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_version_and_help_exit_with_0() -> None:
+    version = edge("--version")
+    assert (version.returncode, version.stdout.startswith("edge version ")) == (0, True)
+    usage = edge("--help")
+    assert (usage.returncode, usage.stderr) == (0, "")
+    assert "Listening, connections and process (server)" in usage.stdout
+
+
+def test_check_of_sound_flags_exits_with_0() -> None:
+    done = edge("--check", "-port=1935")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the flags are valid\n", "")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "flagfiles").iterdir()), ids=lambda path: path.name)
+def test_sample_flagfiles_pass_the_check(path: Path) -> None:
+    done = edge("--check", "--strict_flagfile", f"--flagfile={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("the flags are valid\n")
+
+
+def test_the_configuration_of_the_reference_names_what_does_nothing_yet() -> None:
+    done = edge("--check", f"--flagfile={ROOT / 'flagfiles' / 'ms-edge.conf'}")
+    assert done.returncode == 0
+    assert "not acted on yet: " in done.stdout
+    assert "-log_stats" in done.stdout
+
+
+# One planted error of each kind, and what the message must name.
+PLANTED = {
+    "int32": ("-port=80a", "flag -port=80a: not an integer"),
+    "range": ("-port=70000", "flag -port=70000: out of range 0..65535"),
+    "int64": ("-ts_duration_ms=9223372036854775808", "flag -ts_duration_ms"),
+    "bool": ("-https=maybe", "flag -https=maybe: not a bool"),
+    "negated bool": ("-nohttps=true", "flag -nohttps takes no value"),
+    "double": ("-loop_stall_warn_ms=slow", "flag -loop_stall_warn_ms=slow: not a number"),
+    "choice": ("-completion=fish", "flag -completion=fish: not one of"),
+    "port list": ("-listen=1935,0", "port 0 is out of range"),
+    "address": ("-bind=localhost", "-bind=localhost: not a numeric IPv4 or IPv6 address"),
+    "target": ("-proxy_to=nowhere", "-proxy_to: bad address"),
+    "scheme": ("-proxy_to=zk://a", "valid: list, dlist, file"),
+    "balancer": ("-proxy_lb=best", "valid: rr, wrr"),
+    "merge port": ("-cdn_merge_to=http://a", "does not contain a port"),
+    "ports": ("-internal_port=8079", "internal_port=8079 is same with port=8079"),
+    "order": ("-ts_pre_generated=99", "-ts_pre_generated=99 is not below -ts_max_stored=32"),
+    "file": ("-log_dir=nowhere/at/all", "-log_dir=nowhere/at/all: not a directory"),
+    "certificate": ("-https", "-certificate=./cert.pem: No such file"),
+    "loop": ("-proxy_to=127.0.0.1:8079", "proxies to itself"),
+    "trailing blank": ("-default_app=a ", "the value ends with a blank"),
+    "nested file": ("-flagfile=nowhere.flags", "flagfile nowhere.flags: No such file"),
+}
+
+
+@pytest.mark.parametrize(("planted", "text"), PLANTED.values(), ids=PLANTED)
+def test_check_finds_an_error_of_each_kind_at_its_line(tmp_path: Path, planted: str, text: str) -> None:
+    path = tmp_path / "bad.flags"
+    path.write_text(f"# a comment\n{planted}\n-log_hostname\n")
+    done = edge("--check", "--flagfile=bad.flags", cwd=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == ""
+    lines = [line for line in done.stdout.splitlines() if "warning" not in line]
+    assert lines[0].startswith("bad.flags:2: ")
+    assert text in done.stdout
+
+
+def test_check_shows_all_errors_at_once() -> None:
+    done = edge("--check", "-port=x", "-prot=1", "-bind=y")
+    assert (done.returncode, len(done.stdout.splitlines())) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("argument", "text"),
+    [
+        ("-prot=1", "unknown flag -prot; did you mean -port?"),
+        ("-port=x", "flag -port=x"),
+        ("-proxy_to=zk://a", "unknown naming scheme"),
+        ("-internal_port=0", "-internal_port=0"),
+    ],
+)
+def test_EXIT_bad_flags_end_the_start_with_one_error_line(argument: str, text: str) -> None:
+    done = edge(argument)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("ERROR: command line: ")
+    assert text in line
+
+
+def test_a_reader_of_the_help_may_leave_early() -> None:
+    command = f"'{sys.executable}' -m edge --helpfull | head -1"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+
+
+STARTED = """
+import sys, types
+daemon = types.ModuleType("edge.runtime.daemon")
+def run(settings):
+    print(settings.net.port, settings.not_acted_on)
+    {body}
+daemon.run = run
+sys.modules["edge.runtime.daemon"] = daemon
+from edge.runtime.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def start(body: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``main`` with a daemon that does ``body``."""
+    command = [sys.executable, "-c", STARTED.format(body=body), *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def test_the_daemon_is_given_the_settings_and_gives_the_exit_code() -> None:
+    done = start("return 75", "-port=1935", "-workers=2")
+    assert (done.returncode, done.stdout) == (75, "1935 ('workers',)\n")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("W")
+    assert line.endswith("] not acted on yet: -workers")
+
+
+def test_warnings_are_logged_before_the_start() -> None:
+    done = start("return 0", "-nolog_prefix", "-handshake_timeout_ms=0", "stray")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        'command line: "stray" is no flag and is ignored',
+        "command line: -handshake_timeout_ms=0 switches this limit off",
+    ]
+
+
+def test_an_internal_error_exits_with_1_and_a_traceback_in_the_log() -> None:
+    done = start("raise RuntimeError('planted')")
+    assert done.returncode == 1
+    assert "] internal error\n" in done.stderr
+    assert "    RuntimeError: planted\n" in done.stderr
+
+
+def test_an_interrupt_is_a_clean_end() -> None:
+    assert start("raise KeyboardInterrupt").returncode == 0

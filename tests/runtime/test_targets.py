@@ -1,0 +1,161 @@
+"""The flags that name other servers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from edge.flags.gflags import parse
+from edge.runtime.targets import check_targets, is_local, values_in_vain, written_endpoints
+from naming.url import parse_address
+
+NAMES = {"localhost": ["127.0.0.1"], "origin": ["10.0.0.1", "10.0.0.2"], "self": ["192.0.2.7"], "v6": ["::1"]}
+
+
+def look_up(host: str) -> Sequence[str]:
+    try:
+        return NAMES[host]
+    except KeyError:
+        raise OSError("no such name") from None
+
+
+def is_own(address: str) -> bool:
+    return address in ("127.0.0.1", "192.0.2.7", "::1", "127.0.0.5")
+
+
+def findings(*arguments: str, lookup: Callable[[str], Sequence[str]] = look_up) -> list[str]:
+    parsed = parse(arguments)
+    assert parsed.problems == []
+    return [str(problem) for problem in check_targets(parsed, lookup=lookup, is_own_address=is_own, budget_s=0.5)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["-proxy_to=10.0.0.1:1935"],
+        ["-proxy_to=[fd00::1]:1935"],
+        ["-proxy_to=rtmp://origin"],
+        ["-proxy_to=LIST://10.0.0.1:1,10.0.0.2:2", "-proxy_lb=RR"],
+        ["-proxy_to=http://origin:8079", "-proxy_lb=rr"],
+        ["-proxy_to=http://origin:8079", "-proxy_lb=c_murmurhash"],
+        ["-proxy_to=consul://live", "-proxy_lb=rr"],
+        ["-cdn_merge_to=http://localhost:7035", "-cdn_merge_lb=c_md5"],
+    ],
+)
+def test_good_targets(arguments: list[str]) -> None:
+    assert findings(*arguments) == []
+
+
+@pytest.mark.parametrize(
+    ("argument", "text"),
+    [
+        ("-proxy_to=origin", "the port is missing"),
+        ("-proxy_to=origin:x", '"x" is not a port'),
+        ("-proxy_to=origin:70000", "is not a port"),
+        ("-proxy_to=1.2.3:80", "is not an IPv4 address"),
+        ("-proxy_to=[::1", "not closed"),
+        ("-proxy_to=ftp://origin", 'unknown naming scheme "ftp"'),
+        ("-proxy_to=list://a:b", "is not a port"),
+        ("-cdn_merge_to=zk://a:1", 'unknown naming scheme "zk"'),
+        ("-proxy_lb=fastest", 'unknown load balancer "fastest"'),
+        ("-cdn_merge_lb=p2c_ewma", 'unknown load balancer "p2c_ewma"'),
+    ],
+)
+def test_N9_bad_targets_and_balancers_are_errors(argument: str, text: str) -> None:
+    found = [finding for finding in findings(argument) if "warning" not in finding]
+    assert len(found) == 1
+    assert found[0].startswith(f"command line: {argument.partition('=')[0]}")
+    assert text in found[0]
+
+
+def test_N9_messages_list_the_valid_names() -> None:
+    assert "list, dlist, file, http, https, dns" in findings("-proxy_to=x://a")[0]
+    assert "rr, wrr, random, wr, la, p2c, c_murmurhash, c_md5, c_ketama" in findings("-proxy_lb=x")[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["-proxy_to=list://10.0.0.1:1"], "rr is used"),
+        (["-proxy_to=10.0.0.1:1", "-proxy_lb=rr"], "-proxy_lb is not used"),
+        (["-proxy_lb=rr"], "no effect without -proxy_to"),
+        (["-proxy_to=nowhere:1"], '"nowhere" cannot be resolved now'),
+        (["-proxy_to=list://127.0.0.1:8079,10.0.0.1:1", "-proxy_lb=rr"], "one of the servers is this one"),
+    ],
+)
+def test_doubtful_targets_are_warned_of(arguments: list[str], text: str) -> None:
+    (finding,) = findings(*arguments)
+    assert "warning: " in finding
+    assert text in finding
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-proxy_to=127.0.0.1:8079"],
+        ["-proxy_to=self:8079"],
+        ["-proxy_to=v6:8079"],
+        ["-proxy_to=rtmp://localhost", "-listen=1935"],
+        ["-proxy_to=list://127.0.0.1:8079,self:8079", "-proxy_lb=rr"],
+        ["-proxy_to=http://localhost:9000", "-proxy_lb=rr", "-port=9000"],
+        ["-proxy_to=127.0.0.1:9001", "-internal_port=9001"],
+        ["-proxy_to=127.0.0.2:8079", "-bind=127.0.0.2"],
+    ],
+)
+def test_O1_proxy_to_itself_is_an_error(arguments: list[str]) -> None:
+    (finding,) = findings(*arguments)
+    assert finding.startswith("command line: -proxy_to=")
+    assert finding.endswith(": proxies to itself")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-proxy_to=127.0.0.1:8080"],
+        ["-proxy_to=10.0.0.1:8079"],
+        ["-proxy_to=127.0.0.1:8079", "-bind=127.0.0.2"],
+        ["-proxy_to=127.0.0.1:8079", "-port=0"],
+        ["-port=9000", "-cdn_merge_to=127.0.0.1:7035"],
+    ],
+)
+def test_O1_other_servers_of_this_machine_are_fine(arguments: list[str]) -> None:
+    assert findings(*arguments) == []
+
+
+def test_a_silent_resolver_delays_the_start_by_its_budget_only() -> None:
+    is_over = threading.Event()
+
+    def hang(host: str) -> Sequence[str]:
+        is_over.wait(30)
+        return []
+
+    began = time.monotonic()
+    found = findings("-proxy_to=slow:1", lookup=hang)
+    took = time.monotonic() - began
+    is_over.set()
+    assert found == ['command line: warning: -proxy_to: "slow" cannot be resolved now']
+    assert took < 5
+
+
+def test_known_and_not_built_values_are_named() -> None:
+    parsed = parse(["-proxy_to=etcd://live", "-proxy_lb=c_ketama", "-cdn_merge_to=a:1"])
+    assert values_in_vain(parsed) == ("proxy_to=etcd://...", "proxy_lb=c_ketama")
+    assert values_in_vain(parse(["-proxy_to=list://a:1", "-proxy_lb=rr"])) == ()
+    assert values_in_vain(parse([])) == ()
+
+
+def test_endpoints_that_the_text_names() -> None:
+    assert written_endpoints(parse_address("a:1")) == [("a", 1)]
+    assert written_endpoints(parse_address("list://a:1,b:2 tag")) == [("a", 1), ("b", 2)]
+    assert written_endpoints(parse_address("https://a/x")) == [("a", 443)]
+    assert written_endpoints(parse_address("consul://a")) == []
+
+
+def test_addresses_of_this_machine() -> None:
+    assert [is_local(each) for each in ("127.0.0.9", "::1", "0.0.0.0")] == [True, True, True]
+    # A documentation address (RFC 5737) is nobody's.
+    assert not is_local("192.0.2.1")

@@ -155,14 +155,27 @@ def gst_play(url: str, output: Path, *, element: str = "rtmp2src") -> Program:
     )
 
 
+_GST_REMUX = (
+    *("flvmux", "streamable=true", "name=m"),
+    *("d.video", "!", "queue", "!", "h264parse", "!", "video/x-h264,stream-format=avc", "!", "m.video"),
+    *("d.audio", "!", "queue", "!", "aacparse", "!", "m.audio"),
+)
+
+
+def gst_remux(clip: Path, output: Path) -> Program:
+    """Write to a file what :func:`gst_publish` would send: its parser may change payloads."""
+    return Program(
+        *(require_program("gst-launch-1.0"), "-q", "filesrc", f"location={clip}", "!", "flvdemux", "name=d"),
+        *(*_GST_REMUX, "m.src", "!", "filesink", f"location={output}"),
+    )
+
+
 def gst_publish(clip: Path, url: str, *, element: str = "rtmp2sink") -> Program:
     """Publish an FLV file in real time. ``rtmp2sink`` is GStreamer's own RTMP, ``rtmpsink`` is librtmp."""
     location = url if element == "rtmp2sink" else f"{url} live=1"
     return Program(
         *(require_program("gst-launch-1.0"), "-q", "filesrc", f"location={clip}", "!", "flvdemux", "name=d"),
-        *("flvmux", "streamable=true", "name=m", "!", element, f"location={location}", "sync=true"),
-        *("d.video", "!", "queue", "!", "h264parse", "!", "video/x-h264,stream-format=avc", "!", "m.video"),
-        *("d.audio", "!", "queue", "!", "aacparse", "!", "m.audio"),
+        *(*_GST_REMUX, "m.src", "!", element, f"location={location}", "sync=true"),
     )
 
 

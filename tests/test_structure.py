@@ -68,7 +68,7 @@ TASK_OWNERS = frozenset(
         "naming/watcher.py",  # knows nothing of edge; owns one named task per watched name
     }
 )
-WALL_CLOCK_OWNERS = frozenset({"edge/runtime/event_log.py"})
+WALL_CLOCK_OWNERS = frozenset({"edge/net/aio.py"})  # wall_ms, for records that leave the process
 
 
 def sources() -> list[Path]:

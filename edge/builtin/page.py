@@ -32,8 +32,9 @@ class PageContext:
     Attributes:
         streams: one dict per live stream: ``key vhost app stream state publisher``
             (texts), ``players`` (count), ``video_codec audio_codec`` (texts),
-            ``video_bps audio_bps gop_ms fluency_pct uptime_s`` (numbers). A key
-            that is absent is shown as ``-``.
+            ``video_bps audio_bps fps fluency_pct uptime_s`` (numbers), ``gop``
+            (frames). A key that is absent is shown as ``-``, others appear in
+            JSON only.
         counters: name to value, names as in ``error_<reason>_count``.
         health: ``is_ok`` (bool), ``is_draining`` (bool), ``loop_lag_ms``,
             ``uptime_s`` and whatever else tells of the process alone.

@@ -85,7 +85,7 @@ def _route(page: Page, context: PageContext, *, is_json: bool) -> Route:
     return Route(path, handle, is_guarded=page.is_guarded)
 
 
-def build_routes(context: PageContext) -> list[Route]:
+def site_routes(context: PageContext) -> list[Route]:
     """Return two rows per page: its path, and the same with ``.json``; the index also as ``/index``."""
     routes = [_route(page, context, is_json=is_json) for page in PAGES.values() for is_json in (False, True)]
     index_page = _route(PAGES["/"], context, is_json=False)

@@ -8,12 +8,11 @@ from edge.builtin.present import columns, table
 # A page of more rows helps nobody and takes long to build; the rest is counted (row X8).
 MAX_ROWS = 500
 
-FIRST_COLUMNS = (
+# What fits a terminal; everything is in JSON.
+TEXT_COLUMNS = (
     *("key", "state", "publisher", "players", "video_codec", "audio_codec", "video_bps", "audio_bps"),
-    *("gop_ms", "fluency_pct", "uptime_s"),
+    *("fps", "gop", "fluency_pct", "uptime_s"),
 )
-# Parts of the key: in JSON only.
-HIDDEN_COLUMNS = frozenset({"vhost", "app", "stream"})
 
 
 def collect(context: PageContext, _visit: Visit) -> Data:
@@ -27,7 +26,7 @@ def text(data: Data) -> str:
     shown = data["streams"][:MAX_ROWS]
     if not shown:
         return "no streams\n"
-    names = [name for name in columns(shown, FIRST_COLUMNS) if name not in HIDDEN_COLUMNS]
+    names = [name for name in columns(shown, TEXT_COLUMNS) if name in TEXT_COLUMNS]
     rest = data["stream_count"] - len(shown)
     return table(shown, names) + (f"... and {rest} more\n" if rest else "")
 

@@ -7,6 +7,7 @@ header can change it.
 from __future__ import annotations
 
 import asyncio
+import http
 import logging
 from collections.abc import Callable
 from typing import cast
@@ -110,7 +111,11 @@ class HttpConnection(RequestHandler):
         # What comes after a complete request, and is not complete itself, is part of a head.
         is_head = self._payload.is_eof()
         before = self._request_count
-        super().data_received(data)
+        try:
+            super().data_received(data)
+        except Exception as error:  # the parser let slip what it could not read, such as a number of 5000 digits
+            self._abandon_head(Refusal(400, "bad_framing", f"not a well-formed HTTP request ({type(error).__name__})"))
+            return
         if self._request_count != before:
             self._payload = self._messages[-1][1]
             self._end_head()
@@ -147,7 +152,7 @@ class HttpConnection(RequestHandler):
             return
         self.report(refusal.reason, refusal.text)
         body = f"{refusal.text}\n".encode()
-        reason_phrase = {408: "Request Timeout", 431: "Request Header Fields Too Large"}[refusal.status]
+        reason_phrase = http.HTTPStatus(refusal.status).phrase
         head = (
             f"HTTP/1.1 {refusal.status} {reason_phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n"
             f"Server: {SERVER_NAME}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"

@@ -7,14 +7,14 @@ import re
 import pytest
 
 from edge.builtin.page import PAGES, PageFormat, Visit
-from edge.builtin.site import build_routes, render
+from edge.builtin.site import site_routes, render
 from edge.httpd.app import NOT_HERE_TEXT
 from edge.httpd.config import HttpConfig
 from tests.builtin import sample
 from tests.httpd.serving import body_of, serving, status_of
 
 FIREFOX = "User-Agent: Mozilla/5.0 Firefox/140.0\r\nAccept: text/html\r\n"
-ROUTES = build_routes(sample.context())
+ROUTES = site_routes(sample.context())
 PUBLIC_PATHS = {f"/{name}{suffix}" for name in ("health", "healthz", "readyz", "version") for suffix in ("", ".json")}
 
 
@@ -84,7 +84,7 @@ async def test_X6_markup_is_escaped_in_every_place() -> None:
         version=evil,
         server_urls=lambda: {"host": evil, "role": "edge", "proxy_to": evil},
     )
-    async with serving(routes=build_routes(context)) as server:
+    async with serving(routes=site_routes(context)) as server:
         for path in ("/", "/streams", "/status"):
             page = (await server.get(path, headers=FIREFOX)).decode()
             assert "&lt;script&gt;" in page

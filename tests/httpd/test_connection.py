@@ -5,6 +5,7 @@ import logging
 import re
 
 import pytest
+from aiohttp.web_protocol import RequestHandler
 
 from edge.httpd.config import HttpConfig
 from tests.httpd.serving import WAIT_S, body_of, serving, status_of, until
@@ -43,6 +44,18 @@ async def test_H1_framing_attacks_end_the_connection(attack: bytes, caplog: pyte
     assert b"hello" not in body_of(answer)
     assert "Traceback" not in caplog.text
     assert all("\n" not in record.getMessage() for record in caplog.records)
+
+
+async def test_what_the_parser_lets_slip_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def overflow(_connection: RequestHandler, _data: bytes) -> None:
+        raise ValueError("injected")
+
+    monkeypatch.setattr(RequestHandler, "data_received", overflow)
+    async with serving() as server:
+        answer = await server.talk(GET)
+        assert server.service.counters["error_bad_framing_count"] == 1
+    assert status_of(answer) == 400
+    assert b"injected" not in answer
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 # Every target sets up what it needs; none needs another to have been run first.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The first that is new enough, 3.11 before others.
+PYTHON ?= $(shell for each in python3.11 python3 python3.12 python3.13; do \
+	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$each" && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -43,8 +45,7 @@ clean: ## Remove the environment and everything that can be made again
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed; on Debian 12 or newer: make deps" >&2; exit 1; }
 	@"$(PYTHON)" -m venv $(VENV) || \
 		{ rm -rf $(VENV); echo "cannot create $(VENV); on Debian: make deps" >&2; exit 1; }
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from edge.builtin.page import PAGES, PageFormat, Visit
-from edge.builtin.site import site_routes, render
+from edge.builtin.site import render, site_routes
 from edge.httpd.app import NOT_HERE_TEXT
 from edge.httpd.config import HttpConfig
 from tests.builtin import sample

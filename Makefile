@@ -6,11 +6,12 @@ PYTHON ?= $(shell for each in python3.11 python3 python3.12 python3.13; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-SOURCES := edge naming lb tests
+SOURCES := edge naming lb tests $(wildcard bench/*.py)
 PORT ?= 8079
 
 # Programs that the tests run. Debian names.
-DEB_PACKAGES := ca-certificates ffmpeg git libnginx-mod-rtmp nginx-light python3-venv rtmpdump
+DEB_PACKAGES := ca-certificates ffmpeg git openssl python3-venv rtmpdump nginx-light libnginx-mod-rtmp \
+	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help run test lint format unit deps clean

@@ -18,7 +18,7 @@ from absl import flags as absl_flags
 from edge.flags import all as _all_flags
 from edge.flags.flagfile import FlagfileError, read_flagfile, split_lines
 from edge.flags.not_acted_on import used_in_vain
-from edge.flags.problem import COMMAND_LINE, DEFAULT, Problem
+from edge.flags.problem import COMMAND_LINE, DEFAULT, Problem, cut
 from edge.flags.registry import DEFINITIONS, FlagValues, new_flags, value_of
 
 __all__ = ["PROGRAMS", "Parsed", "parse"]
@@ -141,7 +141,7 @@ class _Reader:
             flag.parse(value)
         except absl_flags.IllegalFlagValueError as error:
             cause = error.__context__ if error.__context__ is not None else error
-            self._error(where, f"flag -{name}={_shown(value)}: {cause}")
+            self._error(where, f"flag -{name}={cut(value)}: {cause}")
             return
         flag.using_default_value = False
         self._parsed.origins[name] = where
@@ -181,7 +181,7 @@ class _Reader:
         try:
             text = read_flagfile(path)
         except FlagfileError as error:
-            self._error(where, f"flagfile {_shown(path)}: {error}")
+            self._error(where, f"flagfile {cut(path)}: {error}")
             return
         self._parsed.flagfiles.append(path)
         self._open_files.append(identity)
@@ -190,7 +190,7 @@ class _Reader:
             if line.is_flag:
                 self._read_line(line.text, place)
             elif "=" in line.text or line.text.split()[0].replace("-", "_") in DEFINITIONS:
-                message = f'"{_shown(line.text)}" is no flag: it is read as a section, and what follows is left out'
+                message = f'"{cut(line.text)}" is no flag: it is read as a section, and what follows is left out'
                 self._unknown_lines.append((place, "", message))
         self._open_files.pop()
 
@@ -204,12 +204,10 @@ class _Reader:
     def _report_unknown_line(self, name: str, where: str) -> None:
         first_word = name.partition(" ")[0]
         hint = '; write "=" before the value' if first_word in DEFINITIONS else _nearest(name)
-        self._unknown_lines.append((where, first_word, f"unknown flag -{_shown(name)}{hint}"))
+        self._unknown_lines.append((where, first_word, f"unknown flag -{cut(name)}{hint}"))
 
     def _ignored(self, word: str) -> None:
-        self._parsed.problems.append(
-            Problem(COMMAND_LINE, f'"{_shown(word)}" is no flag and is ignored', is_warning=True)
-        )
+        self._parsed.problems.append(Problem(COMMAND_LINE, f'"{cut(word)}" is no flag and is ignored', is_warning=True))
 
     def _error(self, where: str, message: str) -> None:
         self._parsed.problems.append(Problem(where, message))
@@ -226,9 +224,3 @@ def _nearest(name: str) -> str:
         name.removeprefix("no"), DEFINITIONS, n=1
     )
     return f"; did you mean -{found[0]}?" if found else ""
-
-
-def _shown(text: str) -> str:
-    """Text of a user as it may stand in a message: one line, of bounded length."""
-    clean = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
-    return clean if len(clean) <= 200 else f"{clean[:200]}..."

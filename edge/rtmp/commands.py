@@ -1,0 +1,262 @@
+"""RTMP commands (RTMP 1.0 §7.2): their AMF bodies, and the rules for what they name.
+
+A command is a name, a transaction number, a command object (or null) and
+arguments. Names and URLs are judged here because they become paths, keys and
+log lines further on.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from edge.errors import AmfError
+from edge.rtmp import amf0, amf3
+from edge.rtmp.amf0 import UNDEFINED
+from edge.rtmp.config import RtmpConfig
+from edge.rtmp.events import AmfObject, ResumePoint
+from edge.rtmp.messages import MessageType
+
+RTMP_SCHEMES = frozenset(("rtmp", "rtmps", "rtmpt", "rtmpe", "rtmpte"))
+MAX_EDGE_ID_BYTES = 128
+"""Longest service id of a peer of ours, and longest epoch; they are copied into logs and further hops."""
+
+_AMF3_TYPES = (MessageType.AMF3_COMMAND, MessageType.AMF3_DATA)
+_MAX_INDEX = 2**53  # from there on a double skips integers
+
+# Values that must be readable, the name included; filler behind them is ignored.
+_LEAST_VALUES = {
+    "connect": 3,
+    "createStream": 3,
+    "closeStream": 3,
+    "play": 4,
+    "publish": 4,
+    "deleteStream": 4,
+    "pause": 4,
+    "seek": 4,
+    "releaseStream": 4,
+    "FCPublish": 4,
+    "FCUnpublish": 4,
+    "_result": 4,
+    "_error": 4,
+    "onStatus": 4,
+}
+_FEWEST_VALUES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command as received.
+
+    Attributes:
+        transaction_id: the number as sent, possibly NaN; echoed, never used as a key.
+        object: the command object, None when null, undefined or absent.
+        arguments: what follows it.
+        message_stream_id: 0 for the connection.
+    """
+
+    name: str
+    transaction_id: float
+    object: AmfObject | None
+    arguments: list[Any]
+    message_stream_id: int = 0
+
+    def argument(self, index: int) -> Any:
+        """Return an argument; None when it is absent, null or undefined."""
+        value = self.arguments[index] if index < len(self.arguments) else None
+        return None if value is UNDEFINED else value
+
+    def text(self, index: int) -> str | None:
+        """Return an argument when it is a string."""
+        value = self.argument(index)
+        return value if isinstance(value, str) else None
+
+    def number(self, index: int, default: float) -> float:
+        """Return an argument when it is a number that is not NaN, else ``default``."""
+        value = self.argument(index)
+        return float(value) if is_number(value) and not math.isnan(value) else default
+
+    def flag(self, index: int, *, default: bool) -> bool:
+        """Return an argument when it is a boolean, or a number as librtmp sends."""
+        value = self.argument(index)
+        return bool(value) if isinstance(value, bool | float) else default
+
+
+def is_number(value: object) -> bool:
+    """True for an AMF number; a boolean is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def amf0_start(type_id: int, payload: bytes) -> int:
+    """Return where the AMF0 values of a command or data message begin.
+
+    The AMF3 types carry AMF0 values behind one zero byte.
+
+    Raises:
+        AmfError: that byte is missing or not zero.
+    """
+    if type_id not in _AMF3_TYPES:
+        return 0
+    if not payload or payload[0]:
+        raise AmfError(f"type {type_id} message begins with {payload[:1].hex() or 'nothing'}, not 00")
+    return 1
+
+
+def decode_values(type_id: int, payload: bytes, limits: RtmpConfig, least: int | None = None) -> list[Any]:
+    """Decode the values of a data message or the like. Raises ``AmfError``."""
+    begin = amf0_start(type_id, payload)
+    avmplus = amf3.decode_value if begin else None
+    return amf0.decode_all(payload, limits, avmplus, offset=begin, least=least)
+
+
+def decode_command(type_id: int, payload: bytes, message_stream_id: int, limits: RtmpConfig) -> Command:
+    """Decode a command, type 20 or 17.
+
+    Raises:
+        AmfError: no name, no transaction number, or an unreadable value among
+            those that the command needs.
+    """
+    name, _ = amf0.decode_value(payload, amf0_start(type_id, payload), limits)
+    if not isinstance(name, str):
+        raise AmfError(f"command name is a {type(name).__name__}")
+    values = decode_values(type_id, payload, limits, _LEAST_VALUES.get(name, _FEWEST_VALUES))
+    if len(values) < _FEWEST_VALUES or not is_number(values[1]):
+        raise AmfError(f"command {name[:64]!r} has no transaction number")
+    properties = values[2] if len(values) > 2 else None
+    return Command(
+        name,
+        float(values[1]),
+        properties if isinstance(properties, dict) else None,
+        values[3:],
+        message_stream_id,
+    )
+
+
+def encode_command(name: str, transaction_id: float, *values: Any) -> bytes:
+    """Encode a command body; ``values`` begin with the command object."""
+    return amf0.encode_all(name, transaction_id, *values)
+
+
+def status_info(level: str, code: str, description: str, more: AmfObject | None = None) -> AmfObject:
+    """Return the information object of RTMP 1.0 §7.2.2; ``more`` is merged in."""
+    return {"level": level, "code": code, "description": description, **(more or {})}
+
+
+def _has_control(text: str) -> bool:
+    return any(character < " " or character == "\x7f" for character in text)
+
+
+def _raw_size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def check_name(text: str, max_bytes: int) -> str | None:
+    """Return why ``text`` may not be a stream name, app or vhost; None when it may.
+
+    Percent sequences stay text: RTMP decodes nothing.
+    """
+    if not text:
+        return "empty"
+    size = _raw_size(text)
+    if size > max_bytes:
+        return f"{size} bytes exceed {max_bytes}"
+    if not _is_utf8(text):
+        return "not UTF-8"
+    if _has_control(text):
+        return "control character"
+    if "\\" in text:
+        return "backslash"
+    if text[0] == "/" or text[-1] == "/":
+        return "slash at an end"
+    if any(component in (".", "..") for component in text.split("/")):
+        return "dot component"
+    return None
+
+
+def check_stream_name(text: str, config: RtmpConfig) -> str | None:
+    """As ``check_name`` for a name with a query, which must only be clean text of bounded size."""
+    name, _, query = text.partition("?")
+    if _raw_size(query) > config.max_url_bytes:
+        return f"query longer than {config.max_url_bytes} bytes"
+    if not _is_utf8(query) or _has_control(query):
+        return "control character or bad UTF-8 in the query"
+    return check_name(name, config.max_name_bytes)
+
+
+def check_app(text: str, config: RtmpConfig) -> str | None:
+    """As ``check_stream_name`` for the ``app`` field, which may be empty or begin or end with a slash."""
+    app = text.strip("/")
+    if not app.partition("?")[0]:
+        app = f"app{app}"
+    return check_stream_name(app, config)
+
+
+def check_tc_url(text: str, max_bytes: int) -> str | None:
+    """Return why ``text`` may not be a tcUrl; None when it may.
+
+    ``[scheme://][user@]host[:port]/...``; the host may be an IPv6 address in brackets.
+    """
+    size = _raw_size(text)
+    if size > max_bytes:
+        return f"{size} bytes exceed {max_bytes}"
+    if not _is_utf8(text) or _has_control(text) or " " in text:
+        return "space, control character or bad UTF-8"
+    scheme, mark, rest = text.partition("://")
+    if mark and scheme.lower() not in RTMP_SCHEMES:
+        return f"scheme {scheme[:16]!r}"
+    authority = (rest if mark else text).split("?", 1)[0].split("/", 1)[0].rpartition("@")[2]
+    if authority.startswith("["):
+        _, mark, tail = authority.partition("]")
+        if not mark or (tail and not tail.startswith(":")):
+            return "unfinished IPv6 address"
+        port = tail[1:] if tail else None
+    else:
+        port = authority.partition(":")[2] if ":" in authority else None
+    if port is None:
+        return None
+    is_good = port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536
+    return None if is_good else f"port {port[:16]!r}"
+
+
+def is_edge_id(value: object) -> bool:
+    """True for what may be a service id or an epoch: short printable ASCII without a comma."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= MAX_EDGE_ID_BYTES
+        and value.isascii()
+        and value.isprintable()
+        and "," not in value
+    )
+
+
+def parse_hops(properties: AmfObject | None) -> tuple[str, ...]:
+    """Return the service ids of ``edgeHops``, a comma-separated list; () when there is none."""
+    text = (properties or {}).get("edgeHops")
+    return tuple(hop for hop in text.split(",") if hop) if isinstance(text, str) else ()
+
+
+def parse_resume(properties: AmfObject | None) -> ResumePoint | None:
+    """Return ``edgeResume``; None when it is absent or makes no sense."""
+    value = (properties or {}).get("edgeResume")
+    if not isinstance(value, dict):
+        return None
+    epoch, index = value.get("epoch"), value.get("nextIndex")
+    if not is_edge_id(epoch) or not is_number(index):
+        return None
+    # NaN fails the comparison, so int() never sees it.
+    return ResumePoint(str(epoch), int(index)) if 0 <= index < _MAX_INDEX else None  # type: ignore[operator, arg-type]
+
+
+def hop_properties(hops: tuple[str, ...], resume: ResumePoint | None) -> AmfObject:
+    """Return the command object fields that ``parse_hops`` and ``parse_resume`` read."""
+    properties: AmfObject = {}
+    if hops:
+        properties["edgeHops"] = ",".join(hops)
+    if resume is not None:
+        properties["edgeResume"] = {"epoch": resume.epoch, "nextIndex": resume.next_index}
+    return properties

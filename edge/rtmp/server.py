@@ -1,0 +1,214 @@
+"""The server's session: the client's commands come in, the owner's answers go out.
+
+    ConnectRequested  -> accept_connect / reject_connect
+    PublishRequested  -> accept_publish / reject_publish
+    PlayRequested     -> accept_play / reject_play
+
+An answer may come at any time. It is void, and silently so, when the client
+has meanwhile ended the stream, asked something else on it, or gone. Media that
+follow a publish are delivered before it is answered, so the owner drops what
+comes for a message stream that it refused.
+
+``reject_publish``, ``reject_play`` and ``end_stream`` say why and leave the
+connection open: the owner closes it when ``should_close_on_error``. Refusals by
+the session itself end with ``SessionEnded`` in that case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edge.errors import CommandError, LocalProtocolError
+from edge.rtmp.commands import status_info
+from edge.rtmp.config import RtmpConfig
+from edge.rtmp.events import AmfObject
+from edge.rtmp.messages import SetChunkSize, SetPeerBandwidth, UserControl, WindowAcknowledgementSize
+from edge.rtmp.server_commands import PendingConnect, ServerCommands
+from edge.rtmp.server_streams import PLAYER_USES, PUBLISHER_USES, ServerStream, Use
+from edge.rtmp.session import State
+
+SERVER_VERSION = "FMS/3,5,3,888"
+"""What clients expect a server to call itself; some refuse others."""
+CAPABILITIES = 127
+_REDIRECT = 302
+
+
+class ServerSession(ServerCommands):
+    """One client connection, seen from the server; no I/O, no clock.
+
+    Args:
+        config: limits and what to announce.
+        entropy: ``entropy(n)`` gives n random bytes; used for the handshake.
+        now_ms: any clock that only goes forward.
+        edge_id: our service id, told to peers of ours; "" for none.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, config: RtmpConfig, *, entropy: Callable[[int], bytes], now_ms: int, edge_id: str = "") -> None:
+        super().__init__(config, entropy, now_ms, edge_id)
+
+    # --- looking in ----------------------------------------------------------
+
+    @property
+    def message_stream_count(self) -> int:
+        """Message streams that exist, idle ones included."""
+        return len(self._streams)
+
+    @property
+    def active_stream_count(self) -> int:
+        """Message streams that play, publish, or wait for leave to."""
+        return self._streams.active_count
+
+    @property
+    def playing_stream_ids(self) -> tuple[int, ...]:
+        """Ids of message streams that play, or wait for leave to."""
+        return tuple(stream_id for stream_id, stream in self._streams.items() if stream.use in PLAYER_USES)
+
+    @property
+    def publishing_stream_ids(self) -> tuple[int, ...]:
+        """Ids of message streams that publish, or wait for leave to."""
+        return tuple(stream_id for stream_id, stream in self._streams.items() if stream.use in PUBLISHER_USES)
+
+    # --- connect ---------------------------------------------------------------
+
+    def accept_connect(self, request_id: int, properties: AmfObject | None = None) -> None:
+        """Answer ``connect`` with success; ``properties`` are added to the reply's first object.
+
+        The order is that of the reference: OBS and vMix want the chunk size
+        before the result.
+        """
+        pending = self._take_connect(request_id)
+        if pending is None:
+            return
+        config = self._config
+        self._send_control(WindowAcknowledgementSize(config.rtmp_server_window_ack_size))
+        self._send_control(SetPeerBandwidth(config.rtmp_server_window_ack_size))
+        self._send_control(SetChunkSize(config.rtmp_server_chunk_size))
+        self._out_chunk_size = config.rtmp_server_chunk_size
+        reply: AmfObject = {
+            "fmsVer": SERVER_VERSION,
+            "capabilities": CAPABILITIES,
+            "mode": 1,
+            "create_stream_with_play_or_publish": True,
+            **pending.properties,
+        }
+        if self.peer_edge_id and self._edge_id:
+            reply["edgeId"] = self._edge_id
+        reply.update(properties or {})
+        more = {"objectEncoding": pending.object_encoding}
+        info = status_info("status", "NetConnection.Connect.Success", "Connection succeeded", more)
+        self._send_command("_result", pending.transaction_id, reply, info)
+        self._send_command("onBWDone", 0, None)
+        self._state = State.CONNECTED
+        self._release_held()
+
+    def reject_connect(
+        self,
+        request_id: int,
+        description: str,
+        code: str = "NetConnection.Connect.Rejected",
+        redirect: str = "",
+    ) -> None:
+        """Answer ``connect`` with failure and end the session; ``redirect`` is a URL to go to instead."""
+        pending = self._take_connect(request_id)
+        if pending is None:
+            return
+        more = {"ex": {"code": _REDIRECT, "redirect": redirect}} if redirect else None
+        self._refuse_connect(pending.transaction_id, description, code, more)
+        self._fail(None if redirect else CommandError(description, reason="connect_rejected", is_quiet=True))
+
+    def _take_connect(self, request_id: int) -> PendingConnect | None:
+        self._check_issued(request_id)
+        pending = self._pending_connect
+        if self._state is not State.CONNECT_ASKED or pending is None or pending.request_id != request_id:
+            return None
+        self._pending_connect = None
+        return pending
+
+    # --- publish and play --------------------------------------------------------
+
+    def accept_publish(self, request_id: int, info: AmfObject | None = None) -> None:
+        """Grant a publish; ``info`` is merged into the information object."""
+        stream = self._take_request(request_id)
+        if stream is None:
+            return
+        self._streams.set_use(stream, Use.PUBLISHING)
+        description = f"Started publishing {stream.stream_name}"
+        self._send_status(stream.message_stream_id, "status", "NetStream.Publish.Start", description, info)
+
+    def reject_publish(self, request_id: int, code: str, description: str) -> None:
+        """Refuse a publish; media already under way for it are dropped."""
+        self._reject(request_id, code, description)
+
+    def accept_play(self, request_id: int, info: AmfObject | None = None) -> None:
+        """Grant a play; ``info`` is merged into the information object of Play.Start.
+
+        Media for the message stream may be sent after these bytes.
+        """
+        stream = self._take_request(request_id)
+        if stream is None:
+            return
+        self._streams.set_use(stream, Use.PLAYING)
+        message_stream_id, name = stream.message_stream_id, stream.stream_name
+        self._send_control(UserControl.stream_begin(message_stream_id))
+        if stream.has_reset:
+            self._send_status(message_stream_id, "status", "NetStream.Play.Reset", f"Reset {name}")
+        self._send_status(message_stream_id, "status", "NetStream.Play.Start", f"Start playing {name}", info)
+        self._send_data(message_stream_id, "|RtmpSampleAccess", True, True)
+        self._send_data(message_stream_id, "onStatus", {"code": "NetStream.Data.Start"})
+
+    def reject_play(self, request_id: int, code: str, description: str) -> None:
+        """Refuse a play."""
+        self._reject(request_id, code, description)
+
+    def _reject(self, request_id: int, code: str, description: str) -> None:
+        stream = self._take_request(request_id)
+        if stream is not None:
+            self._streams.set_use(stream, Use.IDLE)
+            self._send_status(stream.message_stream_id, "error", code, description)
+
+    def _take_request(self, request_id: int) -> ServerStream | None:
+        """Return the stream a question was about; None when the answer no longer matters."""
+        self._check_issued(request_id)
+        if self.is_ended:
+            return None
+        stream = self._requests.get(request_id)
+        if stream is not None:
+            self._forget_request(stream)
+        return stream
+
+    def _check_issued(self, request_id: int) -> None:
+        if not 0 < request_id <= self._last_request_id:
+            raise LocalProtocolError(f"request {request_id} was never asked")
+
+    # --- during play and publish ---------------------------------------------------
+
+    def end_stream(self, message_stream_id: int, code: str, description: str, level: str = "error") -> None:
+        """End what the client does on a message stream, saying why. Nothing when it has ended already."""
+        stream = self._streams.get(message_stream_id)
+        if stream is not None and stream.use is not Use.IDLE:
+            self._forget_request(stream)
+            self._streams.set_use(stream, Use.IDLE)
+            self._send_status(message_stream_id, level, code, description)
+
+    def notify_unpublish(self, message_stream_id: int, description: str) -> None:
+        """Tell a player that its publisher ended; the message stream becomes idle."""
+        stream = self._streams.get(message_stream_id)
+        if stream is not None and stream.use in PLAYER_USES:
+            self.end_stream(message_stream_id, "NetStream.Play.UnpublishNotify", description, "status")
+            self._send_control(UserControl.stream_eof(message_stream_id))
+
+    def notify_stream_begin(self, message_stream_id: int) -> None:
+        """Tell a player that media begin (again)."""
+        if message_stream_id in self._streams:
+            self._send_control(UserControl.stream_begin(message_stream_id))
+
+    def answer_pause(self, message_stream_id: int, is_paused: bool) -> None:
+        """Confirm a ``PauseRequested`` that needs an answer."""
+        if message_stream_id not in self._streams:
+            return
+        code = "NetStream.Pause.Notify" if is_paused else "NetStream.Unpause.Notify"
+        self._send_status(message_stream_id, "status", code, "Paused stream.")
+        control = UserControl.stream_eof if is_paused else UserControl.stream_begin
+        self._send_control(control(message_stream_id))

@@ -1,0 +1,554 @@
+"""What the server's and the client's session have in common.
+
+Theory of operation: bytes go through the handshake, then through the chunk
+reader; whole messages are dispatched in order. Audio and video on a message
+stream that may receive them become ``MediaReceived`` with as little work as
+possible; everything else takes the careful path. A fault ends the session:
+what came before it stays in ``events``, ``SessionEnded`` is the last of them,
+and replies queued before it can still be sent.
+
+A question that later messages depend on (``connect``) may be answered late:
+until then messages are held, up to ``MAX_HELD_BYTES``.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from edge.errors import AmfError, ChunkError, CommandError, HandshakeError, ProtocolError
+from edge.rtmp import amf0, events
+from edge.rtmp.chunk import CONTROL_CHUNK_STREAM_ID, INITIAL_CHUNK_SIZE, ChunkReader, Message
+from edge.rtmp.chunk_writer import encode_message
+from edge.rtmp.commands import Command, decode_command, decode_values, encode_command
+from edge.rtmp.config import RtmpConfig
+from edge.rtmp.events import MediaReceived, Noticed, PongReceived, SessionEnded
+from edge.rtmp.handshake import ClientHandshake, ServerHandshake
+from edge.rtmp.messages import (
+    Acknowledgement,
+    ControlMessage,
+    MessageType,
+    SetPeerBandwidth,
+    UserControl,
+    UserControlEvent,
+    WindowAcknowledgementSize,
+    decode_control,
+    split_aggregate,
+)
+
+Event = (
+    MediaReceived
+    | events.ConnectRequested
+    | events.PublishRequested
+    | events.PlayRequested
+    | events.PublishEnded
+    | events.PlayEnded
+    | events.PauseRequested
+    | events.BufferLengthSet
+    | events.Connected
+    | events.ConnectRefused
+    | events.StreamStarted
+    | events.StreamStatus
+    | events.StreamFailed
+    | events.StreamEofReceived
+    | events.HandshakeCompleted
+    | PongReceived
+    | Noticed
+    | SessionEnded
+)
+
+
+class EventQueue(list[Event]):
+    """Events, oldest first; a list, since an empty deque takes 0.7 KB in each of thousands of sessions.
+
+    The owner may also walk it with ``for`` and ``clear()`` it afterwards: what
+    its answers append on the way is met by the same walk.
+    """
+
+    __slots__ = ()
+
+    def popleft(self) -> Event:
+        """Take the oldest event; IndexError when there is none."""
+        return self.pop(0)
+
+
+COMMAND_CHUNK_STREAM_ID: Final = 3
+"""Commands of the connection; 4, 6 and 7 are left to media."""
+STATUS_CHUNK_STREAM_ID: Final = 5
+"""Commands and data of one message stream."""
+
+DEFAULT_WINDOW_BYTES = 2500000
+"""Acknowledgement window until the peer names one; 0 from a peer switches acknowledgements off."""
+MAX_STRAY_MEDIA_BYTES = 1048576
+"""Media on message streams that do not publish, per connection: then the peer is lost."""
+MAX_HELD_BYTES = 1048576
+"""Messages held while ``connect`` is undecided."""
+MAX_PONGS_PER_S = 10
+MAX_PINGS_PER_S = 1000
+_DELIVERED_WHOLE = 5
+"""An audio or video body longer than this is more than its codec header."""
+_AVC, _AAC, _ENHANCED_VIDEO = 7, 10, 0x80
+_MASK = 0xFFFFFFFF
+
+
+class State(enum.Enum):
+    """Where a session stands; each has one successor, or ENDED."""
+
+    HANDSHAKE = "handshake"
+    AWAIT_CONNECT = "await_connect"
+    CONNECT_ASKED = "connect_asked"
+    CONNECTED = "connected"
+    ENDED = "ended"
+
+
+class MessageStream:
+    """One RTMP message stream.
+
+    Attributes:
+        is_receiving: audio, video and data of the peer are delivered.
+        is_muted: it was receiving and was ended by us; what the peer had under
+            way is dropped without a word.
+    """
+
+    __slots__ = ("is_muted", "is_receiving", "message_stream_id")
+
+    def __init__(self, message_stream_id: int) -> None:
+        self.message_stream_id = message_stream_id
+        self.is_receiving = False
+        self.is_muted = False
+
+
+class _Held:
+    """Messages that wait for an answer of ours, and the fault that follows them."""
+
+    __slots__ = ("error", "messages", "size")
+
+    def __init__(self, messages: list[Message]) -> None:
+        self.messages: list[Message] = []
+        self.size = 0
+        self.error: ProtocolError | None = None
+        self.extend(messages)
+
+    def extend(self, messages: list[Message]) -> None:
+        self.messages.extend(messages)
+        self.size += sum(len(message.payload) for message in messages)
+
+
+def is_short(type_id: int, payload: bytes) -> bool:
+    """True for an audio or video body without a frame in it (FLV 10.1 §E.4.2.1, §E.4.3.1).
+
+    Players treat a tag of no size as broken. Enhanced headers are left alone.
+    """
+    if len(payload) < 2:
+        return True
+    if type_id == MessageType.AUDIO:
+        return payload[0] >> 4 == _AAC and len(payload) <= 2
+    if payload[0] & _ENHANCED_VIDEO:
+        return len(payload) < 5
+    return payload[0] & 15 == _AVC and len(payload) <= 5
+
+
+class Session:
+    """The half of a session that does not depend on the side.
+
+    Attributes:
+        events: what was found out, oldest first; the owner empties it.
+        bytes_received: all bytes fed, the handshake included.
+        peer_window: the peer's acknowledgement window in bytes.
+        peer_acknowledged: last sequence number the peer acknowledged; unverified.
+    """
+
+    __slots__ = (
+        "_acknowledged",
+        "_announced_window",
+        "_config",
+        "_handshake",
+        "_held",
+        "_now_ms",
+        "_out_chunk_size",
+        "_output",
+        "_ping_count",
+        "_ping_second_ms",
+        "_reader",
+        "_started_ms",
+        "_state",
+        "_stray_bytes",
+        "_streams",
+        "_unknown_count",
+        "bytes_received",
+        "events",
+        "peer_acknowledged",
+        "peer_window",
+    )
+
+    _streams: dict[int, Any]
+
+    def __init__(
+        self, config: RtmpConfig, handshake: ServerHandshake | ClientHandshake, now_ms: int, window_bytes: int
+    ) -> None:
+        self._config = config
+        self.events = EventQueue()
+        self.bytes_received = 0
+        self.peer_window = DEFAULT_WINDOW_BYTES
+        self.peer_acknowledged = 0
+        self._acknowledged = 0
+        self._announced_window = window_bytes
+        self._handshake: ServerHandshake | ClientHandshake | None = handshake
+        self._held: _Held | None = None
+        self._now_ms = now_ms
+        self._started_ms = now_ms
+        self._out_chunk_size = INITIAL_CHUNK_SIZE
+        self._output = b""
+        self._ping_second_ms = now_ms
+        self._ping_count = 0
+        self._reader = ChunkReader(config)
+        self._state = State.HANDSHAKE
+        self._stray_bytes = 0
+        self._streams = {}
+        self._unknown_count = 0
+
+    # --- the owner's side ------------------------------------------------
+
+    @property
+    def is_ended(self) -> bool:
+        """True once ``SessionEnded`` is among the events; whatever comes later is ignored."""
+        return self._state is State.ENDED
+
+    @property
+    def out_chunk_size(self) -> int:
+        """Chunk size that we announced: what the peer expects of everything sent to it."""
+        return self._out_chunk_size
+
+    def next_event(self) -> Event | None:
+        """Take the oldest event, None when there is none."""
+        return self.events.pop(0) if self.events else None
+
+    def data_to_send(self) -> bytes:
+        """Take the bytes of all queued control and command messages, ``b""`` when none."""
+        output, self._output = self._output, b""
+        return output
+
+    def receive_data(self, data: bytes, now_ms: int) -> None:
+        """Take bytes of the peer; never raises for what they say."""
+        if self._state is State.ENDED or not data:
+            return
+        self._now_ms = now_ms
+        self.bytes_received += len(data)
+        if self._handshake is not None:
+            surplus = self._shake_hands(self._handshake, data)
+            if not surplus:
+                return
+            data = surplus
+        messages: list[Message] = []
+        error: ProtocolError | None = None
+        try:
+            self._reader.feed(data, now_ms, messages)
+        except ProtocolError as fault:
+            error = fault
+        if self._reader.notices:
+            self.events.extend(Noticed(reason, detail) for reason, detail in self._reader.notices)
+            self._reader.notices.clear()
+        if self._held is not None:
+            self._hold_more(messages, error)
+            return
+        self._dispatch(iter(messages))
+        if error is not None:
+            if self._held is not None:
+                self._held.error = error
+            else:
+                self._fail(error)
+        elif self.bytes_received - self._acknowledged >= self.peer_window:
+            self._acknowledge()
+
+    def receive_eof(self) -> None:
+        """The peer sends no more."""
+        if self._state is State.HANDSHAKE:
+            self._fail(HandshakeError(f"end after {self.bytes_received} bytes", reason="handshake_truncated"))
+        else:
+            self._fail(None)
+
+    def next_deadline_ms(self) -> int | None:
+        """Return when ``handle_timer`` must be called, None for never."""
+        if self._state is State.ENDED:
+            return None
+        setup_ms = self._setup_deadline_ms()
+        reader_ms = self._reader.next_deadline_ms()
+        if setup_ms is None or reader_ms is None:
+            return setup_ms if reader_ms is None else reader_ms
+        return min(setup_ms, reader_ms)
+
+    def handle_timer(self, now_ms: int) -> None:
+        """End the session when a deadline has passed; calling early does no harm."""
+        if self._state is State.ENDED:
+            return
+        self._now_ms = now_ms
+        setup_ms = self._setup_deadline_ms()
+        if setup_ms is not None and now_ms >= setup_ms:
+            self._fail(self._setup_error())
+            return
+        try:
+            self._reader.handle_timer(now_ms)
+        except ChunkError as error:
+            self._fail(error)
+
+    def send_ping(self, now_ms: int) -> None:
+        """Ask the peer for a ``PongReceived`` with ``now_ms`` modulo 2**32."""
+        self._send_control(UserControl.ping_request(now_ms & _MASK))
+
+    # --- what each side supplies -----------------------------------------
+
+    def _setup_deadline_ms(self) -> int | None:
+        raise NotImplementedError
+
+    def _setup_error(self) -> ProtocolError:
+        raise NotImplementedError
+
+    def _handshake_over(self, handshake: ServerHandshake | ClientHandshake) -> None:
+        raise NotImplementedError
+
+    def _receive_command(self, command: Command) -> None:
+        raise NotImplementedError
+
+    def _receive_user_control(self, event: UserControl) -> None:
+        raise NotImplementedError
+
+    def _find_stream(self, message_stream_id: int) -> MessageStream | None:
+        """Return the message stream that media with this id belong to."""
+        raise NotImplementedError
+
+    # --- bytes in --------------------------------------------------------
+
+    def _shake_hands(self, handshake: ServerHandshake | ClientHandshake, data: bytes) -> bytes | None:
+        try:
+            surplus = handshake.receive(data)
+        except HandshakeError as error:
+            self._fail(error)
+            return None
+        self._output += handshake.take_output()
+        if surplus is None:
+            return None
+        self._handshake = None  # it holds 3 KB that nobody needs any more
+        self._handshake_over(handshake)
+        return surplus
+
+    def _hold_more(self, messages: list[Message], error: ProtocolError | None) -> None:
+        assert self._held is not None
+        self._held.extend(messages)
+        self._held.error = error
+        if self._held.size > MAX_HELD_BYTES:
+            self._fail(CommandError(f"{self._held.size} bytes while connect is undecided", reason="held_overflow"))
+
+    def _release_held(self) -> None:
+        """Go on with the messages that waited for an answer."""
+        held, self._held = self._held, None
+        if held is None or self._state is State.ENDED:
+            return
+        self._dispatch(iter(held.messages))
+        if held.error is not None:
+            self._fail(held.error)
+
+    def _dispatch(self, messages: Iterator[Message]) -> None:
+        """Hand on messages in order. The hot path of ingest."""
+        get = self._streams.get
+        append = self.events.append
+        for message in messages:
+            type_id = message.type_id
+            if type_id == 8 or type_id == 9:
+                payload = message.payload
+                message_stream_id = message.message_stream_id
+                stream = get(message_stream_id)
+                if stream is not None and stream.is_receiving and len(payload) > _DELIVERED_WHOLE:
+                    append(MediaReceived(message_stream_id, type_id, message.wire_timestamp, payload))
+                    continue
+            self._receive_other(message)
+            if self._state is State.ENDED:
+                return
+            if self._state is State.CONNECT_ASKED:
+                self._held = _Held(list(messages))
+                return
+
+    def _receive_other(self, message: Message) -> None:
+        try:
+            handler = _HANDLERS.get(message.type_id)
+            if handler is None:
+                self._receive_unknown(message)
+            else:
+                handler(self, message)
+        except ProtocolError as error:
+            self._fail(error)
+
+    def _receive_unknown(self, message: Message) -> None:
+        """Count a message of no known type: mostly the mark of a lost frame boundary."""
+        self._notice("unknown_type", f"type {message.type_id}, {len(message.payload)} bytes")
+        self._unknown_count += 1
+        if self._unknown_count > self._config.max_unknown_messages:
+            raise ChunkError(f"{self._unknown_count} messages of unknown types", reason="too_many_unknown")
+
+    def _receive_shared_object(self, message: Message) -> None:
+        self._notice("shared_object", f"{len(message.payload)} bytes")
+
+    # --- media and data --------------------------------------------------
+
+    def _receive_media(self, message: Message) -> None:
+        stream = self._receiving_stream(message)
+        if stream is None:
+            return
+        if is_short(message.type_id, message.payload):
+            self._notice("media_short", f"type {message.type_id}, {len(message.payload)} bytes")
+            return
+        self.events.append(
+            MediaReceived(stream.message_stream_id, message.type_id, message.wire_timestamp, message.payload)
+        )
+
+    def _receive_data_message(self, message: Message) -> None:
+        stream = self._receiving_stream(message)
+        if stream is None:
+            return
+        try:
+            payload = self._data_body(message)
+        except AmfError as error:
+            self._notice("amf_data", error.detail)
+            return
+        if payload:
+            self.events.append(
+                MediaReceived(stream.message_stream_id, MessageType.DATA, message.wire_timestamp, payload)
+            )
+
+    def _data_body(self, message: Message) -> bytes:
+        """Return a data message as AMF0 without ``@setDataFrame``; empty when it is none of the stream's."""
+        values = decode_values(message.type_id, message.payload, self._config)
+        has_prefix = bool(values) and values[0] == "@setDataFrame"
+        names = values[1:] if has_prefix else values
+        if not names:
+            return b""
+        if not isinstance(names[0], str):
+            raise AmfError(f"data message begins with a {type(names[0]).__name__}")
+        if names[0] in ("onStatus", "|RtmpSampleAccess"):
+            return b""
+        if message.type_id == MessageType.AMF3_DATA:
+            try:
+                return amf0.encode_all(*names)
+            except ProtocolError as error:
+                raise AmfError(error.detail) from error
+        if not has_prefix:
+            return message.payload
+        _, end = amf0.decode_value(message.payload, 0, self._config)
+        return message.payload[end:]
+
+    def _receiving_stream(self, message: Message) -> MessageStream | None:
+        """Return where media belong; None after having counted those that belong nowhere."""
+        stream = self._find_stream(message.message_stream_id)
+        if stream is not None and (stream.is_receiving or stream.is_muted):
+            return stream if stream.is_receiving else None
+        if not message.payload:
+            return None
+        if not self._stray_bytes:
+            self._notice("media_no_stream", f"message stream {message.message_stream_id}")
+        self._stray_bytes += len(message.payload)
+        if self._stray_bytes > MAX_STRAY_MEDIA_BYTES:
+            raise CommandError(
+                f"{self._stray_bytes} bytes of media, the last on message stream {message.message_stream_id}",
+                reason="media_no_stream",
+            )
+        return None
+
+    def _receive_aggregate(self, message: Message) -> None:
+        for part in split_aggregate(message):
+            self._receive_other(part)
+            if self._state is State.ENDED:
+                return
+
+    # --- commands and control --------------------------------------------
+
+    def _receive_command_message(self, message: Message) -> None:
+        command = decode_command(message.type_id, message.payload, message.message_stream_id, self._config)
+        self._receive_command(command)
+
+    def _receive_control(self, message: Message) -> None:
+        control = decode_control(message.type_id, message.payload)
+        match control:
+            case UserControl():
+                self._receive_user_control_of_either(control)
+            case WindowAcknowledgementSize(window_bytes):
+                # 0 means no acknowledgements at all; a limit never reached says the same.
+                self.peer_window = window_bytes or 1 << 62
+            case Acknowledgement(sequence_number):
+                self.peer_acknowledged = sequence_number
+            case SetPeerBandwidth(window_bytes, limit_type):
+                if limit_type <= 2 and window_bytes != self._announced_window:
+                    self._announced_window = window_bytes
+                    self._send_control(WindowAcknowledgementSize(window_bytes))
+
+    def _receive_user_control_of_either(self, event: UserControl) -> None:
+        if event.event_type == UserControlEvent.PING_REQUEST:
+            self._answer_ping(event.value)
+        elif event.event_type == UserControlEvent.PING_RESPONSE:
+            self.events.append(PongReceived(event.value))
+        else:
+            self._receive_user_control(event)
+
+    def _answer_ping(self, ping_timestamp: int) -> None:
+        """Answer the first pings of each second; a reply for each would let a peer flood others through us."""
+        if not 0 <= self._now_ms - self._ping_second_ms < 1000:
+            self._ping_second_ms = self._now_ms
+            self._ping_count = 0
+        self._ping_count += 1
+        if self._ping_count > MAX_PINGS_PER_S:
+            raise ChunkError(f"more than {MAX_PINGS_PER_S} pings within a second", reason="ping_flood")
+        if self._ping_count <= MAX_PONGS_PER_S:
+            self._send_control(UserControl.ping_response(ping_timestamp))
+
+    def _acknowledge(self) -> None:
+        if self._state is State.ENDED or self._state is State.HANDSHAKE:
+            return
+        self._acknowledged = self.bytes_received
+        self._send_control(Acknowledgement(self.bytes_received & _MASK))
+
+    # --- out -------------------------------------------------------------
+
+    def _notice(self, reason: str, detail: str = "") -> None:
+        self.events.append(Noticed(reason, detail))
+
+    def _fail(self, error: ProtocolError | None) -> None:
+        """End the session; the second end of the same session is none."""
+        if self._state is State.ENDED:
+            return
+        if error is not None and error.offset is None:
+            error.offset = self.bytes_received
+        self._state = State.ENDED
+        self._handshake = None
+        self._held = None
+        self.events.append(SessionEnded(error))
+
+    def _send(self, chunk_stream_id: int, type_id: int, message_stream_id: int, payload: bytes) -> None:
+        # Always a type-0 header at time 0: these chunk streams carry no media.
+        if self._state is not State.ENDED:
+            self._output += encode_message(
+                chunk_stream_id, type_id, message_stream_id, 0, payload, self._out_chunk_size
+            )
+
+    def _send_control(self, message: ControlMessage) -> None:
+        self._send(CONTROL_CHUNK_STREAM_ID, message.type_id, 0, message.encode())
+
+    def _send_command(self, name: str, transaction_id: float, *values: Any, message_stream_id: int = 0) -> None:
+        chunk_stream_id = STATUS_CHUNK_STREAM_ID if message_stream_id else COMMAND_CHUNK_STREAM_ID
+        body = encode_command(name, transaction_id, *values)
+        self._send(chunk_stream_id, MessageType.COMMAND, message_stream_id, body)
+
+    def _send_data(self, message_stream_id: int, *values: Any) -> None:
+        self._send(STATUS_CHUNK_STREAM_ID, MessageType.DATA, message_stream_id, amf0.encode_all(*values))
+
+
+_HANDLERS: dict[int, Callable[[Session, Message], None]] = {
+    **dict.fromkeys(range(1, 7), Session._receive_control),
+    MessageType.AUDIO: Session._receive_media,
+    MessageType.VIDEO: Session._receive_media,
+    MessageType.AMF3_DATA: Session._receive_data_message,
+    MessageType.AMF3_SHARED_OBJECT: Session._receive_shared_object,
+    MessageType.AMF3_COMMAND: Session._receive_command_message,
+    MessageType.DATA: Session._receive_data_message,
+    MessageType.SHARED_OBJECT: Session._receive_shared_object,
+    MessageType.COMMAND: Session._receive_command_message,
+    MessageType.AGGREGATE: Session._receive_aggregate,
+}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from edge.flags.check import merge_port
 from edge.flags.gflags import Parsed
+from edge.flags.not_acted_on import NOT_ACTED_ON
 from edge.flags.problem import Problem
 from edge.flags.registry import value_of
 from lb import registry as balancers
@@ -51,9 +52,11 @@ def check_targets(
 
 
 def values_in_vain(parsed: Parsed) -> tuple[str, ...]:
-    """``name=value`` of targets and balancers that are known and not built."""
+    """``name=value`` of targets and balancers that are known and not built, of flags that are acted on."""
     found = []
     for target, balancer in _TARGETS:
+        if target in NOT_ACTED_ON:
+            continue
         scheme, separator, _ = value_of(parsed.flags, target).partition("://")
         if separator and schemes.is_known(scheme) and not schemes.is_built(scheme):
             found.append(f"{target}={scheme.lower()}://...")

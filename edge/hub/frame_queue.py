@@ -1,0 +1,200 @@
+"""The frames that a stream still holds, in order, for players that come or fall behind.
+
+Frames are addressed by ``seq``, which counts up for the life of the stream.
+What is kept: at least ``log_retain_ms`` and the group of pictures in progress,
+and as many of both as media-server's own rules ask for; at most
+``max_cached_frames`` and ``gop_cache_max_bytes``. Wire logs read the same
+frames, so they hold no payloads of their own (see ``log.py``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from edge.hub.config import HubConfig
+from edge.media.frame import MEDIA, METADATA, TRACK_BIT, VIDEO, VIDEO_HEADER, Frame, header_slot
+
+#: Frames are taken out in lots, so that the list is not shifted for each one.
+_EVICT_LOT = 32
+
+_HEADER_ORDER = {METADATA: 0, VIDEO_HEADER: 1}
+
+
+class FrameQueue:
+    """Frames ``base`` .. ``end - 1``, their keyframes, and the headers in force at each.
+
+    Attributes:
+        base: seq of the oldest frame held.
+        end: seq that the next frame gets.
+        size_bytes: sum of the payloads held.
+        last_seq: per track type id, seq of its newest frame.
+    """
+
+    __slots__ = (
+        "_header_history",
+        "_last_dts",
+        "base",
+        "end",
+        "frames",
+        "has_video",
+        "keyframes",
+        "last_seq",
+        "size_bytes",
+    )
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.base = 0
+        self.end = 0
+        self.size_bytes = 0
+        self.keyframes: deque[int] = deque()
+        self.last_seq: dict[int, int] = {}
+        self.has_video = False
+        self._header_history: dict[bytes, list[tuple[int, Frame]]] = {}
+        self._last_dts: dict[int, int] = {}
+
+    def push(self, frame: Frame) -> int:
+        """Append ``frame`` and return its seq; within a track the clock never goes back."""
+        seq = self.end
+        type_id = frame.type_id
+        last_ms = self._last_dts.get(type_id, 0)
+        if frame.dts_ms < last_ms:
+            frame.dts_ms = last_ms
+        else:
+            self._last_dts[type_id] = frame.dts_ms
+        self.last_seq[type_id] = seq
+        self.frames.append(frame)
+        self.end = seq + 1
+        self.size_bytes += len(frame.payload)
+        if frame.kind == MEDIA:
+            if type_id == VIDEO:
+                self.has_video = True
+                if frame.is_keyframe:
+                    self.keyframes.append(seq)
+        else:
+            history = self._header_history.setdefault(header_slot(frame), [])
+            history.append((seq, frame))
+            while len(history) > 1 and history[1][0] <= self.base:
+                del history[0]
+        return seq
+
+    def __getitem__(self, seq: int) -> Frame:
+        return self.frames[seq - self.base]
+
+    def newest(self) -> Frame | None:
+        """The frame pushed last, or None."""
+        return self.frames[-1] if self.frames else None
+
+    def headers_at(self, seq: int) -> list[Frame]:
+        """Headers that a player needs before frame ``seq``: metadata, video, audio."""
+        found = []
+        for history in self._header_history.values():
+            in_force = [frame for at, frame in history if at < seq]
+            if in_force:
+                found.append(in_force[-1])
+        found.sort(key=lambda frame: _HEADER_ORDER.get(frame.kind, 2))
+        return found
+
+    def headers_between(self, after: int, seq: int) -> list[Frame]:
+        """Headers at or after ``after`` and before ``seq``: what a player misses that jumps over them."""
+        return [
+            history_frame
+            for history_frame in self.headers_at(seq)
+            if any(after <= at and frame is history_frame for h in self._header_history.values() for at, frame in h)
+        ]
+
+    def current_header(self, slot: bytes) -> Frame | None:
+        """Newest header of a slot (see ``header_slot``), or None."""
+        history = self._header_history.get(slot)
+        return history[-1][1] if history else None
+
+    def header_slots(self) -> set[bytes]:
+        """Slots for which a header is known."""
+        return set(self._header_history)
+
+    def drop_header(self, slot: bytes) -> None:
+        """Forget a header: it belongs to a publisher that has gone."""
+        self._header_history.pop(slot, None)
+
+    def evictable(self, config: HubConfig) -> int:
+        """How many of the oldest frames may go now, 0 or at least a lot of them."""
+        frames, keyframes = self.frames, self.keyframes
+        count = len(frames)
+        over = max(count - config.max_cached_frames, 0)
+        if self.size_bytes > min(config.gop_cache_max_bytes, config.log_max_bytes):
+            over = max(over, self._over_bytes(min(config.gop_cache_max_bytes, config.log_max_bytes)))
+        if over:
+            return over
+        if count < _EVICT_LOT:
+            return 0
+        newest_ms = frames[-1].dts_ms
+        if newest_ms - frames[_EVICT_LOT - 1].dts_ms <= config.log_retain_ms:
+            return 0
+        limit = self.base + count - 1
+        if keyframes:
+            limit = self._oldest_wanted_keyframe(config, newest_ms)
+        elif not self.has_video:
+            limit = max(self.base, self.end - config.min_cached_frames_without_keyframes)
+        oldest_ms = newest_ms - config.log_retain_ms
+        wanted = 0
+        last = min(limit - self.base, count - 1)
+        while wanted < last and frames[wanted].dts_ms < oldest_ms:
+            wanted += 1
+        return wanted if wanted >= _EVICT_LOT else 0
+
+    def _oldest_wanted_keyframe(self, config: HubConfig, newest_ms: int) -> int:
+        index = max(len(self.keyframes) - max(config.max_cached_keyframes, 1), 0)
+        buffering_ms = max(config.min_buffering_ms, 0)
+        while index > 0 and self[self.keyframes[index]].dts_ms + buffering_ms > newest_ms:
+            index -= 1
+        return self.keyframes[index]
+
+    def _over_bytes(self, cap: int) -> int:
+        """Frames to drop to get under ``cap``: whole groups of pictures where there are several."""
+        size, count = self.size_bytes, 0
+        while size > cap and count < len(self.frames) - 1:
+            size -= len(self.frames[count].payload)
+            count += 1
+        seq = self.base + count
+        later = next((keyframe for keyframe in self.keyframes if keyframe >= seq), None)
+        return later - self.base if later is not None else count
+
+    def evict(self, count: int) -> None:
+        """Drop the ``count`` oldest frames."""
+        for frame in self.frames[:count]:
+            self.size_bytes -= len(frame.payload)
+        del self.frames[:count]
+        self.base += count
+        while self.keyframes and self.keyframes[0] < self.base:
+            self.keyframes.popleft()
+
+    def start_seq(self, config: HubConfig, *, waited_ms: int = 0) -> int | None:
+        """Where a new player begins, or None while it should wait for a keyframe.
+
+        The newest keyframe at least ``min_buffering_ms`` old, else the oldest
+        keyframe; without keyframes the newest frame of that age, for a stream
+        with video only after ``keyframe_wait_ms``.
+        """
+        if not self.frames:
+            return None
+        newest_ms = self.frames[-1].dts_ms
+        buffering_ms = max(config.min_buffering_ms, 0)
+        if self.keyframes:
+            for seq in reversed(self.keyframes):
+                if self[seq].dts_ms + buffering_ms <= newest_ms:
+                    return seq
+            return self.keyframes[0]
+        if self.has_video and waited_ms < config.keyframe_wait_ms:
+            return None
+        seq = self.end - 1
+        while seq > self.base and (self[seq].kind != MEDIA or self[seq].dts_ms + buffering_ms > newest_ms):
+            seq -= 1
+        return seq
+
+    def tracks_from(self, seq: int) -> int:
+        """Bits (``TRACK_BIT``) of the tracks with a frame at or after ``seq``."""
+        bits = 0
+        for type_id, last in self.last_seq.items():
+            if last >= seq:
+                bits |= TRACK_BIT[type_id]
+        return bits

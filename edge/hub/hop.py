@@ -1,0 +1,126 @@
+"""Streams between nodes of ours: frames that bear the origin's numbers and clock.
+
+On such a hop every media message has an index within its epoch. The sender
+puts a *mark*, a data message, before the first one and at every change; the
+messages after it count up by themselves. Headers have no index: they are
+recognised by their content. Timestamps are the origin's stream clock.
+"""
+
+from __future__ import annotations
+
+from edge.errors import AmfError
+from edge.hub.frame_queue import FrameQueue
+from edge.hub.publisher import Publisher
+from edge.media.frame import (
+    AUDIO,
+    DATA,
+    MEDIA,
+    METADATA,
+    VIDEO,
+    Epoch,
+    Frame,
+    classify_audio,
+    classify_video,
+    header_slot,
+)
+from edge.media.mark import Mark, decode_mark
+from edge.media.timeline import signed_difference
+
+
+def find_resume(queue: FrameQueue, epoch: Epoch | None, epoch_id: str, next_index: int) -> int | None:
+    """Seq of the frame that a peer wants next, or None when it is not held any more."""
+    if epoch is not None and epoch.id == epoch_id and next_index == epoch.next_index:
+        return queue.end
+    for seq in range(queue.end - 1, queue.base - 1, -1):
+        frame = queue[seq]
+        if frame.kind != MEDIA or frame.epoch is None or frame.epoch.id != epoch_id:
+            continue
+        if frame.index == next_index:
+            return seq
+        if frame.index < next_index:
+            return None
+    return None
+
+
+class HopReceiver:
+    """Feeds a stream from a node of ours: drops what it has, counts what it misses."""
+
+    __slots__ = ("_epoch", "_index", "_is_marked", "_origin_ms", "_pending", "_publisher")
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._epoch: Epoch | None = None
+        self._index = 0
+        self._origin_ms = 0
+        self._is_marked = False
+        self._pending: dict[bytes, Frame] = {}
+
+    def push(self, type_id: int, wire_timestamp: int, payload: bytes, now_ms: int) -> None:
+        """One message of the hop, marks included; malformed marks are ignored."""
+        publisher = self._publisher
+        if not publisher.is_active:
+            publisher.refused_count += 1
+            return
+        publisher.last_media_ms = now_ms
+        kind, is_keyframe = MEDIA, False
+        if type_id == VIDEO:
+            kind, is_keyframe = classify_video(payload)
+        elif type_id == AUDIO:
+            kind = classify_audio(payload)
+        elif type_id == DATA:
+            try:
+                mark = decode_mark(payload)
+            except AmfError:
+                return
+            if mark is not None:
+                self._on_mark(mark, now_ms)
+                return
+            kind = METADATA if b"onMetaData" in payload[:16] else MEDIA
+        if kind != MEDIA:
+            frame = Frame(type_id, 0, payload, kind)
+            self._pending[header_slot(frame)] = frame
+        elif self._is_marked:
+            self._on_media(Frame(type_id, 0, payload, MEDIA, is_keyframe), wire_timestamp, now_ms)
+
+    def commit(self) -> None:
+        """Show players what was pushed since the last call."""
+        self._publisher.commit()
+
+    def _on_mark(self, mark: Mark, now_ms: int) -> None:
+        stream = self._publisher.stream
+        epoch = stream.epoch
+        if epoch is None or epoch.id != mark.epoch:
+            is_first = epoch is None
+            shift_ms = stream.timeline.next_position() - mark.dts_ms
+            epoch = Epoch(mark.epoch, shift_ms, mark.index, mark.wall_ms)
+            stream.begin_publish(self._publisher, epoch, now_ms)
+            if is_first:
+                stream.stats.gap_count = 0
+        elif mark.index > epoch.next_index:
+            stream.stats.gap_count += 1
+            epoch.next_index = mark.index
+            stream.want_keyframe(now_ms)
+        self._epoch = epoch
+        self._index = mark.index
+        self._origin_ms = mark.dts_ms
+        self._is_marked = True
+
+    def _on_media(self, frame: Frame, wire_timestamp: int, now_ms: int) -> None:
+        stream, epoch = self._publisher.stream, self._epoch
+        if epoch is None:
+            return
+        index = self._index
+        self._index = index + 1
+        self._origin_ms += signed_difference(wire_timestamp, self._origin_ms & 0xFFFFFFFF)
+        if index < epoch.next_index:
+            stream.stats.duplicate_count += 1
+            return
+        frame.epoch, frame.index = epoch, index
+        frame.dts_ms = max(self._origin_ms + epoch.shift_ms, 0)
+        epoch.next_index = index + 1
+        if self._pending:
+            for header in sorted(self._pending.values(), key=lambda pending: pending.kind):
+                header.epoch, header.dts_ms = epoch, frame.dts_ms
+                stream.push_hop(header, now_ms)
+            self._pending.clear()
+        stream.push_hop(frame, now_ms)

@@ -1,0 +1,188 @@
+"""Stream identity: from tcUrl, stream name and query to ``vhost/app/stream``.
+
+The forms and their precedence are those of media-server; see
+``docs/streams.md``. Keys are compared as triples, so no value that contains a
+slash can stand for another stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+PUBLISH_REALM = "publish"
+LIVE_REALM = "live"
+
+_SCHEMES = ("rtmp", "rtmps", "rtmpt", "rtmpe", "rtmpte")
+
+
+class StreamKey(NamedTuple):
+    """What names a stream in this process.
+
+    ``realm`` keeps the local copy of a publish that an edge forwards apart
+    from the live stream of the same name.
+    """
+
+    vhost: str
+    app: str
+    stream_name: str
+    realm: str = LIVE_REALM
+
+    def __str__(self) -> str:
+        text = f"{self.vhost}/{self.app}/{self.stream_name}"
+        return text if self.realm == LIVE_REALM else f"{text}.pubproxy"
+
+    @property
+    def text(self) -> str:
+        """``vhost/app/stream``: what balancers hash, the same for plays and publishes."""
+        return f"{self.vhost}/{self.app}/{self.stream_name}"
+
+
+class BadNameError(ValueError):
+    """A vhost, app or stream name that may not be used; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class TcUrl:
+    """The parts of a tcUrl: ``rtmp://host[:port]/app[?vhost=v][/prefix]``.
+
+    ``prefix`` is what follows the app; it goes in front of stream names.
+    """
+
+    host: str
+    vhost: str
+    app: str
+    prefix: str
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRequest:
+    """A publish or play name after its own parameters have been taken out.
+
+    Attributes:
+        key: identity.
+        query: what is left of the query, forwarded upstream verbatim ("" if nothing).
+        only_audio, only_video: the player wants one medium only.
+        is_internal: another node's hop (``idcpassed``), which does not count as a viewer.
+    """
+
+    key: StreamKey
+    query: str = ""
+    only_audio: bool = False
+    only_video: bool = False
+    is_internal: bool = False
+
+
+def normalise_vhost(host: str, vhost: str, *, default_vhost: str, hostname: str) -> str:
+    """Return the vhost that ``vhost``, or ``host`` without it, stands for.
+
+    Addresses, localhost, this machine's name and ``__defaultVhost__`` all mean
+    the default vhost; other names are lower-cased.
+    """
+    candidate = vhost or host
+    lowered = candidate.lower()
+    is_numeric = all(c in "0123456789." for c in candidate)
+    if is_numeric or ":" in candidate or candidate.startswith("["):
+        return default_vhost
+    if lowered in ("localhost", "__defaultvhost__", hostname.lower()) or candidate == default_vhost:
+        return default_vhost
+    return lowered
+
+
+def cut_port(host: str) -> str:
+    """``host`` without its ``:port``; IPv6 literals lose their brackets."""
+    if host.startswith("["):
+        return host[1:].split("]", 1)[0]
+    return host.split(":", 1)[0]
+
+
+def parse_tc_url(tc_url: str, app: str = "") -> TcUrl:
+    """Split a tcUrl; ``app`` is used when the URL has none (only tcUrl names the app otherwise)."""
+    rest = tc_url
+    scheme, separator, after = rest.partition("://")
+    if separator and scheme.lower() in _SCHEMES:
+        rest = after
+    host, _, path = rest.lstrip("/").partition("/")
+    path = path.lstrip("/")
+    app_part, _, prefix = path.partition("/")
+    app_name, _, query = app_part.partition("?")
+    values = _last_values(query)
+    vhost = next((cut_port(values[name]) for name in ("vhost", "wshost", "wsHost", "domain") if values.get(name)), "")
+    if not app_name:
+        app_name = app.partition("?")[0].strip("/")
+    return TcUrl(cut_port(host), vhost, values.get("app") or app_name, prefix.strip("/"), query)
+
+
+def _last_values(query: str) -> dict[str, str]:
+    pairs = (part.partition("=") for part in query.split("&") if part)
+    return {name: value for name, _, value in pairs}
+
+
+def parse_stream_name(
+    name: str,
+    tc_url: TcUrl,
+    *,
+    is_play: bool,
+    default_vhost: str = "_",
+    default_app: str = "live",
+    hostname: str = "",
+    max_name_bytes: int = 512,
+) -> StreamRequest:
+    """Resolve the name of a ``publish`` or ``play`` command.
+
+    ``vhost`` beats ``wshost``/``wsHost``, which beat ``domain``; of a repeated
+    parameter the last one wins; recognised ones are taken out of the query.
+
+    Raises:
+        BadNameError: a part is empty, too long or holds a slash or control byte.
+    """
+    path, _, query = name.partition("?")
+    if tc_url.prefix:
+        path = f"{tc_url.prefix}/{path}"
+    values: dict[str, str] = {}
+    kept: list[str] = []
+    own = ("vhost", "wshost", "wsHost", "domain", "app", *(("only-audio", "only-video") if is_play else ()))
+    for part in query.split("&"):
+        field, _, value = part.partition("=")
+        if field in own and not (field.startswith("only-") and value != "1"):
+            values[field] = value
+        elif part:
+            kept.append(part)
+    vhost = next((cut_port(values[f]) for f in ("vhost", "wshost", "wsHost", "domain") if values.get(f)), tc_url.vhost)
+    app = values.get("app") or tc_url.app or default_app
+    key = StreamKey(
+        normalise_vhost(tc_url.host, vhost, default_vhost=default_vhost, hostname=hostname),
+        app,
+        path,
+    )
+    _check_part("vhost", key.vhost, max_name_bytes, allows_slash=False)
+    _check_part("app", key.app, max_name_bytes, allows_slash=False)
+    _check_part("stream name", key.stream_name, max_name_bytes, allows_slash=True)
+    only_audio, only_video = "only-audio" in values, "only-video" in values
+    if only_audio and only_video:
+        only_audio = only_video = False
+    return StreamRequest(
+        key,
+        "&".join(kept),
+        only_audio,
+        only_video,
+        bool(_last_values("&".join(kept)).get("idcpassed")),
+    )
+
+
+def _check_part(what: str, text: str, max_bytes: int, *, allows_slash: bool) -> None:
+    raw = text.encode("utf-8", "surrogateescape")
+    if not raw:
+        raise BadNameError(f"empty {what}")
+    if len(raw) > max_bytes:
+        raise BadNameError(f"{what} of {len(raw)} bytes exceeds {max_bytes}")
+    if any(byte < 0x20 or byte == 0x7F for byte in raw) or "\\" in text:
+        raise BadNameError(f"{what} holds a control byte or backslash")
+    if any(0xD800 <= ord(char) <= 0xDFFF for char in text):
+        raise BadNameError(f"{what} is not UTF-8")
+    parts = text.split("/")
+    if not allows_slash and len(parts) > 1:
+        raise BadNameError(f"{what} holds a slash")
+    if any(part in ("", ".", "..") for part in parts):
+        raise BadNameError(f"{what} has an empty or relative component")

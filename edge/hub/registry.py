@@ -1,0 +1,164 @@
+"""All live streams of a service: who may publish, who waits, what has ended.
+
+Everything here decides and returns; connections are opened and closed by the
+caller. Time comes in as ``now_ms`` (monotonic); epoch ids and the wall clock
+come from callables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.errors import StreamBusyError
+from edge.hub.config import HubConfig
+from edge.hub.key import StreamKey
+from edge.hub.publisher import Publisher
+from edge.hub.stream import Stream
+from edge.media.frame import Epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Answer to a request to publish: the publisher, and whom it replaced."""
+
+    publisher: Publisher
+    replaced: Publisher | None = None
+
+
+class Registry:
+    """Streams by key.
+
+    Attributes:
+        on_missing: called with a stream that nobody feeds and somebody wants to
+            play (an edge starts a pull); None on an origin.
+        on_idle: called when the last player of a stream without local publisher has left.
+        on_published: called when a local publisher has begun a stream in ``PUBLISH_REALM``.
+        on_unpublished: called when a stream has ended.
+    """
+
+    def __init__(
+        self,
+        config: HubConfig,
+        *,
+        new_id: Callable[[], str],
+        wall_ms: Callable[[], int],
+        metadata_name: str = "",
+    ) -> None:
+        self.config = config
+        self.streams: dict[StreamKey, Stream] = {}
+        self.on_missing: Callable[[Stream], None] | None = None
+        self.on_idle: Callable[[Stream, int], None] | None = None
+        self.on_published: Callable[[Stream], None] | None = None
+        self.on_ended: Callable[[Stream], None] | None = None
+        self._new_id = new_id
+        self._wall_ms = wall_ms
+        self._metadata_name = metadata_name
+        self._replaced_ms: dict[StreamKey, int] = {}
+
+    def find(self, key: StreamKey) -> Stream | None:
+        """The stream of ``key`` if it is live or being pulled."""
+        return self.streams.get(key)
+
+    def find_or_create(self, key: StreamKey, now_ms: int) -> Stream:
+        """The stream of ``key``; a new one has no publisher yet."""
+        stream = self.streams.get(key)
+        if stream is None:
+            stream = self.streams[key] = Stream(key, self.config, now_ms, metadata_name=self._metadata_name)
+        return stream
+
+    def claim_publisher(
+        self,
+        key: StreamKey,
+        peer: str,
+        now_ms: int,
+        *,
+        query: str = "",
+        hops: tuple[str, ...] = (),
+        is_hop: bool = False,
+        on_stopped: Callable[[str, str, str], None] | None = None,
+    ) -> Claim:
+        """Make ``peer`` the publisher of ``key``.
+
+        With ``is_hop`` a node of ours pushes: the epoch comes with its first mark
+        (see ``hop.py``), so that a push that was cut off goes on where it was.
+
+        Raises:
+            StreamBusyError: somebody else publishes and may not be replaced
+                (``reject_second_stream_when_republish``), or was replaced less
+                than ``republish_min_interval_ms`` ago.
+        """
+        stream = self.find_or_create(key, now_ms)
+        old = stream.publisher
+        if old is not None:
+            if self.config.reject_second_stream_when_republish:
+                raise StreamBusyError(f"Fail to replace publisher {old.peer}")
+            since = now_ms - self._replaced_ms.get(key, -(10**9))
+            if since < self.config.republish_min_interval_ms:
+                raise StreamBusyError(f"{key} changed its publisher {since} ms ago, now {old.peer}")
+            self._replaced_ms[key] = now_ms
+        publisher = Publisher(stream, peer, now_ms, query=query, hops=hops, is_hop=is_hop, on_stopped=on_stopped)
+        if is_hop:
+            stream.publisher = publisher
+            stream.grace_until_ms = 0
+        else:
+            stream.begin_publish(publisher, Epoch(self._new_id(), 0, 0, self._wall_ms()), now_ms)
+        return Claim(publisher, old)
+
+    def release_publisher(self, publisher: Publisher, now_ms: int, reason: str, *, is_loss: bool = False) -> None:
+        """``publisher`` has left. Its stream ends, or waits for another one.
+
+        ``is_loss``: its connection broke without a word. A node of ours comes
+        back after that, so its stream waits ``publisher_return_ms``; any
+        publisher's waits ``publisher_grace_ms``.
+        """
+        stream = publisher.stream
+        if stream.publisher is not publisher:
+            return
+        stream.publisher = None
+        self._replaced_ms.pop(stream.key, None)
+        grace_ms = self.config.publisher_grace_ms
+        if publisher.is_hop and is_loss:
+            grace_ms = max(grace_ms, self.config.publisher_return_ms)
+        if grace_ms > 0:
+            stream.grace_until_ms = now_ms + grace_ms
+        else:
+            self.end_stream(stream, reason)
+
+    def end_stream(self, stream: Stream, reason: str) -> None:
+        """Take ``stream`` out and tell its readers; the key is free at once."""
+        if self.streams.get(stream.key) is stream:
+            del self.streams[stream.key]
+        stream.end(reason)
+        if self.on_ended is not None:
+            self.on_ended(stream)
+
+    def add_player(self, stream: Stream, *, is_internal: bool = False) -> None:
+        """Count a player or push."""
+        stream.player_count += 1
+        if not is_internal:
+            stream.viewer_count += 1
+            stream.idle_since_ms = 0
+
+    def remove_player(self, stream: Stream, now_ms: int, *, is_internal: bool = False) -> None:
+        """Uncount it; the last one of a pulled stream starts the idle clock."""
+        stream.player_count -= 1
+        if not is_internal:
+            stream.viewer_count -= 1
+            stream.idle_since_ms = now_ms
+        if stream.player_count == 0 and not stream.is_ended and self.on_idle is not None:
+            self.on_idle(stream, now_ms)
+
+    def tick(self, now_ms: int) -> None:
+        """Once a second: statistics, and publishers that did not come back."""
+        for stream in list(self.streams.values()):
+            stream.stats.sample()
+            if stream.grace_until_ms and now_ms >= stream.grace_until_ms:
+                self.end_stream(stream, "publisher is gone")
+            elif (
+                stream.publisher is None
+                and stream.pull is None
+                and not stream.player_count
+                and not stream.grace_until_ms
+            ):
+                self.end_stream(stream, "nobody uses it")

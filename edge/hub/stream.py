@@ -1,0 +1,286 @@
+"""One live stream: its publisher, its frames, and the logs that players read.
+
+The stream decides nothing about connections. It tells its readers that frames
+have come, that old ones are about to go, and that it has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from edge.errors import AmfError
+from edge.hub.config import HubConfig
+from edge.hub.frame_queue import FrameQueue
+from edge.hub.key import StreamKey
+from edge.hub.log import StreamLog, WireForm
+from edge.hub.publisher import Publisher
+from edge.hub.stats import StreamStats
+from edge.media.frame import (
+    AUDIO,
+    AUDIO_HEADER,
+    DATA,
+    MEDIA,
+    METADATA,
+    VIDEO,
+    VIDEO_HEADER,
+    Epoch,
+    Frame,
+    classify_audio,
+    classify_video,
+    header_slot,
+)
+from edge.media.metadata import decode_metadata, encode_metadata, relayed_metadata
+from edge.media.timeline import Timeline
+
+
+class Reader(Protocol):
+    """A transport's end of a stream."""
+
+    def on_frames(self) -> None:
+        """New frames are in the queue and in the logs."""
+        ...
+
+    def on_evict(self, base: int) -> None:
+        """Frames before ``base`` are about to go."""
+        ...
+
+    def on_end(self, reason: str) -> None:
+        """No more frames will come."""
+        ...
+
+    def on_unpublished(self, reason: str) -> None:
+        """The origin's publisher has ended; this node waits a while for its return, other nodes do it themselves."""
+        ...
+
+
+class Stream:
+    """A key's frames and who feeds them.
+
+    Attributes:
+        publisher: who feeds it now, or None.
+        epoch: the publish in progress or the last one, None before the first.
+        is_ended: players have been told that the broadcast is over; a new
+            publisher of the key gets a new stream.
+        pull: the owner's handle of an upstream pull (opaque here).
+        grace_until_ms: 0, or when a publisher that left is given up.
+        player_count: players and pushes; ``viewer_count`` leaves out other nodes' hops.
+    """
+
+    __slots__ = (
+        "_keyframe_wanted_since",
+        "_metadata_name",
+        "_metadata_sent_ms",
+        "_pending",
+        "_stale",
+        "config",
+        "created_ms",
+        "epoch",
+        "grace_until_ms",
+        "idle_since_ms",
+        "is_ended",
+        "key",
+        "logs",
+        "metadata",
+        "on_idle",
+        "player_count",
+        "publisher",
+        "pull",
+        "queue",
+        "readers",
+        "stats",
+        "timeline",
+        "viewer_count",
+    )
+
+    def __init__(self, key: StreamKey, config: HubConfig, now_ms: int, *, metadata_name: str = "") -> None:
+        self.key = key
+        self.config = config
+        self.created_ms = now_ms
+        self.queue = FrameQueue()
+        self.timeline = Timeline(config.max_jitter_ms, config.frame_interval_ms)
+        self.publisher: Publisher | None = None
+        self.epoch: Epoch | None = None
+        self.logs: dict[WireForm, StreamLog] = {}
+        self.readers: list[Reader] = []
+        self.stats = StreamStats()
+        self.metadata: dict[str, object] = {}
+        self.is_ended = False
+        self.pull: object | None = None
+        self.grace_until_ms = 0
+        self.player_count = 0
+        self.viewer_count = 0
+        self.idle_since_ms = now_ms
+        self.on_idle: Callable[[Stream], None] | None = None
+        self._metadata_name = metadata_name
+        self._metadata_sent_ms = -(10**9)
+        self._pending: dict[bytes, Frame] = {}
+        self._stale: set[bytes] = set()
+        self._keyframe_wanted_since: int | None = None
+
+    # --- who feeds it --------------------------------------------------------
+
+    def begin_publish(self, publisher: Publisher, epoch: Epoch, now_ms: int) -> None:
+        """``publisher`` takes over; players stay and the clock goes on."""
+        is_restart = self.epoch is not None
+        self.publisher = publisher
+        self.epoch = epoch
+        self.grace_until_ms = 0
+        self._pending.clear()
+        self.timeline.restart()
+        if is_restart:
+            self._stale = self.queue.header_slots()
+            self.want_keyframe(now_ms)
+
+    def want_keyframe(self, now_ms: int) -> None:
+        """Hold video back until a keyframe, at most ``keyframe_wait_ms``: what came before is lost."""
+        if self.queue.has_video:
+            self._keyframe_wanted_since = now_ms
+
+    def end(self, reason: str) -> None:
+        """The broadcast is over: readers flush what they have and leave."""
+        if self.is_ended:
+            return
+        self.is_ended = True
+        self.publisher = None
+        for reader in list(self.readers):
+            reader.on_end(reason)
+
+    def announce_unpublished(self, reason: str) -> None:
+        """Pass a publisher's end on to other nodes at once; our own players are kept for now."""
+        for reader in list(self.readers):
+            reader.on_unpublished(reason)
+
+    # --- frames --------------------------------------------------------------
+
+    def push(self, type_id: int, wire_timestamp: int, payload: bytes, now_ms: int) -> None:
+        """One message of the local publisher. Call ``commit`` after the last one at hand."""
+        if type_id == VIDEO:
+            kind, is_keyframe = classify_video(payload)
+        elif type_id == AUDIO:
+            kind, is_keyframe = classify_audio(payload), False
+        else:
+            self._push_data(wire_timestamp, payload, now_ms)
+            return
+        if kind != MEDIA:
+            frame = Frame(type_id, 0, payload, kind)
+            self._pending[header_slot(frame)] = frame
+            return
+        if self._keyframe_wanted_since is not None and type_id == VIDEO and not self._may_pass(is_keyframe, now_ms):
+            return
+        dts_ms = self.timeline.map(type_id, wire_timestamp, now_ms)
+        if self._pending or self._stale:
+            self._push_headers(type_id, dts_ms, now_ms)
+        self._append(Frame(type_id, dts_ms, payload, MEDIA, is_keyframe))
+
+    def push_hop(self, frame: Frame, now_ms: int) -> None:
+        """One frame of an upstream of ours: it bears its epoch, its index and its place on our clock."""
+        if frame.kind != MEDIA:
+            slot = header_slot(frame)
+            current = self.queue.current_header(slot)
+            self._stale.discard(slot)
+            if current is not None and current.payload == frame.payload:
+                return
+            if frame.kind == METADATA:
+                self.metadata = decode_metadata(frame.payload, self._metadata_name) or {}
+        elif self._keyframe_wanted_since is not None and frame.type_id == VIDEO:
+            if not self._may_pass(frame.is_keyframe, now_ms):
+                return
+        if frame.dts_ms > self.timeline.last_dts_ms:
+            self.timeline.last_dts_ms = frame.dts_ms
+        if frame.kind == MEDIA and self._stale:
+            self._drop_stale(frame.type_id)
+        self.queue.push(frame)
+        if frame.kind == MEDIA:
+            self.stats.count(frame)
+
+    def commit(self) -> None:
+        """Encode what was pushed, let go of what is old, and tell the readers."""
+        for log in self.logs.values():
+            log.sync()
+        for reader in self.readers:
+            reader.on_frames()
+        queue = self.queue
+        count = queue.evictable(self.config)
+        if count:
+            for reader in self.readers:
+                reader.on_evict(queue.base + count)
+            queue.evict(count)
+            for log in self.logs.values():
+                log.trim()
+
+    def open_log(self, form: WireForm) -> StreamLog:
+        """The log of a wire form, made on first use from the frames held."""
+        log = self.logs.get(form)
+        if log is None:
+            log = self.logs[form] = StreamLog(self.queue, form)
+        return log
+
+    def close_log(self, form: WireForm) -> None:
+        """Nobody reads this form any more."""
+        self.logs.pop(form, None)
+
+    def _append(self, frame: Frame) -> None:
+        epoch = self.epoch
+        frame.epoch = epoch
+        if frame.kind == MEDIA:
+            if epoch is not None:
+                frame.index = epoch.next_index
+                epoch.next_index += 1
+            self.stats.count(frame)
+        self.queue.push(frame)
+
+    def _may_pass(self, is_keyframe: bool, now_ms: int) -> bool:
+        since = self._keyframe_wanted_since
+        if is_keyframe or since is None or now_ms - since >= self.config.keyframe_wait_ms:
+            self._keyframe_wanted_since = None
+            return True
+        self.stats.dropped_count += 1
+        return False
+
+    def _push_data(self, wire_timestamp: int, payload: bytes, now_ms: int) -> None:
+        try:
+            fields = decode_metadata(payload, self._metadata_name)
+        except AmfError:
+            return
+        if fields is None:
+            self._append(Frame(DATA, self.timeline.position_for_header(), payload))
+            return
+        is_duration_kept = self.key.vhost in self.config.keep_duration_domains
+        kept = relayed_metadata(fields, is_duration_kept=is_duration_kept)
+        self.metadata = kept
+        frame = Frame(DATA, 0, encode_metadata(kept), METADATA)
+        self._pending[header_slot(frame)] = frame
+
+    def _push_headers(self, type_id: int, dts_ms: int, now_ms: int) -> None:
+        """Headers travel with the next media frame, in the order metadata, video, audio."""
+        for slot, frame in sorted(self._pending.items(), key=lambda item: item[1].kind):
+            current = self.queue.current_header(slot)
+            if current is not None and current.payload == frame.payload:
+                self._stale.discard(slot)
+                del self._pending[slot]
+                continue
+            if frame.kind == METADATA:
+                interval_ms = 1000 // max(self.config.max_metadata_per_s, 1)
+                if now_ms - self._metadata_sent_ms < interval_ms:
+                    continue
+                self._metadata_sent_ms = now_ms
+            frame.dts_ms = dts_ms
+            del self._pending[slot]
+            self._stale.discard(slot)
+            self._append(frame)
+        if self._stale:
+            self._drop_stale(type_id)
+
+    def _drop_stale(self, type_id: int) -> None:
+        """A header of the publisher before, of a medium that now flows without one, must not reach new players."""
+        mark = b"v" if type_id == VIDEO else b"a"
+        for slot in [slot for slot in self._stale if slot[:1] in (mark, b"m")]:
+            self.queue.drop_header(slot)
+            self._stale.discard(slot)
+
+    # --- for the pages -------------------------------------------------------
+
+    def first_header(self, kind: int) -> Frame | None:
+        """Header in force of a kind (``VIDEO_HEADER``, ``AUDIO_HEADER``), or None."""
+        return self.queue.current_header(b"v" if kind == VIDEO_HEADER else b"a" if kind == AUDIO_HEADER else b"m")

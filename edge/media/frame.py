@@ -1,0 +1,222 @@
+"""Frames: what a publisher's messages become, and what they are.
+
+A frame is one audio, video or data message body with its place on the
+stream's clock. Nothing here decodes media: the first bytes of the body tell
+whether it is a keyframe or a sequence header, for the classic codecs
+(FLV 10.1 §E.4.2, §E.4.3) and for Enhanced RTMP (E-RTMP v1 and v2), whose
+unknown FourCCs are relayed as they are.
+"""
+
+from __future__ import annotations
+
+AUDIO = 8
+VIDEO = 9
+DATA = 18
+
+TRACK_BIT = {AUDIO: 1, VIDEO: 2, DATA: 4}
+
+#: What a frame is for, in the order in which a new player gets the headers.
+MEDIA = 0
+METADATA = 1
+VIDEO_HEADER = 2
+AUDIO_HEADER = 3
+
+_AAC = 10
+_EX_AUDIO = 9
+_CODECS_WITH_HEADER = frozenset({7, 12, 13})
+
+_PACKET_SEQUENCE_START = 0
+_PACKET_MPEG2TS_SEQUENCE_START = 5
+_VIDEO_PACKET_MULTITRACK = 6
+_AUDIO_PACKET_MULTICHANNEL_CONFIG = 4
+_AUDIO_PACKET_MULTITRACK = 5
+_PACKET_MOD_EX = 7
+
+
+class Epoch:
+    """One publish: from a publisher's arrival to its end.
+
+    Attributes:
+        id: chosen by the origin, the same on every node that relays it.
+        shift_ms: this node's stream clock minus the origin's.
+        next_index: index that the next frame of the epoch gets.
+        started_wall_ms: wall clock at the origin when the epoch began (ms since 1970).
+    """
+
+    __slots__ = ("id", "next_index", "shift_ms", "started_wall_ms")
+
+    def __init__(self, epoch_id: str, shift_ms: int = 0, next_index: int = 0, started_wall_ms: int = 0) -> None:
+        self.id = epoch_id
+        self.shift_ms = shift_ms
+        self.next_index = next_index
+        self.started_wall_ms = started_wall_ms
+
+
+class Frame:
+    """One message of a stream; shared by the queue, the logs and all players.
+
+    Attributes:
+        type_id: ``AUDIO``, ``VIDEO`` or ``DATA`` (the RTMP and FLV type ids).
+        dts_ms: place on this node's stream clock, never wraps.
+        payload: message body (FLV tag body), shared and immutable.
+        kind: ``MEDIA`` or one of the header kinds.
+        is_keyframe: video that can be decoded without what came before.
+        epoch, index: the frame's name throughout the tree of nodes. Only media
+            is numbered; headers are recognised by their content.
+    """
+
+    __slots__ = ("dts_ms", "epoch", "index", "is_keyframe", "kind", "payload", "type_id")
+
+    def __init__(
+        self,
+        type_id: int,
+        dts_ms: int,
+        payload: bytes,
+        kind: int = MEDIA,
+        is_keyframe: bool = False,
+    ) -> None:
+        self.type_id = type_id
+        self.dts_ms = dts_ms
+        self.payload = payload
+        self.kind = kind
+        self.is_keyframe = is_keyframe
+        self.epoch: Epoch | None = None
+        self.index = 0
+
+    def __repr__(self) -> str:
+        name = {AUDIO: "audio", VIDEO: "video", DATA: "data"}.get(self.type_id, str(self.type_id))
+        mark = "K" if self.is_keyframe else "H" if self.kind else ""
+        return f"Frame({name}{mark} #{self.index} dts_ms={self.dts_ms} {len(self.payload)} bytes)"
+
+
+def classify_video(payload: bytes) -> tuple[int, bool]:
+    """Return ``(kind, is_keyframe)`` of a non-empty video message body.
+
+    Classic: frame type in the high nibble, codec in the low one (FLV 10.1
+    §E.4.3.1); AVC and HEVC say in byte 1 whether it is a sequence header.
+    Enhanced: bit 7 set, frame type in bits 4-6, packet type in the low nibble.
+    """
+    first = payload[0]
+    if first & 0x80:
+        return _classify_enhanced_video(payload)
+    frame_type = first >> 4
+    if frame_type == 1:
+        if (first & 15) in _CODECS_WITH_HEADER and len(payload) > 1 and payload[1] == 0:
+            return VIDEO_HEADER, False
+        return MEDIA, True
+    return MEDIA, False
+
+
+def _classify_enhanced_video(payload: bytes) -> tuple[int, bool]:
+    packet_type, offset = _skip_mod_ex(payload, payload[0] & 15)
+    if packet_type == _VIDEO_PACKET_MULTITRACK:
+        if offset >= len(payload):
+            return MEDIA, False
+        packet_type = payload[offset] & 15
+    frame_type = payload[0] >> 4 & 7
+    if packet_type in (_PACKET_SEQUENCE_START, _PACKET_MPEG2TS_SEQUENCE_START):
+        return VIDEO_HEADER, False
+    return MEDIA, frame_type == 1 and packet_type in (1, 3)
+
+
+def _skip_mod_ex(payload: bytes, packet_type: int) -> tuple[int, int]:
+    """Step over chained ModEx prefixes (E-RTMP v2); return the real packet type and the next offset."""
+    offset = 1
+    while packet_type == _PACKET_MOD_EX:
+        if offset >= len(payload):
+            return packet_type, offset
+        size = payload[offset] + 1
+        offset += 1
+        if size == 256:
+            if offset + 2 > len(payload):
+                return packet_type, offset
+            size = int.from_bytes(payload[offset : offset + 2], "big") + 1
+            offset += 2
+        offset += size
+        if offset >= len(payload):
+            return packet_type, offset
+        packet_type = payload[offset] & 15
+        offset += 1
+    return packet_type, offset
+
+
+def classify_audio(payload: bytes) -> int:
+    """Return the kind of a non-empty audio message body (FLV 10.1 §E.4.2.1, E-RTMP v2 ExAudioTagHeader)."""
+    first = payload[0]
+    codec = first >> 4
+    if codec == _AAC:
+        return AUDIO_HEADER if len(payload) > 1 and payload[1] == 0 else MEDIA
+    if codec == _EX_AUDIO:
+        packet_type, offset = _skip_mod_ex(payload, first & 15)
+        if packet_type == _AUDIO_PACKET_MULTITRACK:
+            if offset >= len(payload):
+                return MEDIA
+            packet_type = payload[offset] & 15
+            return AUDIO_HEADER if packet_type == _PACKET_SEQUENCE_START else MEDIA
+        if packet_type in (_PACKET_SEQUENCE_START, _AUDIO_PACKET_MULTICHANNEL_CONFIG):
+            return AUDIO_HEADER
+    return MEDIA
+
+
+def header_slot(frame: Frame) -> bytes:
+    """Name of what this header replaces: one metadata, and one header per track and codec form.
+
+    Classic headers share one slot per medium, so that a codec change replaces
+    the old header. Multitrack and multichannel messages of Enhanced RTMP get
+    slots of their own by their leading bytes up to the track id.
+    """
+    if frame.kind == METADATA:
+        return b"m"
+    payload = frame.payload
+    first = payload[0]
+    if frame.kind == VIDEO_HEADER:
+        if first & 0x80 and first & 15 == _VIDEO_PACKET_MULTITRACK:
+            return b"v" + payload[1:7]
+        return b"v"
+    if first >> 4 == _EX_AUDIO:
+        packet_type = first & 15
+        if packet_type == _AUDIO_PACKET_MULTITRACK:
+            return b"a" + payload[1:7]
+        if packet_type == _AUDIO_PACKET_MULTICHANNEL_CONFIG:
+            return b"ac"
+    return b"a"
+
+
+_VIDEO_CODECS = {1: "JPEG", 2: "H263", 3: "screen", 4: "VP6", 5: "VP6A", 6: "screen2", 7: "H264", 12: "HEVC", 13: "AV1"}
+_AUDIO_CODECS = {
+    0: "PCM",
+    1: "ADPCM",
+    2: "MP3",
+    3: "PCM",
+    4: "Nellymoser",
+    5: "Nellymoser",
+    6: "Nellymoser",
+    7: "G711A",
+    8: "G711U",
+    10: "AAC",
+    11: "Speex",
+    14: "MP3",
+}
+
+
+def codec_name(type_id: int, payload: bytes) -> str:
+    """Short name of the codec for people, e.g. ``H264``, ``AAC``, a FourCC, or ``?<id>``."""
+    if not payload:
+        return ""
+    first = payload[0]
+    if type_id == VIDEO:
+        if first & 0x80:
+            return _fourcc(payload, first & 15, _VIDEO_PACKET_MULTITRACK)
+        return _VIDEO_CODECS.get(first & 15, f"?{first & 15}")
+    codec = first >> 4
+    if codec == _EX_AUDIO:
+        return _fourcc(payload, first & 15, _AUDIO_PACKET_MULTITRACK)
+    return _AUDIO_CODECS.get(codec, f"?{codec}")
+
+
+def _fourcc(payload: bytes, packet_type: int, multitrack: int) -> str:
+    packet_type, offset = _skip_mod_ex(payload, packet_type)
+    if packet_type == multitrack:
+        offset += 1
+    code = payload[offset : offset + 4]
+    return code.decode("ascii") if len(code) == 4 and code.isalnum() else "?"

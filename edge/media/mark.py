@@ -1,0 +1,52 @@
+"""The mark between nodes of ours: a data message that names the next media message.
+
+It bears the epoch (one per publish at the origin), the index within it, and
+the origin's stream clock; see ``edge/hub/hop.py`` for its use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge.errors import AmfError
+from edge.rtmp import amf0
+
+MARK = "onEdgeMark"
+_MARK_PREFIX = b"\x02\x00\x0a" + MARK.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a mark says of the next media message: its epoch and index, its dts and the epoch's start at the origin."""
+
+    epoch: str
+    index: int
+    dts_ms: int
+    wall_ms: int
+
+    def encode(self) -> bytes:
+        """Body of the data message."""
+        fields = {"epoch": self.epoch, "index": self.index, "dts": self.dts_ms, "wall": self.wall_ms}
+        return amf0.encode_all(MARK, fields)
+
+
+def decode_mark(payload: bytes) -> Mark | None:
+    """The mark in a data message body, or None for any other data.
+
+    Raises:
+        AmfError: it is a mark and malformed.
+    """
+    if not payload.startswith(_MARK_PREFIX):
+        return None
+    values = amf0.decode_all(payload)
+    if len(values) < 2 or not isinstance(values[1], dict):
+        raise AmfError("mark without fields")
+    fields = values[1]
+    epoch = fields.get("epoch")
+    numbers = [fields.get(name) for name in ("index", "dts", "wall")]
+    if not isinstance(epoch, str) or not epoch or len(epoch) > 64:
+        raise AmfError("mark without an epoch")
+    if not all(isinstance(n, (int, float)) and 0 <= n < 2**53 for n in numbers):
+        raise AmfError("mark with bad numbers")
+    index, dts_ms, wall_ms = (int(n) for n in numbers if n is not None)
+    return Mark(epoch, index, dts_ms, wall_ms)

@@ -1,0 +1,64 @@
+"""Owned tasks and the monotonic clock of the event loop's side."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+
+def now_ms() -> int:
+    """Monotonic milliseconds: for every timer and rate (the wall clock may jump)."""
+    return time.monotonic_ns() // 1_000_000
+
+
+def wall_ms() -> int:
+    """Wall clock in milliseconds since 1970: for records that leave the process, never for timers."""
+    return time.time_ns() // 1_000_000
+
+
+class TaskOwner:
+    """Holds the tasks of one unit, so that none is lost and all end with it.
+
+    Attributes:
+        failed_count: tasks that ended with an exception of ours (``error_internal_count``).
+    """
+
+    failed_count = 0
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def add(self, task: asyncio.Task[Any]) -> None:
+        """Keep ``task`` until it is done; log what it raises."""
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            TaskOwner.failed_count += 1
+            logger.error("task failed name=%s owner=%s", task.get_name(), self.name, exc_info=error)
+
+    async def close(self) -> None:
+        """Cancel what still runs and wait for its end."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def spawn(coro: Coroutine[Any, Any, Any], *, name: str, owner: TaskOwner) -> asyncio.Task[Any]:
+    """Start ``coro`` as a named task that ``owner`` ends at the latest."""
+    task = asyncio.get_running_loop().create_task(coro, name=name)
+    owner.add(task)
+    return task

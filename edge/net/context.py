@@ -1,0 +1,138 @@
+"""What all connections of one event loop share."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from edge.errors import ProtocolError
+from edge.net.aio import now_ms
+from edge.net.config import NetConfig
+from edge.net.connection import RECEIVE_BYTES, RawConnection
+from edge.net.fanout import Fanout
+from edge.net.poller import Poller
+
+if TYPE_CHECKING:
+    from edge.hub.config import HubConfig
+
+logger = logging.getLogger(__name__)
+
+_LOG_LINES_PER_S = 10
+
+
+class Timed(Protocol):
+    """Something with deadlines of its own."""
+
+    def next_deadline_ms(self) -> int | None:
+        """When ``on_deadline`` is to be called, or None."""
+        ...
+
+    def on_deadline(self, now_ms: int) -> None:
+        """The deadline has passed."""
+        ...
+
+
+class NetContext:
+    """One per event loop: poller, fan-out, receive buffer, deadlines and counters.
+
+    Attributes:
+        counters: ``error_<reason>_count`` and friends, for pages and metrics.
+        receive_view: the buffer that every read of this loop goes into.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, config: NetConfig, hub_config: HubConfig) -> None:
+        self.loop = loop
+        self.config = config
+        self.poller = Poller(loop)
+        self.fanout = Fanout(
+            loop,
+            config,
+            now_ms=now_ms,
+            timestamp_offset=hub_config.timestamp_offset,
+            original_timestamp_domains=hub_config.original_timestamp_domains,
+        )
+        self.receive_view = memoryview(bytearray(RECEIVE_BYTES))
+        self.connections: set[RawConnection] = set()
+        self.counters: Counter[str] = Counter()
+        self.now_ms = now_ms
+        self.entropy: Callable[[int], bytes] = secrets.token_bytes
+        self._numbers = 0
+        self._deadlines: list[tuple[int, int, Timed]] = []
+        self._deadline_timer: asyncio.TimerHandle | None = None
+        self._deadline_order = 0
+        self._log_second = 0
+        self._log_lines: Counter[str] = Counter()
+
+    def next_connection_number(self) -> int:
+        """Numbers count up for the life of the process."""
+        self._numbers += 1
+        return self._numbers
+
+    def call_later(self, delay_ms: int, callback: Callable[[], object]) -> asyncio.TimerHandle:
+        """Call once, ``delay_ms`` from now."""
+        return self.loop.call_later(delay_ms / 1000, callback)
+
+    # --- deadlines -----------------------------------------------------------
+
+    def watch_deadline(self, timed: Timed, at_ms: int) -> None:
+        """Call ``timed.on_deadline`` at ``at_ms``; it may have moved its deadline by then."""
+        self._deadline_order += 1
+        heapq.heappush(self._deadlines, (at_ms, self._deadline_order, timed))
+        if self._deadline_timer is None:
+            self._deadline_timer = self.loop.call_later(0.05, self._on_deadlines)
+
+    def _on_deadlines(self) -> None:
+        self._deadline_timer = None
+        now, heap = now_ms(), self._deadlines
+        while heap and heap[0][0] <= now:
+            timed = heapq.heappop(heap)[2]
+            at_ms = timed.next_deadline_ms()
+            if at_ms is None:
+                continue
+            if at_ms <= now:
+                timed.on_deadline(now)
+                at_ms = timed.next_deadline_ms()
+                if at_ms is None:
+                    continue
+            self._deadline_order += 1
+            heapq.heappush(heap, (max(at_ms, now + 1), self._deadline_order, timed))
+        if heap:
+            delay_s = min(max(heap[0][0] - now, 20), 100) / 1000
+            self._deadline_timer = self.loop.call_later(delay_s, self._on_deadlines)
+
+    # --- counters and their log lines ----------------------------------------
+
+    def report(self, error: ProtocolError, connection: str) -> None:
+        """Count and log the end of a connection by a peer's fault."""
+        self.counters[f"error_{error.reason}_count"] += 1
+        level = logging.INFO if error.is_quiet else logging.WARNING
+        self.log_limited(level, error.reason, "%s reason=%s %s", connection, error.reason, error.detail)
+
+    def notice(self, reason: str) -> None:
+        """Count something tolerated."""
+        self.counters[f"{reason}_count"] += 1
+
+    def log_limited(self, level: int, reason: str, text: str, *args: object) -> None:
+        """At most 10 lines a second for each reason; the rest is counted and summed up."""
+        second = now_ms() // 1000
+        if second != self._log_second:
+            for name, count in self._log_lines.items():
+                if count > _LOG_LINES_PER_S:
+                    logger.warning("reason=%s %d more lines left out", name, count - _LOG_LINES_PER_S)
+            self._log_lines.clear()
+            self._log_second = second
+        self._log_lines[reason] += 1
+        if self._log_lines[reason] <= _LOG_LINES_PER_S:
+            logger.log(level, text, *args)
+
+    def close(self) -> None:
+        """Stop timers and the poller; connections have been closed before."""
+        if self._deadline_timer is not None:
+            self._deadline_timer.cancel()
+        self.fanout.close()
+        self.poller.close()

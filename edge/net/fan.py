@@ -1,0 +1,376 @@
+"""The players of one log, and how its bytes get to them.
+
+Players that are up to date stand in *slots*: the members of a slot share one
+offset, so that a flush is one read of the log and one ``send`` per member.
+Whoever is new, behind or has private bytes roams with its own offset and
+joins its slot once it stands where the slot stands. See ``fanout.py`` for
+when slots are flushed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.hub.log import StreamLog
+from edge.hub.stream import Stream
+from edge.media.frame import TRACK_BIT, Frame
+from edge.net.player import Player
+from edge.net.rtmp_form import RtmpForm
+
+if TYPE_CHECKING:
+    from edge.net.fanout import Fanout
+
+#: Members of a slot: one flush of it must stay well under the loop's lag limit.
+MAX_SLOT_MEMBERS = 512
+
+#: A roaming player is given at most so much at once.
+_READ_BYTES = 262144
+
+
+class Slot:
+    """Players that stand at the same offset of the same log."""
+
+    __slots__ = ("due_tick", "fan", "is_scheduled", "members", "offset", "primed", "roaming", "seq")
+
+    def __init__(self, fan: LogFan, offset: int, seq: int) -> None:
+        self.fan = fan
+        self.offset = offset
+        self.seq = seq
+        self.members: list[Player] = []
+        self.roaming: set[Player] = set()
+        self.primed = 7
+        self.is_scheduled = False
+        self.due_tick = 0
+
+    def __len__(self) -> int:
+        return len(self.members) + len(self.roaming)
+
+    def add(self, player: Player) -> None:
+        """``player`` stands at ``offset`` and has no bytes of its own."""
+        self.roaming.discard(player)
+        player.position = len(self.members)
+        self.members.append(player)
+        self.primed &= player.primed
+
+    def take_out(self, player: Player) -> None:
+        """Make a member roam from the slot's offset."""
+        members, position = self.members, player.position
+        last = members.pop()
+        if last is not player:
+            members[position] = last
+            last.position = position
+        player.position = -1
+        player.offset = self.offset
+        self.roaming.add(player)
+
+
+class LogFan:
+    """All players of one stream in one wire form; a reader of the stream."""
+
+    def __init__(self, fanout: Fanout, stream: Stream, form: RtmpForm) -> None:
+        self.fanout = fanout
+        self.stream = stream
+        self.form = form
+        self.log: StreamLog = stream.open_log(form)
+        self.slots: list[Slot] = [Slot(self, self.log.end, stream.queue.end)]
+        self.is_waiting_for_keyframe: set[Player] = set()
+        self.end_reason: str | None = None
+        stream.readers.append(self)
+
+    @property
+    def player_count(self) -> int:
+        """Players in all slots."""
+        return sum(len(slot.members) + len(slot.roaming) for slot in self.slots)
+
+    # --- the stream's side ---------------------------------------------------
+
+    def on_frames(self) -> None:
+        """New frames: flush now, or when the slots' turn comes."""
+        self.fanout.on_frames(self)
+
+    def on_evict(self, base: int) -> None:
+        """Players that stand before ``base`` jump."""
+        limit = self.log.offset_of(base)
+        for slot in self.slots:
+            if slot.offset < limit and slot.members:
+                self.flush(slot)
+            for player in list(slot.roaming):
+                if player.offset < limit and player.waiting_since_ms is None:
+                    self.jump(player, base)
+
+    def on_end(self, reason: str) -> None:
+        """Everyone gets what is queued, then leaves."""
+        self.end_reason = reason
+        self.fanout.end(self)
+
+    def on_unpublished(self, reason: str) -> None:
+        """Our own players stay until the stream ends."""
+
+    # --- coming and going ----------------------------------------------------
+
+    def add(self, player: Player, now_ms: int, prologue: bytes = b"") -> None:
+        """Let ``player`` in: it gets the headers and what is cached from the start frame on, at once."""
+        slot = min(self.slots, key=len)
+        if len(slot) >= MAX_SLOT_MEMBERS:
+            slot = Slot(self, self.log.end, self.stream.queue.end)
+            self.slots.append(slot)
+        player.fan, player.slot = self, slot
+        player.progress_ms = now_ms
+        player.tail = prologue or None
+        slot.roaming.add(player)
+        if not self.form.needs_priming:
+            player.primed = 7
+        player.waiting_since_ms = now_ms
+        self.is_waiting_for_keyframe.add(player)
+        if player.tail:
+            self.advance(player, 0)
+        self.begin_waiting(now_ms)
+
+    def begin_waiting(self, now_ms: int) -> None:
+        """Start the players that wait for a keyframe, if there is one now."""
+        stream = self.stream
+        for player in list(self.is_waiting_for_keyframe):
+            since = player.waiting_since_ms or now_ms
+            seq = stream.queue.start_seq(stream.config, waited_ms=now_ms - since)
+            if seq is None or (player.base_ms is not None and self.log.offset_of(seq) < player.offset):
+                continue
+            self.is_waiting_for_keyframe.discard(player)
+            player.waiting_since_ms = None
+            self.start_at(player, seq, stream.queue.headers_at(seq))
+            if not player.is_blocked:
+                self.advance(player, self.log.end)
+
+    def start_at(self, player: Player, seq: int, headers: list[Frame]) -> None:
+        """Put ``player`` before frame ``seq``; its tail gets the headers."""
+        frame = self.stream.queue[seq]
+        if player.base_ms is None:
+            player.base_ms = self.fanout.base_of(self.stream, frame)
+        player.offset = self.log.offset_of(seq)
+        if self.form.needs_priming:
+            player.primed = 0
+        parts = [bytes(player.tail)] if player.tail else []
+        for header in headers:
+            if self.form.accepts(header):
+                parts.append(self._private(player, header, frame.dts_ms))
+        if parts:
+            player.tail = b"".join(parts)
+
+    def remove(self, player: Player) -> None:
+        """``player`` leaves; O(1)."""
+        slot = player.slot
+        if slot is None:
+            return
+        if player.position >= 0:
+            slot.take_out(player)
+        slot.roaming.discard(player)
+        self.is_waiting_for_keyframe.discard(player)
+        player.slot = player.fan = None
+        player.tail = None
+        if not slot.members and not slot.roaming and len(self.slots) > 1:
+            self.slots.remove(slot)
+        if len(self.slots) == 1 and not self.slots[0].members and not self.slots[0].roaming:
+            self.fanout.drop(self)
+
+    def close(self) -> None:
+        """Nobody plays this form any more."""
+        if self in self.stream.readers:
+            self.stream.readers.remove(self)
+        self.stream.close_log(self.form)
+
+    # --- bytes ---------------------------------------------------------------
+
+    def flush(self, slot: Slot) -> int:
+        """Bring a slot to the end of the log; returns the number of ``send`` calls."""
+        log = self.log
+        start, end = slot.offset, log.end
+        calls = len(slot.members)
+        if start != end and calls:
+            new_tracks = self.stream.queue.tracks_from(slot.seq) & self.form.track_mask
+            if new_tracks & ~slot.primed:
+                self._demote_unprimed(slot, new_tracks)
+            self._send_all(slot, log.read(start, end), start)
+        slot.offset = end
+        slot.seq = self.stream.queue.end
+        if slot.roaming:
+            calls += len(slot.roaming)
+            for player in list(slot.roaming):
+                if not player.is_blocked:
+                    self.advance(player, end)
+        return calls
+
+    def _send_all(self, slot: Slot, data: bytes, start: int) -> None:
+        size = len(data)
+        short: list[tuple[Player, int]] = []
+        failed: list[tuple[Player, OSError]] = []
+        for player in slot.members:
+            try:
+                sent = player.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                failed.append((player, error))
+                continue
+            if sent != size:
+                short.append((player, sent))
+        for player, sent in short:
+            slot.take_out(player)
+            player.offset = start + sent
+            self._block(player)
+        for player, reason in failed:
+            player.owner.send_failed(reason)
+
+    def _demote_unprimed(self, slot: Slot, tracks: int) -> None:
+        primed = 7
+        for player in list(slot.members):
+            if tracks & ~player.primed:
+                slot.take_out(player)
+            else:
+                primed &= player.primed
+        slot.primed = primed
+
+    def _block(self, player: Player) -> None:
+        if not player.is_blocked:
+            player.is_blocked = True
+            player.progress_ms = self.fanout.now_ms()
+            player.owner.want_write(True)
+
+    def on_writable(self, player: Player) -> None:
+        """The socket of a blocked player takes bytes again."""
+        slot = player.slot
+        if slot is None:
+            return
+        player.is_blocked = False
+        player.progress_ms = self.fanout.now_ms()
+        self.advance(player, self.log.end if self.end_reason is not None else max(slot.offset, player.offset))
+        if not player.is_blocked:
+            player.owner.want_write(False)
+
+    def advance(self, player: Player, limit: int) -> None:
+        """Send a roaming player what it lacks up to ``limit``; it joins its slot when it has caught up."""
+        log, send = self.log, player.send
+        try:
+            while True:
+                if player.tail:
+                    sent = send(player.tail)
+                    if sent != len(player.tail):
+                        player.tail = memoryview(player.tail)[sent:]
+                        return self._block(player)
+                    player.tail = None
+                if player.waiting_since_ms is not None or player.offset >= limit:
+                    break
+                if self.form.needs_priming and self._make_private(player, limit):
+                    continue
+                until = min(limit, player.offset + _READ_BYTES)
+                data = log.read(player.offset, until)
+                sent = send(data)
+                player.offset += sent
+                if sent != len(data):
+                    return self._block(player)
+        except BlockingIOError:
+            return self._block(player)
+        except OSError as error:
+            return player.owner.send_failed(error)
+        self._caught_up(player)
+
+    def _caught_up(self, player: Player) -> None:
+        slot = player.slot
+        if slot is None:
+            return
+        if self.end_reason is not None and (player.offset >= self.log.end or player.waiting_since_ms is not None):
+            player.owner.play_finished(player, self.end_reason)
+        elif player.waiting_since_ms is None and player.offset == slot.offset and self._is_primed(player):
+            slot.add(player)
+
+    def _is_primed(self, player: Player) -> bool:
+        missing = self.log.tracks & ~player.primed
+        return not missing or not (missing & self.stream.queue.tracks_from(self.stream.queue.base))
+
+    def _make_private(self, player: Player, limit: int) -> bool:
+        """Build the tail for messages of tracks that this player has not begun; False when none are ahead."""
+        log, queue = self.log, self.stream.queue
+        seq = log.seq_at(player.offset)
+        missing = queue.tracks_from(seq) & self.form.track_mask & ~player.primed
+        if not missing or log.offset_of(seq) != player.offset:
+            if not missing:
+                return False
+            end = log.offset_of(seq + 1)
+            player.tail = log.read(player.offset, end)
+            player.offset = end
+            return True
+        parts: list[bytes | memoryview] = []
+        size = 0
+        while seq < queue.end and log.offset_of(seq) < limit and size < _READ_BYTES and missing:
+            frame = queue[seq]
+            bit = TRACK_BIT[frame.type_id] & self.form.track_mask
+            if bit & missing:
+                parts.append(self._private(player, frame, frame.dts_ms))
+                if frame.dts_ms >= (player.base_ms or 0):
+                    player.primed |= bit
+                    missing = queue.tracks_from(seq + 1) & self.form.track_mask & ~player.primed
+            else:
+                parts.extend(log.pieces_of(seq))
+            size += len(frame.payload)
+            seq += 1
+        player.offset = log.offset_of(seq)
+        player.tail = b"".join(parts)
+        return True
+
+    def _private(self, player: Player, frame: Frame, dts_ms: int) -> bytes:
+        timestamp = max(dts_ms - (player.base_ms or 0), 0) + self.fanout.timestamp_offset
+        return self.form.encode_private(frame, timestamp, player.message_stream_id)
+
+    def send_private(self, player: Player, data: bytes) -> None:
+        """Send bytes to this player alone, at the next message boundary."""
+        slot = player.slot
+        if slot is None:
+            return
+        if player.position >= 0:
+            slot.take_out(player)
+        if player.tail:
+            player.tail = bytes(player.tail) + data
+        else:
+            rest = self.rest_of_message(player)
+            player.tail = rest + data if rest else data
+        if not player.is_blocked:
+            self.advance(player, player.offset)
+
+    def rest_of_message(self, player: Player) -> bytes:
+        """Take the unsent part of a message that has been begun out of the log."""
+        log = self.log
+        if player.waiting_since_ms is not None or player.offset >= log.end or player.offset <= log.start:
+            return b""
+        seq = log.seq_at(player.offset)
+        if log.offset_of(seq) == player.offset:
+            return b""
+        end = log.offset_of(seq + 1)
+        rest = log.read(player.offset, end)
+        player.offset = end
+        return rest
+
+    # --- falling behind ------------------------------------------------------
+
+    def jump(self, player: Player, keep_from: int) -> None:
+        """Take a player that fell too far behind to the newest keyframe; it finishes its message first."""
+        queue, log = self.stream.queue, self.log
+        if not player.tail:
+            player.tail = self.rest_of_message(player) or None
+        seen = log.seq_at(player.offset)
+        player.jump_count += 1
+        self.fanout.jump_count += 1
+        target = queue.start_seq(self.stream.config)
+        if target is None or target < keep_from or log.offset_of(target) < player.offset:
+            player.dropped_count += queue.end - seen
+            player.waiting_since_ms = self.fanout.now_ms()
+            self.is_waiting_for_keyframe.add(player)
+            player.offset = log.end
+            player.primed = 0
+            return
+        player.dropped_count += target - seen
+        self.start_at(player, target, queue.headers_between(seen, target))
+
+    def lag_ms(self, player: Player) -> int:
+        """How far behind the newest frame a roaming player is, in stream time."""
+        queue = self.stream.queue
+        if player.waiting_since_ms is not None or player.offset >= self.log.end or not queue.frames:
+            return 0
+        return queue.frames[-1].dts_ms - queue[max(self.log.seq_at(player.offset), queue.base)].dts_ms

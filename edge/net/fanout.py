@@ -1,0 +1,311 @@
+"""When players get what: the flush interval, its slots, and the ends of streams.
+
+While sending every message at once is cheap, it is done at once. When the
+fixed cost of the calls passes ``flush_cpu_pct`` of a core, players are
+flushed in turns, each slot once per interval; the interval follows the
+measured cost between 10 and 350 ms. Bytes are not counted: a longer interval
+cannot save them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from edge.hub.stream import Stream
+from edge.media.frame import Frame
+from edge.net.config import NetConfig
+from edge.net.fan import MAX_SLOT_MEMBERS, LogFan, Slot
+from edge.net.flush_interval import FlushInterval
+from edge.net.player import Player
+from edge.net.rtmp_form import RtmpForm
+
+TICK_MS = 10
+_WHEEL_TICKS = 64
+_TURN_BUDGET_NS = 10_000_000
+_ENDS_PER_TURN = 256
+_MIN_MEMBERS_TO_SPLIT = 32
+
+
+class Pumpable(Protocol):
+    """A connection with several streams, which writes for itself (see ``stream_writer.py``)."""
+
+    is_pump_scheduled: bool
+
+    def pump(self) -> int:
+        """Send what is due; returns the number of calls."""
+        ...
+
+
+class Fanout:
+    """All shared-log players of one event loop.
+
+    Attributes:
+        interval_ms: 0 for every message at once, else how often a slot is flushed.
+        jump_count: players that fell behind and were taken to a keyframe.
+        send_count: ``send`` calls to players so far.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        config: NetConfig,
+        *,
+        now_ms: Callable[[], int],
+        timestamp_offset: int = 0,
+        original_timestamp_domains: frozenset[str] = frozenset(),
+    ) -> None:
+        self._loop = loop
+        self._config = config
+        self.now_ms = now_ms
+        self.timestamp_offset = timestamp_offset
+        self._original_domains = original_timestamp_domains
+        self._fans: dict[tuple[Stream, RtmpForm], LogFan] = {}
+        self._wheel: list[list[Slot | Pumpable]] = [[] for _ in range(_WHEEL_TICKS)]
+        self._tick = 0
+        self._ticker: asyncio.TimerHandle | None = None
+        self._leftover: deque[Slot | Pumpable] = deque()
+        self._pumps: list[Pumpable] = []
+        self._ending: deque[tuple[LogFan, Player]] = deque()
+        self._flush = FlushInterval(config.flush_interval_ms, config.flush_cpu_pct)
+        self.jump_count = 0
+        self.send_count = 0
+
+    @property
+    def interval_ms(self) -> int:
+        """Flush interval in force."""
+        return self._flush.interval_ms
+
+    @property
+    def call_us(self) -> float:
+        """Measured fixed cost of a ``send``, in microseconds of CPU time."""
+        return self._flush.call_us
+
+    @property
+    def player_count(self) -> int:
+        """Shared-log players now."""
+        return sum(fan.player_count for fan in self._fans.values())
+
+    def base_of(self, stream: Stream, frame: Frame) -> int:
+        """Stream clock at which a player's clock reads 0."""
+        if stream.key.vhost in self._original_domains:
+            return stream.timeline.original_shift_ms
+        return frame.dts_ms
+
+    # --- players -------------------------------------------------------------
+
+    def attach(self, player: Player, stream: Stream, form: RtmpForm) -> None:
+        """``player`` begins to play ``stream``."""
+        fan = self._fans.get((stream, form))
+        if fan is None:
+            fan = self._fans[stream, form] = LogFan(self, stream, form)
+        fan.add(player, self.now_ms())
+
+    def drop(self, fan: LogFan) -> None:
+        """The last player of a log has left."""
+        if self._fans.pop((fan.stream, fan.form), None) is not None:
+            fan.close()
+
+    def on_frames(self, fan: LogFan) -> None:
+        """A stream has new frames."""
+        if fan.is_waiting_for_keyframe:
+            fan.begin_waiting(self.now_ms())
+        flush = self._flush
+        if flush.interval_ms == 0:
+            slots = fan.slots
+            if len(slots) == 1:
+                self._flush_slot(slots[0])
+            else:
+                for slot in list(slots):
+                    self._flush_slot(slot)
+            return
+        for slot in fan.slots:
+            flush.demand(len(slot.members))
+            if not slot.is_scheduled:
+                self._schedule(slot)
+
+    def _flush_slot(self, slot: Slot) -> None:
+        members = len(slot.members)
+        flush = self._flush
+        if flush.interval_ms == 0:
+            flush.demand(members)
+        if members >= 16 or flush.is_sample_due():
+            size = slot.fan.log.end - slot.offset
+            began = time.thread_time_ns()
+            calls = slot.fan.flush(slot)
+            flush.spent(calls, size * calls, time.thread_time_ns() - began)
+        else:
+            calls = slot.fan.flush(slot)
+        flush.sent(calls)
+        self.send_count += calls
+
+    # --- connections with several streams ------------------------------------
+
+    def schedule_pump(self, pump: Pumpable) -> None:
+        """Let ``pump`` write with the next flush."""
+        if pump.is_pump_scheduled:
+            return
+        pump.is_pump_scheduled = True
+        if self._flush.interval_ms == 0:
+            if not self._pumps:
+                self._loop.call_soon(self._pump_all)
+            self._pumps.append(pump)
+        else:
+            self._put_on_wheel(pump, self._tick + max(self._flush.interval_ms // TICK_MS, 1))
+
+    def _pump_all(self) -> None:
+        pumps, self._pumps = self._pumps, []
+        for pump in pumps:
+            self._run_pump(pump)
+
+    def _run_pump(self, pump: Pumpable) -> None:
+        pump.is_pump_scheduled = False
+        calls = pump.pump()
+        self._flush.demand(calls)
+        self._flush.sent(calls)
+        self.send_count += calls
+
+    # --- the wheel -----------------------------------------------------------
+
+    def _schedule(self, slot: Slot) -> None:
+        slot.is_scheduled = True
+        self._put_on_wheel(slot, max(slot.due_tick, self._tick + 1))
+
+    def _put_on_wheel(self, item: Slot | Pumpable, due_tick: int) -> None:
+        due_tick = min(due_tick, self._tick + _WHEEL_TICKS - 1)
+        self._wheel[due_tick % _WHEEL_TICKS].append(item)
+        if self._ticker is None:
+            self._ticker = self._loop.call_later(TICK_MS / 1000, self._on_tick)
+
+    def _on_tick(self) -> None:
+        self._ticker = None
+        now_tick = self._tick + 1
+        self._tick = now_tick
+        due = self._wheel[now_tick % _WHEEL_TICKS]
+        if due:
+            self._wheel[now_tick % _WHEEL_TICKS] = []
+            self._leftover.extend(due)
+            self._flush_due()
+        if any(self._wheel):
+            self._ticker = self._loop.call_later(TICK_MS / 1000, self._on_tick)
+
+    def _flush_due(self) -> None:
+        began = time.monotonic_ns()
+        interval_ticks = max(self._flush.interval_ms // TICK_MS, 1)
+        leftover = self._leftover
+        while leftover:
+            item = leftover.popleft()
+            if isinstance(item, Slot):
+                item.is_scheduled = False
+                item.due_tick = max(item.due_tick, self._tick - interval_ticks) + interval_ticks
+                if item.fan.end_reason is None:
+                    self._flush_slot(item)
+            else:
+                self._run_pump(item)
+            if leftover and time.monotonic_ns() - began > _TURN_BUDGET_NS:
+                self._loop.call_soon(self._flush_due)
+                return
+
+    # --- once in a while -----------------------------------------------------
+
+    def tick(self, now_ms: int) -> None:
+        """Four times a second: adapt the interval, spread the slots, look after the slow."""
+        self._flush.adapt(now_ms)
+        for fan in list(self._fans.values()):
+            self._spread(fan)
+            for slot in fan.slots:
+                if slot.roaming:
+                    self._look_after_slow(fan, slot, now_ms)
+            if fan.is_waiting_for_keyframe:
+                fan.begin_waiting(now_ms)
+
+    def _spread(self, fan: LogFan) -> None:
+        interval_ticks = self._flush.interval_ms // TICK_MS
+        slots = fan.slots
+        if interval_ticks == 0:
+            if len(slots) > 1:
+                self._merge(fan)
+            return
+        members = sum(len(slot.members) for slot in slots)
+        wanted = max(min(interval_ticks, members // _MIN_MEMBERS_TO_SPLIT), 1)
+        if len(slots) >= wanted:
+            return
+        largest = max(slots, key=lambda slot: len(slot.members))
+        while len(slots) < wanted and len(largest.members) >= 2 * _MIN_MEMBERS_TO_SPLIT:
+            self._split(largest)
+            largest = max(slots, key=lambda slot: len(slot.members))
+        for number, slot in enumerate(slots):
+            slot.due_tick = self._tick + 1 + number * interval_ticks // len(slots)
+
+    def _split(self, slot: Slot) -> None:
+        other = Slot(slot.fan, slot.offset, slot.seq)
+        half = len(slot.members) // 2
+        other.members = slot.members[half:]
+        del slot.members[half:]
+        other.primed = slot.primed
+        for position, player in enumerate(other.members):
+            player.slot, player.position = other, position
+        slot.fan.slots.append(other)
+
+    def _merge(self, fan: LogFan) -> None:
+        first = fan.slots[0]
+        for slot in fan.slots[1:]:
+            if slot.offset != first.offset or len(first) + len(slot) > MAX_SLOT_MEMBERS:
+                continue
+            for player in slot.members:
+                player.slot = first
+                first.add(player)
+            for player in slot.roaming:
+                player.slot = first
+                first.roaming.add(player)
+            slot.members, slot.roaming = [], set()
+            fan.slots.remove(slot)
+
+    def _look_after_slow(self, fan: LogFan, slot: Slot, now_ms: int) -> None:
+        limit_ms = fan.stream.config.queue_length_s * 1000
+        timeout_ms = self._config.send_timeout_ms
+        for player in list(slot.roaming):
+            if not player.is_blocked:
+                continue
+            if timeout_ms and now_ms - player.progress_ms > timeout_ms:
+                player.owner.close_slow(f"no progress for {now_ms - player.progress_ms} ms")
+            elif fan.lag_ms(player) > limit_ms:
+                fan.jump(player, fan.stream.queue.base)
+
+    # --- ends ----------------------------------------------------------------
+
+    def end(self, fan: LogFan) -> None:
+        """Flush and end all players of ``fan``, some per turn; stragglers have ``end_flush_ms``."""
+        was_idle = not self._ending
+        for slot in list(fan.slots):
+            fan.flush(slot)
+            for player in [*slot.members, *slot.roaming]:
+                self._ending.append((fan, player))
+        if was_idle and self._ending:
+            self._end_some()
+        self._loop.call_later(self._config.end_flush_ms / 1000, self._end_rest, fan)
+
+    def _end_some(self) -> None:
+        for _ in range(min(_ENDS_PER_TURN, len(self._ending))):
+            fan, player = self._ending.popleft()
+            if player.fan is fan and fan.end_reason is not None:
+                if player.position >= 0:
+                    player.owner.play_finished(player, fan.end_reason)
+                elif not player.is_blocked:
+                    fan.advance(player, fan.log.end)
+        if self._ending:
+            self._loop.call_soon(self._end_some)
+
+    def _end_rest(self, fan: LogFan) -> None:
+        for slot in list(fan.slots):
+            for player in [*slot.members, *slot.roaming]:
+                player.owner.play_finished(player, fan.end_reason or "")
+
+    def close(self) -> None:
+        """Stop the ticker; players are their connections' to close."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            self._ticker = None

@@ -1,0 +1,262 @@
+"""Listening sockets: accept within a budget, look at the first bytes, hand the socket on.
+
+The stock listener of asyncio goes on looping when descriptors have run out;
+this one pauses, and keeps descriptors in reserve for what is established.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from edge.errors import ConfigError, HandshakeError
+from edge.net.connection import peer_text
+from edge.net.detect import LOOK_BYTES, Protocol, detect, unknown_reason
+from edge.net.poller import READ
+
+if TYPE_CHECKING:
+    from edge.net.context import NetContext
+
+logger = logging.getLogger(__name__)
+
+_BACKLOG = 4096
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_MIN_PAUSE_MS, _MAX_PAUSE_MS = 100, 1000
+
+Handler = Callable[[socket.socket, bool], None]
+
+
+class PortBusyError(ConfigError):
+    """Another process listens there."""
+
+    reason = "port_busy"
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A bound, listening, non-blocking socket; ``host`` "" means all addresses, IPv4 and IPv6.
+
+    Raises:
+        PortBusyError: the port is taken.
+        ConfigError: the address cannot be listened on.
+    """
+    text = host or "0.0.0.0"
+    try:
+        is_v6 = ":" in host or (not host and socket.has_dualstack_ipv6())
+        sock = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigError(f"Fail to listen {text}:{port}: {error.strerror}") from error
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if not host else 1)
+        sock.bind((host or ("::" if sock.family == socket.AF_INET6 else "0.0.0.0"), port))
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        kind = PortBusyError if error.errno == errno.EADDRINUSE else ConfigError
+        raise kind(f"Fail to listen {text}:{port}: {error.strerror}") from error
+    return sock
+
+
+class Listener:
+    """One listening socket.
+
+    Attributes:
+        is_internal: connections accepted here may see the admin pages.
+        accept_paused: descriptors have run out and accepting waits.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        context: NetContext,
+        handlers: Mapping[Protocol, Handler],
+        *,
+        is_internal: bool = False,
+        limits: ConnectionLimits,
+    ) -> None:
+        self.sock = sock
+        self.is_internal = is_internal
+        self.handlers = handlers
+        self.accept_paused = False
+        self._context = context
+        self._limits = limits
+        self._pause_ms = _MIN_PAUSE_MS
+        self._timer: asyncio.TimerHandle | None = None
+        context.poller.add(sock.fileno(), self)
+
+    @property
+    def port(self) -> int:
+        """The port in force (also when 0 was asked for)."""
+        return int(self.sock.getsockname()[1])
+
+    def on_ready(self, events: int) -> None:
+        """Accept some; the rest waits for the next turn."""
+        context = self._context
+        for _ in range(context.config.accept_per_turn):
+            try:
+                sock, address = self.sock.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._pause(error)
+                    return
+                continue
+            self._pause_ms = _MIN_PAUSE_MS
+            context.counters["conn_accepted_count"] += 1
+            why = None if self.is_internal else self._limits.why_refused(str(address[0]))
+            if why is not None:
+                context.counters["conn_rejected_count"] += 1
+                context.log_limited(logging.WARNING, why, "connection refused reason=%s peer=%s", why, address[0])
+                sock.close()
+                continue
+            self._set_up(sock)
+
+    def _set_up(self, sock: socket.socket) -> None:
+        config = self._context.config
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if config.tcp_user_timeout_ms:
+            timeout_ms = max(config.tcp_user_timeout_ms, config.send_timeout_ms + 1000)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+        Detecting(sock, self)
+
+    def _pause(self, error: OSError) -> None:
+        context = self._context
+        if not self.accept_paused:
+            context.counters["error_fd_exhausted_count"] += 1
+            context.log_limited(logging.ERROR, "fd_exhausted", "accept paused reason=fd_exhausted %s", error.strerror)
+        self.accept_paused = True
+        context.poller.modify(self.sock.fileno(), 0)
+        self._timer = context.call_later(self._pause_ms, self._resume)
+        self._pause_ms = min(self._pause_ms * 2, _MAX_PAUSE_MS)
+
+    def _resume(self) -> None:
+        self._timer = None
+        self.accept_paused = False
+        self._context.poller.modify(self.sock.fileno(), READ)
+
+    def close(self) -> None:
+        """Stop listening; what has been accepted stays."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._context.poller.remove(self.sock.fileno())
+        self.sock.close()
+
+
+class ConnectionLimits:
+    """How many connections may be open at once, in all and from one address."""
+
+    def __init__(self, context: NetContext, max_connections: int) -> None:
+        self._context = context
+        self.max_connections = max_connections
+        self.other_count: Callable[[], int] = lambda: 0
+        self.detecting = 0
+
+    @property
+    def open_count(self) -> int:
+        """Connections open now, of all protocols."""
+        return len(self._context.connections) + self.detecting + self.other_count()
+
+    def why_refused(self, host: str) -> str | None:
+        """The reason to refuse one more connection from ``host``, or None."""
+        if self.open_count >= self.max_connections:
+            return "max_connections"
+        per_ip = self._context.config.max_connections_per_ip
+        if per_ip:
+            # A set of hosts is counted only where the limit is on.
+            hosts = Counter(connection.peer.rpartition(":")[0] for connection in self._context.connections)
+            if hosts[host.removeprefix("::ffff:")] >= per_ip:
+                return "max_connections_per_ip"
+        return None
+
+
+class Detecting:
+    """An accepted connection whose protocol is not known yet."""
+
+    __slots__ = ("_context", "_deadline_ms", "_listener", "_low_water", "sock")
+
+    def __init__(self, sock: socket.socket, listener: Listener) -> None:
+        self.sock = sock
+        self._listener = listener
+        self._context = context = listener._context
+        self._low_water = 1
+        timeout_ms = context.config.protocol_detect_timeout_ms
+        self._deadline_ms: int | None = context.now_ms() + timeout_ms if timeout_ms else None
+        listener._limits.detecting += 1
+        context.poller.add(sock.fileno(), self)
+        if self._deadline_ms is not None:
+            context.watch_deadline(self, self._deadline_ms)
+        self.on_ready(READ)
+
+    def on_ready(self, events: int) -> None:
+        """Look at what is there."""
+        try:
+            head = self.sock.recv(LOOK_BYTES, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._drop("")
+            return
+        if len(head) < self._low_water:
+            # A wake that shows no more than what did not decide before is a FIN.
+            if not head:
+                self._context.counters["conn_empty_count"] += 1
+                self._drop("")
+            else:
+                self._drop("detect_truncated", f"first bytes {head[:16].hex()}")
+            return
+        answer = detect(head)
+        if answer is True:
+            self._low_water = len(head) + 1
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, self._low_water)
+        elif answer is False:
+            self._drop(unknown_reason(head), f"first bytes {head[:16].hex()}")
+        else:
+            self._hand_over(answer, head)
+
+    def _hand_over(self, protocol: Protocol, head: bytes) -> None:
+        handler = self._listener.handlers.get(protocol)
+        if handler is None:
+            reason = "tls_not_enabled" if protocol is Protocol.TLS else "unknown_protocol"
+            self._drop(reason, f"first bytes {head[:16].hex()}")
+            return
+        sock = self._release()
+        if self._low_water != 1:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        handler(sock, self._listener.is_internal)
+
+    def _release(self) -> socket.socket:
+        self._deadline_ms = None
+        self._listener._limits.detecting -= 1
+        self._context.poller.remove(self.sock.fileno())
+        return self.sock
+
+    def _drop(self, reason: str, detail: str = "") -> None:
+        peer = peer_text(self.sock)
+        self._release().close()
+        if reason:
+            self._context.report(HandshakeError(detail, reason=reason), f"[{peer}]")
+
+    def next_deadline_ms(self) -> int | None:
+        """None once the protocol is known."""
+        return self._deadline_ms
+
+    def on_deadline(self, now_ms: int) -> None:
+        """The first bytes did not come, or do not decide."""
+        self._drop("detect_timeout")
+
+    def abort(self, why: str) -> None:
+        """Close at once."""
+        self._drop(why)

@@ -1,0 +1,81 @@
+"""A player of a shared log: little more than a descriptor and an offset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from edge.net.fan import LogFan, Slot
+
+
+class PlayerOwner(Protocol):
+    """The connection that a player belongs to."""
+
+    def want_write(self, is_wanted: bool) -> None:
+        """Ask to be told when the socket takes bytes again."""
+        ...
+
+    def play_finished(self, player: Player, reason: str) -> None:
+        """All bytes up to the end of the stream have been sent, on a message boundary."""
+        ...
+
+    def send_failed(self, error: OSError) -> None:
+        """The socket is gone."""
+        ...
+
+    def close_slow(self, detail: str) -> None:
+        """No progress for ``send_timeout_ms``."""
+        ...
+
+
+class Player:
+    """One play on a connection that plays nothing else.
+
+    A member of a slot has no bytes of its own and stands at the slot's offset;
+    one that is behind, new, or has private bytes *roams* with its own offset.
+
+    Attributes:
+        offset: next byte of the log; meaningful while roaming.
+        tail: private bytes that come before the log; they end at a message boundary.
+        primed: bits of the tracks whose first message this player has got.
+        base_ms: stream clock at the player's 0; None before its first frame.
+        waiting_since_ms: set while it waits for a keyframe to begin on.
+    """
+
+    __slots__ = (
+        "base_ms",
+        "dropped_count",
+        "ending",
+        "fan",
+        "is_blocked",
+        "jump_count",
+        "message_stream_id",
+        "offset",
+        "owner",
+        "position",
+        "primed",
+        "progress_ms",
+        "send",
+        "slot",
+        "tail",
+        "waiting_since_ms",
+    )
+
+    def __init__(self, owner: PlayerOwner, send: Callable[[bytes | memoryview], int], message_stream_id: int) -> None:
+        self.owner = owner
+        self.send = send
+        self.message_stream_id = message_stream_id
+        self.fan: LogFan | None = None
+        self.slot: Slot | None = None
+        self.position = -1
+        self.offset = 0
+        self.tail: bytes | memoryview | None = None
+        self.primed = 0
+        self.base_ms: int | None = None
+        self.is_blocked = False
+        self.ending: str | None = None
+        self.waiting_since_ms: int | None = None
+        self.progress_ms = 0
+        self.jump_count = 0
+        self.dropped_count = 0

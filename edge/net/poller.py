@@ -1,0 +1,83 @@
+"""Readiness of raw sockets, without a handle and a context per socket in the event loop.
+
+One epoll set holds all RTMP connections and players; the loop watches the set
+itself, so that a turn of the loop handles all that is ready with one call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import select
+from typing import Protocol
+
+logger = logging.getLogger(__name__)
+
+READ = select.EPOLLIN
+WRITE = select.EPOLLOUT
+GONE = select.EPOLLHUP | select.EPOLLERR | select.EPOLLRDHUP
+
+_EVENTS_PER_TURN = 256
+
+
+class Pollable(Protocol):
+    """Owner of a registered descriptor."""
+
+    def on_ready(self, events: int) -> None:
+        """``events`` is a mask of ``READ``, ``WRITE`` and ``GONE``."""
+        ...
+
+
+class Poller:
+    """Level-triggered epoll set nested in an event loop.
+
+    Attributes:
+        internal_error_count: exceptions that a handler let escape; its connection has been unregistered.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._epoll = select.epoll()
+        self._owners: dict[int, Pollable] = {}
+        self.internal_error_count = 0
+        loop.add_reader(self._epoll.fileno(), self._dispatch)
+
+    def __len__(self) -> int:
+        return len(self._owners)
+
+    def add(self, fd: int, owner: Pollable, events: int = READ) -> None:
+        """Watch ``fd``; errors and hang-ups are always reported."""
+        self._epoll.register(fd, events)
+        self._owners[fd] = owner
+
+    def modify(self, fd: int, events: int) -> None:
+        """Change what is watched for."""
+        self._epoll.modify(fd, events)
+
+    def remove(self, fd: int) -> None:
+        """Stop watching; harmless when it is not watched."""
+        if self._owners.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def close(self) -> None:
+        """Release the set; the sockets stay their owners'."""
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+        self._owners.clear()
+
+    def _dispatch(self) -> None:
+        owners = self._owners
+        for fd, events in self._epoll.poll(0, _EVENTS_PER_TURN):
+            owner = owners.get(fd)
+            if owner is None:
+                continue
+            try:
+                owner.on_ready(events)
+            except Exception:
+                self.internal_error_count += 1
+                logger.exception("connection handler failed fd=%d", fd)
+                abort = getattr(owner, "abort", None)
+                if abort is not None:
+                    abort("internal")
+                else:
+                    self.remove(fd)

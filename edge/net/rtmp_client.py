@@ -1,0 +1,381 @@
+"""The shell around a client session: a connection to an upstream, with one stream or many.
+
+Each stream belongs to a *link*, which is told of what happens to it and to
+the connection. Links are pulls' and pushes' (``edge.upstream``).
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edge.net.connection import RawConnection
+from edge.net.multi_writer import MultiWriter
+from edge.net.poller import GONE, READ, WRITE
+from edge.net.rtmp_form import RtmpForm
+from edge.rtmp.client import ClientSession
+from edge.rtmp.config import RtmpConfig
+from edge.rtmp.events import (
+    Connected,
+    ConnectRefused,
+    MediaReceived,
+    PongReceived,
+    ResumePoint,
+    SessionEnded,
+    StreamEofReceived,
+    StreamFailed,
+    StreamStarted,
+    StreamStatus,
+)
+
+if TYPE_CHECKING:
+    from edge.hub.stream import Stream
+    from edge.net.context import NetContext
+    from edge.net.stream_writer import StreamWriter
+
+logger = logging.getLogger(__name__)
+
+
+class LinkEnd(Enum):
+    """Why a link ended."""
+
+    LOST = "lost"  # the connection broke, or could not be made
+    REFUSED = "refused"  # the upstream said no
+    NOT_FOUND = "not_found"  # the upstream, in working order, does not have the stream
+    UNPUBLISHED = "unpublished"  # the upstream said that the publisher has ended
+    TIMEOUT = "timeout"  # no answer in time
+
+
+class Link(Protocol):
+    """One stream on an upstream connection, as its owner sees it."""
+
+    def on_connected(self, connection: RtmpClientConnection) -> None:
+        """The connection accepts streams; open one."""
+        ...
+
+    def on_started(self, connection: RtmpClientConnection, message_stream_id: int, info: dict[str, Any]) -> None:
+        """Play.Start or Publish.Start."""
+        ...
+
+    def on_media(self, event: MediaReceived, now_ms: int) -> None:
+        """A message of the stream."""
+        ...
+
+    def on_commit(self) -> None:
+        """All messages at hand have been delivered."""
+        ...
+
+    def on_ended(self, end: LinkEnd, text: str) -> None:
+        """Nothing more will come; called once."""
+        ...
+
+    def on_writer_finished(self) -> None:
+        """A push has written all of its ended stream."""
+        ...
+
+
+class RtmpClientConnection(RawConnection):
+    """An outgoing connection.
+
+    Attributes:
+        is_multiplexing: None until the upstream has answered ``connect``.
+        edge_id: service id of an upstream of ours, "" for any other.
+        has_ponged: the upstream has answered a ping at least once.
+        last_pong_ms: when it last did.
+        on_settled: called once when ``connect`` has been answered (True) or the
+            connection has ended before (False).
+    """
+
+    __slots__ = (
+        "_active",
+        "_is_connecting",
+        "_links",
+        "_session",
+        "_writers",
+        "edge_id",
+        "endpoint",
+        "has_ponged",
+        "is_multiplexing",
+        "is_pump_scheduled",
+        "last_pong_ms",
+        "on_settled",
+        "waiting",
+    )
+
+    def __init__(self, sock: socket.socket, context: NetContext, session: ClientSession, endpoint: str) -> None:
+        super().__init__(sock, context)
+        self.endpoint = endpoint
+        self.peer = endpoint
+        self._session = session
+        self._links: dict[int, Link] = {}
+        self._active: dict[int, Link] = {}
+        self._writers: MultiWriter | None = None
+        self._is_connecting = True
+        self.is_multiplexing: bool | None = None
+        self.is_pump_scheduled = False
+        self.edge_id = ""
+        self.has_ponged = False
+        self.last_pong_ms = 0
+        self.waiting: list[Link] = []
+        self.on_settled: Callable[[RtmpClientConnection, bool], None] | None = None
+        context.poller.modify(self.fd, WRITE)
+
+    def __str__(self) -> str:
+        return f"[c{self.number} upstream {self.endpoint}]"
+
+    @property
+    def role(self) -> str:
+        """It leads to an upstream."""
+        return "upstream"
+
+    @property
+    def link_count(self) -> int:
+        """Links on this connection, waiting ones included."""
+        return len(self._links) + len(self.waiting)
+
+    # --- connecting ----------------------------------------------------------
+
+    def on_ready(self, events: int) -> None:
+        """Called by the poller."""
+        if self._is_connecting and self.state == "open":
+            if not events & (WRITE | GONE):
+                return
+            code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                self.close_now(f"connect: {os.strerror(code)}")
+                return
+            self._is_connecting = False
+            self.context.poller.modify(self.fd, READ)
+            self.send_session()
+            return
+        super().on_ready(events)
+
+    @property
+    def is_connecting(self) -> bool:
+        """TCP has not connected yet."""
+        return self._is_connecting
+
+    # --- links ---------------------------------------------------------------
+
+    def open_play(
+        self, link: Link, name: str, *, hops: tuple[str, ...] = (), resume: ResumePoint | None = None
+    ) -> None:
+        """Ask for a stream."""
+        self._links[self._session.open_play(name, hops=hops, resume=resume)] = link
+        self.send_session()
+
+    def open_publish(self, link: Link, name: str, *, hops: tuple[str, ...] = ()) -> None:
+        """Offer a stream."""
+        self._links[self._session.open_publish(name, hops=hops)] = link
+        self.send_session()
+
+    def close_link(self, link: Link) -> None:
+        """Give a stream up; an unused connection closes at once."""
+        if link in self.waiting:
+            self.waiting.remove(link)
+        for request_id, other in list(self._links.items()):
+            if other is link:
+                self._forget(request_id)
+                self._session.close_stream(request_id)
+        if self.state != "open":
+            return
+        self.send_session()
+        if not self.link_count:
+            self.close_gracefully("unused")
+
+    def _forget(self, request_id: int) -> Link | None:
+        link = self._links.pop(request_id, None)
+        for message_stream_id, other in list(self._active.items()):
+            if other is link:
+                del self._active[message_stream_id]
+        return link
+
+    def open_writer(
+        self,
+        stream: Stream,
+        message_stream_id: int,
+        form: RtmpForm,
+        *,
+        resume: ResumePoint | None = None,
+    ) -> StreamWriter:
+        """Write ``stream`` on an accepted publish."""
+        if self._writers is None:
+            self._writers = MultiWriter(self, form.chunk_size)
+        return self._writers.open(stream, message_stream_id, form, is_hop=bool(self.edge_id), resume=resume)
+
+    def close_writer(self, writer: StreamWriter) -> None:
+        """Stop writing a stream."""
+        if self._writers is not None:
+            self._writers.close(writer)
+
+    def ping(self) -> None:
+        """Ask the upstream whether it lives."""
+        self._session.send_ping(self.context.now_ms())
+        self.send_session()
+
+    # --- bytes ---------------------------------------------------------------
+
+    def send_session(self) -> None:
+        """Send what the session has queued."""
+        if self._is_connecting or self.state != "open":
+            return
+        self.enqueue(self._session.data_to_send())
+        if not self._is_write_wanted:
+            self.flush()
+
+    def on_data(self, data: bytes) -> None:
+        """Bytes of the upstream."""
+        session, now = self._session, self.last_read_ms
+        session.receive_data(data, now)
+        events, active = session.events, self._active
+        touched: set[Link] = set()
+        while events:
+            event = events.popleft()
+            if type(event) is MediaReceived:
+                link = active.get(event.message_stream_id)
+                if link is not None:
+                    link.on_media(event, now)
+                    touched.add(link)
+                continue
+            self._on_event(event)
+            if self.state != "open":
+                break
+        for link in touched:
+            link.on_commit()
+        self.send_session()
+
+    def _on_event(self, event: object) -> None:
+        if isinstance(event, Connected):
+            self.is_multiplexing, self.edge_id = event.is_multiplexing, event.edge_id
+            self._settle(True)
+        elif isinstance(event, ConnectRefused):
+            self._end_links(LinkEnd.REFUSED, f"{event.code} {event.description}")
+            self.close_gracefully("connect refused")
+        elif isinstance(event, StreamStarted):
+            link = self._links.get(event.request_id)
+            if link is not None:
+                self._active[event.message_stream_id] = link
+                link.on_started(self, event.message_stream_id, event.info)
+        elif isinstance(event, StreamFailed):
+            is_missing = event.code == "NetStream.Play.StreamNotFound"
+            self._end_link(
+                event.request_id,
+                LinkEnd.NOT_FOUND if is_missing else LinkEnd.REFUSED,
+                f"{event.code} {event.description}",
+            )
+        elif isinstance(event, StreamStatus):
+            if event.code == "NetStream.Play.UnpublishNotify":
+                self._end_link(event.request_id, LinkEnd.UNPUBLISHED, event.description)
+        elif isinstance(event, StreamEofReceived):
+            self._end_link(event.request_id, LinkEnd.UNPUBLISHED, "StreamEOF")
+        elif isinstance(event, PongReceived):
+            self.has_ponged = True
+            self.last_pong_ms = self.context.now_ms()
+        elif isinstance(event, SessionEnded):
+            if event.error is not None:
+                self.context.report(event.error, str(self))
+            self.close_now(event.error.reason if event.error is not None else "ended")
+
+    def _end_link(self, request_id: int, end: LinkEnd, text: str) -> None:
+        link = self._forget(request_id)
+        if link is not None:
+            link.on_commit()
+            link.on_ended(end, text)
+        if self.state == "open" and not self.link_count:
+            self.close_gracefully("unused")
+
+    def _settle(self, is_connected: bool) -> None:
+        callback, self.on_settled = self.on_settled, None
+        if callback is not None:
+            callback(self, is_connected)
+
+    def _end_links(self, end: LinkEnd, text: str) -> None:
+        links = [*dict.fromkeys(self._links.values()), *self.waiting]
+        self._links.clear()
+        self._active.clear()
+        self.waiting.clear()
+        for link in links:
+            link.on_ended(end, text)
+
+    def on_closed(self, why: str) -> None:
+        """Tell the links."""
+        self._settle(False)
+        if self._writers is not None:
+            self._writers.close_all()
+            self._writers = None
+        self._end_links(LinkEnd.LOST, why)
+
+    def writer_finished(self, message_stream_id: int, reason: str) -> None:
+        """A push has written all of its ended stream."""
+        link = self._active.get(message_stream_id)
+        if link is not None:
+            link.on_writer_finished()
+
+    def schedule_pump(self) -> None:
+        """A writer has frames."""
+        if self.state == "open":
+            self.context.fanout.schedule_pump(self)
+
+    def pump(self) -> int:
+        """Write what the writers have."""
+        return self._writers.pump() if self._writers is not None and self.state == "open" else 0
+
+    def on_writable(self) -> None:
+        """The kernel takes bytes again."""
+        if self.flush() and self._writers is not None and self.state == "open":
+            self._writers.pump()
+
+    def now_ms(self) -> int:
+        """Monotonic clock."""
+        return self.context.now_ms()
+
+
+def start_connect(
+    context: NetContext,
+    host: str,
+    port: int,
+    *,
+    endpoint: str,
+    app: str,
+    tc_url: str,
+    rtmp: RtmpConfig,
+    edge_id: str,
+    timeout_ms: int,
+    is_simplified: bool = False,
+) -> RtmpClientConnection:
+    """Begin to connect; failures come through the links.
+
+    Raises:
+        OSError: not even a socket can be made (descriptors, routes).
+    """
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+        code = sock.connect_ex((host, port))
+        if code not in (0, errno.EINPROGRESS):
+            raise OSError(code, os.strerror(code))
+    except OSError:
+        sock.close()
+        raise
+    session = ClientSession(
+        rtmp,
+        app=app,
+        tc_url=tc_url,
+        entropy=context.entropy,
+        now_ms=context.now_ms(),
+        edge_id=edge_id,
+        is_simplified=is_simplified,
+        timeout_ms=timeout_ms,
+        handshake="simple" if rtmp.rtmp_client_use_simple_handshake else "complex",
+    )
+    return RtmpClientConnection(sock, context, session, endpoint)

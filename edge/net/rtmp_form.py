@@ -1,0 +1,91 @@
+"""How frames look to an RTMP player that reads the shared log.
+
+Logged messages carry type-1 headers (delta, length, type; RTMP 1.0 §5.3.1.2.2)
+on a fixed chunk stream per track, so their bytes depend neither on the
+player's message stream nor on its clock. A player's first message of each
+track is made for it alone, with a type-0 header that sets both.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from edge.media.frame import AUDIO, DATA, METADATA, TRACK_BIT, VIDEO, Frame
+from edge.media.metadata import filtered_metadata
+from edge.rtmp.chunk_writer import encode_message, split_payload
+
+#: Chunk streams of media towards players; control is on 2, commands on 3 and 5.
+CHUNK_STREAM_IDS = {AUDIO: 4, VIDEO: 6, DATA: 7}
+
+_TYPE_1 = {type_id: 0x40000000 | chunk_stream_id << 24 for type_id, chunk_stream_id in CHUNK_STREAM_IDS.items()}
+_CONTINUATION = {type_id: bytes([0xC0 | chunk_stream_id]) for type_id, chunk_stream_id in CHUNK_STREAM_IDS.items()}
+_pack_header = struct.Struct(">II").pack
+_EXTENDED = 0xFFFFFF
+
+
+class RtmpForm:
+    """RTMP chunks, all media or one medium only.
+
+    Attributes:
+        track_mask: bits of the tracks that this form carries.
+    """
+
+    __slots__ = ("chunk_size", "track_mask")
+
+    needs_priming = True
+
+    def __init__(self, chunk_size: int, track_mask: int = 7) -> None:
+        self.chunk_size = chunk_size
+        self.track_mask = track_mask
+
+    def accepts(self, frame: Frame) -> bool:
+        """False for the medium that an audio-only or video-only player does not want."""
+        return bool(TRACK_BIT[frame.type_id] & self.track_mask)
+
+    def encode(self, frame: Frame, delta_ms: int) -> tuple[bytes | memoryview, ...]:
+        """Shared bytes of a message: type-1 header, payload, continuation headers where it exceeds a chunk."""
+        type_id = frame.type_id
+        payload = self.payload_of(frame)
+        length = len(payload)
+        if delta_ms < _EXTENDED:
+            header = _pack_header(_TYPE_1[type_id] | delta_ms, length << 8 | type_id)
+            if length <= self.chunk_size:
+                return (header, payload)
+            return (header, *split_payload(payload, self.chunk_size, _CONTINUATION[type_id]))
+        extended = delta_ms.to_bytes(4, "big")
+        header = _pack_header(_TYPE_1[type_id] | _EXTENDED, length << 8 | type_id) + extended
+        return (header, *split_payload(payload, self.chunk_size, _CONTINUATION[type_id] + extended))
+
+    def encode_private(self, frame: Frame, wire_timestamp: int, message_stream_id: int) -> bytes:
+        """The same message for one player, with its own clock and message stream id."""
+        return encode_message(
+            CHUNK_STREAM_IDS[frame.type_id],
+            frame.type_id,
+            message_stream_id,
+            wire_timestamp & 0xFFFFFFFF,
+            self.payload_of(frame),
+            self.chunk_size,
+        )
+
+    def payload_of(self, frame: Frame) -> bytes:
+        """The body to send; metadata loses the fields of a medium that is left out."""
+        if frame.kind == METADATA and self.track_mask != 7:
+            return filtered_metadata(
+                frame.payload,
+                has_audio=bool(self.track_mask & TRACK_BIT[AUDIO]),
+                has_video=bool(self.track_mask & TRACK_BIT[VIDEO]),
+            )
+        return frame.payload
+
+
+class RtmpForms:
+    """The three forms of a service, made once so that players share their logs."""
+
+    def __init__(self, chunk_size: int) -> None:
+        self.all = RtmpForm(chunk_size)
+        self.audio = RtmpForm(chunk_size, TRACK_BIT[AUDIO] | TRACK_BIT[DATA])
+        self.video = RtmpForm(chunk_size, TRACK_BIT[VIDEO] | TRACK_BIT[DATA])
+
+    def choose(self, *, only_audio: bool, only_video: bool) -> RtmpForm:
+        """The form for a player's filter."""
+        return self.audio if only_audio else self.video if only_video else self.all

@@ -1,0 +1,101 @@
+"""One RTMP service: a hub, and how connections reach it.
+
+A process has one (origin or edge), or two with a merge tier. The service
+resolves names, says what an absent stream means, and knows whether publishes
+are forwarded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from edge.hub.config import HubConfig
+from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey, StreamRequest, TcUrl, parse_stream_name
+from edge.hub.registry import Registry
+from edge.hub.stream import Stream
+from edge.net.context import NetContext
+from edge.net.rtmp_form import RtmpForms
+from edge.rtmp.config import RtmpConfig
+
+if TYPE_CHECKING:
+    from edge.net.rtmp_server import RtmpServerConnection
+
+_PUBLISH_SUFFIX = ".pubproxy"
+
+
+class RtmpService:
+    """What a server connection needs to know of the node it is part of.
+
+    Attributes:
+        is_edge: streams are pulled from, and publishes pushed to, an upstream.
+        service_id: names this service in hop lists (see decisions on loops).
+        is_draining: no new plays and publishes.
+        why_missing: reason to refuse a play for now (negative cache, limits), or None to try.
+    """
+
+    def __init__(
+        self,
+        context: NetContext,
+        registry: Registry,
+        *,
+        hub: HubConfig,
+        rtmp: RtmpConfig,
+        service_id: str,
+        hostname: str,
+        is_edge: bool,
+    ) -> None:
+        self.context = context
+        self.registry = registry
+        self.hub = hub
+        self.rtmp = rtmp
+        self.service_id = service_id
+        self.hostname = hostname
+        self.is_edge = is_edge
+        self.is_draining = False
+        self.forms = RtmpForms(rtmp.rtmp_server_chunk_size)
+        self.publishers: set[RtmpServerConnection] = set()
+        self.why_missing: Callable[[StreamKey], str | None] = lambda key: None
+        self.is_waiting: Callable[[Stream], bool] = lambda stream: False
+        self.request_pull: Callable[[Stream, StreamRequest, tuple[str, ...]], None] | None = None
+
+    def resolve(self, name: str, tc_url: TcUrl, *, is_play: bool) -> StreamRequest:
+        """The stream that a play or publish name means.
+
+        Raises:
+            BadNameError: the name may not be used.
+        """
+        return parse_stream_name(
+            name,
+            tc_url,
+            is_play=is_play,
+            default_vhost=self.hub.default_vhost,
+            default_app=self.hub.default_app,
+            hostname=self.hostname,
+            max_name_bytes=self.hub.max_name_bytes,
+        )
+
+    def publish_key(self, key: StreamKey) -> StreamKey:
+        """Where a publish is stored: apart from the live stream on an edge."""
+        return key._replace(realm=PUBLISH_REALM if self.is_edge else LIVE_REALM)
+
+    def stream_for_play(self, request: StreamRequest, hops: tuple[str, ...], now_ms: int) -> Stream | str:
+        """The stream to play, or why there is none."""
+        key = request.key
+        stream = self.registry.find(key)
+        if stream is not None and (stream.publisher or stream.grace_until_ms or stream.pull is not None):
+            return stream
+        if not self.is_edge:
+            return f"Fail to find key={key}"
+        if key.stream_name.endswith(_PUBLISH_SUFFIX):
+            plain = key.stream_name.removesuffix(_PUBLISH_SUFFIX)
+            local = self.registry.find(key._replace(stream_name=plain, realm=PUBLISH_REALM))
+            if local is not None:
+                return local
+        why = self.why_missing(key)
+        if why is not None:
+            return why
+        stream = self.registry.find_or_create(key, now_ms)
+        if self.request_pull is not None:
+            self.request_pull(stream, request, hops)
+        return stream

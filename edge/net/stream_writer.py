@@ -1,0 +1,214 @@
+"""Writes one stream onto a connection that carries several, or that leads to another node.
+
+Such a connection cannot read the shared log: a type-1 header inherits stream
+id and clock from its chunk stream. Payloads are the queue's own; headers are
+made here, on a chunk stream per message stream. Towards a node of ours the
+clock is the origin's and marks name the frames (see ``hub/hop.py``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from edge.hub.hop import find_resume
+from edge.media.frame import DATA, MEDIA, Epoch, Frame
+from edge.media.mark import Mark
+from edge.net.rtmp_form import RtmpForm
+from edge.rtmp.chunk_writer import ChunkWriter
+from edge.rtmp.events import ResumePoint
+
+if TYPE_CHECKING:
+    from edge.hub.stream import Stream
+
+#: Media of message stream n go on chunk stream 64 + n mod 512; below 64 are the session's own.
+_FIRST_CHUNK_STREAM = 64
+_CHUNK_STREAM_COUNT = 512
+
+
+class WriterOwner(Protocol):
+    """The connection that a writer fills."""
+
+    def writer_has_frames(self) -> None:
+        """Something may be written."""
+        ...
+
+    def now_ms(self) -> int:
+        """Monotonic clock."""
+        ...
+
+
+class StreamWriter:
+    """A cursor into a stream's queue; a reader of the stream.
+
+    Attributes:
+        seq: next frame to write.
+        jump_count: times it fell so far behind that it went to the newest keyframe.
+        dropped_count: frames left out by that.
+    """
+
+    __slots__ = (
+        "_base_ms",
+        "_chunk_stream_id",
+        "_chunks",
+        "_expected",
+        "_form",
+        "_offset_ms",
+        "_owner",
+        "_waiting_since_ms",
+        "dropped_count",
+        "end_reason",
+        "is_hop",
+        "is_paused",
+        "jump_count",
+        "message_stream_id",
+        "seq",
+        "stream",
+    )
+
+    def __init__(
+        self,
+        owner: WriterOwner,
+        stream: Stream,
+        message_stream_id: int,
+        chunks: ChunkWriter,
+        form: RtmpForm,
+        *,
+        is_hop: bool,
+        resume: ResumePoint | None = None,
+        timestamp_offset: int = 0,
+    ) -> None:
+        self._owner = owner
+        self.stream = stream
+        self.message_stream_id = message_stream_id
+        self._chunks = chunks
+        self._chunk_stream_id = _FIRST_CHUNK_STREAM + message_stream_id % _CHUNK_STREAM_COUNT
+        self._form = form
+        self.is_hop = is_hop
+        self._offset_ms = timestamp_offset
+        self._base_ms: int | None = None
+        self._expected: tuple[Epoch | None, int] = (None, -1)
+        self._waiting_since_ms: int | None = owner.now_ms()
+        self.end_reason: str | None = None
+        self.is_paused = False
+        self.jump_count = 0
+        self.dropped_count = 0
+        self.seq = stream.queue.end
+        self._pending_resume(resume)
+        stream.readers.append(self)
+
+    def close(self) -> None:
+        """Stop reading the stream."""
+        if self in self.stream.readers:
+            self.stream.readers.remove(self)
+
+    def _pending_resume(self, resume: ResumePoint | None) -> None:
+        if resume is None or not self.is_hop:
+            return
+        seq = find_resume(self.stream.queue, self.stream.epoch, resume.epoch, resume.next_index)
+        if seq is not None:
+            self.seq = seq
+            self._base_ms = 0
+            self._waiting_since_ms = None
+
+    # --- the stream's side ---------------------------------------------------
+
+    def on_frames(self) -> None:
+        """New frames are there."""
+        self._owner.writer_has_frames()
+
+    def on_evict(self, base: int) -> None:
+        """Jump when the next frame is about to go."""
+        if self._waiting_since_ms is None and self.seq < base:
+            self._jump()
+
+    def on_end(self, reason: str) -> None:
+        """Write the rest, then finish."""
+        self.end_reason = reason
+        self._owner.writer_has_frames()
+
+    def on_unpublished(self, reason: str) -> None:
+        """Tell another node at once; it keeps its own players as long as it likes."""
+        if self.is_hop:
+            self.on_end(reason)
+
+    # --- bytes ---------------------------------------------------------------
+
+    def fill(self, parts: list[bytes | memoryview], budget_bytes: int) -> int:
+        """Append whole messages to ``parts``, about ``budget_bytes`` at most; returns the bytes appended."""
+        queue = self.stream.queue
+        size = 0
+        if self.is_paused:
+            return 0
+        if self._waiting_since_ms is not None:
+            size += self._begin(parts)
+        elif self._is_too_late():
+            self._jump()
+            size += self._begin(parts)
+        if self._waiting_since_ms is None:
+            while self.seq < queue.end and size < budget_bytes:
+                frame = queue[self.seq]
+                self.seq += 1
+                if self._form.accepts(frame):
+                    size += self._emit(parts, frame)
+        return size
+
+    @property
+    def is_finished(self) -> bool:
+        """The stream has ended and all of it has been taken."""
+        return self.end_reason is not None and (self._waiting_since_ms is not None or not self.is_behind)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whole frames are ready to be written."""
+        return not self.is_paused and self._waiting_since_ms is None and self.seq < self.stream.queue.end
+
+    def _is_too_late(self) -> bool:
+        queue = self.stream.queue
+        if self.seq >= queue.end:
+            return False
+        return queue.frames[-1].dts_ms - queue[self.seq].dts_ms > self.stream.config.queue_length_s * 1000
+
+    def _begin(self, parts: list[bytes | memoryview]) -> int:
+        queue = self.stream.queue
+        waited_ms = self._owner.now_ms() - (self._waiting_since_ms or 0)
+        seq = queue.start_seq(self.stream.config, waited_ms=waited_ms)
+        if seq is None or (seq < self.seq and self._base_ms is not None):
+            return 0
+        self._waiting_since_ms = None
+        self.seq = seq
+        frame = queue[seq]
+        if self._base_ms is None:
+            self._base_ms = frame.dts_ms
+        return sum(self._write(parts, header, frame) for header in queue.headers_at(seq) if self._form.accepts(header))
+
+    def _jump(self) -> None:
+        queue = self.stream.queue
+        target = queue.start_seq(self.stream.config)
+        self.jump_count += 1
+        self.dropped_count += (target if target is not None and target > self.seq else queue.end) - self.seq
+        self.seq = target if target is not None and target > self.seq else queue.end
+        self._waiting_since_ms = self._owner.now_ms()
+
+    def _emit(self, parts: list[bytes | memoryview], frame: Frame) -> int:
+        size = 0
+        if self.is_hop and frame.kind == MEDIA:
+            epoch = frame.epoch
+            if self._expected != (epoch, frame.index) and epoch is not None:
+                mark = Mark(epoch.id, frame.index, max(frame.dts_ms - epoch.shift_ms, 0), epoch.started_wall_ms)
+                size += self._append(parts, DATA, frame.dts_ms - epoch.shift_ms, mark.encode())
+            self._expected = (epoch, frame.index + 1)
+        return size + self._write(parts, frame, frame)
+
+    def _write(self, parts: list[bytes | memoryview], frame: Frame, at: Frame) -> int:
+        if self.is_hop:
+            wire_ms = at.dts_ms - (at.epoch.shift_ms if at.epoch is not None else 0)
+        else:
+            wire_ms = max(at.dts_ms - (self._base_ms or 0), 0) + self._offset_ms
+        return self._append(parts, frame.type_id, wire_ms, self._form.payload_of(frame))
+
+    def _append(self, parts: list[bytes | memoryview], type_id: int, wire_ms: int, payload: bytes) -> int:
+        pieces = self._chunks.pieces(
+            self._chunk_stream_id, type_id, self.message_stream_id, wire_ms & 0xFFFFFFFF, payload
+        )
+        parts.extend(pieces)
+        return sum(map(len, pieces))

@@ -1,0 +1,80 @@
+"""Runs a node until it is told to stop; maps how it went to an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import logging
+import signal
+import sys
+
+from edge.errors import ConfigError
+from edge.net.listener import PortBusyError
+from edge.runtime.loop import new_event_loop
+from edge.runtime.node import Node
+from edge.runtime.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+EXIT_OK = 0
+EXIT_ERROR = 1
+EXIT_PORT_BUSY = 75
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code."""
+    loop = new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        return loop.run_until_complete(_serve(settings, loop))
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
+    stop = asyncio.Event()
+    stops = 0
+
+    def on_stop() -> None:
+        nonlocal stops
+        stops += 1
+        stop.set()
+        if stops > 1:
+            logger.warning("second signal: stopping now")
+            raise SystemExit(EXIT_OK)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        loop.add_signal_handler(number, on_stop)
+    loop.add_signal_handler(signal.SIGHUP, lambda: logger.warning("SIGHUP: reload is not built yet, nothing changed"))
+    faulthandler.register(signal.SIGUSR2, all_threads=True)
+    try:
+        node = Node(settings, loop)
+    except ConfigError as error:
+        logger.error("%s", error.detail)
+        return EXIT_ERROR
+    try:
+        await node.start()
+    except ConfigError as error:
+        logger.error("%s", error.detail)
+        await node.close()
+        return EXIT_PORT_BUSY if isinstance(error, PortBusyError) else EXIT_ERROR
+    announce(node)
+    await stop.wait()
+    logger.info("Server[edge] is going to quit")
+    await node.close()
+    return EXIT_OK
+
+
+def announce(node: Node) -> None:
+    """The start lines, and what a newcomer wants to know."""
+    urls = node.pages.server_urls()
+    host, port, internal = urls["host"], urls["rtmp_port"], urls["internal_port"]
+    is_split = internal != port
+    logger.info("Server[edge] is serving on port=%d%s.", port, f" and internal_port={internal}" if is_split else "")
+    logger.info("Check out http://%s:%d in web browser.", host, internal)
+    logger.info("publish: rtmp://%s:%d/live/livestream", host, port)
+    logger.info("play:    rtmp://%s:%d/live/livestream", host, port)
+    logger.info("look at: http://%s:%d/", host, internal)
+    sys.stderr.flush()

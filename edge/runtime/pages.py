@@ -1,0 +1,173 @@
+"""What the daemon tells its pages: plain data, gathered when asked."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING, Any
+
+from edge.builtin.page import PageContext
+from edge.hub.key import PUBLISH_REALM
+from edge.hub.stream import Stream
+from edge.media.frame import AUDIO, AUDIO_HEADER, VIDEO, VIDEO_HEADER, codec_name
+from edge.media.metadata import number_field
+from edge.net.aio import TaskOwner, now_ms
+from edge.net.rtmp_server import RtmpServerConnection
+
+if TYPE_CHECKING:
+    from edge.runtime.node import Node
+
+_LAG_LIMIT_MS = 1000
+
+
+class PageData:
+    """Reads a node for its pages."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def context(self) -> PageContext:
+        """The callables that pages call."""
+        settings = self._node.settings
+        return PageContext(
+            streams=self.streams,
+            counters=self.counters,
+            health=self.health,
+            readiness=self.readiness,
+            version=settings.version,
+            server_urls=self.server_urls,
+            is_internal_port_set=settings.http.is_internal_port_set,
+            upstreams=self.upstreams,
+            connections=self.connections,
+        )
+
+    def streams(self) -> list[dict[str, Any]]:
+        """One row per stream, by key."""
+        return [self._stream(stream) for _, stream in sorted(self._node.registry.streams.items())]
+
+    def _stream(self, stream: Stream) -> dict[str, Any]:
+        key, stats, now = stream.key, stream.stats, now_ms()
+        video = stream.first_header(VIDEO_HEADER)
+        audio = stream.first_header(AUDIO_HEADER)
+        expected = number_field(dict(stream.metadata), "framerate")
+        return {
+            "key": str(key),
+            "vhost": key.vhost,
+            "app": key.app,
+            "stream": key.stream_name,
+            "is_forwarded": key.realm == PUBLISH_REALM,
+            "state": self._node.state_of(stream),
+            "publisher": stream.publisher.peer if stream.publisher is not None else "",
+            "players": stream.player_count,
+            "viewers": stream.viewer_count,
+            "video_codec": codec_name(VIDEO, video.payload) if video is not None else "",
+            "audio_codec": codec_name(AUDIO, audio.payload) if audio is not None else "",
+            "video_bps": stats.video_bps * 8,
+            "audio_bps": stats.audio_bps * 8,
+            "fps": stats.fps,
+            "gop": stats.gop,
+            "fluency_pct": round(100 * stats.fps / expected, 1) if expected and stats.fps else None,
+            "uptime_s": (now - stream.created_ms) // 1000,
+            "epoch": stream.epoch.id if stream.epoch is not None else "",
+            "next_index": stream.epoch.next_index if stream.epoch is not None else 0,
+            "frames_held": len(stream.queue.frames),
+            "bytes_held": stream.queue.size_bytes,
+            "gap_count": stats.gap_count,
+            "duplicate_count": stats.duplicate_count,
+            "dropped_count": stats.dropped_count,
+            "upstream_gap_ms": stats.upstream_gap_ms,
+            "timestamp_jump_count": stream.timeline.jump_count,
+        }
+
+    def counters(self) -> dict[str, int | float]:
+        """Every counter of the node."""
+        node = self._node
+        context, fanout = node.context, node.context.fanout
+        rows: dict[str, int | float] = dict(sorted(context.counters.items()))
+        rows.update(sorted(node.http.counters.items()))
+        rows["error_internal_count"] = (
+            context.poller.internal_error_count
+            + TaskOwner.failed_count
+            + int(node.http.counters.get("error_internal_count", 0))
+        )
+        rows.update(
+            {
+                "connection_count": node.limits.open_count,
+                "max_connections": node.limits.max_connections,
+                "accept_paused": int(any(listener.accept_paused for listener in node.listeners)),
+                "stream_count": len(node.registry.streams),
+                "publisher_count": len(node.service.publishers),
+                "player_count": sum(stream.player_count for stream in node.registry.streams.values()),
+                "shared_log_player_count": fanout.player_count,
+                "player_jump_count": fanout.jump_count,
+                "player_send_count": fanout.send_count,
+                "flush_interval_ms": fanout.interval_ms,
+                "flush_call_us": round(fanout.call_us, 2),
+                "loop_lag_ms": node.lag.lag_ms,
+                "loop_lag_max_ms": node.lag.max_ms,
+                "task_count": len(node.tasks),
+            }
+        )
+        if node.upstream is not None:
+            rows.update(node.upstream.counters())
+        return rows
+
+    def health(self) -> dict[str, Any]:
+        """Of the process alone."""
+        node = self._node
+        return {
+            "is_ok": node.lag.lag_ms < _LAG_LIMIT_MS,
+            "is_draining": node.is_draining,
+            "loop_lag_ms": node.lag.lag_ms,
+            "uptime_s": (now_ms() - node.started_ms) // 1000,
+            "python": platform.python_version(),
+        }
+
+    def readiness(self) -> tuple[bool, list[str]]:
+        """Whether traffic may come, and else why not."""
+        node = self._node
+        reasons = []
+        if not node.listeners:
+            reasons.append("not listening yet")
+        if node.is_draining:
+            reasons.append("draining")
+        if node.upstream is not None and not node.upstream.has_answer:
+            reasons.append("no first answer of the naming service yet")
+        return not reasons, reasons
+
+    def server_urls(self) -> dict[str, Any]:
+        """Where to publish to and play from."""
+        node = self._node
+        public = next((listener for listener in node.listeners if not listener.is_internal), None)
+        port = public.port if public is not None else node.settings.net.port
+        internal = next((listener.port for listener in node.listeners if listener.is_internal), port)
+        return {
+            "host": node.settings.hostname,
+            "rtmp_port": port,
+            "http_port": port,
+            "internal_port": internal,
+            "role": "edge" if node.service.is_edge else "origin",
+            "proxy_to": node.settings.upstream.proxy_to,
+        }
+
+    def upstreams(self) -> list[dict[str, Any]]:
+        """One row per upstream server."""
+        return self._node.upstream.servers() if self._node.upstream is not None else []
+
+    def connections(self) -> list[dict[str, Any]]:
+        """One row per RTMP connection."""
+        now = now_ms()
+        rows = []
+        for connection in sorted(self._node.context.connections, key=lambda item: item.number):
+            rows.append(
+                {
+                    "id": connection.number,
+                    "peer": connection.peer,
+                    "protocol": "rtmp",
+                    "role": connection.role,
+                    "key": connection.key_text,
+                    "uptime_s": (now - connection.created_ms) // 1000,
+                    "received_bytes": connection.received_bytes,
+                    "sent_bytes": connection.total_sent_bytes(),
+                }
+            )
+        return rows

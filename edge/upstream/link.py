@@ -1,0 +1,259 @@
+"""What pulls and pushes have in common: attempts, time-outs, retries.
+
+One *attempt* picks a server and opens a stream there. It ends in success,
+and then lasts until the stream or the connection ends; or it fails. The retry
+policy says when the next one comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from edge.errors import NoServerError
+from edge.hub.key import StreamKey
+from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
+from edge.rtmp.events import MediaReceived
+from edge.upstream.retry import RetryPolicy
+from naming.node import ServerNode
+
+if TYPE_CHECKING:
+    from edge.upstream.manager import UpstreamManager
+
+logger = logging.getLogger(__name__)
+
+
+class UpstreamLink:
+    """One stream towards an upstream, over as many attempts as it takes.
+
+    Attributes:
+        state: ``connecting``, ``waiting`` (accepted, no data yet), ``live``,
+            ``retrying`` or ``closed``.
+        server: of the attempt in progress or the last one.
+        attempt_count: attempts so far.
+        last_error: why the last one ended.
+    """
+
+    what = "link"
+
+    def __init__(self, manager: UpstreamManager, key: StreamKey, query: str, hops: tuple[str, ...]) -> None:
+        self.manager = manager
+        self.key = key
+        self.query = query
+        self.hops = hops
+        self.state = "retrying"
+        self.server: ServerNode | None = None
+        self.connection: RtmpClientConnection | None = None
+        self.message_stream_id = 0
+        self.attempt_count = 0
+        self.reconnect_count = 0
+        self.last_error = ""
+        self.is_useful = False
+        self.refused_count = 0
+        now = manager.context.now_ms()
+        self.policy = RetryPolicy(manager.config, now_ms=now, jitter=manager.jitter, waits_for_stream=self._waits())
+        self._excluded: set[ServerNode] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._began_ms = now
+        self._attempt = 0
+
+    def _waits(self) -> bool:
+        raise NotImplementedError
+
+    def _open(self, connection: RtmpClientConnection) -> None:
+        raise NotImplementedError
+
+    def _share(self) -> bool:
+        raise NotImplementedError
+
+    def _give_up(self, why: str) -> None:
+        raise NotImplementedError
+
+    # --- attempts ------------------------------------------------------------
+
+    def start(self) -> None:
+        """Make the first attempt."""
+        self._try_now()
+
+    def _try_now(self) -> None:
+        if self.state == "closed":
+            return
+        manager, now = self.manager, self.manager.context.now_ms()
+        self.state = "connecting"
+        self.is_useful = False
+        self.message_stream_id = 0
+        self.connection = None
+        self.attempt_count += 1
+        self._attempt += 1
+        self._began_ms = now
+        self.policy.on_link_created(now)
+        try:
+            server = manager.target.select(self.key.text, self._excluded, now_ms=now)
+        except NoServerError as error:
+            self.server = None
+            self._fail(LinkEnd.LOST, error.detail)
+            return
+        self.server = server
+        if server is None:
+            self._fail(LinkEnd.LOST, "no server")
+            return
+        delay_ms = manager.pace(server, now)
+        if delay_ms > 0:
+            self._set_timer(delay_ms, self._connect)
+        else:
+            self._connect()
+
+    def _connect(self) -> None:
+        server = self.server
+        if server is None or self.state == "closed":
+            return
+        manager = self.manager
+        self._began_ms = manager.context.now_ms()
+        self._set_timer(manager.config.timeout_ms, self._on_open_timeout)
+        tc_url, app = manager.tc_url_of(self.key, server, is_play=self.what == "pull")
+        manager.pool.acquire(
+            self,
+            server,
+            tc_url=tc_url,
+            app=app,
+            is_simplified=manager.config.simplified_rtmp_play and self.what == "pull",
+            share=self._share(),
+        )
+        connection = self.connection
+        if connection is not None and connection.is_connecting and self.state == "connecting":
+            limit_ms = manager.config.effective_connect_timeout_ms
+            attempt = self._attempt
+            manager.context.call_later(limit_ms, lambda: self._on_connect_timeout(attempt, connection))
+
+    def _on_connect_timeout(self, attempt: int, connection: RtmpClientConnection) -> None:
+        if attempt == self._attempt and self.state == "connecting" and connection.is_connecting:
+            connection.close_now("connect timeout")
+
+    def _on_open_timeout(self) -> None:
+        self._fail(LinkEnd.TIMEOUT, f"no answer in {self.manager.config.timeout_ms} ms")
+
+    def _set_timer(self, delay_ms: int, callback: Any) -> None:
+        self._cancel_timer()
+        self._timer = self.manager.context.call_later(max(delay_ms, 0), callback)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- the connection's side -----------------------------------------------
+
+    def on_connected(self, connection: RtmpClientConnection) -> None:
+        """A connection is there, perhaps still being set up; its session queues what is asked."""
+        if self.state != "connecting":
+            return
+        self.connection = connection
+        self._open(connection)
+
+    def on_started(self, connection: RtmpClientConnection, message_stream_id: int, info: dict[str, Any]) -> None:
+        """The upstream accepted the stream."""
+        if self.state != "connecting":
+            return
+        now = self.manager.context.now_ms()
+        self._cancel_timer()
+        self.message_stream_id = message_stream_id
+        if self.server is not None:
+            self.manager.target.report(self.server, True, now - self._began_ms, now)
+            self.manager.succeeded(self.server)
+        self._excluded.clear()
+        self._started(connection, info)
+
+    def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def on_media(self, event: MediaReceived, now_ms: int) -> None:
+        """A message of a pulled stream."""
+
+    def on_commit(self) -> None:
+        """All messages at hand have been delivered."""
+
+    def on_writer_finished(self) -> None:
+        """A push has written all of its ended stream."""
+
+    def on_ended(self, end: LinkEnd, text: str) -> None:
+        """The stream or its connection has ended."""
+        if self.state in ("closed", "retrying"):
+            return
+        self._fail(end, text)
+
+    # --- ends of attempts ----------------------------------------------------
+
+    def _fail(self, end: LinkEnd, text: str) -> None:
+        manager, now = self.manager, self.manager.context.now_ms()
+        was_started = self.message_stream_id != 0
+        self.last_error = text
+        self._cancel_timer()
+        self._leave()
+        self.state = "retrying"
+        server = self.server
+        if server is not None:
+            self._excluded.add(server)
+            if not was_started:
+                is_answer = end in (LinkEnd.REFUSED, LinkEnd.NOT_FOUND)
+                manager.target.report(server, is_answer, now - self._began_ms, now)
+                if not is_answer:
+                    manager.failed(server)
+            if not self.is_useful:
+                manager.target.disable(server, self.key.text, now)
+        if end in (LinkEnd.REFUSED, LinkEnd.NOT_FOUND):
+            self.refused_count += 1
+        is_notice = end in (LinkEnd.NOT_FOUND, LinkEnd.UNPUBLISHED)
+        decision = self.policy.on_link_ended(now, was_useful=self.is_useful, is_notice=is_notice)
+        self.reconnect_count += 1
+        self._log_end(end, text, decision.why, decision.at_ms - now)
+        self._on_attempt_ended(end)
+        if self.state != "retrying":
+            return
+        if decision.give_up or self._is_refused_for_good(end):
+            self._give_up(decision.why if decision.give_up else "upstream_refused")
+            return
+        deadline_ms = self.policy.deadline_ms
+        at_ms = decision.at_ms
+        if end is LinkEnd.UNPUBLISHED and decision.why == "fast":
+            at_ms = now + 20
+        if deadline_ms is not None and deadline_ms < at_ms:
+            self._set_timer(deadline_ms - now, lambda: self._give_up("publisher_gone"))
+        else:
+            self._set_timer(at_ms - now, self._try_now)
+
+    def _is_refused_for_good(self, end: LinkEnd) -> bool:
+        return False
+
+    def _on_attempt_ended(self, end: LinkEnd) -> None:
+        """For what a subclass has to do before the next attempt."""
+
+    def _log_end(self, end: LinkEnd, text: str, why: str, delay_ms: int) -> None:
+        level = logging.WARNING if self.is_useful or self.attempt_count == 1 else logging.INFO
+        endpoint = self.server.endpoint if self.server is not None else "-"
+        self.manager.context.log_limited(
+            level,
+            f"{self.what}_ended",
+            "%s key=%s upstream=%s ended end=%s next=%s in_ms=%d %s",
+            self.what,
+            self.key,
+            endpoint,
+            end.value,
+            why,
+            delay_ms,
+            text,
+        )
+
+    def _leave(self) -> None:
+        connection, self.connection = self.connection, None
+        self.message_stream_id = 0
+        if connection is not None:
+            connection.close_link(self)
+
+    def close(self) -> None:
+        """Nobody needs it any more."""
+        if self.state == "closed":
+            return
+        self.state = "closed"
+        self._cancel_timer()
+        self._leave()

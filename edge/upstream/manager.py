@@ -1,0 +1,231 @@
+"""All pulls and pushes of an edge service."""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+from collections import OrderedDict
+from typing import Any
+
+from edge.hub.key import PUBLISH_REALM, StreamKey, StreamRequest
+from edge.hub.stream import Stream
+from edge.net.aio import wall_ms
+from edge.net.service import RtmpService
+from edge.upstream.config import UpstreamConfig
+from edge.upstream.pool import UpstreamPool
+from edge.upstream.pull import Pull
+from edge.upstream.push import Push
+from edge.upstream.target import Target
+from naming.base import NamingOptions
+from naming.node import ServerNode
+
+logger = logging.getLogger(__name__)
+
+_MAX_MISSING = 10000
+_FIRST_ANSWER_MS = 5000
+
+
+class UpstreamManager:
+    """Starts a pull for the first player of a stream and a push for every publisher, and ends them.
+
+    Attributes:
+        target: the servers of ``-proxy_to``.
+        pool: connections to them.
+        pulls, pushes: by stream key.
+    """
+
+    def __init__(self, service: RtmpService, config: UpstreamConfig, naming: NamingOptions) -> None:
+        self.service = service
+        self.context = service.context
+        self.config = config
+        self.target = Target(config.proxy_to, config.proxy_lb, config, naming=naming)
+        self.pool = UpstreamPool(
+            service.context, service.rtmp, edge_id=service.service_id, timeout_ms=config.timeout_ms
+        )
+        self.pulls: dict[StreamKey, Pull] = {}
+        self.pushes: dict[StreamKey, Push] = {}
+        self.jitter = random.random
+        self.wall_ms = wall_ms
+        self._missing: OrderedDict[StreamKey, tuple[int, str]] = OrderedDict()
+        self._failing: set[ServerNode] = set()
+        self._next_connect_ms: dict[ServerNode, int] = {}
+        self.gave_up_count = 0
+        registry = service.registry
+        service.request_pull = self._request_pull
+        service.why_missing = self._why_missing
+        service.is_waiting = self._is_waiting
+        registry.on_idle = self._on_idle
+        registry.on_published = self._on_published
+        registry.on_ended = self._on_ended
+
+    @property
+    def has_answer(self) -> bool:
+        """The naming service has answered once."""
+        return self.target.has_answer or bool(self.target.why_unusable)
+
+    async def start(self, own_ports: set[int]) -> None:
+        """Follow the servers."""
+        if not await self.target.start(within_ms=_FIRST_ANSWER_MS):
+            logger.warning("no servers of %s yet", self.config.proxy_to)
+
+    def new_id(self) -> str:
+        """Id of an epoch that this node begins (a foreign upstream has none)."""
+        return secrets.token_hex(8)
+
+    # --- names ---------------------------------------------------------------
+
+    def tc_url_of(self, key: StreamKey, server: ServerNode, *, is_play: bool) -> tuple[str, str]:
+        """The tcUrl and app to connect with; a default vhost travels as the server's address."""
+        if is_play and self.config.unified_play_connections:
+            return "rtmp://__defaultVhost__/unified_app", "unified_app"
+        host = server.endpoint if key.vhost == self.service.hub.default_vhost else key.vhost
+        return f"rtmp://{host}/{key.app}", key.app
+
+    def name_of(self, key: StreamKey, query: str, *, is_play: bool) -> str:
+        """The stream name to ask for, with what is left of the client's query."""
+        parts = [query] if query else []
+        if is_play and self.config.unified_play_connections:
+            if key.vhost != self.service.hub.default_vhost:
+                parts.append(f"vhost={key.vhost}")
+            parts.append(f"app={key.app}")
+        return f"{key.stream_name}?{'&'.join(parts)}" if parts else key.stream_name
+
+    # --- pulls ---------------------------------------------------------------
+
+    def _request_pull(self, stream: Stream, request: StreamRequest, hops: tuple[str, ...]) -> None:
+        if stream.pull is None and stream.publisher is None:
+            pull = self.pulls[stream.key] = Pull(self, stream, request.query, hops)
+            logger.info("pull started key=%s", stream.key)
+            pull.start()
+
+    def _why_missing(self, key: StreamKey) -> str | None:
+        entry = self._missing.get(key)
+        if entry is not None:
+            if self.context.now_ms() < entry[0]:
+                return entry[1]
+            del self._missing[key]
+        if key not in self.pulls and len(self.pulls) >= self.config.max_pulls:
+            self.context.counters["error_too_many_pulls_count"] += 1
+            return "too_many_pulls"
+        return None
+
+    def _is_waiting(self, stream: Stream) -> bool:
+        pull = stream.pull
+        return isinstance(pull, Pull) and pull.state != "live"
+
+    def pull_gave_up(self, pull: Pull, why: str) -> None:
+        """Its players are told; the key is refused for a moment."""
+        self.gave_up_count += 1
+        text = f"{why}: {pull.last_error or pull.key}"
+        logger.warning("pull gave up key=%s why=%s last=%s", pull.key, why, pull.last_error)
+        if not pull.was_live:
+            self._missing[pull.key] = (self.context.now_ms() + self.service.hub.missing_cache_ms, text)
+            if len(self._missing) > _MAX_MISSING:
+                self._missing.popitem(last=False)
+        self._end_pull(pull, text)
+
+    def _end_pull(self, pull: Pull, text: str) -> None:
+        self.pulls.pop(pull.key, None)
+        pull.close()
+        self.service.registry.end_stream(pull.stream, text)
+
+    def _on_idle(self, stream: Stream, now_ms: int) -> None:
+        pull = stream.pull
+        if isinstance(pull, Pull) and self.service.hub.keep_pulling_seconds <= 0:
+            logger.info("pull ended key=%s why=no players", pull.key)
+            self._end_pull(pull, "no players")
+
+    def tick(self, now_ms: int) -> None:
+        """Once a second: pulls kept for nobody."""
+        keep_ms = self.service.hub.keep_pulling_seconds * 1000
+        for pull in list(self.pulls.values()):
+            stream = pull.stream
+            if stream.player_count == 0 and now_ms - stream.idle_since_ms >= keep_ms:
+                self._end_pull(pull, "no players")
+        self._next_connect_ms = {server: at for server, at in self._next_connect_ms.items() if at > now_ms}
+
+    # --- pushes --------------------------------------------------------------
+
+    def _on_published(self, stream: Stream) -> None:
+        if stream.key.realm != PUBLISH_REALM or stream.key in self.pushes or stream.publisher is None:
+            return
+        publisher = stream.publisher
+        push = self.pushes[stream.key] = Push(self, stream, publisher.query, publisher.hops)
+        logger.info("push started key=%s", stream.key)
+        push.start()
+
+    def _on_ended(self, stream: Stream) -> None:
+        push = self.pushes.get(stream.key)
+        if push is not None and push.stream is stream:
+            push.finish()
+
+    def push_finished(self, push: Push) -> None:
+        """The publish is over, and told upstream."""
+        if self.pushes.get(push.key) is push:
+            del self.pushes[push.key]
+            logger.info("push ended key=%s", push.key)
+        push.close()
+
+    def push_gave_up(self, push: Push, why: str) -> None:
+        """The publisher is told that the upstream does not want it."""
+        self.gave_up_count += 1
+        logger.warning("push gave up key=%s why=%s last=%s", push.key, why, push.last_error)
+        self.push_finished(push)
+        publisher = push.stream.publisher
+        if publisher is not None and publisher.on_stopped is not None:
+            text = f"{why}: {push.last_error}"
+            publisher.on_stopped("NetStream.Publish.BadName", text, "upstream_refused")
+
+    # --- pacing --------------------------------------------------------------
+
+    def failed(self, server: ServerNode) -> None:
+        """A connect failed: the next ones are spread."""
+        self._failing.add(server)
+
+    def succeeded(self, server: ServerNode) -> None:
+        """The server works; those that wait still come one after the other."""
+        self._failing.discard(server)
+
+    def pace(self, server: ServerNode, now_ms: int) -> int:
+        """Milliseconds to wait before connecting to ``server``: 0 unless it failed lately."""
+        rate = self.config.max_connects_per_s
+        at_ms = self._next_connect_ms.get(server, 0)
+        if rate <= 0 or (server not in self._failing and at_ms <= now_ms):
+            return 0
+        at_ms = max(at_ms, now_ms)
+        self._next_connect_ms[server] = at_ms + 1000 // rate
+        return at_ms - now_ms
+
+    # --- for the pages -------------------------------------------------------
+
+    def state_of(self, stream: Stream) -> str:
+        """State of a stream's pull."""
+        pull = stream.pull
+        return pull.state if isinstance(pull, Pull) else "live"
+
+    def counters(self) -> dict[str, int]:
+        """Counters of pulls, pushes and connections."""
+        return {
+            "pull_count": len(self.pulls),
+            "push_count": len(self.pushes),
+            "upstream_connection_count": self.pool.connection_count,
+            "upstream_connect_count": self.pool.connect_count,
+            "upstream_gave_up_count": self.gave_up_count,
+            "upstream_attempt_count": sum(link.attempt_count for link in (*self.pulls.values(), *self.pushes.values())),
+        }
+
+    def servers(self) -> list[dict[str, Any]]:
+        """One row per server."""
+        snapshot = self.target.snapshot(self.context.now_ms())
+        return [{"target": snapshot["target"], **row} for row in snapshot["servers"]]
+
+    async def close(self) -> None:
+        """End everything; publishes are ended upstream."""
+        for push in list(self.pushes.values()):
+            self.push_finished(push)
+        for pull in list(self.pulls.values()):
+            self.pulls.pop(pull.key, None)
+            pull.close()
+        self.pool.close()
+        await self.target.close()

@@ -1,0 +1,113 @@
+"""Connections to upstreams, shared where the upstream can carry several streams on one.
+
+Whether it can is announced in its answer to ``connect`` and remembered per
+endpoint. Until it is known, further streams to the endpoint wait for the
+first answer; to servers that cannot, each stream has a connection of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from edge.net.context import NetContext
+from edge.net.rtmp_client import Link, LinkEnd, RtmpClientConnection, start_connect
+from edge.rtmp.config import RtmpConfig
+from naming.node import ServerNode
+
+logger = logging.getLogger(__name__)
+
+
+class PoolKey(NamedTuple):
+    """Streams that may share a connection agree in all of this."""
+
+    endpoint: str
+    tc_url: str
+    app: str
+    is_simplified: bool
+
+
+class UpstreamPool:
+    """All outgoing connections of a service."""
+
+    def __init__(self, context: NetContext, rtmp: RtmpConfig, *, edge_id: str, timeout_ms: int) -> None:
+        self._context = context
+        self._rtmp = rtmp
+        self._edge_id = edge_id
+        self._timeout_ms = timeout_ms
+        self._shared: dict[PoolKey, RtmpClientConnection] = {}
+        self._can_share: dict[str, bool] = {}
+        self._open: set[RtmpClientConnection] = set()
+        self.connect_count = 0
+
+    @property
+    def connection_count(self) -> int:
+        """Connections open now."""
+        return sum(1 for connection in self._open if connection.state == "open")
+
+    def acquire(
+        self, link: Link, server: ServerNode, *, tc_url: str, app: str, is_simplified: bool, share: bool
+    ) -> None:
+        """Find or make a connection for ``link``; it is told by ``on_connected`` or ``on_ended``."""
+        key = PoolKey(server.endpoint, tc_url, app, is_simplified)
+        if not share or self._can_share.get(server.endpoint) is False:
+            self._connect(link, server, key, is_shared=False)
+            return
+        connection = self._shared.get(key)
+        if connection is None or connection.state != "open":
+            self._connect(link, server, key, is_shared=True)
+        elif connection.is_multiplexing or is_simplified or self._can_share.get(server.endpoint):
+            link.on_connected(connection)
+        else:
+            connection.waiting.append(link)
+
+    def _connect(self, link: Link, server: ServerNode, key: PoolKey, *, is_shared: bool) -> None:
+        self.connect_count += 1
+        try:
+            connection = start_connect(
+                self._context,
+                server.host,
+                server.port,
+                endpoint=server.endpoint,
+                app=key.app,
+                tc_url=key.tc_url,
+                rtmp=self._rtmp,
+                edge_id=self._edge_id,
+                timeout_ms=self._timeout_ms,
+                is_simplified=key.is_simplified,
+            )
+        except OSError as error:
+            link.on_ended(LinkEnd.LOST, f"connect: {error.strerror}")
+            return
+        self._open = {other for other in self._open if other.state == "open"}
+        self._open.add(connection)
+        if is_shared:
+            self._shared[key] = connection
+        connection.on_settled = lambda settled, is_connected: self._settled(settled, is_connected, server, key)
+        link.on_connected(connection)
+
+    def _settled(self, connection: RtmpClientConnection, is_connected: bool, server: ServerNode, key: PoolKey) -> None:
+        if not is_connected:
+            if self._shared.get(key) is connection:
+                del self._shared[key]
+            return
+        can_share = bool(connection.is_multiplexing)
+        if self._can_share.get(server.endpoint) != can_share:
+            self._can_share[server.endpoint] = can_share
+            if not can_share:
+                logger.info("upstream %s carries one stream per connection", server.endpoint)
+        waiting, connection.waiting = connection.waiting, []
+        if not can_share and self._shared.get(key) is connection:
+            del self._shared[key]
+        for link in waiting:
+            if can_share:
+                link.on_connected(connection)
+            else:
+                self._connect(link, server, key, is_shared=False)
+
+    def close(self) -> None:
+        """Close everything; links are told."""
+        for connection in list(self._open):
+            connection.close_now("shutdown")
+        self._open.clear()
+        self._shared.clear()

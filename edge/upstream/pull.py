@@ -1,0 +1,201 @@
+"""A pull: this node plays a stream from an upstream for its own players.
+
+Silence is judged by the peer, not by the media: an upstream that answers
+pings is kept although its stream is silent, so that a whole tree can wait for
+its publisher (see decisions on silence, and ``docs/architecture.md``).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from edge.hub.hop import HopReceiver
+from edge.hub.publisher import Publisher
+from edge.hub.stream import Stream
+from edge.media.frame import AUDIO, DATA, MEDIA, VIDEO, Epoch, classify_audio, classify_video
+from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
+from edge.rtmp.events import MediaReceived, ResumePoint
+from edge.upstream.align import Alignment, RunAligner
+from edge.upstream.link import UpstreamLink
+
+if TYPE_CHECKING:
+    from edge.upstream.manager import UpstreamManager
+
+logger = logging.getLogger(__name__)
+
+
+class Pull(UpstreamLink):
+    """Feeds one stream from upstream; lives while somebody plays it."""
+
+    what = "pull"
+
+    def __init__(self, manager: UpstreamManager, stream: Stream, query: str, hops: tuple[str, ...]) -> None:
+        super().__init__(manager, stream.key, query, hops)
+        self.stream = stream
+        self.publisher = Publisher(stream, "", manager.context.now_ms())
+        self.was_live = False
+        self._hop: HopReceiver | None = None
+        self._aligner: RunAligner | None = None
+        self._is_aligning = False
+        self._last_data_ms = 0
+        self._pinged_ms = 0
+        self._switched_ms = 0
+        self._lost_ms = 0
+        stream.pull = self
+        stream.publisher = self.publisher
+
+    def _waits(self) -> bool:
+        return self.manager.config.pull_wait_for_stream
+
+    def _share(self) -> bool:
+        return self.manager.config.share_play_connection
+
+    def _open(self, connection: RtmpClientConnection) -> None:
+        epoch = self.stream.epoch
+        resume = None
+        if self._aligner is None and epoch is not None:
+            resume = ResumePoint(epoch.id, epoch.next_index)
+        name = self.manager.name_of(self.key, self.query, is_play=True)
+        connection.open_play(self, name, hops=(*self.hops, self.manager.service.service_id), resume=resume)
+
+    def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:
+        self.state = "waiting"
+        self.publisher.peer = connection.endpoint
+        self._last_data_ms = self.manager.context.now_ms()
+        self._pinged_ms = 0
+        if connection.edge_id:
+            self._hop = HopReceiver(self.publisher)
+        else:
+            self._hop = None
+            if self._aligner is None:
+                self._aligner = RunAligner()
+            self._aligner.begin()
+            self._is_aligning = self._aligner.has_tail
+        self._set_timer(self.manager.config.first_data_timeout_ms, self._on_silence)
+
+    # --- data ----------------------------------------------------------------
+
+    def on_media(self, event: MediaReceived, now_ms: int) -> None:
+        """A message of the stream."""
+        self._last_data_ms = now_ms
+        if self.state == "waiting":
+            self.state = "live"
+            self._set_timer(self.manager.config.upstream_stall_timeout_ms, self._on_silence)
+        if not self.is_useful:
+            self.is_useful = True
+            self.was_live = True
+            self.policy.on_link_useful()
+            if self._lost_ms:
+                self.stream.stats.upstream_gap_ms += now_ms - self._lost_ms
+                self._lost_ms = 0
+        if self._hop is not None:
+            self._hop.push(event.type_id, event.wire_timestamp, event.payload, now_ms)
+        elif self.publisher.is_active:
+            self._push_foreign(event, now_ms)
+
+    def on_commit(self) -> None:
+        """Show players what has come."""
+        self.publisher.commit()
+
+    def _push_foreign(self, event: MediaReceived, now_ms: int) -> None:
+        stream, aligner = self.stream, self._aligner
+        if aligner is None:
+            return
+        if stream.epoch is None:
+            self._new_epoch(now_ms)
+        if event.type_id == DATA or not _is_media(event.type_id, event.payload):
+            stream.push(event.type_id, event.wire_timestamp, event.payload, now_ms)
+            return
+        if not self._is_aligning:
+            self._relay(event.type_id, event.wire_timestamp, event.payload, now_ms)
+            return
+        result, rest = aligner.add(event.type_id, event.wire_timestamp, event.payload)
+        if result is Alignment.PENDING:
+            return
+        self._is_aligning = False
+        if result is Alignment.MATCHED:
+            stream.timeline.restart(aligner.shift_ms)
+        else:
+            stream.stats.gap_count += 1
+            self._new_epoch(now_ms)
+        for arrived in rest:
+            self._relay(arrived.type_id, arrived.wire_timestamp, arrived.payload, now_ms)
+
+    def _relay(self, type_id: int, wire_timestamp: int, payload: bytes, now_ms: int) -> None:
+        stream = self.stream
+        before = stream.queue.end
+        stream.push(type_id, wire_timestamp, payload, now_ms)
+        newest = stream.queue.newest()
+        if self._aligner is not None and stream.queue.end != before and newest is not None:
+            self._aligner.remember(type_id, payload, newest.dts_ms)
+
+    def _new_epoch(self, now_ms: int) -> None:
+        manager = self.manager
+        self.stream.begin_publish(self.publisher, Epoch(manager.new_id(), 0, 0, manager.wall_ms()), now_ms)
+
+    # --- silence -------------------------------------------------------------
+
+    def _on_silence(self) -> None:
+        manager, config = self.manager, self.manager.config
+        now = manager.context.now_ms()
+        connection, server = self.connection, self.server
+        limit_ms = config.upstream_stall_timeout_ms if self.state == "live" else config.first_data_timeout_ms
+        if connection is None or server is None or not limit_ms:
+            return
+        silent_ms = now - self._last_data_ms
+        if silent_ms < limit_ms:
+            self._set_timer(limit_ms - silent_ms, self._on_silence)
+            return
+        if self._pinged_ms == 0:
+            self._pinged_ms = now
+            connection.ping()
+            self._set_timer(config.timeout_ms, self._on_silence)
+            return
+        pinged_ms, self._pinged_ms = self._pinged_ms, 0
+        has_alternative = manager.target.has_alternative(server, self.key.text, now_ms=now)
+        if connection.last_pong_ms >= pinged_ms:
+            may_switch = now - self._switched_ms >= config.disable_server_duration * 1000
+            if has_alternative and may_switch and self.state == "waiting":
+                self._switched_ms = now
+                self._fail(LinkEnd.TIMEOUT, "no data, trying another server")
+            else:
+                self._set_timer(limit_ms, self._on_silence)
+        elif connection.has_ponged or connection.edge_id or has_alternative:
+            self._fail(LinkEnd.TIMEOUT, f"silent for {silent_ms} ms and answers no ping")
+            if connection.state == "open" and connection.link_count:
+                connection.close_now("answers no ping")
+        else:
+            wait_ms = max(config.upstream_stall_timeout_ms, 5 * config.retry_interval_ms)
+            if silent_ms >= wait_ms:
+                self._fail(LinkEnd.TIMEOUT, "asking again")
+            else:
+                self._set_timer(wait_ms - silent_ms, self._on_silence)
+
+    # --- the end -------------------------------------------------------------
+
+    def _on_attempt_ended(self, end: LinkEnd) -> None:
+        self.publisher.peer = ""
+        if self.was_live and not self._lost_ms:
+            self._lost_ms = self.manager.context.now_ms()
+        if end is LinkEnd.UNPUBLISHED or (end is LinkEnd.NOT_FOUND and self.was_live):
+            self.stream.announce_unpublished(f"publisher on key={self.key} is gone")
+
+    def _give_up(self, why: str) -> None:
+        self.manager.pull_gave_up(self, why)
+
+    def close(self) -> None:
+        """Stop pulling."""
+        super().close()
+        if self.stream.pull is self:
+            self.stream.pull = None
+        if self.stream.publisher is self.publisher:
+            self.stream.publisher = None
+
+
+def _is_media(type_id: int, payload: bytes) -> bool:
+    if not payload:
+        return False
+    if type_id == VIDEO:
+        return classify_video(payload)[0] == MEDIA
+    return type_id == AUDIO and classify_audio(payload) == MEDIA

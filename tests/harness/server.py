@@ -98,18 +98,16 @@ class EdgeServer:
 
     def streams(self) -> list[dict[str, Any]]:
         """The live streams as the server describes them."""
-        found = json.loads(self.http("/api/streams"))
-        return list(found["streams"] if isinstance(found, dict) else found)
+        return list(json.loads(self.http("/api/streams"))["streams"])
 
     def counters(self) -> dict[str, float]:
-        """All numbers of the status page by name."""
+        """The counters of the status page by name."""
         found = json.loads(self.http("/status?format=json"))
-        inner = found.get("counters", found)
-        return {name: value for name, value in inner.items() if isinstance(value, int | float)}
+        return {name: value for name, value in found["counters"].items() if isinstance(value, int | float)}
 
     def has_stream(self, name: str) -> bool:
         """Whether a stream of this name is known, published here or pulled."""
-        return any(name in json.dumps(stream) for stream in self.streams())
+        return any(row["stream"] == name for row in self.streams())
 
     def _proc_status(self, field: str) -> int:
         text = Path(f"/proc/{self.pid}/status").read_text()
@@ -183,7 +181,11 @@ class EdgeServer:
             assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", line), f"control byte in the log: {line[:200]!r}"
 
     def __enter__(self) -> EdgeServer:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self._log.close()
+            raise
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:

@@ -11,7 +11,6 @@ from edge.hub.stream import Stream
 from edge.media.frame import AUDIO, AUDIO_HEADER, VIDEO, VIDEO_HEADER, codec_name
 from edge.media.metadata import number_field
 from edge.net.aio import TaskOwner, now_ms
-from edge.net.rtmp_server import RtmpServerConnection
 
 if TYPE_CHECKING:
     from edge.runtime.node import Node

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_KEEP_UNUSED_MS = 1500
+
 
 class LinkEnd(Enum):
     """Why a link ended."""
@@ -175,7 +177,7 @@ class RtmpClientConnection(RawConnection):
         self.send_session()
 
     def close_link(self, link: Link) -> None:
-        """Give a stream up; an unused connection closes at once."""
+        """Give a stream up."""
         if link in self.waiting:
             self.waiting.remove(link)
         for request_id, other in list(self._links.items()):
@@ -185,7 +187,19 @@ class RtmpClientConnection(RawConnection):
         if self.state != "open":
             return
         self.send_session()
-        if not self.link_count:
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        """An unused connection closes at once; one that others may share, after a moment."""
+        if self.link_count or self.state != "open":
+            return
+        if self.is_multiplexing:
+            self.context.call_later(_KEEP_UNUSED_MS, self._close_unused)
+        else:
+            self.close_gracefully("unused")
+
+    def _close_unused(self) -> None:
+        if not self.link_count and self.state == "open":
             self.close_gracefully("unused")
 
     def _forget(self, request_id: int) -> Link | None:
@@ -286,8 +300,7 @@ class RtmpClientConnection(RawConnection):
         if link is not None:
             link.on_commit()
             link.on_ended(end, text)
-        if self.state == "open" and not self.link_count:
-            self.close_gracefully("unused")
+        self._close_if_unused()
 
     def _settle(self, is_connected: bool) -> None:
         callback, self.on_settled = self.on_settled, None

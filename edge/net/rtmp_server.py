@@ -319,14 +319,13 @@ class RtmpServerConnection(RawConnection):
             return
         if old is not None:
             self._end_play(event.message_stream_id)
-        found = service.stream_for_play(request, event.hops, self.last_read_ms)
+        is_hop = bool(session.peer_edge_id)
+        found = service.stream_for_play(request, event.hops, self.last_read_ms, is_hop=is_hop)
         if isinstance(found, str):
             session.accept_play(event.request_id)
             session.end_stream(event.message_stream_id, _NOT_FOUND, found)
             return self._refuse("not_found")
-        is_hop = bool(session.peer_edge_id)
-        waiting = is_hop and service.is_waiting(found)
-        session.accept_play(event.request_id, {"waiting": True} if waiting else None)
+        session.accept_play(event.request_id, service.waiting_info(found) if is_hop else None)
         play = Play(event.message_stream_id, request, found, is_hop=is_hop, resume=event.resume)
         self.plays[event.message_stream_id] = play
         service.registry.add_player(found, is_internal=play.is_internal)

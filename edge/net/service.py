@@ -75,16 +75,30 @@ class RtmpService:
             max_name_bytes=self.hub.max_name_bytes,
         )
 
+    def waiting_info(self, stream: Stream) -> dict[str, object] | None:
+        """What a node of ours is told of a stream that has no data yet; ``missing``: nor a publisher."""
+        if not self.is_edge and stream.publisher is None and not stream.grace_until_ms:
+            return {"waiting": True, "missing": True}
+        return {"waiting": True} if self.is_waiting(stream) else None
+
     def publish_key(self, key: StreamKey) -> StreamKey:
         """Where a publish is stored: apart from the live stream on an edge."""
         return key._replace(realm=PUBLISH_REALM if self.is_edge else LIVE_REALM)
 
-    def stream_for_play(self, request: StreamRequest, hops: tuple[str, ...], now_ms: int) -> Stream | str:
-        """The stream to play, or why there is none."""
+    def stream_for_play(
+        self, request: StreamRequest, hops: tuple[str, ...], now_ms: int, *, is_hop: bool = False
+    ) -> Stream | str:
+        """The stream to play, or why there is none.
+
+        A node of ours may wait on an origin for a publisher that has not come
+        (it is told so): a whole tree then waits without asking again and again.
+        """
         key = request.key
         stream = self.registry.find(key)
         if stream is not None and (stream.publisher or stream.grace_until_ms or stream.pull is not None):
             return stream
+        if not self.is_edge and is_hop:
+            return self.registry.find_or_create(key, now_ms)
         if not self.is_edge:
             return f"Fail to find key={key}"
         if key.stream_name.endswith(_PUBLISH_SUFFIX):

@@ -135,6 +135,9 @@ class UpstreamLink:
 
     def _set_timer(self, delay_ms: int, callback: Any) -> None:
         self._cancel_timer()
+        deadline_ms = self.policy.deadline_ms
+        if deadline_ms is not None:
+            delay_ms = min(delay_ms, deadline_ms - self.manager.context.now_ms())
         self._timer = self.manager.context.call_later(max(delay_ms, 0), callback)
 
     def _cancel_timer(self) -> None:
@@ -215,8 +218,6 @@ class UpstreamLink:
             return
         deadline_ms = self.policy.deadline_ms
         at_ms = decision.at_ms
-        if end is LinkEnd.UNPUBLISHED and decision.why == "fast":
-            at_ms = now + 20
         if deadline_ms is not None and deadline_ms < at_ms:
             self._set_timer(deadline_ms - now, lambda: self._give_up("publisher_gone"))
         else:

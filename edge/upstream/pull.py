@@ -42,6 +42,7 @@ class Pull(UpstreamLink):
         self._pinged_ms = 0
         self._switched_ms = 0
         self._lost_ms = 0
+        self._is_announced = False
         stream.pull = self
         stream.publisher = self.publisher
 
@@ -60,6 +61,9 @@ class Pull(UpstreamLink):
         connection.open_play(self, name, hops=(*self.hops, self.manager.service.service_id), resume=resume)
 
     def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:
+        if info.get("missing") is True and self._minds_missing(connection):
+            self._fail(LinkEnd.NOT_FOUND, "the upstream has no publisher of it")
+            return
         self.state = "waiting"
         self.publisher.peer = connection.endpoint
         self._last_data_ms = self.manager.context.now_ms()
@@ -74,6 +78,15 @@ class Pull(UpstreamLink):
             self._is_aligning = self._aligner.has_tail
         self._set_timer(self.manager.config.first_data_timeout_ms, self._on_silence)
 
+    def _minds_missing(self, connection: RtmpClientConnection) -> bool:
+        """Whether to ask elsewhere, or give up, rather than wait on an origin for its publisher."""
+        if not self.manager.config.pull_wait_for_stream and not self.was_live:
+            return True
+        if self.was_live and self.policy.deadline_ms is None:
+            return True
+        server, now = self.server, self.manager.context.now_ms()
+        return server is not None and self.manager.target.has_alternative(server, self.key.text, now_ms=now)
+
     # --- data ----------------------------------------------------------------
 
     def on_media(self, event: MediaReceived, now_ms: int) -> None:
@@ -85,6 +98,7 @@ class Pull(UpstreamLink):
         if not self.is_useful:
             self.is_useful = True
             self.was_live = True
+            self._is_announced = False
             self.policy.on_link_useful()
             if self._lost_ms:
                 self.stream.stats.upstream_gap_ms += now_ms - self._lost_ms
@@ -143,6 +157,10 @@ class Pull(UpstreamLink):
         limit_ms = config.upstream_stall_timeout_ms if self.state == "live" else config.first_data_timeout_ms
         if connection is None or server is None or not limit_ms:
             return
+        deadline_ms = self.policy.deadline_ms
+        if deadline_ms is not None and now >= deadline_ms and self.state == "waiting":
+            self._give_up("publisher_gone")
+            return
         silent_ms = now - self._last_data_ms
         if silent_ms < limit_ms:
             self._set_timer(limit_ms - silent_ms, self._on_silence)
@@ -178,7 +196,8 @@ class Pull(UpstreamLink):
         self.publisher.peer = ""
         if self.was_live and not self._lost_ms:
             self._lost_ms = self.manager.context.now_ms()
-        if end is LinkEnd.UNPUBLISHED or (end is LinkEnd.NOT_FOUND and self.was_live):
+        if end in (LinkEnd.UNPUBLISHED, LinkEnd.NOT_FOUND) and self.was_live and not self._is_announced:
+            self._is_announced = True
             self.stream.announce_unpublished(f"publisher on key={self.key} is gone")
 
     def _give_up(self, why: str) -> None:

@@ -35,12 +35,14 @@ class EdgeServer:
         self.internal_port = free_port() if has_internal_port else -1
         self._log: IO[bytes] = tempfile.NamedTemporaryFile(prefix="edge-test-", suffix=".log")  # noqa: SIM115
         self._process: subprocess.Popen[bytes] | None = None
+        self._was_asked_to_leave = self._was_killed = False
 
     def start(self, within_s: float = 3.0) -> None:
         """Start the program and wait for the line that says it serves."""
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         internal = (f"-internal_port={self.internal_port}",) if self.internal_port >= 0 else ()
         written = len(self.log)
+        self._was_asked_to_leave = self._was_killed = False
         self._process = subprocess.Popen(
             [sys.executable, "-m", "edge", f"-port={self.port}", *internal, *self.flags],
             cwd=ROOT,
@@ -138,6 +140,7 @@ class EdgeServer:
     def kill(self) -> None:
         """SIGKILL; the port is free when this returns."""
         if self._process is not None:
+            self._was_killed = True
             self._process.kill()
             self._process.wait()
         LIVE.discard(self)
@@ -153,22 +156,23 @@ class EdgeServer:
         assert not self.is_running, "still running"
         self.start(within_s)
 
+    def ask_to_leave(self) -> None:
+        """SIGTERM, once: a second one would mean *now*."""
+        if self.is_running and not self._was_asked_to_leave:
+            self._was_asked_to_leave = True
+            self.resume()
+            self.process.terminate()
+
     def stop(self, within_s: float = 5.0) -> int:
-        """SIGTERM; return the exit code, fail when it does not leave in time."""
-        process = self.process
-        if process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-            try:
-                process.wait(deadline(within_s))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                raise AssertionError(f"still there {within_s} s after SIGTERM:\n{self.log[-2000:]}") from None
-            finally:
-                LIVE.discard(self)
-        LIVE.discard(self)
-        return process.returncode
+        """Ask it to leave; return the exit code, fail when it does not leave in time."""
+        self.ask_to_leave()
+        try:
+            return self.process.wait(deadline(within_s))
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"still there {within_s} s after SIGTERM:\n{self.log[-2000:]}") from None
+        finally:
+            LIVE.discard(self)
 
     def assert_clean_log(self) -> None:
         """W5: no traceback, no forgotten task, no endless line, no control byte."""
@@ -190,12 +194,11 @@ class EdgeServer:
 
     def __exit__(self, kind: object, *_: object) -> None:
         try:
-            was_running = self.is_running
-            code = self.stop() if was_running else None
+            code = 0 if self._was_killed else self.stop()
             if kind is None:
-                assert code in (0, None), f"exit code {code} on SIGTERM:\n{self.log[-2000:]}"
+                assert code == 0, f"exit code {code} on SIGTERM:\n{self.log[-2000:]}"
                 self.assert_clean_log()
-            elif self.log:
+            else:
                 print(f"--- log of the server on port {self.port} {' '.join(self.flags)}\n{self.log[-6000:]}")
         finally:
             self._log.close()
@@ -242,18 +245,11 @@ class Chain:
     def _leave(self, kind: object) -> None:
         """Ask all to leave at once, then judge each."""
         for node in self.nodes:
-            if node.is_running:
-                node.resume()
-                node.process.terminate()
+            node.ask_to_leave()
         faults = []
-        for node in reversed(self.nodes):
+        for node in self.nodes:
             try:
-                if node.is_running or kind is not None:
-                    node.__exit__(kind)
-                else:
-                    code = node.process.returncode
-                    assert code in (0, -signal.SIGKILL), f"exit code {code}:\n{node.log[-2000:]}"
-                    node.__exit__(kind)
+                node.__exit__(kind)
             except AssertionError as error:
                 faults.append(str(error))
         assert not faults, "\n".join(faults)

@@ -22,6 +22,7 @@ from tests.harness.server import EdgeServer
 pytestmark = pytest.mark.interop
 
 _CLIP = "bbb-720p-5s.mp4"
+_CLIP_OF_MANY_GROUPS = "bbb-360p-10s.flv"
 _RETURN_MS = 1000
 
 
@@ -58,7 +59,7 @@ async def test_R3_nginx_pulls_from_origin(clips: Callable[[str], Path]) -> None:
     """nginx asks when its player comes, so the publisher has to be there before."""
     clip = clips(_CLIP)
     with EdgeServer() as origin:
-        async with NginxRtmp(f"pull rtmp://{origin.address}/live", "idle_streams off") as nginx:
+        async with NginxRtmp(f"pull rtmp://{origin.address}/live") as nginx:
             with ffmpeg_publish(clip, origin.rtmp_url("live", "clip")) as publisher:
                 await wait_for_stream(origin)
                 with ffmpeg_play(nginx.rtmp_url("clip")) as player:
@@ -68,12 +69,13 @@ async def test_R3_nginx_pulls_from_origin(clips: Callable[[str], Path]) -> None:
 
 
 async def test_R3_nginx_pushes_to_origin(clips: Callable[[str], Path]) -> None:
-    clip = clips(_CLIP)
+    """nginx begins to push at a keyframe and keeps none, so the clip needs several."""
+    clip = clips(_CLIP_OF_MANY_GROUPS)
     with EdgeServer() as origin:
         async with NginxRtmp(f"push rtmp://{origin.address}/live") as nginx:
             with ffmpeg_publish(clip, nginx.rtmp_url("clip")) as publisher:
                 await wait_for_stream(origin)
                 with ffmpeg_play(origin.rtmp_url("live", "clip")) as player:
-                    await publisher.wait_ok(9)
+                    await publisher.wait_ok(14)
                     got = parse_framemd5(await player.wait_ok(4))
     assert_suffix(got, ffprobe_packets(clip))

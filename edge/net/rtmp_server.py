@@ -463,6 +463,15 @@ class RtmpServerConnection(RawConnection):
 
     # --- the end -------------------------------------------------------------
 
+    def on_lost(self, error: OSError | None) -> None:
+        """The client closed, or the connection broke; within the handshake that is worth a count."""
+        if self.state == "open" and error is None:
+            self._session.receive_eof()
+            ended = self._session.events[-1:]
+            if ended and isinstance(ended[0], SessionEnded) and ended[0].error is not None:
+                self.context.report(ended[0].error, str(self))
+        super().on_lost(error)
+
     def on_closed(self, why: str) -> None:
         """Give back what the connection held."""
         for message_stream_id in list(self.feeds or ()):

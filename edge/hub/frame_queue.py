@@ -12,10 +12,23 @@ from __future__ import annotations
 from collections import deque
 
 from edge.hub.config import HubConfig
-from edge.media.frame import MEDIA, METADATA, TRACK_BIT, VIDEO, VIDEO_HEADER, Frame, header_slot
+from edge.media.frame import (
+    ALL_TRACKS,
+    AUDIO,
+    DATA,
+    MEDIA,
+    METADATA,
+    TRACK_BIT,
+    VIDEO,
+    VIDEO_HEADER,
+    Frame,
+    header_slot,
+)
 
 #: Frames are taken out in lots, so that the list is not shifted for each one.
 _EVICT_LOT = 32
+
+_AUDIO_BIT, _VIDEO_BIT, _DATA_BIT = TRACK_BIT[AUDIO], TRACK_BIT[VIDEO], TRACK_BIT[DATA]
 
 _HEADER_ORDER = {METADATA: 0, VIDEO_HEADER: 1}
 
@@ -191,10 +204,14 @@ class FrameQueue:
             seq -= 1
         return seq
 
-    def tracks_from(self, seq: int) -> int:
-        """Bits (``TRACK_BIT``) of the tracks with a frame at or after ``seq``."""
+    def tracks_from(self, seq: int, among: int = ALL_TRACKS) -> int:
+        """Bits (``TRACK_BIT``) of the tracks in ``among`` that have a frame at or after ``seq``."""
         bits = 0
-        for type_id, last in self.last_seq.items():
-            if last >= seq:
-                bits |= TRACK_BIT[type_id]
+        last_seq = self.last_seq
+        if among & _AUDIO_BIT and last_seq.get(AUDIO, -1) >= seq:
+            bits |= _AUDIO_BIT
+        if among & _VIDEO_BIT and last_seq.get(VIDEO, -1) >= seq:
+            bits |= _VIDEO_BIT
+        if among & _DATA_BIT and last_seq.get(DATA, -1) >= seq:
+            bits |= _DATA_BIT
         return bits

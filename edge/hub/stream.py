@@ -34,6 +34,10 @@ from edge.media.metadata import decode_metadata, encode_metadata, relayed_metada
 from edge.media.timeline import Timeline
 
 
+#: Frames between two looks at what may go.
+_EVICT_EVERY = 16
+
+
 class Reader(Protocol):
     """A transport's end of a stream."""
 
@@ -68,6 +72,7 @@ class Stream:
     """
 
     __slots__ = (
+        "_evict_at",
         "_keyframe_wanted_since",
         "_metadata_name",
         "_metadata_sent_ms",
@@ -116,6 +121,7 @@ class Stream:
         self._metadata_sent_ms = -(10**9)
         self._pending: dict[bytes, Frame] = {}
         self._stale: set[bytes] = set()
+        self._evict_at = 0
         self._keyframe_wanted_since: int | None = None
 
     # --- who feeds it --------------------------------------------------------
@@ -201,6 +207,9 @@ class Stream:
         for reader in self.readers:
             reader.on_frames()
         queue = self.queue
+        if queue.end < self._evict_at:
+            return
+        self._evict_at = queue.end + _EVICT_EVERY
         count = queue.evictable(self.config)
         if count:
             for reader in self.readers:

@@ -14,6 +14,7 @@ VIDEO = 9
 DATA = 18
 
 TRACK_BIT = {AUDIO: 1, VIDEO: 2, DATA: 4}
+ALL_TRACKS = 7
 
 #: What a frame is for, in the order in which a new player gets the headers.
 MEDIA = 0

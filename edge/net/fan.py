@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge.hub.log import StreamLog
 from edge.hub.stream import Stream
-from edge.media.frame import TRACK_BIT, Frame
+from edge.media.frame import ALL_TRACKS, TRACK_BIT, Frame
 from edge.net.player import Player
 from edge.net.rtmp_form import RtmpForm
 
@@ -38,7 +38,7 @@ class Slot:
         self.seq = seq
         self.members: list[Player] = []
         self.roaming: set[Player] = set()
-        self.primed = 7
+        self.primed = ALL_TRACKS
         self.is_scheduled = False
         self.due_tick = 0
 
@@ -119,7 +119,7 @@ class LogFan:
         player.tail = prologue or None
         slot.roaming.add(player)
         if not self.form.needs_priming:
-            player.primed = 7
+            player.primed = ALL_TRACKS
         player.waiting_since_ms = now_ms
         self.is_waiting_for_keyframe.add(player)
         if player.tail:
@@ -185,9 +185,8 @@ class LogFan:
         start, end = slot.offset, log.end
         calls = len(slot.members)
         if start != end and calls:
-            new_tracks = self.stream.queue.tracks_from(slot.seq) & self.form.track_mask
-            if new_tracks & ~slot.primed:
-                self._demote_unprimed(slot, new_tracks)
+            if slot.primed != ALL_TRACKS:
+                self._demote_unprimed(slot)
             self._send_all(slot, log.read(start, end), start)
         slot.offset = end
         slot.seq = self.stream.queue.end
@@ -219,8 +218,12 @@ class LogFan:
         for player, reason in failed:
             player.owner.send_failed(reason)
 
-    def _demote_unprimed(self, slot: Slot, tracks: int) -> None:
-        primed = 7
+    def _demote_unprimed(self, slot: Slot) -> None:
+        """Members that have not begun a track which is about to be sent must get its first message privately."""
+        tracks = self.stream.queue.tracks_from(slot.seq, ~slot.primed & self.form.track_mask)
+        if not tracks:
+            return
+        primed = ALL_TRACKS
         for player in list(slot.members):
             if tracks & ~player.primed:
                 slot.take_out(player)
@@ -278,18 +281,14 @@ class LogFan:
             return
         if self.end_reason is not None and (player.offset >= self.log.end or player.waiting_since_ms is not None):
             player.owner.play_finished(player, self.end_reason)
-        elif player.waiting_since_ms is None and player.offset == slot.offset and self._is_primed(player):
+        elif player.waiting_since_ms is None and player.offset == slot.offset:
             slot.add(player)
-
-    def _is_primed(self, player: Player) -> bool:
-        missing = self.log.tracks & ~player.primed
-        return not missing or not (missing & self.stream.queue.tracks_from(self.stream.queue.base))
 
     def _make_private(self, player: Player, limit: int) -> bool:
         """Build the tail for messages of tracks that this player has not begun; False when none are ahead."""
         log, queue = self.log, self.stream.queue
         seq = log.seq_at(player.offset)
-        missing = queue.tracks_from(seq) & self.form.track_mask & ~player.primed
+        missing = queue.tracks_from(seq, self.form.track_mask & ~player.primed)
         if not missing or log.offset_of(seq) != player.offset:
             if not missing:
                 return False
@@ -306,7 +305,7 @@ class LogFan:
                 parts.append(self._private(player, frame, frame.dts_ms))
                 if frame.dts_ms >= (player.base_ms or 0):
                     player.primed |= bit
-                    missing = queue.tracks_from(seq + 1) & self.form.track_mask & ~player.primed
+                    missing = queue.tracks_from(seq + 1, self.form.track_mask & ~player.primed)
             else:
                 parts.extend(log.pieces_of(seq))
             size += len(frame.payload)

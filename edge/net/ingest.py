@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 #: From this many publishers on their sockets are read on the tick.
 MANY = 24
+#: The tick grows with the number of publishers, so that reads per second stay bounded.
+_MAX_TICK_MS = 100
+_READS_PER_S = 3500
 _TURN_BUDGET_NS = 15_000_000
 
 
@@ -29,6 +32,12 @@ class IngestTicker:
         self._publishers = publishers
         self._timer: asyncio.TimerHandle | None = None
         self._pending: list[RtmpServerConnection] = []
+
+    @property
+    def tick_ms(self) -> int:
+        """Milliseconds between two reads of a publisher."""
+        wanted_ms = 1000 * len(self._publishers) // _READS_PER_S
+        return max(self._context.config.ingest_tick_ms, min(wanted_ms, _MAX_TICK_MS))
 
     def tick(self) -> None:
         """Called a few times a second: switch the tick on or off by the number of publishers."""
@@ -42,7 +51,7 @@ class IngestTicker:
             connection.poll_reads(not is_many)
 
     def _read_all(self) -> None:
-        self._timer = self._context.call_later(self._context.config.ingest_tick_ms, self._read_all)
+        self._timer = self._context.call_later(self.tick_ms, self._read_all)
         if not self._pending:
             self._pending = list(self._publishers)
             self._read_some()

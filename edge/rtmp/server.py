@@ -4,10 +4,11 @@
     PublishRequested  -> accept_publish / reject_publish
     PlayRequested     -> accept_play / reject_play
 
-An answer may come at any time. It is void, and silently so, when the client
-has meanwhile ended the stream, asked something else on it, or gone. Media that
-follow a publish are delivered before it is answered, so the owner drops what
-comes for a message stream that it refused.
+An answer may come at any time; given before the next bytes are fed, replies
+are the same however the client's bytes were cut. It is void, and silently so,
+when the client has meanwhile ended the stream, asked something else on it, or
+gone. Media are delivered even while their publish waits for a late answer, so
+the owner drops what comes for a message stream that it has not accepted.
 
 ``reject_publish``, ``reject_play`` and ``end_stream`` say why and leave the
 connection open: the owner closes it when ``should_close_on_error``. Refusals by
@@ -136,6 +137,7 @@ class ServerSession(ServerCommands):
         self._streams.set_use(stream, Use.PUBLISHING)
         description = f"Started publishing {stream.stream_name}"
         self._send_status(stream.message_stream_id, "status", "NetStream.Publish.Start", description, info)
+        self._release_held()
 
     def reject_publish(self, request_id: int, code: str, description: str) -> None:
         """Refuse a publish; media already under way for it are dropped."""
@@ -157,6 +159,7 @@ class ServerSession(ServerCommands):
         self._send_status(message_stream_id, "status", "NetStream.Play.Start", f"Start playing {name}", info)
         self._send_data(message_stream_id, "|RtmpSampleAccess", True, True)
         self._send_data(message_stream_id, "onStatus", {"code": "NetStream.Data.Start"})
+        self._release_held()
 
     def reject_play(self, request_id: int, code: str, description: str) -> None:
         """Refuse a play."""
@@ -167,6 +170,7 @@ class ServerSession(ServerCommands):
         if stream is not None:
             self._streams.set_use(stream, Use.IDLE)
             self._send_status(stream.message_stream_id, "error", code, description)
+            self._release_held()
 
     def _take_request(self, request_id: int) -> ServerStream | None:
         """Return the stream a question was about; None when the answer no longer matters."""
@@ -206,9 +210,10 @@ class ServerSession(ServerCommands):
 
     def answer_pause(self, message_stream_id: int, is_paused: bool) -> None:
         """Confirm a ``PauseRequested`` that needs an answer."""
-        if message_stream_id not in self._streams:
+        if message_stream_id not in self._streams or self.is_ended:
             return
         code = "NetStream.Pause.Notify" if is_paused else "NetStream.Unpause.Notify"
         self._send_status(message_stream_id, "status", code, "Paused stream.")
         control = UserControl.stream_eof if is_paused else UserControl.stream_begin
         self._send_control(control(message_stream_id))
+        self._release_held()

@@ -137,12 +137,13 @@ class ServerCommands(Session):
         self._started_ms = self._now_ms
         self.events.append(HandshakeCompleted(handshake.is_simplified, handshake.is_complex))
         if isinstance(handshake, ServerHandshake) and handshake.c2_mismatch:
-            self._notice("c2_mismatch")
+            self._notice("rtmp_c2_mismatch")
 
     def _find_stream(self, message_stream_id: int) -> MessageStream | None:
         return self._streams.find(message_stream_id)
 
     def _next_request_id(self) -> int:
+        self._is_asking = True
         self._last_request_id += 1
         return self._last_request_id
 
@@ -417,6 +418,7 @@ class ServerCommands(Session):
             self._send_command("_error", 0, None, info, message_stream_id=command.message_stream_id)
         elif stream.is_paused is not is_paused:
             stream.is_paused = is_paused
+            self._is_asking = True
             self.events.append(PauseRequested(stream.message_stream_id, is_paused))
 
     def _send_status(

@@ -7,8 +7,10 @@ possible; everything else takes the careful path. A fault ends the session:
 what came before it stays in ``events``, ``SessionEnded`` is the last of them,
 and replies queued before it can still be sent.
 
-A question that later messages depend on (``connect``) may be answered late:
-until then messages are held, up to ``MAX_HELD_BYTES``.
+After a question to the owner the messages behind it wait for the answer, so
+that replies do not depend on how the bytes were cut. ``connect`` holds back
+whatever comes, up to ``MAX_HELD_BYTES``; the others hold only what came with
+them, until the answer, the next bytes or the next look for an event.
 """
 
 from __future__ import annotations
@@ -165,6 +167,7 @@ class Session:
         "_config",
         "_handshake",
         "_held",
+        "_is_asking",
         "_now_ms",
         "_out_chunk_size",
         "_output",
@@ -196,6 +199,7 @@ class Session:
         self._announced_window = window_bytes
         self._handshake: ServerHandshake | ClientHandshake | None = handshake
         self._held: _Held | None = None
+        self._is_asking = False
         self._now_ms = now_ms
         self._started_ms = now_ms
         self._out_chunk_size = INITIAL_CHUNK_SIZE
@@ -222,6 +226,8 @@ class Session:
 
     def next_event(self) -> Event | None:
         """Take the oldest event, None when there is none."""
+        if not self.events:
+            self._release_held()
         return self.events.pop(0) if self.events else None
 
     def data_to_send(self) -> bytes:
@@ -240,6 +246,9 @@ class Session:
             if not surplus:
                 return
             data = surplus
+        self._release_all()
+        if self.is_ended or (self._held is not None and self._held.error is not None):
+            return
         messages: list[Message] = []
         error: ProtocolError | None = None
         try:
@@ -253,16 +262,16 @@ class Session:
             self._hold_more(messages, error)
             return
         self._dispatch(iter(messages))
-        if error is not None:
-            if self._held is not None:
-                self._held.error = error
-            else:
-                self._fail(error)
-        elif self.bytes_received - self._acknowledged >= self.peer_window:
+        if self._held is not None:
+            self._held.error = error
+        elif error is not None:
+            self._fail(error)
+        if self.bytes_received - self._acknowledged >= self.peer_window:
             self._acknowledge()
 
     def receive_eof(self) -> None:
         """The peer sends no more."""
+        self._release_all()
         if self._state is State.HANDSHAKE:
             self._fail(HandshakeError(f"end after {self.bytes_received} bytes", reason="handshake_truncated"))
         else:
@@ -340,13 +349,19 @@ class Session:
             self._fail(CommandError(f"{self._held.size} bytes while connect is undecided", reason="held_overflow"))
 
     def _release_held(self) -> None:
-        """Go on with the messages that waited for an answer."""
-        held, self._held = self._held, None
-        if held is None or self._state is State.ENDED:
+        """Go on with the messages that waited, as far as the next question."""
+        if self._held is None or self._state is State.CONNECT_ASKED:
             return
+        held, self._held = self._held, None
         self._dispatch(iter(held.messages))
-        if held.error is not None:
+        if self._held is not None:
+            self._held.error = held.error
+        elif held.error is not None:
             self._fail(held.error)
+
+    def _release_all(self) -> None:
+        while self._held is not None and self._state is not State.CONNECT_ASKED:
+            self._release_held()
 
     def _dispatch(self, messages: Iterator[Message]) -> None:
         """Hand on messages in order. The hot path of ingest."""
@@ -364,8 +379,11 @@ class Session:
             self._receive_other(message)
             if self._state is State.ENDED:
                 return
-            if self._state is State.CONNECT_ASKED:
-                self._held = _Held(list(messages))
+            if self._is_asking:
+                self._is_asking = False
+                rest = list(messages)
+                if rest or self._state is State.CONNECT_ASKED:
+                    self._held = _Held(rest)
                 return
 
     def _receive_other(self, message: Message) -> None:

@@ -366,7 +366,7 @@ def test_end_in_good_order() -> None:
 def test_HS2_wrong_c2_is_noticed() -> None:
     peer = Peer()
     peer.send(b"\x03" + bytes(3072))
-    assert peer.events == [HandshakeCompleted(), Noticed("c2_mismatch")]
+    assert peer.events == [HandshakeCompleted(), Noticed("rtmp_c2_mismatch")]
     assert len(peer.session.data_to_send()) == 3073
 
 
@@ -410,6 +410,48 @@ def test_what_waits_for_connect_is_bounded() -> None:
     for _ in range(MAX_HELD_BYTES // 65536 + 1):
         peer.send(media(bytes(65536)))
     assert peer.end_reason == "held_overflow"
+
+
+PUBLISH_AND_MORE = (
+    command("createStream", 2, None),
+    command("publish", 3, None, "cam", message_stream_id=1),
+    media(),
+    user_control(6, 7),
+)
+
+
+def test_messages_that_came_with_a_question_wait_for_its_answer() -> None:
+    peer = connected_peer()
+    peer.session.receive_data(b"".join(PUBLISH_AND_MORE), 0)
+    (asked,) = peer.session.events
+    peer.session.accept_publish(asked.request_id)
+    assert list(peer.session.events) == [asked, MediaReceived(1, 9, 0, VIDEO)]
+    assert [one.type_id for one in peer.received().messages] == [20, 20, 4]
+
+
+@pytest.mark.parametrize("way", ["next_event", "data", "eof", "reject"])
+def test_question_left_open_holds_nothing_for_long(way: str) -> None:
+    peer = connected_peer()
+    peer.is_answering = False
+    peer.session.receive_data(b"".join(PUBLISH_AND_MORE), 0)
+    asked = peer.session.events.popleft()
+    assert not peer.session.events
+    if way == "data":
+        peer.session.receive_data(user_control(6, 8), 0)
+    elif way == "eof":
+        peer.session.receive_eof()
+    elif way == "reject":
+        peer.session.reject_publish(asked.request_id, "code", "why")
+        assert peer.drain() == []
+        return
+    assert peer.drain()[0] == MediaReceived(1, 9, 0, VIDEO)
+    assert [one.type_id for one in peer.received().messages] == [20, 4, 4][: 3 if way == "data" else 2]
+
+
+def test_fault_behind_a_question_comes_last() -> None:
+    peer = connected_peer()
+    peer.send(*PUBLISH_AND_MORE, b"\xc9")
+    assert [type(event) for event in peer.events[-2:]] == [MediaReceived, SessionEnded]
 
 
 def test_event_queue_is_a_queue() -> None:

@@ -1,0 +1,504 @@
+"""The client's session against ours and against scripted servers (rows C22, HS7, M13 of the client)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from edge.rtmp import amf0
+from edge.rtmp.chunk import ChunkReader, Message
+from edge.rtmp.events import (
+    Connected,
+    ConnectRefused,
+    ConnectRequested,
+    HandshakeCompleted,
+    MediaReceived,
+    PlayEnded,
+    PlayRequested,
+    PongReceived,
+    PublishEnded,
+    PublishRequested,
+    ResumePoint,
+    SessionEnded,
+    StreamEofReceived,
+    StreamFailed,
+    StreamStarted,
+    StreamStatus,
+)
+from edge.rtmp.server import ServerSession
+from tests.harness.link import (
+    CONFIG,
+    SIMPLIFIED,
+    TC_URL,
+    VIDEO,
+    Link,
+    Reply,
+    answer,
+    command,
+    data,
+    drain,
+    media,
+    message,
+    new_client,
+    new_server,
+)
+
+
+def of(events: list[Any], kind: type) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+class Upstream:
+    """A client session and its scripted server, whose connect is not answered yet."""
+
+    def __init__(self, *, is_simplified: bool = False) -> None:
+        self.session = new_client(is_simplified=is_simplified)
+        self.events: list[Any] = []
+        self._reader = ChunkReader(CONFIG)
+        prefix = len(SIMPLIFIED)
+        if not is_simplified:
+            prefix = 1536
+            self.session.data_to_send()
+            self.say(b"\x03" + bytes(3072))
+        self._reader.feed(self.session.data_to_send()[prefix:], 0, [])
+
+    def say(self, *pieces: bytes, now_ms: int = 0) -> list[Any]:
+        self.session.receive_data(b"".join(pieces), now_ms)
+        found = list(drain(self.session))
+        self.events += found
+        return found
+
+    def heard(self) -> Reply:
+        messages: list[Message] = []
+        self._reader.feed(self.session.data_to_send(), 0, messages)
+        return Reply(messages)
+
+    def accept_connect(self, **properties: Any) -> list[Any]:
+        info = {"level": "status", "code": "NetConnection.Connect.Success", "description": "ok"}
+        return self.say(command("_result", 1, {"fmsVer": "x", **properties}, info))
+
+
+def foreign() -> Upstream:
+    """An upstream that takes one stream per connection; connected, nothing asked."""
+    upstream = Upstream()
+    upstream.accept_connect()
+    upstream.events.clear()
+    return upstream
+
+
+def multiplexing(**properties: Any) -> Upstream:
+    """An upstream that takes many."""
+    upstream = Upstream(is_simplified=True)
+    upstream.accept_connect(create_stream_with_play_or_publish=True, **properties)
+    upstream.events.clear()
+    return upstream
+
+
+def status(code: str, level: str = "status", message_stream_id: int = 1, **more: Any) -> bytes:
+    info = {"level": level, "code": code, "description": "why", **more}
+    return command("onStatus", 0, None, info, message_stream_id=message_stream_id)
+
+
+def user_control(event_type: int, *numbers: int) -> bytes:
+    body = event_type.to_bytes(2, "big") + b"".join(number.to_bytes(4, "big") for number in numbers)
+    return message(4, body, 0, 2)
+
+
+# --- with a server of ours --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [None, 1, 100])
+@pytest.mark.parametrize("options", [{}, {"handshake": "complex"}, {"is_simplified": True}])
+def test_play_from_a_server_of_ours(options: dict[str, Any], step: int | None) -> None:
+    link = Link(new_server(edge_id="us"), new_client(edge_id="them", **options), step=step)
+    request_id = link.client.open_play("cam?x=1", hops=("a", "them"), resume=ResumePoint("e", 9), buffer_ms=2000)
+    link.pump()
+    handshake = HandshakeCompleted("is_simplified" in options, "handshake" in options)
+    assert link.client_events[0] == handshake
+    assert link.server_events[0] == handshake
+    (asked,) = of(link.server_events, ConnectRequested)
+    assert (asked.app, asked.tc_url, asked.is_multiplexing, asked.edge_id) == ("live", TC_URL, True, "them")
+    assert of(link.server_events, PlayRequested) == [
+        PlayRequested(2, 1, "cam?x=1", hops=("a", "them"), resume=ResumePoint("e", 9))
+    ]
+    (connected,) = of(link.client_events, Connected)
+    assert (connected.is_multiplexing, connected.edge_id, link.client.peer_edge_id) == (True, "us", "us")
+    (started,) = of(link.client_events, StreamStarted)
+    assert (started.request_id, started.message_stream_id) == (request_id, 1)
+    assert link.client.message_stream_id(request_id) == 1
+    link.client.receive_data(media(), 0)
+    assert list(drain(link.client)) == [MediaReceived(1, 9, 0, VIDEO)]
+
+
+def test_publish_to_a_server_of_ours() -> None:
+    link = Link(client=new_client(edge_id="them"))
+    first, second = link.client.open_publish("cam", hops=("them",)), link.client.open_publish("dog")
+    link.pump()
+    assert of(link.server_events, PublishRequested) == [
+        PublishRequested(2, 1, "cam", "live", ("them",)),
+        PublishRequested(3, 2, "dog", "live"),
+    ]
+    assert [event.request_id for event in of(link.client_events, StreamStarted)] == [first, second]
+    link.client.close_stream(first)
+    link.pump()
+    assert of(link.server_events, PublishEnded) == [PublishEnded(1, "close_stream")]
+    assert link.server.publishing_stream_ids == (2,)
+    assert link.server.message_stream_count == 1
+
+
+def test_close_of_a_play_on_a_shared_connection() -> None:
+    link = Link(client=new_client(edge_id="them"))
+    first, second = link.client.open_play("cam"), link.client.open_play("dog")
+    link.pump()
+    link.client.close_stream(first)
+    link.client.close_stream(first)
+    link.pump()
+    assert of(link.server_events, PlayEnded) == [PlayEnded(1, "delete_stream")]
+    assert (link.client.message_stream_id(first), link.client.message_stream_id(second)) == (None, 2)
+    assert link.server.playing_stream_ids == (2,)
+
+
+def test_waiting_is_told() -> None:
+    def decide(session: ServerSession, event: object) -> None:
+        if isinstance(event, PlayRequested):
+            session.accept_play(event.request_id, {"waiting": True})
+        else:
+            answer(session, event)
+
+    link = Link(decide=decide)
+    link.client.open_play("cam")
+    link.pump()
+    assert of(link.client_events, StreamStarted)[0].info["waiting"] is True
+
+
+def test_refused_play_gives_its_message_stream_back() -> None:
+    def decide(session: ServerSession, event: object) -> None:
+        if isinstance(event, PlayRequested):
+            session.reject_play(event.request_id, "NetStream.Play.StreamNotFound", "not here")
+        else:
+            answer(session, event)
+
+    link = Link(decide=decide)
+    request_id = link.client.open_play("cam")
+    link.pump()
+    assert of(link.client_events, StreamFailed) == [
+        StreamFailed(request_id, "NetStream.Play.StreamNotFound", "not here")
+    ]
+    assert (link.server.message_stream_count, link.client.message_stream_id(request_id)) == (0, None)
+
+
+def test_unpublish_is_told_downstream() -> None:
+    link = Link()
+    request_id = link.client.open_play("cam")
+    link.pump()
+    link.server.notify_unpublish(1, "cam is now unpublished")
+    link.pump()
+    notice, eof = link.client_events[-2:]
+    assert (notice.request_id, notice.code) == (request_id, "NetStream.Play.UnpublishNotify")
+    assert eof == StreamEofReceived(request_id, 1)
+
+
+def test_connect_refused_and_redirected() -> None:
+    def decide(session: ServerSession, event: object) -> None:
+        if isinstance(event, ConnectRequested):
+            session.reject_connect(event.request_id, "moved", redirect="rtmp://other/live")
+
+    link = Link(decide=decide)
+    link.client.open_play("cam")
+    link.pump()
+    assert link.client_events[-2:] == [
+        ConnectRefused("NetConnection.Connect.Rejected", "moved", "rtmp://other/live"),
+        SessionEnded(None),
+    ]
+
+
+def test_pings_both_ways() -> None:
+    link = Link()
+    link.pump()
+    link.server.send_ping(7)
+    link.client.send_ping(8)
+    link.pump()
+    assert of(link.server_events, PongReceived) == [PongReceived(7)]
+    assert of(link.client_events, PongReceived) == [PongReceived(8)]
+
+
+# --- the bytes that leave -----------------------------------------------------------------
+
+
+def test_simplified_play_leaves_in_one_write() -> None:
+    session = new_client(is_simplified=True)
+    session.open_play("cam")
+    output = session.data_to_send()
+    assert output.startswith(b"\x03BDMS")
+    messages: list[Message] = []
+    ChunkReader(CONFIG).feed(output[5:], 0, messages)
+    assert [one.type_id for one in messages] == [20, 5, 1, 20]
+    create = amf0.decode_all(messages[-1].payload)
+    assert create == ["createStream", 2.0, {"CommandName": "play", "StreamName": "cam"}]
+
+
+def test_connect_object_has_the_order_of_the_reference() -> None:
+    session = new_client(edge_id="them", is_simplified=True)
+    messages: list[Message] = []
+    ChunkReader(CONFIG).feed(session.data_to_send()[5:], 0, messages)
+    connect = amf0.decode_all(messages[0].payload)
+    assert connect[:2] == ["connect", 1.0]
+    assert list(connect[2].items()) == [
+        ("app", "live"),
+        ("tcUrl", TC_URL),
+        ("fpad", False),
+        ("capabilities", 239.0),
+        ("audioCodecs", 3575.0),
+        ("videoCodecs", 252.0),
+        ("videoFunction", 1.0),
+        ("objectEncoding", 0.0),
+        ("stream_multiplexing", True),
+        ("edgeId", "them"),
+    ]
+
+
+def test_play_from_a_foreign_server() -> None:
+    upstream = foreign()
+    request_id = upstream.session.open_play("cam", hops=("a",), resume=ResumePoint("e", 1))
+    assert upstream.heard().commands == [(0, ["createStream", 2.0, None])]
+    upstream.say(command("_result", 2, None, 1))
+    reply = upstream.heard()
+    assert reply.commands == [(1, ["play", 3.0, None, "cam", -2.0, -1.0, True])]
+    assert reply.controls() == [(4, b"\0\3\0\0\0\1" + (1000).to_bytes(4, "big"))]
+    (started,) = upstream.say(status("NetStream.Play.Start"))
+    assert (started.request_id, started.message_stream_id) == (request_id, 1)
+    assert upstream.say(data("|RtmpSampleAccess", True, True), media()) == [MediaReceived(1, 9, 0, VIDEO)]
+    upstream.session.close_stream(request_id)
+    assert upstream.heard().commands == [(1, ["closeStream", 0.0, None]), (0, ["deleteStream", 0.0, None, 1.0])]
+
+
+def test_publish_to_a_foreign_server() -> None:
+    upstream = foreign()
+    request_id = upstream.session.open_publish("cam", hops=("a",))
+    assert upstream.heard().commands == [
+        (0, ["releaseStream", 2.0, None, "cam"]),
+        (0, ["FCPublish", 3.0, None, "cam"]),
+        (0, ["createStream", 4.0, None]),
+    ]
+    upstream.say(command("_result", 2, None, amf0.UNDEFINED), command("onFCPublish", 0, None, {}))
+    upstream.say(command("_result", 4, None, 1))
+    assert upstream.heard().commands == [(1, ["publish", 5.0, None, "cam", "live"])]
+    (started,) = upstream.say(status("NetStream.Publish.Start"))
+    assert started.request_id == request_id
+    upstream.session.close_stream(request_id)
+    assert upstream.heard().names == ["FCUnpublish", "closeStream", "deleteStream"]
+
+
+def test_hops_go_to_peers_of_ours_only() -> None:
+    upstream = multiplexing()  # the simplified form is understood by nobody else
+    upstream.session.open_play("cam", hops=("a",))
+    assert upstream.heard().commands[0][1][2]["edgeHops"] == "a"
+    link = Link(new_server(edge_id=""), new_client(edge_id="them"))
+    link.pump()
+    link.client.open_play("cam", hops=("a",))
+    link.pump()
+    assert of(link.server_events, PlayRequested)[0].hops == ()
+
+
+def test_embedded_request_not_taken_is_sent_again() -> None:
+    upstream = multiplexing()
+    upstream.session.open_play("cam")
+    upstream.heard()
+    upstream.say(command("_result", 2, None, 1))
+    assert upstream.heard().names == ["play"]
+
+
+# --- what servers get wrong, and hostile answers ----------------------------------------------
+
+
+@pytest.mark.parametrize("message_stream_id", [0, 1, 5])
+def test_status_on_a_wrong_stream_means_the_only_one(message_stream_id: int) -> None:
+    upstream = foreign()
+    request_id = upstream.session.open_play("cam")
+    upstream.say(command("_result", 2, None, 5))
+    (started,) = upstream.say(status("NetStream.Play.Start", message_stream_id=message_stream_id))
+    assert (started.request_id, started.message_stream_id) == (request_id, 5)
+    assert upstream.say(media(VIDEO, message_stream_id)) == [MediaReceived(5, 9, 0, VIDEO)]
+
+
+def test_status_on_an_unknown_stream_among_several_is_ignored() -> None:
+    upstream = multiplexing()
+    for transaction_id in (2, 3):
+        upstream.session.open_play("cam")
+        upstream.say(command("_result", transaction_id, {"PlayOrPublishAccepted": True}, transaction_id))
+    assert upstream.say(status("NetStream.Play.StreamNotFound", "error", 0)) == []
+    failed = upstream.say(status("NetConnection.Connect.Closed", "error", 0))
+    assert [event.request_id for event in failed] == [1, 2]
+
+
+@pytest.mark.parametrize("level", ["error", "status"])
+def test_failures_whatever_their_level(level: str) -> None:
+    upstream = foreign()
+    request_id = upstream.session.open_play("cam")
+    upstream.say(command("_result", 2, None, 1))
+    assert upstream.say(status("NetStream.Play.StreamNotFound", level)) == [
+        StreamFailed(request_id, "NetStream.Play.StreamNotFound", "why")
+    ]
+    assert upstream.say(status("NetStream.Play.Start")) == []
+
+
+def test_other_statuses_are_passed_on() -> None:
+    upstream = foreign()
+    request_id = upstream.session.open_play("cam")
+    upstream.say(command("_result", 2, None, 1))
+    (event,) = upstream.say(status("NetStream.Play.Reset"))
+    assert isinstance(event, StreamStatus)
+    assert (event.request_id, event.code, event.description) == (request_id, "NetStream.Play.Reset", "why")
+
+
+def test_create_stream_refused() -> None:
+    upstream = foreign()
+    request_id = upstream.session.open_play("cam")
+    info = {"level": "error", "code": "NetConnection.CreateStream.Rejected", "description": "full"}
+    assert upstream.say(command("_error", 2, None, info)) == [
+        StreamFailed(request_id, "NetConnection.CreateStream.Rejected", "full")
+    ]
+
+
+@pytest.mark.parametrize("number", [0, -1, math.nan, math.inf, 1.5, 2.0**32, "1", None])
+def test_message_stream_id_that_cannot_be(number: object) -> None:
+    upstream = foreign()
+    request_id = upstream.session.open_play("cam")
+    (event,) = upstream.say(command("_result", 2, None, number))
+    assert (event.request_id, event.code) == (request_id, "NetConnection.CreateStream.Failed")
+
+
+def test_same_message_stream_id_for_two_streams() -> None:
+    upstream = multiplexing()
+    first, second = upstream.session.open_play("cam"), upstream.session.open_play("dog")
+    upstream.say(command("_result", 2, None, 1))
+    (event,) = upstream.say(command("_result", 3, None, 1))
+    assert event.request_id == second
+    assert upstream.session.message_stream_id(first) == 1
+
+
+@pytest.mark.parametrize("transaction_id", [0, 1, 3, 99, math.nan, math.inf, -2])
+def test_M13_reply_with_an_unknown_number_is_ignored(transaction_id: float) -> None:
+    upstream = foreign()
+    upstream.session.open_play("cam")
+    assert upstream.say(command("_result", transaction_id, None, 1)) == []
+    assert upstream.say(command("_result", 2, None, 1), status("NetStream.Play.Start"))
+
+
+def test_stream_closed_before_it_was_created() -> None:
+    upstream = foreign()
+    request_id = upstream.session.open_play("cam")
+    upstream.session.close_stream(request_id)
+    upstream.heard()
+    assert upstream.say(command("_result", 2, None, 1), status("NetStream.Play.Start")) == []
+    assert upstream.heard().commands == [(0, ["deleteStream", 0.0, None, 1.0])]
+
+
+def test_stream_closed_before_connect_is_never_asked_for() -> None:
+    link = Link()
+    link.client.close_stream(link.client.open_play("cam"))
+    link.pump()
+    assert not of(link.server_events, PlayRequested)
+
+
+def test_C22_media_of_a_closed_stream_are_dropped_quietly() -> None:
+    upstream = multiplexing()
+    request_id = upstream.session.open_play("cam")
+    upstream.say(command("_result", 2, {"PlayOrPublishAccepted": True}, 4))
+    upstream.session.close_stream(request_id)
+    for _ in range(20):
+        assert upstream.say(media(bytes(65536), 4)) == []
+    upstream.say(media(VIDEO, 9))
+    assert upstream.events[-1].reason == "media_no_stream"
+
+
+def test_server_commands_at_the_client_are_ignored() -> None:
+    upstream = foreign()
+    names = ("onBWDone", "onFCSubscribe", "close", "createStream", "play", "connect")
+    assert upstream.say(*[command(name, 5, None) for name in names]) == []
+    assert upstream.say(user_control(0, 1), user_control(1, 7), user_control(2, 1), user_control(4, 1)) == []
+    assert upstream.heard().messages == []
+
+
+def test_status_without_an_information_object_is_nothing() -> None:
+    upstream = foreign()
+    upstream.session.open_play("cam")
+    upstream.say(command("_result", 2, None, 1))
+    (event,) = upstream.say(command("onStatus", 0, None, "text", message_stream_id=1))
+    assert (event.code, event.info) == ("", {})
+
+
+@pytest.mark.parametrize(
+    ("info", "redirect"),
+    [
+        ({"ex": {"code": 302, "redirect": "rtmp://b/live"}}, "rtmp://b/live"),
+        ({"ex": {"redirect": "rtmp://b/live"}}, "rtmp://b/live"),
+        ({"ex": {"code": 302}, "description": "go to rtmp://b/live now"}, "rtmp://b/live"),
+        ({"ex": {"code": 302, "redirect": "http://b/"}}, ""),
+        ({"ex": {"code": 302, "redirect": 5}, "description": "x"}, ""),
+        ({"ex": 5}, ""),
+        ({}, ""),
+    ],
+)
+def test_redirect_is_found(info: dict[str, Any], redirect: str) -> None:
+    upstream = Upstream(is_simplified=True)
+    refused, ended = upstream.say(command("_error", 1, None, {"code": "c", "description": "d", **info}))[-2:]
+    assert isinstance(refused, ConnectRefused)
+    assert (refused.code, refused.redirect, ended) == ("c", redirect, SessionEnded(None))
+
+
+def test_result_of_level_error_is_a_refusal() -> None:
+    upstream = Upstream(is_simplified=True)
+    found = upstream.say(command("_result", 1, None, {"level": "error", "code": "c"}))
+    assert ConnectRefused("c", "") in found
+
+
+# --- ends and deadlines --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b"", "handshake_timeout"),
+        (b"\x03" + bytes(1536), "handshake_timeout"),
+        (b"\x03" + bytes(3072), "connect_timeout"),
+    ],
+)
+def test_HS7_upstream_that_does_not_answer(said: bytes, reason: str) -> None:
+    session = new_client(now_ms=100, timeout_ms=1000)
+    session.receive_data(said, 200)
+    assert session.next_deadline_ms() == 1100
+    session.handle_timer(1099)
+    assert not of(list(drain(session)), SessionEnded)
+    session.handle_timer(1100)
+    (ended,) = drain(session)
+    assert ended.error.reason == reason
+
+
+def test_HS7_wrong_version() -> None:
+    session = new_client()
+    session.receive_data(b"\x06", 0)
+    (ended,) = drain(session)
+    assert ended.error.reason == "rtmp_version"
+
+
+def test_simplified_connect_must_be_answered_too() -> None:
+    session = new_client(is_simplified=True, now_ms=100)
+    session.open_play("cam")
+    session.handle_timer(1100)
+    assert list(drain(session))[-1].error.reason == "connect_timeout"
+
+
+def test_no_deadline_once_connected_or_without_a_limit() -> None:
+    assert foreign().session.next_deadline_ms() is None
+    assert new_client(timeout_ms=0).next_deadline_ms() is None
+
+
+def test_requests_after_the_end_are_void() -> None:
+    upstream = foreign()
+    upstream.session.receive_eof()
+    request_id = upstream.session.open_play("cam")
+    upstream.session.close_stream(request_id)
+    assert upstream.session.data_to_send() == b""

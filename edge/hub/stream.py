@@ -204,7 +204,7 @@ class Stream:
         """Encode what was pushed, let go of what is old, and tell the readers."""
         for log in self.logs.values():
             log.sync()
-        for reader in self.readers:
+        for reader in tuple(self.readers):
             reader.on_frames()
         queue = self.queue
         if queue.end < self._evict_at:
@@ -212,7 +212,7 @@ class Stream:
         self._evict_at = queue.end + _EVICT_EVERY
         count = queue.evictable(self.config)
         if count:
-            for reader in self.readers:
+            for reader in tuple(self.readers):
                 reader.on_evict(queue.base + count)
             queue.evict(count)
             for log in self.logs.values():

@@ -91,8 +91,8 @@ class LogFan:
     def on_evict(self, base: int) -> None:
         """Players that stand before ``base`` jump."""
         limit = self.log.offset_of(base)
-        for slot in self.slots:
-            if slot.offset < limit and slot.members:
+        for slot in list(self.slots):
+            if slot.offset < limit:
                 self.flush(slot)
             for player in list(slot.roaming):
                 if player.offset < limit and player.waiting_since_ms is None:
@@ -108,15 +108,14 @@ class LogFan:
 
     # --- coming and going ----------------------------------------------------
 
-    def add(self, player: Player, now_ms: int, prologue: bytes = b"") -> None:
-        """Let ``player`` in: it gets the headers and what is cached from the start frame on, at once."""
+    def add(self, player: Player, now_ms: int) -> None:
+        """Let ``player`` in: after its tail it gets the headers and what is cached from the start frame on, at once."""
         slot = min(self.slots, key=len)
         if len(slot) >= MAX_SLOT_MEMBERS:
             slot = Slot(self, self.log.end, self.stream.queue.end)
             self.slots.append(slot)
         player.fan, player.slot = self, slot
         player.progress_ms = now_ms
-        player.tail = prologue or None
         slot.roaming.add(player)
         if not self.form.needs_priming:
             player.primed = ALL_TRACKS

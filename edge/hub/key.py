@@ -8,10 +8,14 @@ slash can stand for another stream.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 PUBLISH_REALM = "publish"
 LIVE_REALM = "live"
+
+#: Thousands of players of a stream come with the same names: they share what was made of them.
+_CACHED_NAMES = 1024
 
 _SCHEMES = ("rtmp", "rtmps", "rtmpt", "rtmpe", "rtmpte")
 
@@ -97,6 +101,7 @@ def cut_port(host: str) -> str:
     return host.split(":", 1)[0]
 
 
+@lru_cache(maxsize=_CACHED_NAMES)
 def parse_tc_url(tc_url: str, app: str = "") -> TcUrl:
     """Split a tcUrl; ``app`` is used when the URL has none (only tcUrl names the app otherwise)."""
     rest = tc_url
@@ -119,6 +124,7 @@ def _last_values(query: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+@lru_cache(maxsize=_CACHED_NAMES)
 def parse_stream_name(
     name: str,
     tc_url: TcUrl,

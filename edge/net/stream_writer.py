@@ -20,9 +20,10 @@ from edge.rtmp.events import ResumePoint
 if TYPE_CHECKING:
     from edge.hub.stream import Stream
 
-#: Media of message stream n go on chunk stream 64 + n mod 512; below 64 are the session's own.
-_FIRST_CHUNK_STREAM = 64
-_CHUNK_STREAM_COUNT = 512
+#: Media of message stream n go on chunk stream 8 + n mod 24: below 8 are the session's own,
+#: and nginx-rtmp takes none from 32 on.
+_FIRST_CHUNK_STREAM = 8
+_CHUNK_STREAM_COUNT = 24
 
 
 class WriterOwner(Protocol):

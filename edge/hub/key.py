@@ -85,13 +85,18 @@ def normalise_vhost(host: str, vhost: str, *, default_vhost: str, hostname: str)
     the default vhost; other names are lower-cased.
     """
     candidate = vhost or host
-    lowered = candidate.lower()
+    lowered = _ascii_lower(candidate)
     is_numeric = all(c in "0123456789." for c in candidate)
     if is_numeric or ":" in candidate or candidate.startswith("["):
         return default_vhost
-    if lowered in ("localhost", "__defaultvhost__", hostname.lower()) or candidate == default_vhost:
+    if lowered in ("localhost", "__defaultvhost__", _ascii_lower(hostname)) or candidate == default_vhost:
         return default_vhost
     return lowered
+
+
+def _ascii_lower(text: str) -> str:
+    """``text`` with A-Z lowered only: ``str.lower`` also maps letters of other scripts, some onto ASCII (row Y10)."""
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
 def cut_port(host: str) -> str:
@@ -103,7 +108,10 @@ def cut_port(host: str) -> str:
 
 @lru_cache(maxsize=_CACHED_NAMES)
 def parse_tc_url(tc_url: str, app: str = "") -> TcUrl:
-    """Split a tcUrl; ``app`` is used when the URL has none (only tcUrl names the app otherwise)."""
+    """Split a tcUrl; ``app`` is used when the URL has none (only tcUrl names the app otherwise).
+
+    A query may stand after the app, or after a slash or prefix behind it.
+    """
     rest = tc_url
     scheme, separator, after = rest.partition("://")
     if separator and scheme.lower() in _SCHEMES:
@@ -112,6 +120,8 @@ def parse_tc_url(tc_url: str, app: str = "") -> TcUrl:
     path = path.lstrip("/")
     app_part, _, prefix = path.partition("/")
     app_name, _, query = app_part.partition("?")
+    prefix, _, more = prefix.partition("?")
+    query = "&".join(part for part in (query, more) if part)
     values = _last_values(query)
     vhost = next((cut_port(values[name]) for name in ("vhost", "wshost", "wsHost", "domain") if values.get(name)), "")
     if not app_name:
@@ -178,7 +188,7 @@ def parse_stream_name(
 
 
 def _check_part(what: str, text: str, max_bytes: int, *, allows_slash: bool) -> None:
-    raw = text.encode("utf-8", "surrogateescape")
+    raw = text.encode("utf-8", "surrogatepass")
     if not raw:
         raise BadNameError(f"empty {what}")
     if len(raw) > max_bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -401,7 +403,7 @@ def _check_all(rig: Rig, peers, sent) -> None:
         missing = sorted(set(wanted) - set(seqs))
         assert bool(missing) <= bool(peer.player.jump_count)
         assert missing == [] or seqs[-1] == wanted[-1]
-        for before, after in zip(seqs, seqs[1:], strict=False):
+        for before, after in pairwise(seqs):
             if any(frames[n].kind == 0 for n in range(before + 1, after)):
                 has_keyframe = any(f.type_id == VIDEO for f in frames)
                 assert frames[after].is_keyframe or not has_keyframe or not rig.source.stream.queue.keyframes

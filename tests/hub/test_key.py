@@ -1,0 +1,267 @@
+"""Identity: every form in which clients name a stream, and the names that are refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.hub.key import (
+    PUBLISH_REALM,
+    BadNameError,
+    StreamKey,
+    StreamRequest,
+    TcUrl,
+    cut_port,
+    normalise_vhost,
+    parse_stream_name,
+    parse_tc_url,
+)
+
+
+def request(name: str, tc_url: str = "rtmp://h.example/live", *, is_play: bool = True, app: str = "") -> StreamRequest:
+    return parse_stream_name(
+        name,
+        parse_tc_url(tc_url, app),
+        is_play=is_play,
+        default_vhost="_",
+        default_app="bdms_default_app",
+        hostname="myhost.example",
+    )
+
+
+def text(name: str, tc_url: str = "rtmp://h.example/live") -> str:
+    return str(request(name, tc_url).key)
+
+
+@pytest.mark.parametrize(
+    ("host", "vhost", "wanted"),
+    [
+        ("a.example", "", "a.example"),
+        ("a.example", "b.example", "b.example"),
+        ("A.Example", "", "a.example"),
+        ("", "", "_"),
+        ("10.0.0.1", "", "_"),
+        ("a.example", "10.0.0.1", "_"),
+        ("1234", "", "_"),
+        ("localhost", "", "_"),
+        ("LocalHost", "", "_"),
+        ("__defaultVhost__", "", "_"),
+        ("myhost.example", "", "_"),
+        ("MYHOST.example", "", "_"),
+        ("::1", "", "_"),
+        ("_", "", "_"),
+        ("İ.example", "", "İ.example"),  # lower-casing it would make two characters of one
+        ("\u212a.example", "", "\u212a.example"),  # the Kelvin sign, which str.lower turns into an ASCII k
+    ],
+)
+def test_normalise_vhost(host: str, vhost: str, wanted: str) -> None:
+    assert normalise_vhost(host, vhost, default_vhost="_", hostname="myhost.example") == wanted
+
+
+def test_default_vhost_keeps_its_case() -> None:
+    assert normalise_vhost("x", "Main", default_vhost="Main", hostname="") == "Main"
+    assert normalise_vhost("1.2.3.4", "", default_vhost="__defaultVhost__", hostname="") == "__defaultVhost__"
+
+
+@pytest.mark.parametrize(
+    ("host", "wanted"),
+    [("a:1935", "a"), ("a", "a"), ("[::1]:1935", "::1"), ("[fe80::2]", "fe80::2"), ("", "")],
+)
+def test_cut_port(host: str, wanted: str) -> None:
+    assert cut_port(host) == wanted
+
+
+@pytest.mark.parametrize(
+    ("tc_url", "wanted"),
+    [
+        ("rtmp://h/a", TcUrl("h", "", "a", "")),
+        ("rtmp://h:1935/a", TcUrl("h", "", "a", "")),
+        ("rtmps://h/a", TcUrl("h", "", "a", "")),
+        ("RTMP://h/a", TcUrl("h", "", "a", "")),
+        ("rtmp:///h//a", TcUrl("h", "", "a", "")),
+        ("rtmp://[::1]:1935/a", TcUrl("::1", "", "a", "")),
+        ("rtmp://h/a/", TcUrl("h", "", "a", "")),
+        ("rtmp://h/a/b/c", TcUrl("h", "", "a", "b/c")),
+        ("rtmp://h/a?vhost=v", TcUrl("h", "v", "a", "", "vhost=v")),
+        ("rtmp://h/a?vhost=v:80/p", TcUrl("h", "v", "a", "p", "vhost=v:80")),
+        ("rtmp://h/a/?vhost=v", TcUrl("h", "v", "a", "", "vhost=v")),
+        ("rtmp://h/a/p?vhost=v", TcUrl("h", "v", "a", "p", "vhost=v")),
+        ("rtmp://h/a?x=1/p?vhost=v", TcUrl("h", "v", "a", "p", "x=1&vhost=v")),
+        ("rtmp://h", TcUrl("h", "", "", "")),
+        ("", TcUrl("", "", "", "")),
+    ],
+)
+def test_parse_tc_url(tc_url: str, wanted: TcUrl) -> None:
+    assert parse_tc_url(tc_url) == wanted
+
+
+def test_app_field_serves_only_where_the_url_has_none() -> None:
+    assert parse_tc_url("", "live?x=1").app == "live"
+    assert parse_tc_url("rtmp://h", "/live/").app == "live"
+    assert parse_tc_url("rtmp://h/a", "b").app == "a"
+
+
+@pytest.mark.parametrize(
+    ("name", "tc_url", "wanted"),
+    [
+        ("s", "rtmp://h.example/live", "h.example/live/s"),
+        ("s", "rtmp://1.2.3.4:1935/live", "_/live/s"),
+        ("s", "rtmp://h.example/live/pre/fix", "h.example/live/pre/fix/s"),
+        ("a/b", "rtmp://h.example/live", "h.example/live/a/b"),
+        ("s", "", "_/bdms_default_app/s"),
+        ("s", "rtmp://h.example", "h.example/bdms_default_app/s"),
+        ("s?vhost=V.Example:80", "rtmp://1.2.3.4/live", "v.example/live/s"),
+        ("s?vhost=127.0.0.1", "rtmp://h.example/live", "_/live/s"),
+        ("s?vhost=LOCALHOST", "rtmp://h.example/live", "_/live/s"),
+        ("s?app=other", "rtmp://h.example/live", "h.example/other/s"),
+    ],
+)
+def test_names_and_urls_make_the_key(name: str, tc_url: str, wanted: str) -> None:
+    assert text(name, tc_url) == wanted
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("vhost=a.b&wshost=c.d&domain=e.f", "a.b"),
+        ("domain=e.f&wsHost=c.d", "c.d"),
+        ("domain=e.f", "e.f"),
+        ("vhost=a.b&vhost=c.d", "c.d"),
+        ("vhost=&wshost=c.d", "c.d"),
+        ("vhost=", "tc.example"),
+        ("vhost=a.b:8080", "a.b"),
+        ("VHOST=a.b", "tc.example"),
+    ],
+)
+def test_M17_precedence_of_vhost_parameters(query: str, wanted: str) -> None:
+    assert request(f"s?{query}", "rtmp://h.example/live?vhost=tc.example").key.vhost == wanted
+    by_url = request("s", f"rtmp://tc.example/live?{query}").key.vhost
+    assert by_url == wanted
+
+
+def test_M17_app_in_the_url_and_in_the_name() -> None:
+    assert text("s", "rtmp://h.example/live?app=b") == "h.example/b/s"
+    assert text("s?app=c", "rtmp://h.example/live?app=b") == "h.example/c/s"
+    assert text("s?app=", "rtmp://h.example/live") == "h.example/live/s"
+
+
+@pytest.mark.parametrize("query", ["vhost=a/b", "app=a/b", "wshost=a/b", "domain=/"])
+def test_M17_values_with_a_slash_are_refused(query: str) -> None:
+    with pytest.raises(BadNameError):
+        request(f"s?{query}")
+
+
+def test_M17_keys_are_compared_as_triples() -> None:
+    assert StreamKey("v", "a", "b/c") != StreamKey("v", "a/b", "c")
+    assert len({StreamKey("v", "a", "s"), StreamKey("v", "a", "s", PUBLISH_REALM)}) == 2
+
+
+def test_publish_realm_shows_but_is_hashed_like_the_live_stream() -> None:
+    live, local = StreamKey("v", "a", "s"), StreamKey("v", "a", "s", PUBLISH_REALM)
+    assert str(local) == "v/a/s.pubproxy"
+    assert local.text == live.text == str(live) == "v/a/s"
+
+
+def test_M16_a_name_that_looks_internal_is_another_stream() -> None:
+    named = request("s.pubproxy").key
+    assert named != StreamKey("h.example", "live", "s", PUBLISH_REALM)
+
+
+@pytest.mark.parametrize("name", ["a b", "\"'", "<&>", "a|b", "a#b", "%2e%2e%2f", "%0d%0a", "\U0001f600", "‮x", "\xa0"])
+@pytest.mark.parametrize("suffix", ["", ".flv", ".lss1"])
+def test_M16_awkward_names_are_usable(name: str, suffix: str) -> None:
+    assert request(name + suffix).key.stream_name == name + suffix
+
+
+@pytest.mark.parametrize("length", [0, 512, 513, 60_000])
+@pytest.mark.parametrize("part", ["name", "app", "vhost"])
+def test_M14_lengths(part: str, length: int) -> None:
+    value = "x" * length
+    name = {"name": value, "app": f"s?app={value}", "vhost": f"s?vhost={value}"}[part]
+    is_refused = length > 512 or (part == "name" and length == 0)
+    if is_refused:
+        with pytest.raises(BadNameError):
+            request(name)
+    else:
+        assert request(name).key.stream_name in ("s", value)
+
+
+def test_M14_the_limit_counts_bytes() -> None:
+    with pytest.raises(BadNameError, match="514 bytes"):
+        request("ä" * 257)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("..", ".", "a/../b", "/a", "a/", "a//b", "a\\b"),
+        *("a\nb", "a\x00", "a\x7f", "\x1b[2J", "a\r\nX: y"),
+        *("a\udcff", "a\ud800", "\udfff"),
+    ],
+)
+@pytest.mark.parametrize("where", ["{}", "s?app={}", "s?vhost={}"])
+def test_M15_dangerous_names_are_refused(name: str, where: str) -> None:
+    if "vhost" in where and not name.strip("."):
+        assert request(where.format(name)).key.vhost == "_"  # digits and dots: an address
+        return
+    with pytest.raises(BadNameError):
+        request(where.format(name))
+
+
+def test_M15_prefix_is_held_to_the_same_rule() -> None:
+    with pytest.raises(BadNameError):
+        request("s", "rtmp://h.example/live/../x")
+
+
+def test_M18_recognised_parameters_are_taken_out_once_and_the_rest_forwarded_verbatim() -> None:
+    found = request("s?token=a%20b&app=x&only-audio=1&only-video=1&vhost=v.e&flag&=&t=1&t=2")
+    assert found.query == "token=a%20b&flag&=&t=1&t=2"
+    assert (found.only_audio, found.only_video) == (False, False)
+    assert str(found.key) == "v.e/x/s"
+
+
+def test_M18_no_second_parameter_appears_by_removing_one() -> None:
+    assert request("s?vvhost=x.yhost=a.b").query == "vvhost=x.yhost=a.b"
+    assert request("s?a=1&vhost=x.y?app=z").query == "a=1"
+
+
+@pytest.mark.parametrize(
+    ("query", "audio", "video", "kept"),
+    [
+        ("only-audio=1", True, False, ""),
+        ("only-video=1", False, True, ""),
+        ("only-audio=true", False, False, "only-audio=true"),
+        ("only-audio=1&only-video=0", True, False, "only-video=0"),
+        ("only-audio", False, False, "only-audio"),
+    ],
+)
+def test_filters_of_a_play(query: str, audio: bool, video: bool, kept: str) -> None:
+    found = request(f"s?{query}")
+    assert (found.only_audio, found.only_video, found.query) == (audio, video, kept)
+
+
+def test_filters_are_kept_and_forwarded_by_a_publish() -> None:
+    found = request("s?only-audio=1&vhost=v.e", is_play=False)
+    assert (found.only_audio, found.query, found.key.vhost) == (False, "only-audio=1", "v.e")
+
+
+@pytest.mark.parametrize(("query", "wanted"), [("idcpassed=1", True), ("idcpassed=", False), ("x=1", False)])
+def test_internal_hop_is_seen_and_kept(query: str, wanted: bool) -> None:
+    found = request(f"s?{query}")
+    assert found.is_internal is wanted
+    assert found.query == query
+
+
+NAMES = st.text(max_size=20)
+
+
+@given(name=NAMES, tc_url=NAMES, app=NAMES)
+def test_any_text_is_a_key_or_a_bad_name(name: str, tc_url: str, app: str) -> None:
+    try:
+        key = request(name, tc_url, app=app).key
+    except BadNameError:
+        return
+    assert key.vhost and key.app and key.stream_name
+    assert "/" not in key.vhost + key.app
+    assert not any(ord(c) < 0x20 or ord(c) == 0x7F for c in str(key))

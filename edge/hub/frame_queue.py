@@ -185,8 +185,8 @@ class FrameQueue:
         """Where a new player begins, or None while it should wait for a keyframe.
 
         The newest keyframe at least ``min_buffering_ms`` old, else the oldest
-        keyframe; without keyframes the newest frame of that age, for a stream
-        with video only after ``keyframe_wait_ms``.
+        keyframe; without keyframes the newest frame of that age, else the very
+        newest, for a stream with video only after ``keyframe_wait_ms``.
         """
         if not self.frames:
             return None
@@ -199,10 +199,15 @@ class FrameQueue:
             return self.keyframes[0]
         if self.has_video and waited_ms < config.keyframe_wait_ms:
             return None
-        seq = self.end - 1
-        while seq > self.base and (self[seq].kind != MEDIA or self[seq].dts_ms + buffering_ms > newest_ms):
-            seq -= 1
-        return seq
+        newest = None
+        for seq in range(self.end - 1, self.base - 1, -1):
+            frame = self[seq]
+            if frame.kind == MEDIA:
+                if frame.dts_ms + buffering_ms <= newest_ms:
+                    return seq
+                if newest is None:
+                    newest = seq
+        return newest
 
     def tracks_from(self, seq: int, among: int = ALL_TRACKS) -> int:
         """Bits (``TRACK_BIT``) of the tracks in ``among`` that have a frame at or after ``seq``."""

@@ -24,22 +24,26 @@ from edge.media.frame import (
     header_slot,
 )
 from edge.media.mark import Mark, decode_mark
+from edge.media.metadata import decode_metadata
 from edge.media.timeline import signed_difference
 
 
 def find_resume(queue: FrameQueue, epoch: Epoch | None, epoch_id: str, next_index: int) -> int | None:
-    """Seq of the frame that a peer wants next, or None when it is not held any more."""
-    if epoch is not None and epoch.id == epoch_id and next_index == epoch.next_index:
-        return queue.end
+    """Seq of the frame that a peer wants next, or None when it is not held any more.
+
+    That is what follows the frame before it, so that headers in between go
+    along, and a peer that has all of an epoch goes on with the next one.
+    """
+    wanted = queue.end if epoch is not None and epoch.id == epoch_id and next_index == epoch.next_index else None
     for seq in range(queue.end - 1, queue.base - 1, -1):
         frame = queue[seq]
         if frame.kind != MEDIA or frame.epoch is None or frame.epoch.id != epoch_id:
             continue
-        if frame.index == next_index:
-            return seq
         if frame.index < next_index:
-            return None
-    return None
+            return seq + 1 if frame.index == next_index - 1 else wanted
+        if frame.index == next_index:
+            wanted = seq
+    return wanted
 
 
 class HopReceiver:
@@ -75,7 +79,7 @@ class HopReceiver:
             if mark is not None:
                 self._on_mark(mark, now_ms)
                 return
-            kind = METADATA if b"onMetaData" in payload[:16] else MEDIA
+            kind = _kind_of_data(payload)
         if kind != MEDIA:
             frame = Frame(type_id, 0, payload, kind)
             self._pending[header_slot(frame)] = frame
@@ -124,3 +128,11 @@ class HopReceiver:
                 stream.push_hop(header, now_ms)
             self._pending.clear()
         stream.push_hop(frame, now_ms)
+
+
+def _kind_of_data(payload: bytes) -> int:
+    """Tell metadata from data that the sender numbers, by the sender's own rule."""
+    try:
+        return MEDIA if decode_metadata(payload) is None else METADATA
+    except AmfError:
+        return MEDIA

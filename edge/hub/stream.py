@@ -30,9 +30,9 @@ from edge.media.frame import (
     classify_video,
     header_slot,
 )
+from edge.media.mark import is_mark
 from edge.media.metadata import decode_metadata, encode_metadata, relayed_metadata
 from edge.media.timeline import Timeline
-
 
 #: Frames between two looks at what may go.
 _EVICT_EVERY = 16
@@ -189,12 +189,15 @@ class Stream:
                 return
             if frame.kind == METADATA:
                 self.metadata = decode_metadata(frame.payload, self._metadata_name) or {}
-        elif self._keyframe_wanted_since is not None and frame.type_id == VIDEO:
-            if not self._may_pass(frame.is_keyframe, now_ms):
-                return
+        elif (
+            self._keyframe_wanted_since is not None
+            and frame.type_id == VIDEO
+            and not self._may_pass(frame.is_keyframe, now_ms)
+        ):
+            return
         if frame.dts_ms > self.timeline.last_dts_ms:
             self.timeline.last_dts_ms = frame.dts_ms
-        if frame.kind == MEDIA and self._stale:
+        if frame.kind == MEDIA and frame.type_id != DATA and self._stale:
             self._drop_stale(frame.type_id)
         self.queue.push(frame)
         if frame.kind == MEDIA:
@@ -241,13 +244,15 @@ class Stream:
 
     def _may_pass(self, is_keyframe: bool, now_ms: int) -> bool:
         since = self._keyframe_wanted_since
-        if is_keyframe or since is None or now_ms - since >= self.config.keyframe_wait_ms:
+        if since is None or is_keyframe or now_ms - since >= self.config.keyframe_wait_ms:
             self._keyframe_wanted_since = None
             return True
         self.stats.dropped_count += 1
         return False
 
     def _push_data(self, wire_timestamp: int, payload: bytes, now_ms: int) -> None:
+        if is_mark(payload):
+            return  # between nodes of ours only; from a publisher it would misname the frames behind it
         try:
             fields = decode_metadata(payload, self._metadata_name)
         except AmfError:

@@ -30,13 +30,18 @@ class Mark:
         return amf0.encode_all(MARK, fields)
 
 
+def is_mark(payload: bytes) -> bool:
+    """Whether a data message body is a mark, well-formed or not."""
+    return payload.startswith(_MARK_PREFIX)
+
+
 def decode_mark(payload: bytes) -> Mark | None:
     """The mark in a data message body, or None for any other data.
 
     Raises:
         AmfError: it is a mark and malformed.
     """
-    if not payload.startswith(_MARK_PREFIX):
+    if not is_mark(payload):
         return None
     values = amf0.decode_all(payload)
     if len(values) < 2 or not isinstance(values[1], dict):

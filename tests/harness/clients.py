@@ -147,11 +147,11 @@ def rtmpdump_play(url: str, output: Path) -> Program:
 
 
 def gst_play(url: str, output: Path, *, element: str = "rtmp2src") -> Program:
-    """``rtmp2src`` is GStreamer's own RTMP, ``rtmpsrc`` is librtmp."""
+    """``rtmp2src`` is GStreamer's own RTMP; ``rtmpsrc`` is librtmp, and connects again after each end, for ever."""
     location = url if element == "rtmp2src" else f"{url} live=1"
     return Program(
         *(require_program("gst-launch-1.0"), "-q", element, f"location={location}", "!"),
-        *("filesink", f"location={output}"),
+        *("filesink", f"location={output}", "buffer-mode=unbuffered"),
     )
 
 

@@ -103,6 +103,8 @@ class SynthPlayer:
             raise WireError(f"message of type {message.type_id} sent to a player")
 
     def _take_media(self, message: Message) -> None:
+        if "NetStream.Play.Start" not in self.statuses:
+            raise WireError("media before NetStream.Play.Start: librtmp and GStreamer throw it away")
         is_video = message.type_id == VIDEO
         if not message.payload:
             self.events.append(("empty", message.timestamp))

@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import logging
 import secrets
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
@@ -62,7 +63,7 @@ class NetContext:
         self.now_ms = now_ms
         self.entropy: Callable[[int], bytes] = secrets.token_bytes
         self._numbers = 0
-        self._deadlines: list[tuple[int, int, Timed]] = []
+        self._deadlines: list[tuple[int, int, weakref.ref[Timed]]] = []
         self._deadline_timer: asyncio.TimerHandle | None = None
         self._deadline_order = 0
         self._log_second = 0
@@ -80,9 +81,10 @@ class NetContext:
     # --- deadlines -----------------------------------------------------------
 
     def watch_deadline(self, timed: Timed, at_ms: int) -> None:
-        """Call ``timed.on_deadline`` at ``at_ms``; it may have moved its deadline by then."""
+        """Call ``timed.on_deadline`` at ``at_ms``; it may have moved its deadline, or be gone, by then."""
         self._deadline_order += 1
-        heapq.heappush(self._deadlines, (at_ms, self._deadline_order, timed))
+        # What has ended must not be kept, with all it received, until its deadline.
+        heapq.heappush(self._deadlines, (at_ms, self._deadline_order, weakref.ref(timed)))
         if self._deadline_timer is None:
             self._deadline_timer = self.loop.call_later(0.05, self._on_deadlines)
 
@@ -90,9 +92,10 @@ class NetContext:
         self._deadline_timer = None
         now, heap = now_ms(), self._deadlines
         while heap and heap[0][0] <= now:
-            timed = heapq.heappop(heap)[2]
-            at_ms = timed.next_deadline_ms()
-            if at_ms is None:
+            reference = heapq.heappop(heap)[2]
+            timed = reference()
+            at_ms = timed.next_deadline_ms() if timed is not None else None
+            if timed is None or at_ms is None:
                 continue
             if at_ms <= now:
                 timed.on_deadline(now)
@@ -100,7 +103,7 @@ class NetContext:
                 if at_ms is None:
                     continue
             self._deadline_order += 1
-            heapq.heappush(heap, (max(at_ms, now + 1), self._deadline_order, timed))
+            heapq.heappush(heap, (max(at_ms, now + 1), self._deadline_order, reference))
         if heap:
             delay_s = min(max(heap[0][0] - now, 20), 100) / 1000
             self._deadline_timer = self.loop.call_later(delay_s, self._on_deadlines)

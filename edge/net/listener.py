@@ -185,7 +185,7 @@ class ConnectionLimits:
 class Detecting:
     """An accepted connection whose protocol is not known yet."""
 
-    __slots__ = ("_context", "_deadline_ms", "_listener", "_low_water", "sock")
+    __slots__ = ("__weakref__", "_context", "_deadline_ms", "_listener", "_low_water", "sock")
 
     def __init__(self, sock: socket.socket, listener: Listener) -> None:
         self.sock = sock

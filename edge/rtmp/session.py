@@ -532,8 +532,11 @@ class Session:
         """End the session; the second end of the same session is none."""
         if self._state is State.ENDED:
             return
-        if error is not None and error.offset is None:
-            error.offset = self.bytes_received
+        if error is not None:
+            if error.offset is None:
+                error.offset = self.bytes_received
+            # The frames of a traceback would keep the session, and all it holds, until a collection.
+            error.__traceback__ = None
         self._state = State.ENDED
         self._handshake = None
         self._held = None

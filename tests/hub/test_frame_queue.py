@@ -1,0 +1,236 @@
+"""What the queue keeps, where players begin, and which headers are in force."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.hub.config import HubConfig
+from edge.hub.frame_queue import FrameQueue
+from edge.media.frame import AUDIO, AUDIO_HEADER, DATA, METADATA, VIDEO, VIDEO_HEADER, Frame
+
+AUDIO_BIT, VIDEO_BIT, DATA_BIT = 1, 2, 4
+
+
+def key(dts_ms: int, size: int = 10) -> Frame:
+    return Frame(VIDEO, dts_ms, b"\x17\x01" + bytes(size), is_keyframe=True)
+
+
+def inter(dts_ms: int, size: int = 10) -> Frame:
+    return Frame(VIDEO, dts_ms, b"\x27\x01" + bytes(size))
+
+
+def sound(dts_ms: int) -> Frame:
+    return Frame(AUDIO, dts_ms, b"\xaf\x01xx")
+
+
+def header(text: bytes = b"h", kind: int = VIDEO_HEADER, dts_ms: int = 0) -> Frame:
+    first = {VIDEO_HEADER: b"\x17\x00", AUDIO_HEADER: b"\xaf\x00", METADATA: b"\x02"}[kind]
+    return Frame({VIDEO_HEADER: VIDEO, AUDIO_HEADER: AUDIO, METADATA: DATA}[kind], dts_ms, first + text, kind)
+
+
+def filled(*frames: Frame) -> FrameQueue:
+    queue = FrameQueue()
+    for frame in frames:
+        queue.push(frame)
+    return queue
+
+
+def settle(queue: FrameQueue, config: HubConfig) -> None:
+    """Evict until nothing more may go."""
+    while count := queue.evictable(config):
+        queue.evict(count)
+
+
+def test_clock_of_a_track_never_goes_back() -> None:
+    queue = filled(inter(100), inter(60), sound(50), inter(110))
+    assert [frame.dts_ms for frame in queue.frames] == [100, 100, 50, 110]
+
+
+def test_whole_group_in_progress_is_kept_however_old() -> None:
+    queue = filled(key(0), *(inter(n * 40) for n in range(1, 1000)))
+    settle(queue, HubConfig())
+    assert queue.base == 0
+
+
+def test_older_groups_go_after_the_retention() -> None:
+    queue = FrameQueue()
+    config = HubConfig(log_retain_ms=2000)
+    for n in range(500):
+        queue.push(key(n * 40) if n % 25 == 0 else inter(n * 40))
+        settle(queue, config)
+    oldest, newest = queue.frames[0].dts_ms, queue.frames[-1].dts_ms
+    assert 2000 <= newest - oldest <= 2000 + 33 * 40
+    assert queue.keyframes[0] >= queue.base
+    assert queue.size_bytes == sum(len(frame.payload) for frame in queue.frames)
+
+
+def test_as_many_groups_as_asked_for_are_kept() -> None:
+    config = HubConfig(log_retain_ms=0, max_cached_keyframes=3)
+    queue = FrameQueue()
+    for n in range(1000):
+        queue.push(key(n * 40) if n % 100 == 0 else inter(n * 40))
+        settle(queue, config)
+    assert len(queue.keyframes) == 3
+    assert queue.base <= queue.keyframes[0]
+
+
+def test_min_buffering_keeps_a_keyframe_of_that_age() -> None:
+    config = HubConfig(log_retain_ms=0, min_buffering_ms=10_000)
+    queue = FrameQueue()
+    for n in range(1000):
+        queue.push(key(n * 40) if n % 50 == 0 else inter(n * 40))
+        settle(queue, config)
+    start = queue.start_seq(config)
+    assert start is not None
+    assert queue[start].is_keyframe
+    assert 10_000 <= queue.frames[-1].dts_ms - queue[start].dts_ms < 12_000
+
+
+def test_V5_big_keyframes_go_by_whole_groups() -> None:
+    config = HubConfig(gop_cache_max_bytes=1_000_000)
+    queue = FrameQueue()
+    for n in range(100):
+        queue.push(key(n * 40, 100_000) if n % 5 == 0 else inter(n * 40))
+        settle(queue, config)
+        assert queue.size_bytes <= 1_100_000
+    assert queue.frames[0].is_keyframe
+
+
+def test_V6_one_keyframe_and_never_another_is_bounded() -> None:
+    config = HubConfig(max_cached_frames=200)
+    queue = filled(key(0))
+    for n in range(1, 1000):
+        queue.push(inter(n * 40))
+        settle(queue, config)
+    assert len(queue.frames) <= 200
+    assert not queue.keyframes
+    assert queue.start_seq(config, waited_ms=4999) is None
+    assert queue.start_seq(config, waited_ms=5000) == queue.end - 1
+
+
+def test_V6_all_keyframes() -> None:
+    config = HubConfig(log_retain_ms=1000)
+    queue = FrameQueue()
+    for n in range(500):
+        queue.push(key(n * 40))
+        settle(queue, config)
+    assert len(queue.frames) < 80
+    assert queue.start_seq(config) == queue.end - 1
+
+
+def test_V7_audio_only_is_bounded_and_keeps_the_least_number() -> None:
+    config = HubConfig(log_retain_ms=1000, min_cached_frames_without_keyframes=128)
+    queue = FrameQueue()
+    for n in range(5000):
+        queue.push(sound(n * 23))
+        settle(queue, config)
+    assert 128 <= len(queue.frames) <= 128 + 32
+    assert queue.start_seq(config) == queue.end - 1
+
+
+def test_C13_frames_without_progress_in_time_are_bounded() -> None:
+    config = HubConfig(max_cached_frames=100)
+    queue = FrameQueue()
+    for _ in range(1000):
+        queue.push(inter(5))
+        settle(queue, config)
+    assert len(queue.frames) <= 100
+
+
+def test_start_is_the_newest_keyframe_old_enough_else_the_oldest() -> None:
+    queue = filled(key(0), inter(40), key(1000), inter(1040), key(2000), inter(2040))
+    assert queue.start_seq(HubConfig()) == 4
+    assert queue.start_seq(HubConfig(min_buffering_ms=41)) == 2
+    assert queue.start_seq(HubConfig(min_buffering_ms=1500)) == 0
+    assert queue.start_seq(HubConfig(min_buffering_ms=60_000)) == 0
+    assert queue.start_seq(HubConfig(min_buffering_ms=-5)) == 4
+
+
+def test_start_without_keyframes_is_the_newest_frame_old_enough_else_the_newest() -> None:
+    queue = filled(header(kind=AUDIO_HEADER), sound(0), sound(500), sound(1000))
+    assert queue.start_seq(HubConfig()) == 3
+    assert queue.start_seq(HubConfig(min_buffering_ms=400)) == 2
+    assert queue.start_seq(HubConfig(min_buffering_ms=5000)) == 3
+
+
+def test_start_of_an_empty_queue_or_of_headers_alone() -> None:
+    assert FrameQueue().start_seq(HubConfig()) is None
+    assert filled(header(kind=AUDIO_HEADER)).start_seq(HubConfig()) is None
+
+
+def test_headers_in_force_are_those_before_the_frame_in_their_order() -> None:
+    old, new = header(b"old"), header(b"new")
+    sound_header, metadata = header(kind=AUDIO_HEADER), header(kind=METADATA)
+    queue = filled(sound_header, old, metadata, key(0), new, key(40))
+    assert queue.headers_at(3) == [metadata, old, sound_header]
+    assert queue.headers_at(5) == [metadata, new, sound_header]
+    assert queue.headers_at(0) == []
+    assert queue.headers_between(3, 5) == [new]
+    assert queue.headers_between(5, 6) == []
+    assert queue.current_header(b"v") is new
+
+
+def test_headers_survive_the_eviction_of_their_frame() -> None:
+    old, new = header(b"old"), header(b"new")
+    queue = filled(old, *(inter(n) for n in range(50)), new, key(60))
+    queue.evict(40)
+    assert queue.headers_at(45) == [old]
+    queue.evict(12)
+    assert queue.headers_at(52) == [new]
+
+
+def test_dropped_header_is_gone() -> None:
+    queue = filled(header(), key(0))
+    queue.drop_header(b"v")
+    assert queue.headers_at(1) == []
+    assert queue.header_slots() == set()
+    queue.drop_header(b"v")
+
+
+def test_tracks_ahead() -> None:
+    queue = filled(header(kind=METADATA), key(0), sound(0), inter(40))
+    assert queue.tracks_from(0) == AUDIO_BIT | VIDEO_BIT | DATA_BIT
+    assert queue.tracks_from(1) == AUDIO_BIT | VIDEO_BIT
+    assert queue.tracks_from(3) == VIDEO_BIT
+    assert queue.tracks_from(4) == 0
+    assert queue.tracks_from(0, AUDIO_BIT) == AUDIO_BIT
+
+
+def test_newest() -> None:
+    assert FrameQueue().newest() is None
+    frame = key(0)
+    assert filled(frame).newest() is frame
+
+
+FRAMES = st.lists(st.tuples(st.sampled_from("kiah"), st.integers(0, 400), st.integers(0, 3000)), max_size=300)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    frames=FRAMES,
+    retain_ms=st.sampled_from([0, 500, 5000]),
+    cached=st.sampled_from([40, 32768]),
+    cap=st.sampled_from([5000, 10**9]),
+    buffering_ms=st.sampled_from([0, 1000]),
+)
+def test_bounds_and_bookkeeping_hold_for_any_frames(frames, retain_ms, cached, cap, buffering_ms) -> None:
+    config = HubConfig(
+        log_retain_ms=retain_ms, max_cached_frames=cached, gop_cache_max_bytes=cap, min_buffering_ms=buffering_ms
+    )
+    queue, everything, clock = FrameQueue(), [], 0
+    for what, step_ms, size in frames:
+        clock += step_ms
+        frame = {"k": key(clock, size), "i": inter(clock, size), "a": sound(clock), "h": header(dts_ms=clock)}[what]
+        everything.append(frame)
+        queue.push(frame)
+        settle(queue, config)
+        assert queue.frames == everything[queue.base : queue.end]
+        assert len(queue.frames) <= cached
+        assert queue.size_bytes == sum(len(f.payload) for f in queue.frames)
+        assert queue.size_bytes <= cap or len(queue.frames) == 1
+        assert list(queue.keyframes) == [s for s in range(queue.base, queue.end) if queue[s].is_keyframe]
+        start = queue.start_seq(config, waited_ms=10**6)
+        if start is not None:
+            assert queue.base <= start < queue.end
+            assert queue[start].is_keyframe or not queue.keyframes

@@ -1,0 +1,143 @@
+"""What a message body tells of itself, classic and enhanced."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.media.frame import (
+    AUDIO,
+    AUDIO_HEADER,
+    DATA,
+    MEDIA,
+    METADATA,
+    VIDEO,
+    VIDEO_HEADER,
+    Epoch,
+    Frame,
+    classify_audio,
+    classify_video,
+    codec_name,
+    header_slot,
+)
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind", "is_keyframe"),
+    [
+        (b"\x17\x00\0\0\0", VIDEO_HEADER, False),
+        (b"\x17\x01\0\0\0x", MEDIA, True),
+        (b"\x17\x02\0\0\0", MEDIA, True),
+        (b"\x27\x01\0\0\0x", MEDIA, False),
+        (b"\x1c\x00\0\0\0", VIDEO_HEADER, False),
+        (b"\x1c\x01\0\0\0x", MEDIA, True),
+        (b"\x1d\x00", VIDEO_HEADER, False),
+        (b"\x12\x00", MEDIA, True),  # H.263 has no header
+        (b"\x22\x00", MEDIA, False),
+        (b"\x57\x00", MEDIA, False),
+        (b"\x17", MEDIA, True),
+        (b"\x90hvc1cfg", VIDEO_HEADER, False),
+        (b"\x91hvc1\0\0\0x", MEDIA, True),
+        (b"\x93hvc1x", MEDIA, True),
+        (b"\xa1hvc1x", MEDIA, False),
+        (b"\x92hvc1", MEDIA, False),  # sequence end
+        (b"\x94av01x", MEDIA, False),  # metadata (colour)
+        (b"\x95av01x", VIDEO_HEADER, False),
+        (b"\x91????x", MEDIA, True),
+        (b"\x96\x00avc1\x00cfg", VIDEO_HEADER, False),
+        (b"\x96\x01avc1\x00x", MEDIA, True),
+        (b"\x96", MEDIA, False),
+        (b"\x97\x00\xff\x01hvc1x", MEDIA, True),
+        (b"\x97\x02\1\2\3\x00hvc1", VIDEO_HEADER, False),
+        (b"\x97\x00\xff\x07\x00\xff\x01hvc1x", MEDIA, True),
+        (b"\x97\xff\x00\x01\1\2\x01hvc1", MEDIA, True),
+    ],
+)
+def test_classify_video(payload: bytes, kind: int, is_keyframe: bool) -> None:
+    assert classify_video(payload) == (kind, is_keyframe)
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind"),
+    [
+        (b"\xaf\x00\x12\x10", AUDIO_HEADER),
+        (b"\xaf\x01x", MEDIA),
+        (b"\xaf", MEDIA),
+        (b"\x2fx", MEDIA),
+        (b"\x90OpusOpusHead", AUDIO_HEADER),
+        (b"\x91Opusx", MEDIA),
+        (b"\x94Opus\x01\x02", AUDIO_HEADER),
+        (b"\x95\x00mp4a\x00cfg", AUDIO_HEADER),
+        (b"\x95\x01mp4a\x00x", MEDIA),
+        (b"\x95", MEDIA),
+        (b"\x97\x00\xff\x00mp4acfg", AUDIO_HEADER),
+    ],
+)
+def test_classify_audio(payload: bytes, kind: int) -> None:
+    assert classify_audio(payload) == kind
+
+
+@given(st.binary(min_size=1, max_size=600))
+def test_V8_any_body_is_classified_without_end_or_error(payload: bytes) -> None:
+    kind, is_keyframe = classify_video(payload)
+    assert kind in (MEDIA, VIDEO_HEADER)
+    assert not (kind and is_keyframe)
+    assert classify_audio(payload) in (MEDIA, AUDIO_HEADER)
+    for type_id in (AUDIO, VIDEO):
+        assert codec_name(type_id, payload)
+    header_slot(Frame(VIDEO, 0, payload, VIDEO_HEADER))
+    header_slot(Frame(AUDIO, 0, payload, AUDIO_HEADER))
+
+
+@pytest.mark.parametrize("size", [1, 100, 5000])
+def test_V8_chained_modifiers_end(size: int) -> None:
+    assert classify_video(b"\x97" + b"\x00\xff\x07" * size) == (MEDIA, False)
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_V8_truncated_enhanced_header(cut: int) -> None:
+    kind, _ = classify_video(b"\x97\x02\1\2\3\x00hvc1cfg"[:cut])
+    assert kind == (VIDEO_HEADER if cut >= 6 else MEDIA)
+
+
+def test_headers_of_one_medium_share_a_slot_but_for_further_tracks() -> None:
+    def slot(type_id: int, payload: bytes, kind: int) -> bytes:
+        return header_slot(Frame(type_id, 0, payload, kind))
+
+    avc = slot(VIDEO, b"\x17\x00\0\0\0", VIDEO_HEADER)
+    assert slot(VIDEO, b"\x90hvc1", VIDEO_HEADER) == avc
+    tracks = {slot(VIDEO, b"\x96\x10avc1" + bytes([n]) + b"cfg", VIDEO_HEADER) for n in (0, 1)}
+    assert len({avc, *tracks}) == 3
+    aac = slot(AUDIO, b"\xaf\x00", AUDIO_HEADER)
+    assert slot(AUDIO, b"\x90Opus", AUDIO_HEADER) == aac
+    assert len({aac, slot(AUDIO, b"\x94Opus", AUDIO_HEADER), slot(AUDIO, b"\x95\x10Opus\x01", AUDIO_HEADER)}) == 3
+    assert slot(DATA, b"", METADATA) not in (avc, aac)
+
+
+@pytest.mark.parametrize(
+    ("type_id", "payload", "wanted"),
+    [
+        (VIDEO, b"\x17\x01", "H264"),
+        (VIDEO, b"\x1c\x01", "HEVC"),
+        (VIDEO, b"\x1f", "?15"),
+        (VIDEO, b"\x91hvc1", "hvc1"),
+        (VIDEO, b"\x96\x00av01\x00", "av01"),
+        (VIDEO, b"\x91h\x00c1", "?"),
+        (VIDEO, b"\x91hv", "?"),
+        (AUDIO, b"\xaf\x01", "AAC"),
+        (AUDIO, b"\x2f", "MP3"),
+        (AUDIO, b"\xcf", "?12"),
+        (AUDIO, b"\x91Opus", "Opus"),
+        (AUDIO, b"", ""),
+    ],
+)
+def test_codec_name(type_id: int, payload: bytes, wanted: str) -> None:
+    assert codec_name(type_id, payload) == wanted
+
+
+def test_names_for_people() -> None:
+    frame = Frame(VIDEO, 40, b"xyz", is_keyframe=True)
+    frame.epoch, frame.index = Epoch("e"), 7
+    assert repr(frame) == "Frame(videoK #7 dts_ms=40 3 bytes)"
+    assert repr(Frame(AUDIO, 0, b"", AUDIO_HEADER)) == "Frame(audioH #0 dts_ms=0 0 bytes)"

@@ -195,7 +195,6 @@ STEPS = st.lists(
 @given(steps=STEPS, begin=st.integers(0, WRAP - 1))
 def test_any_timestamps_give_tracks_that_never_go_back(steps, begin: int) -> None:
     feed, wire_ms = Feed(), begin
-    count = 0
     for type_id, step_ms, pass_ms, is_restart in steps:
         if is_restart and step_ms % 7 == 0:
             feed.timeline.restart()
@@ -203,7 +202,6 @@ def test_any_timestamps_give_tracks_that_never_go_back(steps, begin: int) -> Non
         feed.now_ms += pass_ms
         before = feed.timeline.last_dts_ms
         dts_ms = feed.frame(type_id, wire_ms)
-        count += 1
         assert dts_ms >= 0
         assert feed.timeline.last_dts_ms == max(before, dts_ms)
         assert dts_ms - max(before, 0) <= max(5000, 40, 2 * pass_ms)

@@ -1,0 +1,260 @@
+"""Streams between nodes of ours: nothing lost, nothing doubled, over cuts, gaps and new publishes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.hub.config import HubConfig
+from edge.hub.frame_queue import FrameQueue
+from edge.hub.hop import HopReceiver, find_resume
+from edge.hub.key import StreamKey
+from edge.hub.publisher import Publisher
+from edge.hub.stream import Stream
+from edge.media.frame import AUDIO, DATA, MEDIA, VIDEO, VIDEO_HEADER, Epoch, Frame
+from edge.media.mark import MARK, Mark
+from edge.media.metadata import encode_metadata
+from edge.rtmp import amf0
+
+
+class Receiver:
+    """A node that gets a stream from another one of ours."""
+
+    def __init__(self, config: HubConfig | None = None) -> None:
+        self.stream = Stream(StreamKey("_", "live", "s"), config or HubConfig(), 0)
+        self.publisher = Publisher(self.stream, "1.2.3.4:5", 0, is_hop=True)
+        self.stream.publisher = self.publisher
+        self.now_ms = 0
+        self.reconnect()
+
+    def reconnect(self) -> None:
+        self.hop = HopReceiver(self.publisher)
+
+    def mark(self, epoch: str, index: int, dts_ms: int = 0) -> None:
+        self.hop.push(DATA, 0, Mark(epoch, index, dts_ms, 0).encode(), self.now_ms)
+
+    def media(self, number: int, *, is_keyframe: bool = True, at_ms: int | None = None) -> None:
+        first = b"\x17\x01" if is_keyframe else b"\x27\x01"
+        wire_ms = number * 40 if at_ms is None else at_ms
+        self.hop.push(VIDEO, wire_ms & 0xFFFFFFFF, first + b"%d" % number, self.now_ms)
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [frame.payload for frame in self.stream.queue.frames]
+
+    @property
+    def numbers(self) -> list[int]:
+        return [int(frame.payload[2:]) for frame in self.stream.queue.frames if frame.kind == MEDIA]
+
+    @property
+    def indices(self) -> list[int]:
+        return [frame.index for frame in self.stream.queue.frames if frame.kind == MEDIA]
+
+
+def test_frames_get_the_origins_numbers_and_clock() -> None:
+    node = Receiver()
+    node.mark("e1", 100, 4000)
+    for n in range(100, 105):
+        node.media(n)
+    assert node.indices == [100, 101, 102, 103, 104]
+    assert [frame.dts_ms for frame in node.stream.queue.frames] == [0, 40, 80, 120, 160]
+    epoch = node.stream.epoch
+    assert epoch is not None
+    assert (epoch.id, epoch.next_index, epoch.shift_ms) == ("e1", 105, -4000)
+
+
+def test_nothing_is_taken_before_the_first_mark() -> None:
+    node = Receiver()
+    node.media(5)
+    assert node.bodies == []
+
+
+def test_repeat_after_a_reconnect_is_dropped_and_counted() -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    for n in range(10):
+        node.media(n)
+    node.reconnect()
+    node.mark("e1", 5, 200)
+    for n in range(5, 15):
+        node.media(n)
+    assert node.numbers == list(range(15))
+    assert node.stream.stats.duplicate_count == 5
+    assert node.stream.stats.gap_count == 0
+
+
+def test_U1_exact_resume_loses_and_doubles_nothing() -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    for n in range(10):
+        node.media(n, is_keyframe=n == 0)
+    node.reconnect()
+    node.mark("e1", 10, 400)
+    for n in range(10, 20):
+        node.media(n, is_keyframe=False)
+    assert node.numbers == list(range(20))
+    assert [f.dts_ms for f in node.stream.queue.frames] == [n * 40 for n in range(20)]
+
+
+def test_gap_is_counted_and_video_goes_on_with_a_keyframe() -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    node.media(0)
+    node.mark("e1", 10, 400)
+    node.media(10, is_keyframe=False)
+    node.hop.push(AUDIO, 400, b"\xaf\x01" + b"11", 0)
+    node.media(12)
+    assert node.numbers == [0, 11, 12]
+    assert node.indices == [0, 11, 12]
+    assert node.stream.stats.gap_count == 1
+
+
+def test_U2_new_epoch_goes_on_behind_the_last_frame() -> None:
+    node = Receiver()
+    node.mark("e1", 0, 50_000)
+    for n in range(5):
+        node.media(n, at_ms=50_000 + n * 40)
+    node.reconnect()
+    node.mark("e2", 0, 0)
+    node.media(0, is_keyframe=False, at_ms=0)
+    for n in range(1, 4):
+        node.media(n, at_ms=n * 40)
+    assert node.numbers == [0, 1, 2, 3, 4, 1, 2, 3]
+    dts = [frame.dts_ms for frame in node.stream.queue.frames]
+    assert dts == sorted(dts)
+    assert dts[5] == 160 + 40 + 40
+    epochs = [frame.epoch.id for frame in node.stream.queue.frames if frame.epoch is not None]
+    assert epochs == ["e1"] * 5 + ["e2"] * 3
+
+
+def test_headers_bear_no_number_and_repeats_are_left_out() -> None:
+    node = Receiver()
+    header = b"\x17\x00cfg"
+    node.hop.push(VIDEO, 0, header, 0)
+    node.mark("e1", 7)
+    node.media(7)
+    node.reconnect()
+    node.hop.push(VIDEO, 0, header, 0)
+    node.mark("e1", 8)
+    node.media(8)
+    assert node.bodies == [header, b"\x17\x017", b"\x17\x018"]
+    assert node.indices == [7, 8]
+
+
+def test_metadata_is_known_by_the_senders_rule() -> None:
+    """Data that only resembles metadata is numbered by the sender, so it must be counted here too."""
+    node = Receiver()
+    node.mark("e1", 0)
+    metadata = encode_metadata({"width": 16.0})
+    lookalikes = [amf0.encode_all("onMetaData", None), amf0.encode_all("myonMetaData", {"a": 1.0})]
+    for body in (metadata, *lookalikes):
+        node.hop.push(DATA, 0, body, 0)
+    node.media(2)
+    assert node.stream.metadata == {"width": 16.0}
+    assert [frame.index for frame in node.stream.queue.frames if frame.kind == MEDIA] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "body", [amf0.encode_all(MARK), amf0.encode_all(MARK, {"epoch": ""}), b"\x02\x00\x0aonMetaData\x08\x00", b"\x02"]
+)
+def test_malformed_data_of_a_peer_is_no_fault_of_ours(body: bytes) -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    node.hop.push(DATA, 0, body, 0)
+    node.media(1)
+    assert node.stream.queue.end
+
+
+def test_clock_of_the_origin_may_wrap() -> None:
+    node = Receiver()
+    node.mark("e1", 0, 2**32 - 60)
+    for n in range(4):
+        node.media(n, at_ms=2**32 - 60 + n * 40)
+    assert [frame.dts_ms for frame in node.stream.queue.frames] == [0, 40, 80, 120]
+
+
+def test_replaced_feeder_is_refused_and_counted() -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    node.stream.publisher = None
+    node.media(0)
+    assert node.bodies == []
+    assert node.publisher.refused_count == 1
+
+
+# --- resuming ----------------------------------------------------------------
+
+
+def queue_of(*epochs: tuple[Epoch, int, int], header_before: int | None = None) -> FrameQueue:
+    """Frames of each ``(epoch, first, last)``; a header stands before index ``header_before``."""
+    queue = FrameQueue()
+    for epoch, first, last in epochs:
+        for index in range(first, last + 1):
+            if index == header_before:
+                queue.push(Frame(VIDEO, index, b"\x17\x00h", VIDEO_HEADER))
+            frame = Frame(VIDEO, index, b"\x27\x01")
+            frame.epoch, frame.index = epoch, index
+            queue.push(frame)
+        epoch.next_index = last + 1
+    return queue
+
+
+@pytest.mark.parametrize(("index", "wanted"), [(10, 0), (11, 1), (19, 9), (20, 10), (9, None), (0, None), (21, None)])
+def test_resume_finds_the_frame_or_says_that_it_is_gone(index: int, wanted: int | None) -> None:
+    epoch = Epoch("e1")
+    queue = queue_of((epoch, 10, 19))
+    assert find_resume(queue, epoch, "e1", index) == wanted
+
+
+def test_resume_of_an_unknown_epoch() -> None:
+    epoch = Epoch("e1")
+    assert find_resume(queue_of((epoch, 0, 5)), epoch, "e9", 3) is None
+    assert find_resume(FrameQueue(), None, "e1", 0) is None
+    assert find_resume(FrameQueue(), Epoch("e1"), "e1", 0) == 0
+
+
+def test_resume_takes_the_headers_that_came_in_between() -> None:
+    epoch = Epoch("e1")
+    queue = queue_of((epoch, 10, 19), header_before=15)
+    assert queue[5].kind == VIDEO_HEADER
+    assert find_resume(queue, epoch, "e1", 15) == 5
+
+
+def test_peer_that_has_all_of_an_epoch_goes_on_with_the_next() -> None:
+    old, new = Epoch("e1"), Epoch("e2")
+    queue = queue_of((old, 0, 4), (new, 0, 9))
+    assert find_resume(queue, new, "e1", 5) == 5
+    assert find_resume(queue, new, "e1", 2) == 2
+
+
+def test_resume_at_a_frame_that_was_never_held_here() -> None:
+    epoch = Epoch("e1")
+    queue = queue_of((epoch, 0, 4), (epoch, 8, 9))
+    assert find_resume(queue, epoch, "e1", 5) == 5
+    assert find_resume(queue, epoch, "e1", 6) is None
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    pieces=st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), min_size=1, max_size=8),
+    header_at=st.sets(st.integers(0, 60), max_size=4),
+)
+def test_any_pieces_of_an_epoch_are_joined_without_loss_doubling_or_disorder(pieces, header_at) -> None:
+    node = Receiver(HubConfig(keyframe_wait_ms=0))
+    seen: set[int] = set()
+    newest = -1
+    for first, count in pieces:
+        node.reconnect()
+        node.mark("e1", first, first * 40)
+        for n in range(first, first + count):
+            if n in header_at:
+                node.hop.push(VIDEO, n * 40, b"\x17\x00" + b"%d" % n, 0)
+            node.media(n)
+            if n > newest:
+                seen.add(n)
+                newest = n
+    assert node.numbers == node.indices == sorted(seen)
+    assert [f.dts_ms - f.index * 40 for f in node.stream.queue.frames if f.kind == MEDIA] == [-pieces[0][0] * 40] * len(
+        seen
+    )

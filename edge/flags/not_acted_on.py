@@ -11,10 +11,6 @@ from collections.abc import Iterable
 NOT_ACTED_ON: frozenset[str] = frozenset(
     {
         # listening and process
-        "slow_player_max_jumps",
-        "max_player_buffer_bytes",
-        "socket_max_unwritten_bytes",
-        "parse_budget_us",
         "rtmp_proxy_protocol",
         "workers",
         "pid_file",
@@ -29,9 +25,6 @@ NOT_ACTED_ON: frozenset[str] = frozenset(
         "circuit_breaker",
         "loop_stall_warn_ms",
         # upstream and naming
-        "cdn_merge_to",
-        "cdn_merge_lb",
-        "pull_nodata_timeout_ms",
         "max_redirects",
         "health_check_interval",
         "defer_close_second",

@@ -113,8 +113,9 @@ define_int32(
 )
 define_int32(
     "slow_player_max_jumps",
-    5,
-    "Close a player that had to jump to a newer keyframe more often than this within a minute.",
+    0,
+    "Close a player that had to jump to a newer keyframe more often than this within a minute; 0 = never: jumping "
+    "closes nobody, making no progress for send_timeout_ms does.",
     topic=_TOPIC,
     is_reloadable=True,
     lower=0,

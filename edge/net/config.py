@@ -25,7 +25,7 @@ class NetConfig:
     protocol_detect_timeout_ms: int = 5000
     tcp_user_timeout_ms: int = 35000
     send_timeout_ms: int = 30000
-    slow_player_max_jumps: int = 5
+    slow_player_max_jumps: int = 0
     max_player_buffer_bytes: int = 4194304
     socket_max_unwritten_bytes: int = 67108864
     flush_interval_ms: int = -1

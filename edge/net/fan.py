@@ -353,8 +353,8 @@ class LogFan:
         if not player.tail:
             player.tail = self.rest_of_message(player) or None
         seen = log.seq_at(player.offset)
-        player.jump_count += 1
-        self.fanout.jump_count += 1
+        if self.fanout.is_jumping_too_often(player):
+            return player.owner.close_slow(f"{player.jump_count} jumps to a keyframe within a minute")
         target = queue.start_seq(self.stream.config)
         if target is None or target < keep_from or log.offset_of(target) < player.offset:
             player.dropped_count += queue.end - seen

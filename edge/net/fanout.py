@@ -27,6 +27,7 @@ TICK_MS = 10
 _WHEEL_TICKS = 64
 _TURN_BUDGET_NS = 10_000_000
 _ENDS_PER_TURN = 256
+_JUMP_WINDOW_MS = 60_000
 _MIN_MEMBERS_TO_SPLIT = 32
 
 
@@ -274,6 +275,16 @@ class Fanout:
                 player.owner.close_slow(f"no progress for {now_ms - player.progress_ms} ms")
             elif fan.lag_ms(player) > limit_ms:
                 fan.jump(player, fan.stream.queue.base)
+
+    def is_jumping_too_often(self, player: Player) -> bool:
+        """Count a jump to the newest keyframe; True when ``slow_player_max_jumps`` a minute are exceeded."""
+        self.jump_count += 1
+        now = self.now_ms()
+        if now - player.jumped_ms > _JUMP_WINDOW_MS:
+            player.jumped_ms, player.jump_count = now, 0
+        player.jump_count += 1
+        limit = self._config.slow_player_max_jumps
+        return 0 < limit < player.jump_count
 
     # --- ends ----------------------------------------------------------------
 

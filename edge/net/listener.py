@@ -68,6 +68,7 @@ class Listener:
     """One listening socket.
 
     Attributes:
+        role: the owner's word for what it is.
         is_internal: connections accepted here may see the admin pages.
         accept_paused: descriptors have run out and accepting waits.
     """
@@ -80,7 +81,9 @@ class Listener:
         *,
         is_internal: bool = False,
         limits: ConnectionLimits,
+        role: str = "",
     ) -> None:
+        self.role = role
         self.sock = sock
         self.is_internal = is_internal
         self.handlers = handlers

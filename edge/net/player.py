@@ -50,6 +50,7 @@ class Player:
         "fan",
         "is_blocked",
         "jump_count",
+        "jumped_ms",
         "message_stream_id",
         "offset",
         "owner",
@@ -78,4 +79,5 @@ class Player:
         self.waiting_since_ms: int | None = None
         self.progress_ms = 0
         self.jump_count = 0
+        self.jumped_ms = 0
         self.dropped_count = 0

@@ -14,7 +14,7 @@ from edge.errors import ProtocolError, StreamBusyError
 from edge.hub.hop import HopReceiver
 from edge.hub.key import BadNameError, TcUrl, parse_tc_url
 from edge.hub.publisher import Publisher
-from edge.net.connection import RawConnection
+from edge.net.connection import RECEIVE_BYTES, RawConnection
 from edge.net.multi_writer import MultiWriter
 from edge.net.play import Play
 from edge.net.player import Player
@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: Least that is read at once, whatever the parse budget.
+_MIN_READ_BYTES = 4096
+#: Unsent bytes that the kernel may hold for a player: at least this, or half a second of its stream.
+_MIN_NOTSENT_BYTES = 65536
+_TCP_NOTSENT_LOWAT = 25
+
 _NOT_FOUND = "NetStream.Play.StreamNotFound"
 _BAD_NAME = "NetStream.Publish.BadName"
 
@@ -53,6 +59,7 @@ class RtmpServerConnection(RawConnection):
     __slots__ = (
         "_is_deadline_watched",
         "_noticed",
+        "_read_for_chunk_size",
         "_session",
         "_tc_url",
         "_writers",
@@ -84,6 +91,7 @@ class RtmpServerConnection(RawConnection):
         self.last_pump_ms = 0
         self.rate_mark = (0, 0)
         self._is_deadline_watched = False
+        self._read_for_chunk_size = 0
         self._watch_deadline()
 
     @property
@@ -162,11 +170,26 @@ class RtmpServerConnection(RawConnection):
         self.send_session()
         if not self._is_deadline_watched:
             self._watch_deadline()
+        if session.in_chunk_size != self._read_for_chunk_size:
+            self._limit_reads(session.in_chunk_size)
+
+    def _limit_reads(self, chunk_size: int) -> None:
+        """A chunk costs about a microsecond to parse, whatever its size: read less from a peer of tiny ones."""
+        self._read_for_chunk_size = chunk_size
+        budget_us = self.context.config.parse_budget_us
+        self.read_limit = (
+            min(max(chunk_size * budget_us, _MIN_READ_BYTES), RECEIVE_BYTES) if budget_us else RECEIVE_BYTES
+        )
 
     def send_session(self) -> None:
         """Send what the session has queued, at a message boundary of whatever else goes out."""
         data = self._session.data_to_send()
         if not data:
+            return
+        config, player = self.context.config, self.player
+        held = self.queued_bytes + (len(player.tail) if player is not None and player.tail else 0)
+        if held > min(config.max_player_buffer_bytes, config.socket_max_unwritten_bytes):
+            self.close_slow(f"{held} bytes of answers are not being read")
             return
         if self.player is not None and self.player.fan is not None:
             self.player.fan.send_private(self.player, data)
@@ -332,8 +355,15 @@ class RtmpServerConnection(RawConnection):
         logger.info("%s play started key=%s", self, request.key)
         self._start_play(play)
 
+    def _limit_kernel_queue(self, play: Play) -> None:
+        """Else the kernel becomes the queue: megabytes, which is a minute of most streams."""
+        stats = play.stream.stats
+        limit = max(_MIN_NOTSENT_BYTES, (stats.video_bps + stats.audio_bps) // 2)
+        self.sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, limit)
+
     def _start_play(self, play: Play) -> None:
         """Put ``play`` on the shared log, or on writers when the connection carries more than that."""
+        self._limit_kernel_queue(play)
         is_alone = len(self.plays) == 1 and not self.feeds and not play.is_hop and self._writers is None
         if is_alone and self.queued_bytes == 0:
             data = self._session.data_to_send()

@@ -246,7 +246,7 @@ class PongReceived:
 class Noticed:
     """Something tolerated: counted as ``<reason>_count``, logged once per connection at INFO.
 
-    ``reason`` e.g. ``c2_mismatch``, ``chunk_fresh_fmt1``, ``ctrl_misplaced``,
+    ``reason`` e.g. ``rtmp_c2_mismatch``, ``chunk_fresh_fmt1``, ``ctrl_misplaced``,
     ``unknown_type``, ``media_no_stream``, ``media_short``, ``amf_data``.
     """
 

@@ -220,6 +220,11 @@ class Session:
         return self._state is State.ENDED
 
     @property
+    def in_chunk_size(self) -> int:
+        """Chunk size of what the peer sends."""
+        return self._reader.in_chunk_size
+
+    @property
     def out_chunk_size(self) -> int:
         """Chunk size that we announced: what the peer expects of everything sent to it."""
         return self._out_chunk_size

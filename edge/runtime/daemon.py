@@ -73,6 +73,9 @@ def announce(node: Node) -> None:
     host, port, internal = urls["host"], urls["rtmp_port"], urls["internal_port"]
     is_split = internal != port
     logger.info("Server[edge] is serving on port=%d%s.", port, f" and internal_port={internal}" if is_split else "")
+    for listener in node.listeners:
+        if listener.role == "merge":
+            logger.info("Server[edge(cdn-merge)] is serving on port=%d.", listener.port)
     logger.info("Check out http://%s:%d in web browser.", host, internal)
     logger.info("publish: rtmp://%s:%d/live/livestream", host, port)
     logger.info("play:    rtmp://%s:%d/live/livestream", host, port)

@@ -1,34 +1,31 @@
-"""A node: one service with its listeners, its upstream and its pages, built from settings."""
+"""A node: its services with their listeners and pages, built from settings."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import resource
-import secrets
 import socket
 
 from edge.builtin.page import PageContext
 from edge.builtin.site import site_routes
-from edge.errors import ProtocolError
+from edge.flags.check import merge_port as merge_port_of
 from edge.httpd.app import HttpService
-from edge.hub.registry import Registry
-from edge.hub.stream import Stream
-from edge.net.aio import TaskOwner, now_ms, spawn, wall_ms
+from edge.net.aio import TaskOwner, now_ms, spawn
 from edge.net.context import NetContext
 from edge.net.detect import Protocol
-from edge.net.ingest import IngestTicker
 from edge.net.listener import ConnectionLimits, Handler, Listener, open_socket
 from edge.net.rtmp_server import RtmpServerConnection
-from edge.net.service import RtmpService
 from edge.runtime.loop import LagProbe
 from edge.runtime.pages import PageData
 from edge.runtime.settings import Settings
-from edge.upstream.manager import UpstreamManager
+from edge.runtime.unit import make_units
 
 logger = logging.getLogger(__name__)
 
 _TICK_MS = 250
+
+PUBLIC, INTERNAL, MERGE = "public", "internal", "merge"
 
 
 def raise_descriptor_limit() -> int:
@@ -52,24 +49,7 @@ class Node:
         self.lag = LagProbe(loop)
         self.listeners: list[Listener] = []
         self.is_draining = False
-        self.registry = Registry(
-            settings.hub,
-            new_id=lambda: secrets.token_hex(8),
-            wall_ms=wall_ms,
-            metadata_name=settings.rtmp.user_defined_data_message,
-        )
-        is_edge = bool(settings.upstream.proxy_to)
-        self.service = RtmpService(
-            self.context,
-            self.registry,
-            hub=settings.hub,
-            rtmp=settings.rtmp,
-            service_id=secrets.token_hex(8),
-            hostname=settings.hostname,
-            is_edge=is_edge,
-        )
-        self.upstream = UpstreamManager(self.service, settings.upstream, settings.naming) if is_edge else None
-        self.ingest = IngestTicker(self.context, self.service.publishers)
+        self.units = make_units(settings, self.context)
         limit = raise_descriptor_limit()
         self.limits = ConnectionLimits(self.context, self._connection_cap(limit))
         self.pages = PageData(self)
@@ -97,29 +77,41 @@ class Node:
     async def start(self) -> None:
         """Listen; raises ConfigError when an address cannot be listened on, with nothing left open."""
         net = self.settings.net
-        wanted = [(host, port, False) for port in (net.port, *net.listen) for host in net.bind or ("",)]
+        wanted = [(host, port, PUBLIC) for port in (net.port, *net.listen) for host in net.bind or ("",)]
         if net.internal_port >= 0:
-            wanted += [(host, net.internal_port, True) for host in net.bind or ("",)]
-        sockets: list[tuple[socket.socket, bool]] = []
+            wanted += [(host, net.internal_port, INTERNAL) for host in net.bind or ("",)]
+        merge_port = merge_port_of(self.settings.upstream.cdn_merge_to)
+        if merge_port is not None:
+            wanted += [(host, merge_port, MERGE) for host in net.bind or ("",)]
+        sockets: list[tuple[socket.socket, str]] = []
         try:
-            for host, port, is_internal in wanted:
-                sockets.append((open_socket(host, port), is_internal))
+            for host, port, role in wanted:
+                sockets.append((open_socket(host, port), role))
         except Exception:
             for sock, _ in sockets:
                 sock.close()
             raise
         await self.http.start()
-        handlers: dict[Protocol, Handler] = {Protocol.RTMP: self._serve_rtmp, Protocol.HTTP: self._serve_http}
-        for sock, is_internal in sockets:
-            self.listeners.append(Listener(sock, self.context, handlers, is_internal=is_internal, limits=self.limits))
-        if self.upstream is not None:
-            own = {listener.port for listener in self.listeners}
-            spawn(self.upstream.start(own), name="upstream", owner=self.tasks)
+        for sock, role in sockets:
+            handlers: dict[Protocol, Handler] = {
+                Protocol.RTMP: self._serve_merge if role == MERGE else self._serve_rtmp,
+                Protocol.HTTP: self._serve_http,
+            }
+            is_internal = role == INTERNAL
+            self.listeners.append(
+                Listener(sock, self.context, handlers, is_internal=is_internal, limits=self.limits, role=role)
+            )
+        for unit in self.units:
+            if unit.upstream is not None:
+                spawn(unit.upstream.start(), name="upstream", owner=self.tasks)
         self.lag.start()
         self._timer = self.loop.call_later(_TICK_MS / 1000, self._on_tick)
 
     def _serve_rtmp(self, sock: socket.socket, is_internal: bool) -> None:
-        RtmpServerConnection(sock, self.service).read_some()
+        RtmpServerConnection(sock, self.units[0].service).read_some()
+
+    def _serve_merge(self, sock: socket.socket, is_internal: bool) -> None:
+        RtmpServerConnection(sock, self.units[-1].service).read_some()
 
     def _serve_http(self, sock: socket.socket, is_internal: bool) -> None:
         spawn(self.http.adopt(sock, is_internal=is_internal), name="adopt", owner=self.tasks)
@@ -131,30 +123,11 @@ class Node:
         now = now_ms()
         self._ticks += 1
         self.context.fanout.tick(now)
-        self.ingest.tick()
-        self._check_publishers(now)
-        if self._ticks % 4 == 0:
-            self.registry.tick(now)
-            if self.upstream is not None:
-                self.upstream.tick(now)
-            if self.settings.net.server_idle_timeout > 0:
-                self._close_idle(now)
-
-    def _check_publishers(self, now: int) -> None:
-        hub, cap = self.settings.hub, self.settings.net.max_publish_kbps
-        for connection in list(self.service.publishers):
-            for publisher, _ in list((connection.feeds or {}).values()):
-                last = publisher.last_media_ms or publisher.since_ms
-                limit = hub.publish_normal_timeout_ms if publisher.last_media_ms else hub.publish_firstpkt_timeout_ms
-                if limit and now - last > limit and not connection.is_publish_kept_alive(now, limit):
-                    error = ProtocolError(f"no media for {now - last} ms", reason="publish_timeout", is_quiet=True)
-                    self.context.report(error, str(connection))
-                    connection.end_publish(publisher, "NetStream.Publish.Idle", "Idle: no media", "publish_timeout")
-            if cap and connection.is_over_rate(now, cap):
-                for publisher, _ in list((connection.feeds or {}).values()):
-                    connection.end_publish(
-                        publisher, "NetStream.Publish.BadName", f"rate_limit: more than {cap} kbit/s", "rate_limit"
-                    )
+        is_full_second = self._ticks % 4 == 0
+        for unit in self.units:
+            unit.tick(now, is_full_second=is_full_second)
+        if is_full_second and self.settings.net.server_idle_timeout > 0:
+            self._close_idle(now)
 
     def _close_idle(self, now: int) -> None:
         limit_ms = self.settings.net.server_idle_timeout * 1000
@@ -167,16 +140,16 @@ class Node:
 
     async def close(self, *, wait_ms: int = 1500) -> None:
         """Stop listening, tell everyone, flush, and close."""
-        self.is_draining = self.service.is_draining = True
+        self.is_draining = True
+        for unit in self.units:
+            unit.service.is_draining = True
         for listener in self.listeners:
             listener.close()
         if self._timer is not None:
             self._timer.cancel()
         self.lag.close()
-        if self.upstream is not None:
-            await self.upstream.close()
-        for stream in list(self.registry.streams.values()):
-            self.registry.end_stream(stream, "Shutdown: server is stopping")
+        for unit in self.units:
+            await unit.close()
         for connection in list(self.context.connections):
             if isinstance(connection, RtmpServerConnection):
                 connection.shut_down()
@@ -187,13 +160,4 @@ class Node:
             connection.close_now("shutdown")
         await self.http.close()
         await self.tasks.close()
-        self.ingest.close()
         self.context.close()
-
-    def state_of(self, stream: Stream) -> str:
-        """``live``, ``waiting`` (no publisher yet) or ``grace`` (it may come back)."""
-        if stream.grace_until_ms:
-            return "grace"
-        if self.upstream is not None and stream.pull is not None:
-            return self.upstream.state_of(stream)
-        return "live" if stream.publisher is not None else "waiting"

@@ -14,6 +14,7 @@ from edge.net.aio import TaskOwner, now_ms
 
 if TYPE_CHECKING:
     from edge.runtime.node import Node
+    from edge.runtime.unit import ServiceUnit
 
 _LAG_LIMIT_MS = 1000
 
@@ -41,9 +42,13 @@ class PageData:
 
     def streams(self) -> list[dict[str, Any]]:
         """One row per stream, by key."""
-        return [self._stream(stream) for _, stream in sorted(self._node.registry.streams.items())]
+        return [
+            self._stream(unit, stream)
+            for unit in self._node.units
+            for _, stream in sorted(unit.registry.streams.items())
+        ]
 
-    def _stream(self, stream: Stream) -> dict[str, Any]:
+    def _stream(self, unit: ServiceUnit, stream: Stream) -> dict[str, Any]:
         key, stats, now = stream.key, stream.stats, now_ms()
         video = stream.first_header(VIDEO_HEADER)
         audio = stream.first_header(AUDIO_HEADER)
@@ -54,7 +59,8 @@ class PageData:
             "app": key.app,
             "stream": key.stream_name,
             "is_forwarded": key.realm == PUBLISH_REALM,
-            "state": self._node.state_of(stream),
+            "service": unit.name,
+            "state": unit.state_of(stream),
             "publisher": stream.publisher.peer if stream.publisher is not None else "",
             "players": stream.player_count,
             "viewers": stream.viewer_count,
@@ -93,9 +99,11 @@ class PageData:
                 "connection_count": node.limits.open_count,
                 "max_connections": node.limits.max_connections,
                 "accept_paused": int(any(listener.accept_paused for listener in node.listeners)),
-                "stream_count": len(node.registry.streams),
-                "publisher_count": len(node.service.publishers),
-                "player_count": sum(stream.player_count for stream in node.registry.streams.values()),
+                "stream_count": sum(len(unit.registry.streams) for unit in node.units),
+                "publisher_count": sum(len(unit.service.publishers) for unit in node.units),
+                "player_count": sum(
+                    stream.player_count for unit in node.units for stream in unit.registry.streams.values()
+                ),
                 "shared_log_player_count": fanout.player_count,
                 "player_jump_count": fanout.jump_count,
                 "player_send_count": fanout.send_count,
@@ -106,8 +114,10 @@ class PageData:
                 "task_count": len(node.tasks),
             }
         )
-        if node.upstream is not None:
-            rows.update(node.upstream.counters())
+        for unit in node.units:
+            if unit.upstream is not None:
+                for name, value in unit.upstream.counters().items():
+                    rows[name] = rows.get(name, 0) + value
         return rows
 
     def health(self) -> dict[str, Any]:
@@ -129,14 +139,14 @@ class PageData:
             reasons.append("not listening yet")
         if node.is_draining:
             reasons.append("draining")
-        if node.upstream is not None and not node.upstream.has_answer:
+        if any(unit.upstream is not None and not unit.upstream.has_answer for unit in node.units):
             reasons.append("no first answer of the naming service yet")
         return not reasons, reasons
 
     def server_urls(self) -> dict[str, Any]:
         """Where to publish to and play from."""
         node = self._node
-        public = next((listener for listener in node.listeners if not listener.is_internal), None)
+        public = next((listener for listener in node.listeners if listener.role == "public"), None)
         port = public.port if public is not None else node.settings.net.port
         internal = next((listener.port for listener in node.listeners if listener.is_internal), port)
         return {
@@ -144,13 +154,13 @@ class PageData:
             "rtmp_port": port,
             "http_port": port,
             "internal_port": internal,
-            "role": "edge" if node.service.is_edge else "origin",
+            "role": "edge" if node.units[0].service.is_edge else "origin",
             "proxy_to": node.settings.upstream.proxy_to,
         }
 
     def upstreams(self) -> list[dict[str, Any]]:
         """One row per upstream server."""
-        return self._node.upstream.servers() if self._node.upstream is not None else []
+        return [row for unit in self._node.units if unit.upstream is not None for row in unit.upstream.servers()]
 
     def connections(self) -> list[dict[str, Any]]:
         """One row per RTMP connection."""

@@ -39,6 +39,7 @@ class UpstreamLink:
 
     def __init__(self, manager: UpstreamManager, key: StreamKey, query: str, hops: tuple[str, ...]) -> None:
         self.manager = manager
+        self.target = manager.pull_target if self.what == "pull" else manager.push_target
         self.key = key
         self.query = query
         self.hops = hops
@@ -89,7 +90,7 @@ class UpstreamLink:
         self._began_ms = now
         self.policy.on_link_created(now)
         try:
-            server = manager.target.select(self.key.text, self._excluded, now_ms=now)
+            server = self.target.select(self.key.text, self._excluded, now_ms=now)
         except NoServerError as error:
             self.server = None
             self._fail(LinkEnd.LOST, error.detail)
@@ -162,7 +163,7 @@ class UpstreamLink:
         self._cancel_timer()
         self.message_stream_id = message_stream_id
         if self.server is not None:
-            self.manager.target.report(self.server, True, now - self._began_ms, now)
+            self.target.report(self.server, True, now - self._began_ms, now)
             self.manager.succeeded(self.server)
         self._excluded.clear()
         self._started(connection, info)
@@ -199,11 +200,11 @@ class UpstreamLink:
             self._excluded.add(server)
             if not was_started:
                 is_answer = end in (LinkEnd.REFUSED, LinkEnd.NOT_FOUND)
-                manager.target.report(server, is_answer, now - self._began_ms, now)
+                self.target.report(server, is_answer, now - self._began_ms, now)
                 if not is_answer:
                     manager.failed(server)
             if not self.is_useful:
-                manager.target.disable(server, self.key.text, now)
+                self.target.disable(server, self.key.text, now)
         if end in (LinkEnd.REFUSED, LinkEnd.NOT_FOUND):
             self.refused_count += 1
         is_notice = end in (LinkEnd.NOT_FOUND, LinkEnd.UNPUBLISHED)

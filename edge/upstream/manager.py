@@ -17,7 +17,6 @@ from edge.upstream.pool import UpstreamPool
 from edge.upstream.pull import Pull
 from edge.upstream.push import Push
 from edge.upstream.target import Target
-from naming.base import NamingOptions
 from naming.node import ServerNode
 
 logger = logging.getLogger(__name__)
@@ -30,16 +29,20 @@ class UpstreamManager:
     """Starts a pull for the first player of a stream and a push for every publisher, and ends them.
 
     Attributes:
-        target: the servers of ``-proxy_to``.
+        pull_target, push_target: where streams come from and publishes go to; the
+            same but for the front of a merge tier.
         pool: connections to them.
         pulls, pushes: by stream key.
     """
 
-    def __init__(self, service: RtmpService, config: UpstreamConfig, naming: NamingOptions) -> None:
+    def __init__(
+        self, service: RtmpService, config: UpstreamConfig, *, pull_target: Target, push_target: Target
+    ) -> None:
         self.service = service
         self.context = service.context
         self.config = config
-        self.target = Target(config.proxy_to, config.proxy_lb, config, naming=naming)
+        self.pull_target = pull_target
+        self.push_target = push_target
         self.pool = UpstreamPool(
             service.context, service.rtmp, edge_id=service.service_id, timeout_ms=config.timeout_ms
         )
@@ -61,13 +64,19 @@ class UpstreamManager:
 
     @property
     def has_answer(self) -> bool:
-        """The naming service has answered once."""
-        return self.target.has_answer or bool(self.target.why_unusable)
+        """The naming services have answered once."""
+        return all(target.has_answer or target.why_unusable for target in self.targets)
 
-    async def start(self, own_ports: set[int]) -> None:
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The targets, each once."""
+        return tuple(dict.fromkeys((self.pull_target, self.push_target)))
+
+    async def start(self) -> None:
         """Follow the servers."""
-        if not await self.target.start(within_ms=_FIRST_ANSWER_MS):
-            logger.warning("no servers of %s yet", self.config.proxy_to)
+        for target in self.targets:
+            if not await target.start(within_ms=_FIRST_ANSWER_MS):
+                logger.warning("no servers of %s yet", target.address.text)
 
     def new_id(self) -> str:
         """Id of an epoch that this node begins (a foreign upstream has none)."""
@@ -217,8 +226,9 @@ class UpstreamManager:
 
     def servers(self) -> list[dict[str, Any]]:
         """One row per server."""
-        snapshot = self.target.snapshot(self.context.now_ms())
-        return [{"target": snapshot["target"], **row} for row in snapshot["servers"]]
+        now = self.context.now_ms()
+        snapshots = [target.snapshot(now) for target in self.targets]
+        return [{"target": snapshot["target"], **row} for snapshot in snapshots for row in snapshot["servers"]]
 
     async def close(self) -> None:
         """End everything; publishes are ended upstream."""
@@ -228,4 +238,5 @@ class UpstreamManager:
             self.pulls.pop(pull.key, None)
             pull.close()
         self.pool.close()
-        await self.target.close()
+        for target in self.targets:
+            await target.close()

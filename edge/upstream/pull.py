@@ -85,7 +85,7 @@ class Pull(UpstreamLink):
         if self.was_live and self.policy.deadline_ms is None:
             return True
         server, now = self.server, self.manager.context.now_ms()
-        return server is not None and self.manager.target.has_alternative(server, self.key.text, now_ms=now)
+        return server is not None and self.target.has_alternative(server, self.key.text, now_ms=now)
 
     # --- data ----------------------------------------------------------------
 
@@ -162,6 +162,11 @@ class Pull(UpstreamLink):
             self._give_up("publisher_gone")
             return
         silent_ms = now - self._last_data_ms
+        is_too_long = not config.pull_wait_for_stream and not self.was_live
+        if is_too_long and now - self._began_ms >= config.pull_nodata_timeout_ms:
+            self._fail(LinkEnd.TIMEOUT, f"no data in {config.pull_nodata_timeout_ms} ms")
+            self._give_up("no_data")
+            return
         if silent_ms < limit_ms:
             self._set_timer(limit_ms - silent_ms, self._on_silence)
             return
@@ -171,7 +176,7 @@ class Pull(UpstreamLink):
             self._set_timer(config.timeout_ms, self._on_silence)
             return
         pinged_ms, self._pinged_ms = self._pinged_ms, 0
-        has_alternative = manager.target.has_alternative(server, self.key.text, now_ms=now)
+        has_alternative = self.target.has_alternative(server, self.key.text, now_ms=now)
         if connection.last_pong_ms >= pinged_ms:
             may_switch = now - self._switched_ms >= config.disable_server_duration * 1000
             if has_alternative and may_switch and self.state == "waiting":

@@ -131,7 +131,7 @@ class Target:
             _log.warning("%s", warning)
         self._balancer = self._make_balancer(entropy)
         self.why_unusable = self._find_missing()
-        if not self.why_unusable:
+        if self.address.is_plain or services.is_built(self.address.scheme):
             self._watcher = Watcher(self.address, self._on_update, options=naming, resolver=resolver, accepts=accepts)
 
     @property
@@ -163,9 +163,10 @@ class Target:
         again only when nothing else is up. Raises NoServerError with
         ``why_unusable`` when that is set.
         """
-        if self.why_unusable:
-            raise NoServerError(self.why_unusable)
         servers = self._servers
+        # One server is every balancer's choice, so one that is not built does no harm.
+        if self.why_unusable and len(servers) != 1:
+            raise NoServerError(self.why_unusable)
         if not servers:
             return None
         unavailable = self._isolated(now_ms)

@@ -1,0 +1,133 @@
+"""One service of a node with what feeds it: its hub, its upstream, the reading of its publishers.
+
+A node has one; with a merge tier it has two, the front and the merge service
+(media-server's CDN mode): plays at the front are pulled from the merge tier,
+publishes go straight to ``-proxy_to``.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from edge.errors import ProtocolError
+from edge.hub.registry import Registry
+from edge.hub.stream import Stream
+from edge.net.aio import wall_ms
+from edge.net.context import NetContext
+from edge.net.ingest import IngestTicker
+from edge.net.rtmp_server import RtmpServerConnection
+from edge.net.service import RtmpService
+from edge.runtime.settings import Settings
+from edge.upstream.manager import UpstreamManager
+from edge.upstream.target import Target
+
+logger = logging.getLogger(__name__)
+
+
+def make_units(settings: Settings, context: NetContext) -> list[ServiceUnit]:
+    """The services that the flags ask for: the front or only one first.
+
+    Raises:
+        ConfigError: a target or balancer cannot be used.
+    """
+    config = settings.upstream
+
+    def target(address: str, balancer: str) -> Target | None:
+        return Target(address, balancer, config, naming=settings.naming) if address else None
+
+    source = target(config.proxy_to, config.proxy_lb)
+    if not config.cdn_merge_to:
+        return [ServiceUnit("", settings, context, pull_target=source, push_target=source)]
+    merge = target(config.cdn_merge_to, config.cdn_merge_lb)
+    front_push = target(config.proxy_to, config.proxy_lb) or merge
+    return [
+        ServiceUnit("front", settings, context, pull_target=merge, push_target=front_push),
+        ServiceUnit("merge", settings, context, pull_target=source, push_target=source),
+    ]
+
+
+class ServiceUnit:
+    """A hub and all that works on it.
+
+    Attributes:
+        name: ``front`` or ``merge``; "" when there is one service only.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        context: NetContext,
+        *,
+        pull_target: Target | None,
+        push_target: Target | None,
+    ) -> None:
+        self.name = name
+        self._settings = settings
+        self._context = context
+        self.registry = Registry(
+            settings.hub,
+            new_id=lambda: secrets.token_hex(8),
+            wall_ms=wall_ms,
+            metadata_name=settings.rtmp.user_defined_data_message,
+        )
+        self.service = RtmpService(
+            context,
+            self.registry,
+            hub=settings.hub,
+            rtmp=settings.rtmp,
+            service_id=secrets.token_hex(8),
+            hostname=settings.hostname,
+            is_edge=pull_target is not None,
+        )
+        self.upstream: UpstreamManager | None = None
+        if pull_target is not None and push_target is not None:
+            self.upstream = UpstreamManager(
+                self.service, settings.upstream, pull_target=pull_target, push_target=push_target
+            )
+        self.ingest = IngestTicker(context, self.service.publishers)
+
+    def tick(self, now: int, *, is_full_second: bool) -> None:
+        """Four times a second."""
+        self.ingest.tick()
+        self._check_publishers(now)
+        if is_full_second:
+            self.registry.tick(now)
+            if self.upstream is not None:
+                self.upstream.tick(now)
+
+    def _check_publishers(self, now: int) -> None:
+        hub, cap = self._settings.hub, self._settings.net.max_publish_kbps
+        for connection in list(self.service.publishers):
+            for publisher, _ in list((connection.feeds or {}).values()):
+                last = publisher.last_media_ms or publisher.since_ms
+                limit = hub.publish_normal_timeout_ms if publisher.last_media_ms else hub.publish_firstpkt_timeout_ms
+                if limit and now - last > limit and not connection.is_publish_kept_alive(now, limit):
+                    error = ProtocolError(f"no media for {now - last} ms", reason="publish_timeout", is_quiet=True)
+                    self._context.report(error, str(connection))
+                    connection.end_publish(publisher, "NetStream.Publish.Idle", "Idle: no media", "publish_timeout")
+            if cap and connection.is_over_rate(now, cap):
+                self._stop_fast(connection, cap)
+
+    def _stop_fast(self, connection: RtmpServerConnection, cap_kbps: int) -> None:
+        for publisher, _ in list((connection.feeds or {}).values()):
+            connection.end_publish(
+                publisher, "NetStream.Publish.BadName", f"rate_limit: more than {cap_kbps} kbit/s", "rate_limit"
+            )
+
+    def state_of(self, stream: Stream) -> str:
+        """``live``, ``waiting`` (no publisher yet), ``grace`` (it may come back), or a pull's state."""
+        if stream.grace_until_ms:
+            return "grace"
+        if self.upstream is not None and stream.pull is not None:
+            return self.upstream.state_of(stream)
+        return "live" if stream.publisher is not None else "waiting"
+
+    async def close(self) -> None:
+        """End pulls, pushes and streams; players are told."""
+        if self.upstream is not None:
+            await self.upstream.close()
+        for stream in list(self.registry.streams.values()):
+            self.registry.end_stream(stream, "Shutdown: server is stopping")
+        self.ingest.close()

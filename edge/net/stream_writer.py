@@ -176,10 +176,12 @@ class StreamWriter:
         if seq is None or (seq < self.seq and self._base_ms is not None):
             return 0
         self._waiting_since_ms = None
-        self.seq = seq
         frame = queue[seq]
         if self._base_ms is None:
             self._base_ms = frame.dts_ms
+        else:
+            self.dropped_count += seq - self.seq
+        self.seq = seq
         return sum(self._write(parts, header, frame) for header in queue.headers_at(seq) if self._form.accepts(header))
 
     def _jump(self) -> None:

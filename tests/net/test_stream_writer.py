@@ -1,0 +1,275 @@
+"""Streams written message by message: towards nodes of ours, and for connections with several streams."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.hub.config import HubConfig
+from edge.hub.hop import HopReceiver
+from edge.hub.key import StreamKey
+from edge.hub.publisher import Publisher
+from edge.hub.stream import Stream
+from edge.media.frame import DATA, MEDIA, VIDEO, Epoch
+from edge.media.mark import decode_mark
+from edge.net.rtmp_form import RtmpForm
+from edge.net.stream_writer import StreamWriter
+from edge.rtmp.chunk_writer import ChunkWriter
+from edge.rtmp.events import ResumePoint
+from tests.net.fakes import AUDIO_HEADER_BODY, VIDEO_HEADER_BODY, Source, decode
+
+CHUNK = 64
+
+
+class Owner:
+    """The connection: a clock and a flag."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.told = 0
+
+    def writer_has_frames(self) -> None:
+        self.told += 1
+
+    def now_ms(self) -> int:
+        return self.now
+
+
+def open_writer(source: Source, *, is_hop: bool = False, resume: ResumePoint | None = None, **options) -> StreamWriter:
+    form = RtmpForm(CHUNK, options.pop("track_mask", 7))
+    return StreamWriter(Owner(), source.stream, 3, ChunkWriter(CHUNK), form, is_hop=is_hop, resume=resume, **options)
+
+
+def take(writer: StreamWriter, budget: int = 10**9) -> bytes:
+    parts: list[bytes | memoryview] = []
+    size = writer.fill(parts, budget)
+    data = b"".join(parts)
+    assert size == len(data)
+    return data
+
+
+class Node:
+    """The far end of a hop; keeps its stream over several connections."""
+
+    def __init__(self) -> None:
+        self.stream = Stream(StreamKey("_", "live", "s"), HubConfig(), 0)
+        self.publisher = Publisher(self.stream, "up", 0, is_hop=True)
+        self.stream.publisher = self.publisher
+
+    def receive(self, data: bytes) -> None:
+        hop = HopReceiver(self.publisher)
+        for message in decode(data, CHUNK):
+            hop.push(message.type_id, message.wire_timestamp, message.payload, 0)
+
+    @property
+    def resume(self) -> ResumePoint | None:
+        epoch = self.stream.epoch
+        return ResumePoint(epoch.id, epoch.next_index) if epoch is not None else None
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [frame.payload for frame in self.stream.queue.frames if frame.kind == MEDIA]
+
+
+def test_begins_with_headers_at_the_newest_keyframe_and_0() -> None:
+    source = Source()
+    source.headers()
+    source.run(15, from_ms=500_000)
+    writer = open_writer(source)
+    messages = decode(take(writer), CHUNK)
+    assert [m.payload for m in messages[1:3]] == [VIDEO_HEADER_BODY, AUDIO_HEADER_BODY]
+    assert {m.message_stream_id for m in messages} == {3}
+    start = source.stream.queue.keyframes[-1]
+    frames = source.frames[start:]
+    assert [m.payload for m in messages[3:]] == [frame.payload for frame in frames]
+    assert [m.wire_timestamp for m in messages[3:]] == [frame.dts_ms - frames[0].dts_ms for frame in frames]
+
+
+@pytest.mark.parametrize("offset", [16_770_000, -60_000, 2**32 - 500])
+def test_timestamp_offset(offset: int) -> None:
+    source = Source()
+    writer = open_writer(source, timestamp_offset=offset)
+    source.run(1)
+    data = take(writer)
+    source.run(400, from_ms=40)
+    wanted = [(frame.dts_ms + offset) & 0xFFFFFFFF for frame in source.frames]
+    assert [m.wire_timestamp for m in decode(data + take(writer), CHUNK)] == wanted
+
+
+def test_filter_leaves_a_medium_out() -> None:
+    source = Source()
+    source.headers()
+    source.run(5)
+    assert VIDEO not in {m.type_id for m in decode(take(open_writer(source, track_mask=5)), CHUNK)}
+
+
+def test_budget_is_kept_to_whole_messages() -> None:
+    source = Source()
+    source.run(20)
+    writer = open_writer(source)
+    whole, pieces = b"", []
+    while data := take(writer, 100):
+        pieces.append(data)
+        assert len(data) < 100 + 60
+        whole += data
+        assert sum(len(m.payload) for m in decode(whole, CHUNK)) > len(whole) * 0.6
+    assert len(pieces) > 3
+    assert not writer.is_behind
+    assert [m.payload for m in decode(whole, CHUNK)] == [f.payload for f in source.frames[-20:]]
+
+
+def test_hop_names_its_frames_with_one_mark() -> None:
+    source = Source()
+    source.headers()
+    source.run(5, from_ms=10_000)
+    messages = decode(take(open_writer(source, is_hop=True)), CHUNK)
+    marks = [decode_mark(m.payload) for m in messages if m.type_id == DATA and decode_mark(m.payload)]
+    assert [(m.epoch, m.index, m.dts_ms) for m in marks if m is not None] == [("e1", 0, 0)]
+    node = Node()
+    node.receive(take(open_writer(source, is_hop=True)))
+    assert node.bodies == [frame.payload for frame in source.frames if frame.kind == MEDIA]
+
+
+def test_hop_marks_a_new_epoch() -> None:
+    source = Source()
+    source.run(3)
+    node, writer = Node(), open_writer(source, is_hop=True)
+    node.receive(take(writer))
+    source.stream.begin_publish(source.publisher, Epoch("e2"), 0)
+    source.run(3, from_ms=0)
+    node.receive(take(writer))
+    assert node.bodies == [frame.payload for frame in source.frames]
+    assert node.stream.epoch is not None
+    assert (node.stream.epoch.id, node.stream.epoch.next_index) == ("e2", 6)
+    dts = [frame.dts_ms for frame in node.stream.queue.frames if frame.type_id == VIDEO]
+    assert dts == sorted(dts)
+
+
+def test_resume_that_is_gone_begins_anew_with_a_mark() -> None:
+    source = Source()
+    source.run(25)
+    writer = open_writer(source, is_hop=True, resume=ResumePoint("other", 5))
+    node = Node()
+    node.receive(take(writer))
+    start = source.stream.queue.keyframes[-1]
+    assert node.bodies == [frame.payload for frame in source.frames[start:]]
+
+
+def test_eviction_takes_a_writer_that_lags_to_a_keyframe() -> None:
+    source = Source(HubConfig(max_cached_frames=40))
+    source.run(5)
+    writer = open_writer(source)
+    data = take(writer)
+    source.run(100, from_ms=200)
+    assert writer.jump_count
+    messages = decode(data + take(writer), CHUNK)
+    bodies = [m.payload for m in messages]
+    assert bodies[:10] == [frame.payload for frame in source.frames[:10]]
+    assert messages[10].payload[0] == 0x17
+    assert bodies[-1] == source.frames[-1].payload
+    assert writer.dropped_count == len(source.frames) - len(bodies)
+    times = [m.wire_timestamp for m in messages]
+    assert times == sorted(times)
+
+
+def test_writer_behind_by_more_than_the_queue_length_jumps() -> None:
+    source = Source(HubConfig(queue_length_s=1))
+    source.run(5)
+    writer = open_writer(source)
+    take(writer)
+    source.run(100, from_ms=200)
+    messages = decode(take(writer), CHUNK)
+    assert writer.jump_count == 1
+    assert messages[0].payload[0] == 0x17 if messages[0].type_id == VIDEO else True
+    assert len(messages) < 40
+
+
+def test_paused_writer_gives_nothing_and_finishes_when_the_stream_ends() -> None:
+    source = Source()
+    source.run(5)
+    writer = open_writer(source)
+    writer.is_paused = True
+    assert take(writer) == b""
+    assert not writer.is_finished
+    source.stream.end("over")
+    assert writer.is_finished
+
+
+def test_end_comes_after_the_last_frame() -> None:
+    source = Source()
+    source.run(5)
+    writer = open_writer(source)
+    take(writer, 1)
+    source.stream.end("over")
+    assert not writer.is_finished
+    take(writer)
+    assert writer.is_finished
+    assert writer.end_reason == "over"
+
+
+@pytest.mark.parametrize("is_hop", [True, False])
+def test_publishers_end_is_passed_on_to_nodes_at_once(is_hop: bool) -> None:
+    source = Source()
+    source.run(2)
+    writer = open_writer(source, is_hop=is_hop)
+    take(writer)
+    source.stream.announce_unpublished("left")
+    assert writer.is_finished is is_hop
+
+
+def test_closed_writer_reads_no_more() -> None:
+    source = Source()
+    writer = open_writer(source)
+    writer.close()
+    writer.close()
+    assert source.stream.readers == []
+
+
+def test_waits_for_a_keyframe_of_a_video_stream() -> None:
+    source = Source()
+    source.video(0)
+    writer = open_writer(source)
+    assert take(writer) == b""
+    source.video(40, is_keyframe=True)
+    assert len(decode(take(writer), CHUNK)) == 1
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("frames"), st.integers(1, 12)),
+            st.tuples(st.just("fill"), st.sampled_from([1, 100, 10**6])),
+            st.tuples(st.just("cut"), st.integers(0, 400)),
+            st.tuples(st.just("header"), st.integers(0, 3)),
+        ),
+        max_size=40,
+    )
+)
+def test_U1_cut_and_resumed_hop_loses_and_doubles_nothing(steps) -> None:
+    source, node, clock = Source(), Node(), 0
+    source.headers()
+    source.run(3)
+    clock = 120
+    writer, wire = open_writer(source, is_hop=True), b""
+    for what, value in [*steps, ("fill", 10**6), ("cut", 10**6), ("fill", 10**9), ("cut", 10**9)]:
+        if what == "frames":
+            source.run(value, from_ms=clock, gop=8)
+            clock += value * 40
+        elif what == "header":
+            source.push(VIDEO, clock, VIDEO_HEADER_BODY + b"%d" % value)
+        elif what == "fill":
+            wire += take(writer, value)
+        else:
+            node.receive(wire[: len(wire) - min(value, len(wire)) if value < 10**5 else None])
+            writer.close()
+            writer, wire = open_writer(source, is_hop=True, resume=node.resume), b""
+    first = next((n for n, f in enumerate(source.frames) if f.payload == node.bodies[0]), 0)
+    kept = [(f.payload, f.kind) for f in source.frames[first:] if f.kind == MEDIA]
+    assert node.bodies == [body for body, _ in kept]
+    node_headers = {f.payload for f in node.stream.queue.headers_at(node.stream.queue.end)}
+    assert node_headers == {f.payload for f in source.stream.queue.headers_at(source.stream.queue.end)}
+    ours = [f.dts_ms for f in node.stream.queue.frames if f.kind == MEDIA]
+    theirs = [f.dts_ms for f in source.frames[first:] if f.kind == MEDIA]
+    assert [a - ours[0] for a in ours] == [b - theirs[0] for b in theirs]

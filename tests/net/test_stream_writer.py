@@ -92,7 +92,7 @@ def test_timestamp_offset(offset: int) -> None:
     writer = open_writer(source, timestamp_offset=offset)
     source.run(1)
     data = take(writer)
-    source.run(400, from_ms=40)
+    source.run(200, from_ms=40)
     wanted = [(frame.dts_ms + offset) & 0xFFFFFFFF for frame in source.frames]
     assert [m.wire_timestamp for m in decode(data + take(writer), CHUNK)] == wanted
 

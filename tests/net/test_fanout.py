@@ -1,0 +1,192 @@
+"""When players get what: at once, in turns, and at the end."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.hub.config import HubConfig
+from edge.net.fanout import TICK_MS
+from tests.net.fakes import Rig
+
+
+class Pump:
+    """A connection that writes for itself."""
+
+    is_pump_scheduled = False
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def pump(self) -> int:
+        self.count += 1
+        return 1
+
+
+def check(rig: Rig, peers) -> None:
+    for peer in peers:
+        seqs = rig.seqs_of(peer)
+        assert seqs == rig.wanted(seqs[0])
+        assert peer.player.position >= 0
+
+
+def test_at_once_each_message_is_sent_when_it_comes() -> None:
+    rig = Rig(interval_ms=0)
+    rig.source.run(3)
+    peers = [rig.play() for _ in range(20)]
+    sends = rig.fanout.send_count
+    rig.source.run(5, from_ms=120)
+    assert rig.fanout.send_count - sends == 20 * 10
+    assert rig.fanout.player_count == 20
+    check(rig, peers)
+
+
+@pytest.mark.parametrize("interval_ms", [50, 350])
+def test_with_an_interval_a_player_costs_one_call_per_interval(interval_ms: int) -> None:
+    rig = Rig(interval_ms=interval_ms)
+    rig.source.run(3)
+    peers = [rig.play() for _ in range(20)]
+    calls = peers[0].calls
+    for n in range(100):
+        rig.source.run(1, from_ms=120 + n * 40)
+        rig.loop.run_for(40)
+    rig.loop.run_for(interval_ms + 2 * TICK_MS)
+    spent = peers[0].calls - calls
+    assert spent <= 4000 / interval_ms + 3
+    check(rig, peers)
+
+
+def test_new_player_is_served_without_waiting_for_the_interval() -> None:
+    rig = Rig(interval_ms=350)
+    rig.source.run(12)
+    peer = rig.play()
+    seqs = rig.seqs_of(peer)
+    assert seqs == rig.wanted(seqs[0])
+
+
+def test_many_players_are_spread_over_slots_and_merged_again() -> None:
+    rig = Rig(interval_ms=100)
+    rig.source.run(3)
+    peers = [rig.play() for _ in range(300)]
+    for n in range(100):
+        rig.source.run(1, from_ms=120 + n * 40)
+        rig.loop.run_for(40)
+        if n % 6 == 5:
+            rig.fanout.tick(rig.loop.now)
+    fan = peers[0].player.fan
+    assert len(fan.slots) > 3
+    assert sum(len(slot) for slot in fan.slots) == 300
+    rig.fanout._flush.interval_ms = 0
+    rig.source.run(1, from_ms=5000)
+    rig.tick()
+    assert len(fan.slots) == 1
+    rig.source.run(2, from_ms=5040)
+    rig.loop.run_for(200)
+    check(rig, peers)
+
+
+def test_blocked_players_survive_splitting_and_merging() -> None:
+    rig = Rig(interval_ms=100)
+    rig.source.run(3)
+    peers = [rig.play(room=None if n % 3 else 150 + n) for n in range(200)]
+    for n in range(40):
+        rig.source.run(1, from_ms=120 + n * 40)
+        rig.loop.run_for(40)
+        rig.fanout.tick(rig.loop.now)
+    rig.fanout._flush.interval_ms = 0
+    rig.source.run(1, from_ms=5000)
+    rig.tick()
+    for peer in peers:
+        peer.give_room(None)
+    rig.source.run(1, from_ms=5040)
+    check(rig, peers)
+
+
+def test_Q5_player_without_progress_is_closed() -> None:
+    rig = Rig(send_timeout_ms=3000)
+    rig.source.run(5)
+    stuck, slow = rig.play(room=0), rig.play(room=0)
+    for n in range(16):
+        slow.give_room(3)
+        rig.source.video(200 + n * 250)
+        rig.tick()
+    assert stuck.slow is not None
+    assert slow.slow is None
+
+
+def test_Q4_player_behind_by_more_than_the_limit_jumps() -> None:
+    rig = Rig(hub=HubConfig(queue_length_s=2))
+    rig.source.run(5)
+    peer = rig.play(room=40)
+    for n in range(20):
+        rig.source.run(6, from_ms=200 + n * 250)
+        rig.tick()
+    assert peer.player.jump_count
+    assert rig.fanout.jump_count == peer.player.jump_count
+    peer.give_room(None)
+    rig.source.run(1, from_ms=6000)
+    assert rig.seqs_of(peer)[-1] == len(rig.source.frames) - 1
+
+
+def test_Q6_reader_that_pauses_for_3_s_loses_nothing() -> None:
+    rig = Rig()
+    rig.source.run(5)
+    peer = rig.play(room=77)
+    for n in range(12):
+        rig.source.run(6, from_ms=200 + n * 250)
+        rig.tick()
+    peer.give_room(None)
+    check(rig, [peer])
+
+
+def test_pumps_run_once_per_flush() -> None:
+    rig, pump = Rig(interval_ms=0), Pump()
+    for _ in range(3):
+        rig.fanout.schedule_pump(pump)
+    rig.loop.run_soon()
+    assert pump.count == 1
+    later, slow = Rig(interval_ms=100), Pump()
+    later.fanout.schedule_pump(slow)
+    later.loop.run_for(50)
+    assert slow.count == 0
+    later.loop.run_for(80)
+    assert slow.count == 1
+
+
+def test_end_of_many_players_takes_several_turns_and_reaches_all() -> None:
+    rig = Rig()
+    rig.source.run(3)
+    peers = [rig.play() for _ in range(700)]
+    rig.source.stream.end("over")
+    rig.loop.run_soon()
+    assert {peer.finished for peer in peers} == {"over"}
+    assert rig.fanout.player_count == 0
+    rig.loop.run_for(3000)
+
+
+def test_two_streams_end_independently() -> None:
+    rig = Rig()
+    other = Rig()
+    rig.source.run(3)
+    other.source.run(3)
+    first = rig.play()
+    second = other.play()
+    rig.source.stream.end("over")
+    rig.loop.run_for(2500)
+    assert first.finished == "over"
+    assert second.finished is None
+
+
+def test_close_stops_the_ticker() -> None:
+    rig = Rig(interval_ms=50)
+    rig.source.run(3)
+    rig.play()
+    rig.source.run(1, from_ms=120)
+    rig.fanout.close()
+    rig.fanout.close()
+    rig.loop.run_for(200)
+
+
+def test_figures_for_the_pages() -> None:
+    rig = Rig(interval_ms=50)
+    assert rig.fanout.interval_ms == 50
+    assert rig.fanout.call_us > 0

@@ -171,12 +171,10 @@ class Row:
 
     def refuses(self, peer: RawPeer, code: str, reason: str, *, is_closed: bool = True, within_s: float = 0.3) -> None:
         """STATUS(code, reason): an onStatus of level error that names the cause, then the end of the connection."""
-        seen = len(peer.infos)
         peer.wait(lambda: code in peer.statuses, code, within_s)
-        info = peer.infos[peer.statuses.index(code, max(seen - 1, 0))]
-        assert info["level"] == "error" and reason.replace("_", "") in str(info["description"]).lower().replace(
-            "_", ""
-        ), f"{info} names no {reason}"
+        info = [each for each in peer.infos if each["code"] == code][-1]
+        shown = str(info["description"]).lower().replace("_", "")
+        assert info["level"] == "error" and reason.replace("_", "") in shown, f"{info} names no {reason}"
         if is_closed:
             peer.wait_closed(within_s)
 

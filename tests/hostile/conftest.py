@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -70,6 +70,24 @@ def roomy(roomy_arena: Arena) -> Iterator[Row]:
     made = Row(roomy_arena)
     yield made
     made.judge()
+
+
+@pytest.fixture
+def custom() -> Iterator[Callable[..., Row]]:
+    """Make a row at a server of its own, with the flags given."""
+    made: list[Row] = []
+
+    def make(*flags: str) -> Row:
+        if not made:
+            made.append(Row(Arena(*flags)))
+        return made[0]
+
+    yield make
+    for each in made:
+        try:
+            each.judge()
+        finally:
+            each.arena.close()
 
 
 @pytest.hookimpl(wrapper=True)

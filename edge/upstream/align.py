@@ -51,11 +51,12 @@ class Arrived:
 class RunAligner:
     """One per pull: remembers the tail, and judges the head of each new link."""
 
-    __slots__ = ("_run", "_tail", "shift_ms")
+    __slots__ = ("_run", "_start", "_tail", "shift_ms")
 
     def __init__(self) -> None:
         self._tail: deque[Seen] = deque(maxlen=_MAX_TAIL)
         self._run: list[Arrived] = []
+        self._start: int | None = None  # where in the tail the run begins, once that is known
         self.shift_ms = 0
 
     @property
@@ -70,29 +71,33 @@ class RunAligner:
     def begin(self) -> None:
         """A new link begins."""
         self._run = []
+        self._start = None
 
     def add(self, type_id: int, wire_timestamp: int, payload: bytes) -> tuple[Alignment, list[Arrived]]:
         """Take one media message of the new link.
 
         Returns ``PENDING`` and nothing; ``MATCHED`` and the messages after the
         overlap, with ``shift_ms`` (ours minus the link's clock) set; or
-        ``GAP`` and all of the run.
+        ``GAP`` and what of the run has not been relayed. After either, call
+        ``begin`` before the next link.
         """
-        self._run.append(Arrived(type_id, wire_timestamp, payload, zlib.crc32(payload)))
-        run = self._run
+        arrived = Arrived(type_id, wire_timestamp, payload, zlib.crc32(payload))
+        run, tail = self._run, self._tail
+        run.append(arrived)
         if len(run) < MIN_RUN:
             return Alignment.PENDING, []
-        self._run = []
-        start = self._find(run)
-        if start is None:
-            return Alignment.GAP, run
-        tail = self._tail
-        self.shift_ms = tail[start].dts_ms - run[0].wire_timestamp
-        overlap = len(tail) - start
+        was_matched = self._start is not None
+        if self._start is None or not self._agrees(
+            tail[self._start + len(run) - 1], arrived, tail[self._start], run[0]
+        ):
+            self._start = self._find(run)
+        if self._start is None:
+            # What agreed so far has been relayed before.
+            return Alignment.GAP, run[-1:] if was_matched else run
+        overlap = len(tail) - self._start
         if overlap > len(run):
-            # The rest of the overlap is still to come: the run goes on from there.
-            self._run = run
             return Alignment.PENDING, []
+        self.shift_ms = tail[-1].dts_ms - run[overlap - 1].wire_timestamp
         return Alignment.MATCHED, run[overlap:]
 
     def _find(self, run: list[Arrived]) -> int | None:

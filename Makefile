@@ -14,7 +14,7 @@ DEB_PACKAGES := ca-certificates ffmpeg git openssl python3-venv rtmpdump nginx-l
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help run test lint format unit deps clean
+.PHONY: help run test lint format unit bench deps clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -35,6 +35,9 @@ unit: $(VENV)/dev.stamp ## Run all tests without the checks before them
 format: $(VENV)/dev.stamp ## Format the code
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+bench: $(VENV)/dev.stamp ## Measure beside nginx's RTMP module and write docs/performance.md (9 minutes)
+	$(BIN)/python bench/run.py --write docs/performance.md
 
 deps: ## Install the Debian packages that the tests need
 	@if ! dpkg -s $(DEB_PACKAGES) >/dev/null 2>&1; then \

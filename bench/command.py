@@ -1,0 +1,148 @@
+"""The command line of the measurements."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import importlib.util
+import json
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import report
+from bench.load import ROOT, BenchError, Row, built_tool, cores
+from bench.scenarios import FULL, SCENARIOS, Plan, carry_out, quick, raise_descriptor_limit
+from bench.servers import Edge, Nginx, Server, installed_nginx
+
+_SPARE_DESCRIPTORS = 1000
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench/run.py", description="Measure edge and nginx-rtmp in one run.")
+    parser.add_argument("--only", default="", help=f"scenarios, comma-separated, of {','.join(SCENARIOS)}")
+    parser.add_argument("--quick", action="store_true", help="few players and short windows: shows that it works")
+    parser.add_argument("--repeat", type=int, default=0, help="repeats of every scenario instead of its own number")
+    parser.add_argument("--json", type=Path, help="write the results here")
+    parser.add_argument("--read", type=Path, help="report the results in this file instead of measuring")
+    parser.add_argument("--write", type=Path, help="write the page here; not with --quick")
+    return parser
+
+
+def chosen_plans(only: str, is_quick: bool, repeat: int) -> list[Plan]:
+    """The plans of the scenarios named; raises ``BenchError`` on an unknown name."""
+    names = [name for name in only.split(",") if name] or list(SCENARIOS)
+    unknown = [name for name in names if name not in SCENARIOS]
+    if unknown:
+        raise BenchError(f"unknown scenario {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
+    plans = [quick(plan) if is_quick else plan for plan in FULL if plan.scenario in names]
+    return [plan.with_repeats(repeat) if repeat > 0 else plan for plan in plans]
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.machine()
+
+
+def _source_version() -> str:
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--tags"], cwd=ROOT, capture_output=True, text=True
+    )
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
+
+
+def machine(nginx: Nginx | None) -> dict[str, str]:
+    """What the figures depend on, by name."""
+    has_uvloop = importlib.util.find_spec("uvloop") is not None
+    loop = f"uvloop {importlib.metadata.version('uvloop')}" if has_uvloop else "asyncio"
+    server_core, load_core = cores()
+    return {
+        "kernel": f"{platform.system()} {platform.release()}",
+        "CPU": f"{_cpu_model()}; the servers on core {server_core}, the load on core {load_core}",
+        "edge": f"{_source_version()}, Python {platform.python_version()}, {loop}",
+        "nginx": nginx.version() if nginx else "not installed",
+    }
+
+
+def measure(plans: Sequence[Plan], is_quick: bool) -> Row:
+    """Carry out all plans, the servers of each in turn; returns the results."""
+    nginx = installed_nginx()
+    if nginx is None:
+        _say("nginx with its RTMP module is not installed (make deps): measuring edge alone")
+    if cores()[0] == cores()[1]:
+        _say("one core only: the load takes from the server, the figures mean little")
+    limit = raise_descriptor_limit()
+    results: Row = {
+        "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "is_quick": is_quick,
+        "machine": machine(nginx),
+        "runs": [],
+    }
+    with tempfile.TemporaryDirectory(prefix="edge-bench-") as folder:
+        tool = built_tool(Path(folder))
+        for plan in plans:
+            servers: list[Server] = [Edge(), nginx] if nginx and plan.has_nginx else [Edge()]
+            for repeat in range(plan.repeats):
+                for server in servers:
+                    if max(plan.steps, default=0) + 2 * plan.streams + _SPARE_DESCRIPTORS > limit:
+                        _say(f"{plan.scenario}: left out, {limit} descriptors are too few (ulimit -n)")
+                        continue
+                    results["runs"].append(_carry_out(plan, server, tool, repeat))
+    return results
+
+
+def _carry_out(plan: Plan, server: Server, tool: Path, repeat: int) -> Row:
+    title = " ".join(filter(None, (plan.scenario, plan.variant)))
+    _say(f"{title}: {server.name}, {repeat + 1} of {plan.repeats}, about {plan.run_s:.0f} s")
+    run = carry_out(plan, server, tool, repeat)
+    for row in run["rows"]:
+        size = f"{row['players']} players, p99 {row['lat_p99_ms']:.1f} ms" if "players" in row else ""
+        size = size or f"{row['per_s']:.0f} connects/s, first keyframe {row['ttfk_p50_ms']:.1f} ms"
+        _say(f"    {size}, CPU {row['cpu_pct']:.1f} %{', overloaded' if row['is_overloaded'] else ''}")
+    if "error" in run:
+        _say(f"    failed: {run['error']}")
+    return run
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(143)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; returns its exit code, 1 where something could not be measured."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.write and arguments.quick:
+        parser.error("--quick measures nothing that a page may state")
+    try:
+        if arguments.read:
+            results = json.loads(arguments.read.read_text())
+            if arguments.write and results["is_quick"]:
+                parser.error(f"{arguments.read} is of a --quick run, which measures nothing that a page may state")
+        else:
+            plans = chosen_plans(arguments.only, arguments.quick, arguments.repeat)
+            signal.signal(signal.SIGTERM, _leave)  # so that the servers are stopped
+            results = measure(plans, arguments.quick)
+    except (BenchError, OSError) as error:
+        _say(f"bench: {error}")
+        return 1
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    if arguments.write:
+        arguments.write.write_text(report.page(results))
+    print(report.tables(results))
+    if not results["is_quick"]:
+        print(f"## Targets\n\n{report.targets(results)}\n\n{report.claim(results)}")
+    return 1 if any("error" in run for run in results["runs"]) else 0

@@ -1,0 +1,274 @@
+"""Results as tables and as the page ``docs/performance.md``. Pure: results in, Markdown out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+from bench.figures import (
+    DELAY_LIMIT_MS,
+    LOAD_LIMIT_PCT,
+    Group,
+    Results,
+    cpu_ratio,
+    groups,
+    memory_per_player_kb,
+    verdicts,
+)
+from bench.servers import NGINX_CONFIGURATION
+
+TITLES = {
+    "fanout": "Fan-out: one 500 kbit/s stream",
+    "many": "Many players: one 500 kbit/s stream, a fixed flush interval",
+    "bitrate6m": "A 6 Mbit/s stream",
+    "churn": "Connects: connect, first keyframe, close",
+    "ingest": "Publishers with one player each",
+    "slow": "Slow readers: a tenth of a 4 Mbit/s stream's rate",
+    "memory": "Memory",
+}
+
+_HOW_TO_READ = """\
+- *CPU*: user and system time of the server in percent of one core, median of the repeats with the range in brackets.
+  On the loopback it holds the kernel's receiving work too, the same for both servers.
+- *CPU ratio*: ours by nginx's of the same step. Ratios count; the absolute figures hold for this machine only.
+- *delay*: from the publisher's send to the player's parse, every message of one player in 20. The same players count
+  gaps, duplicates and broken messages, together *faults* (of the worst repeat, from its start).
+- *interval*: the flush interval at the end of the window; 0 = every message at once.
+- *sockets*: peak of the kernel's TCP buffers over the window, of the whole machine, both ends of each connection; it is
+  not in the RSS.
+- *first keyframe*: from `connect()`. nginx's module caches no group of pictures: a player waits for the next keyframe,
+  one each 2 s.
+- *load*: CPU of the load generator, on a core of its own; a row near 100 % says more about it than about the server.
+  *other*: what else ran on the server's core."""
+
+
+def _number(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _cpu(group: Group) -> str:
+    values = [row["cpu_pct"] for row in group.rows]
+    middle = _number(group.median("cpu_pct"))
+    return middle if len(values) < 2 else f"{middle} ({min(values):.1f}–{max(values):.1f})"
+
+
+def _faults(group: Group) -> str:
+    faults = sum(group.worst(field) for field in ("gaps_total", "dups_total", "corrupt_total"))
+    return f"{faults:.0f}{', overloaded' if group.is_overloaded else ''}"
+
+
+def _ratio(found: list[Group], group: Group) -> str:
+    return _number(cpu_ratio(found, group), 2) if group.server == "edge" else ""
+
+
+def _playing(found: list[Group]) -> list[str]:
+    """Connections, Mbit/s, CPU and memory, each CPU figure beside its delay."""
+    head = ["players", "server", "Mbit/s", "CPU %", "CPU ratio", "delay p50 / p99 / max ms", "faults", "interval ms"]
+    head += ["RSS MB", "sockets MB", "first keyframe p50 ms", "load %", "other %"]
+    rows = [
+        [
+            str(group.players),
+            group.server,
+            _number(group.median("mbps"), 0),
+            _cpu(group),
+            _ratio(found, group),
+            " / ".join(_number(group.median(f"lat_{name}_ms")) for name in ("p50", "p99", "max")),
+            _faults(group),
+            _number(group.median("flush_interval_ms"), 0),
+            *(_number(group.median(field)) for field in ("rss_mb", "socket_mb", "ttfk_p50_ms")),
+            *(_number(group.median(field), 0) for field in ("own_cpu_pct", "other_pct")),
+        ]
+        for group in found
+    ]
+    return _table(head, rows)
+
+
+def _connects(found: list[Group]) -> list[str]:
+    head = ["server", "connects per s", "failed", "CPU %", "CPU ms per connect", "first keyframe p50 / p99 / max ms"]
+    head += ["RSS MB", "sockets MB", "load %"]
+    rows = [
+        [
+            group.server,
+            _number(group.median("per_s"), 0),
+            _number(group.worst("failed"), 0),
+            _cpu(group),
+            _number(group.cpu_ms_per_connect, 2),
+            " / ".join(_number(group.median(f"ttfk_{name}_ms")) for name in ("p50", "p99", "max")),
+            *(_number(group.median(field)) for field in ("rss_mb", "socket_mb")),
+            _number(group.median("own_cpu_pct"), 0),
+        ]
+        for group in found
+    ]
+    return _table(head, rows)
+
+
+def _slow(found: list[Group]) -> list[str]:
+    head = ["players", "server", "CPU %", "others: delay p50 / p99 / max ms", "others: faults", "slow: alive"]
+    head += ["slow: behind at most, s", "slow: dropped", "slow: bad resumptions", "RSS MB", "sockets MB"]
+    rows = [
+        [
+            f"{group.players}, {group.variant}",
+            group.server,
+            _cpu(group),
+            " / ".join(_number(group.median(f"lat_{name}_ms")) for name in ("p50", "p99", "max")),
+            _faults(group),
+            f"{group.median('slow_alive'):.0f} of {group.median('slow'):.0f}",
+            _number(group.worst("slow_lat_max_ms") / 1000),
+            *(_number(group.worst(field), 0) for field in ("slow_gaps", "slow_bad_resume")),
+            *(_number(group.median(field)) for field in ("rss_mb", "socket_mb")),
+        ]
+        for group in found
+    ]
+    return _table(head, rows)
+
+
+def _memory(found: list[Group]) -> list[str]:
+    head = ["server", "players", "RSS MB", "KB RSS per player", "sockets MB", "KB kernel socket memory per player"]
+    head += ["CPU %", "delay p50 / p99 ms"]
+    rows = []
+    for server in dict.fromkeys(group.server for group in found):
+        steps = [group for group in found if group.server == server]
+        per_player = memory_per_player_kb(found, server)
+        rows.append(
+            [
+                server,
+                " → ".join(str(group.players) for group in steps),
+                " → ".join(_number(group.median("rss_mb")) for group in steps),
+                _number(per_player and per_player[0]),
+                " → ".join(_number(group.median("socket_mb")) for group in steps),
+                _number(per_player and per_player[1]),
+                " → ".join(_cpu(group) for group in steps),
+                " → ".join(
+                    f"{_number(group.median('lat_p50_ms'))} / {_number(group.median('lat_p99_ms'))}" for group in steps
+                ),
+            ]
+        )
+    return _table(head, rows)
+
+
+_TABLES: dict[str, Callable[[list[Group]], list[str]]] = {"churn": _connects, "slow": _slow, "memory": _memory}
+
+
+def _errors(results: Results, scenario: str) -> list[str]:
+    return [
+        f"{run['server']}, repeat {run['repeat'] + 1}: {' '.join(run['error'].split())}"
+        for run in results["runs"]
+        if run["scenario"] == scenario and run.get("error")
+    ]
+
+
+def tables(results: Results) -> str:
+    """Every scenario that was run, with its table and what failed in it."""
+    parts: list[str] = []
+    for scenario, title in TITLES.items():
+        found, errors = groups(results, scenario), _errors(results, scenario)
+        if found or errors:
+            parts += [f"## {title}", ""]
+        if found:
+            parts += [*_TABLES.get(scenario, _playing)(found), ""]
+        if errors:
+            parts += [*(f"- failed: {error}" for error in errors), ""]
+    return "\n".join(parts)
+
+
+def targets(results: Results) -> str:
+    """The targets as a table, met or not."""
+    words = {True: "yes", False: "**no**", None: "not measured"}
+    rows = [(verdict.target, verdict.measured, words[verdict.is_met]) for verdict in verdicts(results)]
+    return "\n".join(_table(("target", "measured", "met"), rows))
+
+
+def claim(results: Results) -> str:
+    """The claim, for the sizes at which this run bears it out, and the sizes at which it does not."""
+    found = groups(results, "fanout")
+    held: list[str] = []
+    not_held: list[str] = []
+    for group in found:
+        ratio = cpu_ratio(found, group) if group.server == "edge" else None
+        if ratio is None:
+            continue
+        delay_ms = group.median("lat_p99_ms")
+        figures = f"{group.players} players ({ratio:.2f} of its CPU, delay p99 {delay_ms:.0f} ms)"
+        is_held = ratio < 1 and delay_ms <= DELAY_LIMIT_MS and group.is_whole and not group.is_overloaded
+        (held if is_held else not_held).append(figures)
+    if not held and not not_held:
+        return "nginx was not measured, so nothing is claimed against it."
+    parts = []
+    if held:
+        parts.append(
+            f"**Cheaper per player than nginx-rtmp at no more than {DELAY_LIMIT_MS:g} ms of added delay**: measured "
+            f"here with one 500 kbit/s stream and {', '.join(held)}."
+        )
+    if not_held:
+        parts.append(f"Not so in this run: {', '.join(not_held)}.")
+    parts.append("Of other servers, SRS and media-server among them, this run says nothing.")
+    return " ".join(parts)
+
+
+def _commands(results: Results) -> list[str]:
+    """The exact command lines, each once, by scenario."""
+    lines: list[str] = []
+    for scenario in TITLES:
+        runs = [run for run in results["runs"] if run["scenario"] == scenario]
+        used = dict.fromkeys(run[part] for run in runs for part in ("command", "publish", "load"))
+        if used:
+            lines += [f"# {scenario}", *used]
+    return lines
+
+
+def _doubts(results: Results) -> list[str]:
+    """Windows in which the generator was near its limit."""
+    near = [
+        f"{group.scenario} {group.players or ''} ({group.server})".replace("  ", " ")
+        for scenario in TITLES
+        for group in groups(results, scenario)
+        if group.worst("own_cpu_pct") > LOAD_LIMIT_PCT
+    ]
+    return [f"Doubtful, since the load generator itself was near its limit: {', '.join(near)}.", ""] if near else []
+
+
+def page(results: Results) -> str:
+    """The whole page; ``results`` are those of a full run."""
+    machine = results["machine"]
+    return "\n".join(
+        [
+            "# Performance",
+            "",
+            "Written by `make bench` from one run: the servers in turn on one core, the load on another core of the",
+            "same machine, all on the loopback.",
+            "",
+            claim(results),
+            "",
+            *(f"- {name}: {value}" for name, value in [("date", results["when"]), *machine.items()]),
+            "",
+            "## Targets",
+            "",
+            targets(results),
+            "",
+            *_doubts(results),
+            "## How to read the tables",
+            "",
+            _HOW_TO_READ,
+            "",
+            tables(results),
+            "## Command lines",
+            "",
+            "PORT is chosen by the kernel. `rtmpload` is the load generator; each player takes its bytes at once.",
+            "",
+            "```",
+            *_commands(results),
+            "```",
+            "",
+            "nginx's configuration:",
+            "",
+            "```",
+            NGINX_CONFIGURATION.format(module="modules/ngx_rtmp_module.so", port="PORT").rstrip(),
+            "```",
+            "",
+        ]
+    )

@@ -1,0 +1,209 @@
+"""What is measured, as plans, and how a plan is carried out against one server."""
+
+from __future__ import annotations
+
+import dataclasses
+import resource
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.load import BenchError, Load, Meter, Row, cores, usage
+from bench.servers import Running, Server
+
+_PUBLISH_LEAD_S = 2.5  # a keyframe each 2 s: every player finds one
+_START_AND_STOP_S = 2.2
+_OVERLOADED_BELOW = 0.7  # of the bytes that the median player should have had
+_SLACK_S = 25.0  # beyond its estimate, before a run of the generator is ended
+QUEUE_LENGTH_S = 5  # of our server in the run with slow readers, so that the bound shows within it
+MANY_FLUSH_MS = 350
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One measurement of one server.
+
+    Attributes:
+        scenario: its name on the command line and in the results.
+        steps: numbers of players, growing, measured one after another.
+        ramp: players connected per second.
+        settle_s: between the last player's first keyframe and the window; the automatic interval settles in it.
+        repeats: how often, the servers in turn.
+        edge_flags: flags of our server beyond the port.
+        has_nginx: whether nginx is measured too.
+        slow_pct: share of players that read at a tenth of the stream's rate.
+        connects_per_s: above 0 the run is connect .. first keyframe .. close instead of playing.
+        variant: tells plans of one scenario apart.
+    """
+
+    scenario: str
+    steps: tuple[int, ...] = ()
+    kbps: int = 500
+    streams: int = 1
+    ramp: int = 400
+    settle_s: float = 4
+    window_s: float = 6
+    repeats: int = 1
+    edge_flags: tuple[str, ...] = ()
+    has_nginx: bool = True
+    slow_pct: int = 0
+    connects_per_s: int = 0
+    variant: str = ""
+
+    @property
+    def publish_ramp(self) -> int:
+        return 50 if self.streams > 1 else 200
+
+    @property
+    def load_s(self) -> float:
+        """About how long the players take."""
+        if self.connects_per_s:
+            return self.window_s
+        return max(self.steps) / self.ramp + len(self.steps) * (self.settle_s + self.window_s)
+
+    @property
+    def run_s(self) -> float:
+        """About how long one run takes, start and stop included."""
+        return self.load_s + self.streams / self.publish_ramp + _PUBLISH_LEAD_S + _START_AND_STOP_S
+
+    def with_repeats(self, repeats: int) -> Plan:
+        """The same, measured so often."""
+        return dataclasses.replace(self, repeats=repeats)
+
+    def publish_arguments(self, port: str) -> list[str]:
+        """The publishers' command line."""
+        return [
+            *("publish", "--port", port, "--streams", str(self.streams), "--kbps", str(self.kbps)),
+            *("--ramp", str(self.publish_ramp)),
+        ]
+
+    def load_arguments(self, port: str) -> list[str]:
+        """The players' command line."""
+        common = ["--port", port, "--streams", str(self.streams), "--kbps", str(self.kbps)]
+        if self.connects_per_s:
+            rate = ("--rate", str(self.connects_per_s), "--conc", str(self.connects_per_s * 5))
+            return ["churn", *common, *rate, "--until", "keyframe", "--duration", f"{self.window_s:g}"]
+        slow = ("--slow-pct", str(self.slow_pct), "--slow-factor", "10") if self.slow_pct else ()
+        return [
+            *("play", *common, "--steps", ",".join(map(str, self.steps)), "--ramp", str(self.ramp)),
+            *("--settle", f"{self.settle_s:g}", "--window", f"{self.window_s:g}", *slow),
+        ]
+
+
+FULL: tuple[Plan, ...] = (
+    Plan("fanout", steps=(50, 1800, 2500), settle_s=6, repeats=2),
+    Plan(
+        "many",
+        steps=(10_000,),
+        ramp=800,
+        window_s=8,
+        edge_flags=(f"-flush_interval_ms={MANY_FLUSH_MS}",),
+        has_nginx=False,
+    ),
+    Plan("bitrate6m", steps=(1000,), kbps=6000, settle_s=5),
+    Plan("churn", connects_per_s=100),
+    Plan("ingest", steps=(200,), streams=200, ramp=200, repeats=2),
+    Plan("slow", steps=(100,), kbps=4000, variant="all prompt", edge_flags=(f"-queue_length_s={QUEUE_LENGTH_S}",)),
+    Plan(
+        "slow",
+        steps=(100, 100),
+        kbps=4000,
+        slow_pct=10,
+        window_s=10,
+        variant="1 in 10 slow",
+        edge_flags=(f"-queue_length_s={QUEUE_LENGTH_S}",),
+    ),
+    Plan("memory", steps=(100, 1500), ramp=500, settle_s=2, window_s=3),
+)
+SCENARIOS = tuple(dict.fromkeys(plan.scenario for plan in FULL))
+
+
+def quick(plan: Plan) -> Plan:
+    """The same with few players and short windows: shows that it works, measures nothing."""
+    return dataclasses.replace(
+        plan,
+        steps=tuple(max(step // 20, 20) for step in plan.steps),
+        streams=min(plan.streams, 20),
+        connects_per_s=min(plan.connects_per_s, 50),
+        settle_s=0.5,
+        window_s=1.5,
+        repeats=1,
+    )
+
+
+def raise_descriptor_limit() -> int:
+    """Raise the soft limit to the hard one, for this process and its children; returns it."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def carry_out(plan: Plan, server: Server, tool: Path, repeat: int) -> Row:
+    """Start the server, load it as planned, stop it.
+
+    Returns the run: what ran and its ``rows``, one per step; where something
+    went wrong also ``error``, with the rows until then.
+    """
+    flags = plan.edge_flags if server.name == "edge" else ()
+    rows: list[Row] = []
+    run: Row = {
+        "scenario": plan.scenario,
+        "variant": plan.variant,
+        "server": server.name,
+        "repeat": repeat,
+        "command": server.shown(flags),
+        "publish": " ".join(["rtmpload", *plan.publish_arguments("PORT")]),
+        "load": " ".join(["rtmpload", *plan.load_arguments("PORT")]),
+        "kbps": plan.kbps,
+        "streams": plan.streams,
+        "rows": rows,
+    }
+    try:
+        server_core, load_core = cores()
+        with Running(server, flags, server_core) as running:
+            time.sleep(0.5)
+            run["idle_rss_mb"] = usage(running.program.session)[2] / 1e6
+            limit_s = plan.run_s + 2 * _SLACK_S
+            publishers = Load(tool, load_core, plan.publish_arguments(str(running.port)), limit_s)
+            try:
+                published = publishers.wait_for("publishing")
+                if published["failed"]:
+                    raise BenchError(f"{published['failed']} of {plan.streams} publishers failed")
+                time.sleep(_PUBLISH_LEAD_S)
+                rows.extend(_rows(plan, server, running, tool))
+            finally:
+                publishers.stop()
+    except BenchError as error:
+        run["error"] = str(error)
+    return run
+
+
+def _rows(plan: Plan, server: Server, running: Running, tool: Path) -> Iterator[Row]:
+    """Yield a row per window of the generator; stops early where the server falls behind."""
+    server_core, load_core = cores()
+    meter = Meter(running.program.session, server_core)
+    load = Load(tool, load_core, plan.load_arguments(str(running.port)), plan.load_s + _SLACK_S)
+    found = 0
+    try:
+        for event in load.events():
+            if event["event"] == "window_start":
+                meter = Meter(running.program.session, server_core)
+                meter.start()
+            elif event["event"] == "window_end":
+                row = {**event, **meter.stop(), **server.status(running.port)}
+                row["is_overloaded"] = not plan.connects_per_s and is_overloaded(row, plan.kbps)
+                found += 1
+                yield row
+                if row["is_overloaded"]:
+                    return
+    finally:
+        load.stop()
+    if found < max(len(plan.steps), 1):
+        raise BenchError(f"{found} of {max(len(plan.steps), 1)} windows were measured")
+
+
+def is_overloaded(row: Row, kbps: float) -> bool:
+    """Whether the players got visibly less than the stream."""
+    should_have = kbps * 125 * row["seconds"]
+    return bool(row["median_bytes"] < _OVERLOADED_BELOW * should_have or row["alive"] < 0.9 * row["normal"])

@@ -45,11 +45,9 @@ def detect(head: bytes) -> Protocol | bool:
     if _H2_PREFACE.startswith(head[: len(_H2_PREFACE)]) and len(head) > 3:
         return Protocol.HTTP2 if len(head) >= len(_H2_PREFACE) else True
     method, space, _ = head.partition(b" ")
-    if len(method) > _MAX_METHOD_BYTES or not all(byte in _HTTP_TOKEN for byte in method):
+    if not 0 < len(method) <= _MAX_METHOD_BYTES or not all(byte in _HTTP_TOKEN for byte in method):
         return False
-    if method == b"SSH-2" or method.startswith(b"SSH-"):
-        return False
-    if method == b"PROXY":
+    if method == b"PROXY" or method.startswith(b"SSH-"):
         return False
     return Protocol.HTTP if space else True
 

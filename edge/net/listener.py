@@ -179,7 +179,7 @@ class ConnectionLimits:
         per_ip = self._context.config.max_connections_per_ip
         if per_ip:
             # A set of hosts is counted only where the limit is on.
-            hosts = Counter(connection.peer.rpartition(":")[0] for connection in self._context.connections)
+            hosts = Counter(connection.peer.rpartition(":")[0].strip("[]") for connection in self._context.connections)
             if hosts[host.removeprefix("::ffff:")] >= per_ip:
                 return "max_connections_per_ip"
         return None

@@ -1,0 +1,24 @@
+"""What a player is before it has got anything."""
+
+from __future__ import annotations
+
+from edge.net.player import Player
+from tests.net.fakes import FakePeer, Rig
+
+
+def test_player_is_little_more_than_an_offset() -> None:
+    peer = FakePeer()
+    player = Player(peer, peer.send, 5)
+    assert (player.message_stream_id, player.offset, player.primed, player.position) == (5, 0, 0, -1)
+    assert player.fan is player.slot is player.tail is player.base_ms is None
+    assert not hasattr(player, "__dict__")
+
+
+def test_player_that_left_holds_nothing() -> None:
+    rig = Rig()
+    rig.source.run(3)
+    peer = rig.play()
+    player = peer.player
+    peer.leave()
+    assert player.fan is player.slot is player.tail is None
+    assert rig.source.stream.readers == []

@@ -57,10 +57,11 @@ class StreamLog:
         "tracks",
     )
 
-    def __init__(self, queue: FrameQueue, form: WireForm) -> None:
+    def __init__(self, queue: FrameQueue, form: WireForm, from_seq: int | None = None) -> None:
+        """Begin with frame ``from_seq``: nobody will ask for earlier ones."""
         self.form = form
         self._queue = queue
-        self._base = self._synced = queue.base
+        self._base = self._synced = queue.base if from_seq is None else max(from_seq, queue.base)
         self._pieces: list[tuple[Piece, ...]] = []
         self._ends: list[int] = []
         self._last_dts: dict[int, int] = {}

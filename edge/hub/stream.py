@@ -73,6 +73,7 @@ class Stream:
 
     __slots__ = (
         "_evict_at",
+        "_max_bytes",
         "_keyframe_wanted_since",
         "_metadata_name",
         "_metadata_sent_ms",
@@ -122,6 +123,7 @@ class Stream:
         self._pending: dict[bytes, Frame] = {}
         self._stale: set[bytes] = set()
         self._evict_at = 0
+        self._max_bytes = min(config.gop_cache_max_bytes, config.log_max_bytes)
         self._keyframe_wanted_since: int | None = None
 
     # --- who feeds it --------------------------------------------------------
@@ -210,7 +212,7 @@ class Stream:
         for reader in tuple(self.readers):
             reader.on_frames()
         queue = self.queue
-        if queue.end < self._evict_at:
+        if queue.end < self._evict_at and queue.size_bytes <= self._max_bytes:
             return
         self._evict_at = queue.end + _EVICT_EVERY
         count = queue.evictable(self.config)
@@ -225,7 +227,7 @@ class Stream:
         """The log of a wire form, made on first use from the frames held."""
         log = self.logs.get(form)
         if log is None:
-            log = self.logs[form] = StreamLog(self.queue, form)
+            log = self.logs[form] = StreamLog(self.queue, form, self.queue.start_seq(self.config))
         return log
 
     def close_log(self, form: WireForm) -> None:

@@ -168,7 +168,7 @@ class LogFan:
         if not slot.members and not slot.roaming and len(self.slots) > 1:
             self.slots.remove(slot)
         if len(self.slots) == 1 and not self.slots[0].members and not self.slots[0].roaming:
-            self.fanout.drop(self)
+            self.fanout.rest(self)
 
     def close(self) -> None:
         """Nobody plays this form any more."""

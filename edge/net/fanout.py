@@ -28,6 +28,7 @@ _WHEEL_TICKS = 64
 _TURN_BUDGET_NS = 10_000_000
 _ENDS_PER_TURN = 256
 _JUMP_WINDOW_MS = 60_000
+_REST_MS = 2000
 _MIN_MEMBERS_TO_SPLIT = 32
 
 
@@ -70,6 +71,7 @@ class Fanout:
         self._ticker: asyncio.TimerHandle | None = None
         self._leftover: deque[Slot | Pumpable] = deque()
         self._pumps: list[Pumpable] = []
+        self._resting: dict[LogFan, int] = {}
         self._ending: deque[tuple[LogFan, Player]] = deque()
         self._flush = FlushInterval(config.flush_interval_ms, config.flush_cpu_pct)
         self.jump_count = 0
@@ -105,8 +107,15 @@ class Fanout:
             fan = self._fans[stream, form] = LogFan(self, stream, form)
         fan.add(player, self.now_ms())
 
-    def drop(self, fan: LogFan) -> None:
-        """The last player of a log has left."""
+    def rest(self, fan: LogFan) -> None:
+        """The last player of a log has left; another one may come soon and find it."""
+        if fan.end_reason is not None:
+            self._drop(fan)
+        else:
+            self._resting[fan] = self.now_ms() + _REST_MS
+
+    def _drop(self, fan: LogFan) -> None:
+        self._resting.pop(fan, None)
         if self._fans.pop((fan.stream, fan.form), None) is not None:
             fan.close()
 
@@ -215,6 +224,11 @@ class Fanout:
     def tick(self, now_ms: int) -> None:
         """Four times a second: adapt the interval, spread the slots, look after the slow."""
         self._flush.adapt(now_ms)
+        for fan, until_ms in list(self._resting.items()):
+            if fan.player_count:
+                del self._resting[fan]
+            elif now_ms >= until_ms:
+                self._drop(fan)
         for fan in list(self._fans.values()):
             self._spread(fan)
             for slot in fan.slots:
@@ -290,6 +304,9 @@ class Fanout:
 
     def end(self, fan: LogFan) -> None:
         """Flush and end all players of ``fan``, some per turn; stragglers have ``end_flush_ms``."""
+        if not fan.player_count:
+            self._drop(fan)
+            return
         was_idle = not self._ending
         for slot in list(fan.slots):
             fan.flush(slot)

@@ -74,10 +74,14 @@ class Poller:
             try:
                 owner.on_ready(events)
             except Exception:
-                self.internal_error_count += 1
-                logger.exception("connection handler failed fd=%d", fd)
-                abort = getattr(owner, "abort", None)
-                if abort is not None:
-                    abort("internal")
-                else:
-                    self.remove(fd)
+                self.handler_failed(fd)
+
+    def handler_failed(self, fd: int) -> None:
+        """End the owner of ``fd``, and nobody else; call it while the exception is being handled."""
+        self.internal_error_count += 1
+        logger.exception("connection handler failed fd=%d", fd)
+        abort = getattr(self._owners.get(fd), "abort", None)
+        if abort is not None:
+            abort("internal")
+        else:
+            self.remove(fd)

@@ -6,19 +6,23 @@ import asyncio
 import faulthandler
 import logging
 import signal
-import sys
 
 from edge.errors import ConfigError
 from edge.net.listener import PortBusyError
+from edge.runtime.host import reachable_host
 from edge.runtime.loop import new_event_loop
 from edge.runtime.node import Node
 from edge.runtime.settings import Settings
+from naming.resolver import Resolver
 
 logger = logging.getLogger(__name__)
 
 EXIT_OK = 0
 EXIT_ERROR = 1
 EXIT_PORT_BUSY = 75
+
+# A resolver that is silent must not keep the start lines back for long.
+_LOOKUP_TIMEOUT_MS = 1000
 
 
 def run(settings: Settings) -> int:
@@ -60,24 +64,25 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
         logger.error("%s", error.detail)
         await node.close()
         return EXIT_PORT_BUSY if isinstance(error, PortBusyError) else EXIT_ERROR
-    announce(node)
+    await announce(node)
     await stop.wait()
     logger.info("Server[edge] is going to quit")
     await node.close()
     return EXIT_OK
 
 
-def announce(node: Node) -> None:
+async def announce(node: Node) -> None:
     """The start lines, and what a newcomer wants to know."""
     urls = node.pages.server_urls()
-    host, port, internal = urls["host"], urls["rtmp_port"], urls["internal_port"]
+    port, internal = urls["rtmp_port"], urls["internal_port"]
     is_split = internal != port
     logger.info("Server[edge] is serving on port=%d%s.", port, f" and internal_port={internal}" if is_split else "")
     for listener in node.listeners:
         if listener.role == "merge":
             logger.info("Server[edge(cdn-merge)] is serving on port=%d.", listener.port)
+    settings = node.settings
+    host = await reachable_host(settings.hostname, settings.net.bind, Resolver(timeout_ms=_LOOKUP_TIMEOUT_MS))
     logger.info("Check out http://%s:%d in web browser.", host, internal)
     logger.info("publish: rtmp://%s:%d/live/livestream", host, port)
     logger.info("play:    rtmp://%s:%d/live/livestream", host, port)
     logger.info("look at: http://%s:%d/", host, internal)
-    sys.stderr.flush()

@@ -7,11 +7,11 @@ import getpass
 import json
 import logging
 import os
-import queue
 import socket
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +25,7 @@ _ROOTS = ("edge", "naming", "lb")
 _SEVERITIES = (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 _REOPEN_AFTER_S = 60.0
 _CLOSE_WITHIN_S = 1.0
-_STOP = None
+_GATHER_S = 0.02
 
 
 def severity_letter(level: int) -> str:
@@ -183,7 +183,8 @@ class QueueingHandler(logging.Handler):
         self._config = config
         self._line_formatter = GlogFormatter(config, hostname)
         self._stderr_fd = stderr_fd
-        self._queue: queue.Queue[tuple[bytes, int, float] | None] = queue.Queue(config.log_queue_lines)
+        self._lines: deque[tuple[bytes, int, float]] = deque()
+        self._has_lines = threading.Event()
         self._reported_count = 0
         self._is_closing = False
         self._file: LogFile | None = None
@@ -199,32 +200,39 @@ class QueueingHandler(logging.Handler):
         except Exception:
             self.handleError(record)
             return
-        try:
-            self._queue.put_nowait((line, record.levelno, record.created))
-        except queue.Full:
+        if len(self._lines) >= self._config.log_queue_lines:
             self.dropped_count += 1
+            return
+        self._lines.append((line, record.levelno, record.created))
+        if not self._has_lines.is_set():
+            self._has_lines.set()
 
     def close(self) -> None:
         """Write what is queued, for at most a second, and end the thread."""
         if self._thread.is_alive() and not self._is_closing:
             self._is_closing = True
-            try:
-                self._queue.put(_STOP, timeout=_CLOSE_WITHIN_S)
-            except queue.Full:
-                pass
-            else:
-                self._thread.join(_CLOSE_WITHIN_S)
+            self._has_lines.set()
+            self._thread.join(_CLOSE_WITHIN_S)
         super().close()
 
     def _run(self) -> None:
-        while (entry := self._queue.get()) is not _STOP:
-            line, level, created = entry
-            self._write(line, level, created)
-            if self.dropped_count > self._reported_count and self._queue.empty():
-                lost, self._reported_count = self.dropped_count - self._reported_count, self.dropped_count
-                self._write(to_line(f"{lost} log lines dropped: the reader of the log is too slow"), level, created)
+        while not self._is_closing:
+            self._has_lines.wait()
+            if not self._is_closing:
+                time.sleep(_GATHER_S)  # one switch of threads for all lines of the moment
+            self._has_lines.clear()
+            self._write_lines()
+        self._write_lines()
         if self._file is not None:
             self._file.close()
+
+    def _write_lines(self) -> None:
+        while self._lines:
+            line, level, created = self._lines.popleft()
+            self._write(line, level, created)
+            if self.dropped_count > self._reported_count and not self._lines:
+                lost, self._reported_count = self.dropped_count - self._reported_count, self.dropped_count
+                self._write(to_line(f"{lost} log lines dropped: the reader of the log is too slow"), level, created)
 
     def _write(self, line: bytes, level: int, created: float) -> None:
         if self._file is None:

@@ -303,6 +303,8 @@ def test_last_player_takes_the_log_with_it_while_other_readers_are_served() -> N
     only.error = ConnectionResetError()
     rig.source.video(200)
     assert served == [rig.source.stream.queue.end]
+    for _ in range(12):
+        rig.tick()
     assert rig.source.stream.logs == {}
 
 

@@ -21,4 +21,7 @@ def test_player_that_left_holds_nothing() -> None:
     player = peer.player
     peer.leave()
     assert player.fan is player.slot is player.tail is None
+    assert len(rig.source.stream.readers) == 1, "the log waits a moment for the next player"
+    for _ in range(12):
+        rig.tick()
     assert rig.source.stream.readers == []

@@ -143,7 +143,7 @@ def test_a_silent_resolver_delays_the_start_by_its_budget_only() -> None:
 
 def test_known_and_not_built_values_are_named() -> None:
     parsed = parse(["-proxy_to=etcd://live", "-proxy_lb=c_ketama", "-cdn_merge_lb=la"])
-    assert values_in_vain(parsed) == ("proxy_to=etcd://...", "proxy_lb=c_ketama")
+    assert values_in_vain(parsed) == ("proxy_to=etcd://...", "proxy_lb=c_ketama", "cdn_merge_lb=la")
     assert values_in_vain(parse(["-proxy_to=list://a:1", "-proxy_lb=rr"])) == ()
     assert values_in_vain(parse([])) == ()
 

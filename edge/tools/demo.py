@@ -9,29 +9,49 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 STREAM = "live/demo"
 START_WAIT_S = 20.0
 STOP_WAIT_S = 10.0
 POLL_INTERVAL_S = 0.1
+EXIT_PORT_BUSY = 75
+
+
+def edge_command() -> str:
+    """How to run ``edge`` from the directory we were started in: the script beside this Python, or else the module."""
+    script = Path(sys.executable).with_name("edge")
+    if not script.is_file():
+        return f"{sys.executable} -m edge"
+    return str(script.relative_to(Path.cwd())) if script.is_relative_to(Path.cwd()) else str(script)
 
 
 def guide(port: int) -> str:
-    """Say where to publish, play and watch on a server at ``port`` of this machine."""
+    """Say where to publish, play and look on a server at ``port`` of this machine."""
     server = f"127.0.0.1:{port}"
+    edge_port = 18079 if port != 18079 else 18080
     return f"""
   The origin is running, with a moving test picture in it.
 
-    watch      http://{server}/
+    look at    http://{server}/          streams and addresses, in a browser
     play       ffplay rtmp://{server}/{STREAM}
     publish    ffmpeg -re -i file.mp4 -c copy -f flv rtmp://{server}/live/mine
                OBS: Settings, Stream, Custom: server rtmp://{server}/live, stream key mine
-    relay      edge -port=18079 -proxy_to={server}
-               then play rtmp://127.0.0.1:18079/{STREAM}
+    relay      {edge_command()} -port={edge_port} -proxy_to={server}
+               in a second shell, then: ffplay rtmp://127.0.0.1:{edge_port}/{STREAM}
 
-  From another machine put this one's address in place of 127.0.0.1. Ctrl-C ends both.
+  From another machine put this one's address in place of 127.0.0.1. Ctrl-C ends it all.
 """
+
+
+def is_taken(port: int) -> bool:
+    """Whether another program listens on ``port`` of this machine."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def wait_until_listening(port: int, server: subprocess.Popen[bytes], *, timeout_s: float = START_WAIT_S) -> bool:
@@ -61,6 +81,9 @@ def stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
 
 def run(server_command: Sequence[str], picture_command: Sequence[str], port: int) -> int:
     """Keep both processes running until one ends or we are interrupted; return the exit code."""
+    if is_taken(port):
+        print(f"port {port} is taken by another program; choose one: make run PORT={port + 1}", file=sys.stderr)
+        return EXIT_PORT_BUSY
     children = [subprocess.Popen(server_command)]
     try:
         if not wait_until_listening(port, children[0]):

@@ -27,6 +27,20 @@ def test_guide_names_the_urls() -> None:
         assert url in text
 
 
+def test_guide_names_a_relay_that_can_be_pasted() -> None:
+    relay = next(line for line in demo.guide(18079).splitlines() if line.strip().startswith("relay"))
+    program = relay.split()[1]
+    assert subprocess.run([program, "--version"], capture_output=True).returncode == 0
+    assert "-port=18080 -proxy_to=127.0.0.1:18079" in relay
+
+
+def test_taken_port_is_told_before_anything_starts(capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert demo.run(SLEEP, SLEEP, port) == 75
+    assert f"port {port} is taken" in capfd.readouterr().err
+
+
 def test_ends_both_when_the_picture_ends(capfd: pytest.CaptureFixture[str]) -> None:
     port = free_port()
     code = demo.run([sys.executable, "-c", LISTEN, str(port)], [sys.executable, "-c", "raise SystemExit(3)"], port)

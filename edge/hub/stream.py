@@ -73,8 +73,8 @@ class Stream:
 
     __slots__ = (
         "_evict_at",
-        "_max_bytes",
         "_keyframe_wanted_since",
+        "_max_bytes",
         "_metadata_name",
         "_metadata_sent_ms",
         "_pending",

@@ -7,7 +7,6 @@ import pytest
 from edge.runtime.host import reachable_host
 from naming.base import NamingError
 
-
 KNOWN = {"here": ["10.0.0.7"], "elsewhere": ["192.0.2.1"], "both": ["10.0.0.7", "192.0.2.1"]}
 
 

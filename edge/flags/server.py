@@ -21,7 +21,7 @@ _TOPIC = "server"
 define_int32(
     "port",
     8079,
-    "Main port: RTMP, HTTP-FLV, HLS and the pages are told apart on it by their first bytes. 0 lets the kernel choose.",
+    "Main port: RTMP and HTTP are told apart on it by their first bytes. 0 lets the kernel choose.",
     topic=_TOPIC,
     lower=0,
     upper=65535,

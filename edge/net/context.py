@@ -37,6 +37,10 @@ class Timed(Protocol):
         """The deadline has passed."""
         ...
 
+    def abort(self, why: str) -> None:
+        """Close at once."""
+        ...
+
 
 class NetContext:
     """One per event loop: poller, fan-out, receive buffer, deadlines and counters.
@@ -98,7 +102,8 @@ class NetContext:
             if timed is None or at_ms is None:
                 continue
             if at_ms <= now:
-                timed.on_deadline(now)
+                if not self._pass_deadline(timed, now):
+                    continue
                 at_ms = timed.next_deadline_ms()
                 if at_ms is None:
                     continue
@@ -107,6 +112,17 @@ class NetContext:
         if heap:
             delay_s = min(max(heap[0][0] - now, 20), 100) / 1000
             self._deadline_timer = self.loop.call_later(delay_s, self._on_deadlines)
+
+    def _pass_deadline(self, timed: Timed, now: int) -> bool:
+        """False when it failed: it alone ends, the deadlines of others stand."""
+        try:
+            timed.on_deadline(now)
+        except Exception:
+            self.poller.internal_error_count += 1
+            logger.exception("deadline handler failed of %s", timed)
+            timed.abort("internal")
+            return False
+        return True
 
     # --- counters and their log lines ----------------------------------------
 

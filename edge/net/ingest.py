@@ -65,9 +65,8 @@ class IngestTicker:
                 if connection.state == "open" and connection.read_some() >= min(RECEIVE_BYTES, connection.read_limit):
                     pending.append(connection)
             except Exception:
-                self._context.poller.internal_error_count += 1
-                connection.abort("internal")
-                raise
+                # Ends this publisher only: the others are still to be read in this turn.
+                self._context.poller.handler_failed(connection.fd)
             if pending and time.monotonic_ns() > until:
                 self._context.loop.call_soon(self._read_some)
                 return

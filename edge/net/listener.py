@@ -151,26 +151,32 @@ class Listener:
         self._context.poller.modify(self.sock.fileno(), READ)
 
     def close(self) -> None:
-        """Stop listening; what has been accepted stays."""
+        """Stop listening; of what has been accepted, that stays whose protocol is known."""
         if self._timer is not None:
             self._timer.cancel()
         self._context.poller.remove(self.sock.fileno())
         self.sock.close()
+        for undecided in [one for one in self._limits.undecided if one.listener is self]:
+            undecided.abort("")
 
 
 class ConnectionLimits:
-    """How many connections may be open at once, in all and from one address."""
+    """How many connections may be open at once, in all and from one address.
+
+    Attributes:
+        undecided: accepted connections whose protocol is not known yet.
+    """
 
     def __init__(self, context: NetContext, max_connections: int) -> None:
         self._context = context
         self.max_connections = max_connections
         self.other_count: Callable[[], int] = lambda: 0
-        self.detecting = 0
+        self.undecided: set[Detecting] = set()
 
     @property
     def open_count(self) -> int:
         """Connections open now, of all protocols."""
-        return len(self._context.connections) + self.detecting + self.other_count()
+        return len(self._context.connections) + len(self.undecided) + self.other_count()
 
     def why_refused(self, host: str) -> str | None:
         """The reason to refuse one more connection from ``host``, or None."""
@@ -179,7 +185,8 @@ class ConnectionLimits:
         per_ip = self._context.config.max_connections_per_ip
         if per_ip:
             # A set of hosts is counted only where the limit is on.
-            hosts = Counter(connection.peer.rpartition(":")[0].strip("[]") for connection in self._context.connections)
+            peers = [one.peer for one in self._context.connections] + [one.peer for one in self.undecided]
+            hosts = Counter(peer.rpartition(":")[0].strip("[]") for peer in peers)
             if hosts[host.removeprefix("::ffff:")] >= per_ip:
                 return "max_connections_per_ip"
         return None
@@ -188,16 +195,17 @@ class ConnectionLimits:
 class Detecting:
     """An accepted connection whose protocol is not known yet."""
 
-    __slots__ = ("__weakref__", "_context", "_deadline_ms", "_listener", "_low_water", "sock")
+    __slots__ = ("__weakref__", "_context", "_deadline_ms", "_low_water", "listener", "peer", "sock")
 
     def __init__(self, sock: socket.socket, listener: Listener) -> None:
         self.sock = sock
-        self._listener = listener
+        self.peer = peer_text(sock)
+        self.listener = listener
         self._context = context = listener._context
         self._low_water = 1
         timeout_ms = context.config.protocol_detect_timeout_ms
         self._deadline_ms: int | None = context.now_ms() + timeout_ms if timeout_ms else None
-        listener._limits.detecting += 1
+        listener._limits.undecided.add(self)
         context.poller.add(sock.fileno(), self)
         if self._deadline_ms is not None:
             context.watch_deadline(self, self._deadline_ms)
@@ -230,7 +238,7 @@ class Detecting:
             self._hand_over(answer, head)
 
     def _hand_over(self, protocol: Protocol, head: bytes) -> None:
-        handler = self._listener.handlers.get(protocol)
+        handler = self.listener.handlers.get(protocol)
         if handler is None:
             reason = "tls_not_enabled" if protocol is Protocol.TLS else "unknown_protocol"
             self._drop(reason, f"first bytes {head[:16].hex()}")
@@ -238,19 +246,24 @@ class Detecting:
         sock = self._release()
         if self._low_water != 1:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-        handler(sock, self._listener.is_internal)
+        fd = sock.fileno()
+        try:
+            handler(sock, self.listener.is_internal)
+        except Exception:
+            # We may be inside the listener's turn, which must not pay for it.
+            self._context.poller.handler_failed(fd)
+            sock.close()
 
     def _release(self) -> socket.socket:
         self._deadline_ms = None
-        self._listener._limits.detecting -= 1
+        self.listener._limits.undecided.discard(self)
         self._context.poller.remove(self.sock.fileno())
         return self.sock
 
     def _drop(self, reason: str, detail: str = "") -> None:
-        peer = peer_text(self.sock)
         self._release().close()
         if reason:
-            self._context.report(HandshakeError(detail, reason=reason), f"[{peer}]")
+            self._context.report(HandshakeError(detail, reason=reason), f"[{self.peer}]")
 
     def next_deadline_ms(self) -> int | None:
         """None once the protocol is known."""

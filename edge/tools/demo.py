@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +18,7 @@ START_WAIT_S = 20.0
 STOP_WAIT_S = 10.0
 POLL_INTERVAL_S = 0.1
 EXIT_PORT_BUSY = 75
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def edge_command() -> str:
@@ -79,17 +81,33 @@ def stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
             child.wait()
 
 
+def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    # In a group of its own: Ctrl-C reaches us alone, and the picture ends before the server that it publishes to.
+    return subprocess.Popen(command, process_group=0)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ignore a second Ctrl-C, which would leave children behind."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def run(server_command: Sequence[str], picture_command: Sequence[str], port: int) -> int:
     """Keep both processes running until one ends or we are interrupted; return the exit code."""
     if is_taken(port):
         print(f"port {port} is taken by another program; choose one: make run PORT={port + 1}", file=sys.stderr)
         return EXIT_PORT_BUSY
-    children = [subprocess.Popen(server_command)]
+    children = [_start(server_command)]
     try:
         if not wait_until_listening(port, children[0]):
             print(f"the server did not start on port {port}: exit code {children[0].poll()}", file=sys.stderr)
             return children[0].poll() or 1
-        children.append(subprocess.Popen(picture_command))
+        children.append(_start(picture_command))
         print(guide(port), flush=True)
         while all(child.poll() is None for child in children):
             time.sleep(POLL_INTERVAL_S)
@@ -97,7 +115,8 @@ def run(server_command: Sequence[str], picture_command: Sequence[str], port: int
     except KeyboardInterrupt:
         return 0
     finally:
-        stop(children)
+        with _uninterrupted():
+            stop(children)
 
 
 def _interrupt(_signal_number: int, _frame: FrameType | None) -> None:
@@ -109,7 +128,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="edge.tools.demo", description=main.__doc__)
     parser.add_argument("--port", type=int, default=8079, help="where the origin listens (default 8079)")
     port: int = parser.parse_args(arguments).port
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in STOP_SIGNALS:
+        signal.signal(number, _interrupt)
     return run(
         [sys.executable, "-m", "edge", f"-port={port}"],
         [sys.executable, "-m", "edge.tools.picture", f"rtmp://127.0.0.1:{port}/{STREAM}"],

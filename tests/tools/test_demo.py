@@ -59,8 +59,8 @@ def test_says_when_the_server_does_not_start(capfd: pytest.CaptureFixture[str]) 
 def test_interrupt_ends_both(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[subprocess.Popen[bytes]] = []
 
-    def open_and_keep(command: list[str]) -> subprocess.Popen[bytes]:
-        started.append(popen(command))
+    def open_and_keep(command: list[str], **options: int) -> subprocess.Popen[bytes]:
+        started.append(popen(command, **options))
         return started[-1]
 
     def interrupt(*_: object) -> str:

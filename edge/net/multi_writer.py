@@ -65,8 +65,9 @@ class MultiWriter:
         is_hop: bool,
         resume: ResumePoint | None = None,
         timestamp_offset: int = 0,
+        place: tuple[int, int] | None = None,
     ) -> StreamWriter:
-        """Begin to write ``stream`` on ``message_stream_id``."""
+        """Begin to write ``stream`` on ``message_stream_id``; ``place`` as in ``StreamWriter``."""
         writer = StreamWriter(
             self,
             stream,
@@ -76,6 +77,7 @@ class MultiWriter:
             is_hop=is_hop,
             resume=resume,
             timestamp_offset=timestamp_offset,
+            place=place,
         )
         self._writers.append(writer)
         self._owner.schedule_pump()

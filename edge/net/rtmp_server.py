@@ -371,8 +371,8 @@ class RtmpServerConnection(RawConnection):
             self.player.tail = data or None
             self.context.fanout.attach(self.player, play.stream, self._form(play))
             return
-        if self.player is not None:
-            self._leave_shared_log()
+        moved = self.player.message_stream_id if self.player is not None else 0
+        place = self._leave_shared_log()
         self.send_session()
         if self._writers is None:
             self._writers = MultiWriter(self, self.service.rtmp.rtmp_server_chunk_size)
@@ -385,24 +385,27 @@ class RtmpServerConnection(RawConnection):
                     is_hop=other.is_hop,
                     resume=other.resume,
                     timestamp_offset=self.context.fanout.timestamp_offset,
+                    place=place if other.message_stream_id == moved else None,
                 )
 
     def _form(self, play: Play) -> RtmpForm:
         return self.service.forms.choose(only_audio=play.request.only_audio, only_video=play.request.only_video)
 
-    def _leave_shared_log(self) -> None:
-        player = self.player
+    def _leave_shared_log(self) -> tuple[int, int] | None:
+        """Stop reading the shared log; returns the next frame's seq and the player's clock, for a writer to go on."""
+        player, self.player = self.player, None
         if player is None or player.fan is None:
-            self.player = None
-            return
+            return None
         fan = player.fan
         if player.position >= 0 and player.slot is not None:
             player.slot.take_out(player)
         rest = (bytes(player.tail) if player.tail else b"") or fan.rest_of_message(player)
+        has_begun = player.base_ms is not None and player.waiting_since_ms is None
+        place = (fan.log.seq_at(player.offset), player.base_ms or 0) if has_begun else None
         fan.remove(player)
-        self.player = None
         if rest:
             self.enqueue(rest)
+        return place
 
     def _on_pause(self, event: PauseRequested) -> None:
         play = self.plays.get(event.message_stream_id)

@@ -77,7 +77,9 @@ class StreamWriter:
         is_hop: bool,
         resume: ResumePoint | None = None,
         timestamp_offset: int = 0,
+        place: tuple[int, int] | None = None,
     ) -> None:
+        """``place``: where a player that changes over goes on, the next frame's seq and its stream clock at 0."""
         self._owner = owner
         self.stream = stream
         self.message_stream_id = message_stream_id
@@ -94,6 +96,9 @@ class StreamWriter:
         self.jump_count = 0
         self.dropped_count = 0
         self.seq = stream.queue.end
+        if place is not None:
+            self.seq, self._base_ms = place
+            self._waiting_since_ms = None
         self._pending_resume(resume)
         stream.readers.append(self)
 

@@ -64,7 +64,7 @@ def test_T12_port_in_use_is_a_busy_port() -> None:
 
 
 def test_T12_address_that_is_not_ours_is_a_fault_of_the_configuration() -> None:
-    with pytest.raises(ConfigError, match="Fail to listen 192.0.2.1:0") as caught:
+    with pytest.raises(ConfigError, match=r"Fail to listen 192\.0\.2\.1:0") as caught:
         open_socket("192.0.2.1", 0)
     assert not isinstance(caught.value, PortBusyError)
 

@@ -268,6 +268,7 @@ class ServerCommands(Session):
         use = stream.use
         self._forget_request(stream)
         self._streams.set_use(stream, Use.IDLE)
+        stream.is_muted = False  # it was not us who ended it: what still comes is counted
         if use in PLAYER_USES:
             self.events.append(PlayEnded(stream.message_stream_id, why))
         elif use in PUBLISHER_USES:

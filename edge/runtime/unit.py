@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import secrets
 
-from edge.errors import ProtocolError
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.net.aio import wall_ms
@@ -104,8 +103,8 @@ class ServiceUnit:
                 last = publisher.last_media_ms or publisher.since_ms
                 limit = hub.publish_normal_timeout_ms if publisher.last_media_ms else hub.publish_firstpkt_timeout_ms
                 if limit and now - last > limit and not connection.is_publish_kept_alive(now, limit):
-                    error = ProtocolError(f"no media for {now - last} ms", reason="publish_timeout", is_quiet=True)
-                    self._context.report(error, str(connection))
+                    text = "%s reason=publish_timeout no media for %d ms"
+                    self._context.log_limited(logging.INFO, "publish_timeout", text, connection, now - last)
                     connection.end_publish(publisher, "NetStream.Publish.Idle", "Idle: no media", "publish_timeout")
             if cap and connection.is_over_rate(now, cap):
                 self._stop_fast(connection, cap)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from edge.builtin import streams
 from edge.builtin.page import Data, Page, PageContext, Visit, register
 from edge.builtin.present import pairs
+from edge.hub.key import normalise_vhost
 
 DEFAULT_RTMP_PORT = 1935
+DEFAULT_VHOST = "_"
 EXAMPLE_APP = "live"
 EXAMPLE_STREAM = "livestream"
 
@@ -18,17 +20,18 @@ def rtmp_server(context: PageContext, visit: Visit) -> str:
     return f"rtmp://{host}" if port == DEFAULT_RTMP_PORT else f"rtmp://{host}:{port}"
 
 
-def play_path(row: Data) -> str:
-    """Return ``app/stream``, with the vhost as an argument unless it is the default one."""
-    path = f"{row.get('app', '')}/{row.get('stream', '')}"
-    vhost = row.get("vhost", "")
-    return path if vhost in ("", "_") else f"{path}?vhost={vhost}"
+def play_path(row: Data, host_vhost: str) -> str:
+    """Return ``app/stream``, with the vhost as an argument unless it is ``host_vhost``, which the URL's host means."""
+    path, vhost = f"{row.get('app', '')}/{row.get('stream', '')}", row.get("vhost", "")
+    return path if vhost in ("", host_vhost) else f"{path}?vhost={vhost}"
 
 
 def collect(context: PageContext, visit: Visit) -> Data:
     """Return the addresses to use, and the live streams each with its ``play_url``."""
     server, urls = rtmp_server(context, visit), context.server_urls()
     found = streams.collect(context, visit)
+    # A name in place of an address is another vhost, unless it is this machine's own.
+    host_vhost = normalise_vhost(visit.host, "", default_vhost=DEFAULT_VHOST, hostname=urls.get("host", ""))
     return {
         "version": context.version or "unknown",
         "role": urls.get("role", "origin"),
@@ -37,7 +40,7 @@ def collect(context: PageContext, visit: Visit) -> Data:
         "publish_name": EXAMPLE_STREAM,
         "publish_url": f"{server}/{EXAMPLE_APP}/{EXAMPLE_STREAM}",
         "stream_count": found["stream_count"],
-        "streams": [{**row, "play_url": f"{server}/{play_path(row)}"} for row in found["streams"]],
+        "streams": [{**row, "play_url": f"{server}/{play_path(row, host_vhost)}"} for row in found["streams"]],
     }
 
 

@@ -20,16 +20,32 @@ def test_addresses_use_the_name_the_visitor_used(visited: str, port: int, server
     data = collect(context, Visit(host=visited))
     assert data["publish_server"] == server
     assert data["publish_url"] == f"{server}/livestream"
-    assert data["streams"][0]["play_url"] == f"{server}/a"
 
 
-def test_vhost_is_an_argument_unless_default() -> None:
-    assert play_path(sample.stream()) == "live/a"
-    assert play_path(sample.stream(vhost="v.example")) == "live/a?vhost=v.example"
+@pytest.mark.parametrize(
+    ("visited", "vhost", "path"),
+    [
+        ("10.0.0.1", "_", "live/a"),
+        ("media1", "_", "live/a"),
+        ("localhost", "v.example", "live/a?vhost=v.example"),
+        ("V.example", "v.example", "live/a"),
+        ("edge1.example", "_", "live/a?vhost=_"),
+    ],
+)
+def test_play_url_names_the_vhost_unless_its_host_does(visited: str, vhost: str, path: str) -> None:
+    context = sample.context(
+        server_urls=lambda: {"host": "media1", "rtmp_port": 1935}, streams=lambda: [sample.stream(vhost=vhost)]
+    )
+    row = collect(context, Visit(host=visited))["streams"][0]
+    assert row["play_url"] == f"rtmp://{visited}/{path}"
+
+
+def test_play_path_takes_rows_without_a_vhost() -> None:
+    assert play_path({"app": "live", "stream": "a"}, "_") == "live/a"
 
 
 def test_text_shows_how_to_publish_and_what_is_on() -> None:
     shown = text(collect(sample.context(), Visit(host="h")))
     assert "ffmpeg -re -i file.mp4 -c copy -f flv rtmp://h:8079/live/livestream" in shown
-    assert "_/live/a: rtmp://h:8079/live/a" in shown
+    assert "_/live/a: rtmp://h:8079/live/a?vhost=_" in shown
     assert "/readyz" in shown

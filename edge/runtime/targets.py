@@ -58,7 +58,8 @@ def values_in_vain(parsed: Parsed) -> tuple[str, ...]:
         if target in NOT_ACTED_ON:
             continue
         scheme, separator, _ = value_of(parsed.flags, target).partition("://")
-        if separator and schemes.is_known(scheme) and not schemes.is_built(scheme):
+        is_missing = schemes.is_known(scheme) and not schemes.is_built(scheme)
+        if separator and (is_missing or scheme.lower() == "rtmps"):
             found.append(f"{target}={scheme.lower()}://...")
         words = value_of(parsed.flags, balancer)
         if words and balancers.is_known(words) and not balancers.is_built(words):

@@ -148,6 +148,11 @@ def test_known_and_not_built_values_are_named() -> None:
     assert values_in_vain(parse([])) == ()
 
 
+def test_tls_towards_the_upstream_is_said_to_be_missing() -> None:
+    assert values_in_vain(parse(["-proxy_to=rtmps://origin.example.com"])) == ("proxy_to=rtmps://...",)
+    assert values_in_vain(parse(["-proxy_to=rtmp://origin.example.com"])) == ()
+
+
 def test_endpoints_that_the_text_names() -> None:
     assert written_endpoints(parse_address("a:1")) == [("a", 1)]
     assert written_endpoints(parse_address("list://a:1,b:2 tag")) == [("a", 1), ("b", 2)]

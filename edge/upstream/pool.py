@@ -7,6 +7,7 @@ first answer; to servers that cannot, each stream has a connection of its own.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ from edge.rtmp.config import RtmpConfig
 from naming.node import ServerNode
 
 logger = logging.getLogger(__name__)
+
+#: S0, S1 and S2; an upstream that sent no more has not accepted the handshake.
+HANDSHAKE_BYTES = 3073
 
 
 class PoolKey(NamedTuple):
@@ -37,6 +41,8 @@ class UpstreamPool:
         self._timeout_ms = timeout_ms
         self._shared: dict[PoolKey, RtmpClientConnection] = {}
         self._can_share: dict[str, bool] = {}
+        # Endpoints where the digest form of the handshake has just failed: the next attempt takes the simple one.
+        self._plain_next: set[str] = set()
         self._open: set[RtmpClientConnection] = set()
         self.connect_count = 0
 
@@ -71,7 +77,7 @@ class UpstreamPool:
                 endpoint=server.endpoint,
                 app=key.app,
                 tc_url=key.tc_url,
-                rtmp=self._rtmp,
+                rtmp=self._settings_for(server.endpoint),
                 edge_id=self._edge_id,
                 timeout_ms=self._timeout_ms,
                 is_simplified=key.is_simplified,
@@ -86,8 +92,23 @@ class UpstreamPool:
         connection.on_settled = lambda settled, is_connected: self._settled(settled, is_connected, server, key)
         link.on_connected(connection)
 
+    def _settings_for(self, endpoint: str) -> RtmpConfig:
+        if endpoint in self._plain_next:
+            return dataclasses.replace(self._rtmp, rtmp_client_use_simple_handshake=True)
+        return self._rtmp
+
+    def _note_handshake(self, connection: RtmpClientConnection, endpoint: str) -> None:
+        """Take turns between the two forms while handshakes with an endpoint fail."""
+        if self._rtmp.rtmp_client_use_simple_handshake or connection.received_bytes > HANDSHAKE_BYTES:
+            return
+        if endpoint in self._plain_next:
+            self._plain_next.discard(endpoint)
+        else:
+            self._plain_next.add(endpoint)
+
     def _settled(self, connection: RtmpClientConnection, is_connected: bool, server: ServerNode, key: PoolKey) -> None:
         if not is_connected:
+            self._note_handshake(connection, server.endpoint)
             if self._shared.get(key) is connection:
                 del self._shared[key]
             return

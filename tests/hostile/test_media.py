@@ -209,7 +209,9 @@ def test_V9_reserved_video_is_relayed(row: Row, body: bytes) -> None:
     arrive(player, VIDEO, [body, video(1)])
 
 
-@pytest.mark.parametrize("config", [b"\x12", b"\x78\x00", b"\x17\x80\x00\x00\x00\x00"], ids=["1-byte", "rate", "rate-0"])
+@pytest.mark.parametrize(
+    "config", [b"\x12", b"\x78\x00", b"\x17\x80\x00\x00\x00\x00"], ids=["1-byte", "rate", "rate-0"]
+)
 def test_V9_senseless_aac_config_is_relayed(row: Row, config: bytes) -> None:
     publisher, player = row.pair()
     publisher.media(AUDIO, b"\xaf\x00" + config)

@@ -1,0 +1,91 @@
+"""Every row of the catalogue's RTMP sections has a test, every test a row; the defaults are those of its table."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import edge.flags.all  # noqa: F401 - defines the flags
+from edge.flags.registry import new_flags, value_of
+
+_FOLDER = Path(__file__).parent
+
+# Rows of the sections on RTMP: handshake, chunk stream, AMF, commands, media, publishers and players.
+ROWS = {
+    *(f"HS{number}" for number in range(1, 8)),
+    *(f"C{number}" for number in range(1, 24)),
+    *(f"A{number}" for number in range(1, 15)),
+    *(f"M{number}" for number in range(1, 21)),
+    *(f"V{number}" for number in range(1, 15)),
+    *(f"Q{number}" for number in range(1, 11)),
+}
+# Of TCP and of detection those that concern RTMP.
+OTHER_ROWS = {"T2", "T3", "T5", "T6", "T8", "T10", "T11", "T12", "T13", "T14", "T15"} | {
+    *("P1", "P2", "P3", "P4", "P7", "P8", "P9")
+}
+
+DEFAULTS = {
+    "protocol_detect_timeout_ms": 5000,
+    "handshake_timeout_ms": 5000,
+    "rtmp_setup_timeout_ms": 20000,
+    "tcp_user_timeout_ms": 35000,
+    "accept_per_turn": 64,
+    "reserved_fds": 64,
+    "max_connections_per_ip": 0,
+    "min_in_chunk_size": 128,
+    "max_in_chunk_size": 16777215,
+    "message_timeout_ms": 30000,
+    "max_message_bytes": 10485760,
+    "max_partial_bytes": 16777216,
+    "max_command_bytes": 65536,
+    "max_chunk_streams": 1024,
+    "amf_max_depth": 128,
+    "amf_max_array_size": 65536,
+    "amf_max_values": 4096,
+    "max_unknown_messages": 20,
+    "parse_budget_us": 5000,
+    "max_message_streams": 4096,
+    "max_name_bytes": 512,
+    "max_url_bytes": 4096,
+    "republish_min_interval_ms": 1000,
+    "max_metadata_per_s": 10,
+    "max_publish_kbps": 0,
+    "max_player_buffer_bytes": 4194304,
+    "slow_player_max_jumps": 0,  # jumping closes nobody; making no progress does (Q5)
+    "send_timeout_ms": 30000,
+    "queue_length_s": 30,
+    "publish_normal_timeout_ms": 5000,
+    "publish_firstpkt_timeout_ms": 20000,
+    "max_jitter_ms": 5000,
+    "gop_cache_max_bytes": 33554432,
+    "max_cached_frames": 32768,
+    "max_pulls": 10000,
+    "missing_cache_ms": 2000,
+}
+
+
+def rows_with_tests() -> set[str]:
+    """The rows in the names of the tests: ``test_C3_...``, or several as ``test_Q7_Q8_...``."""
+    rows: set[str] = set()
+    for path in _FOLDER.glob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                head = re.match(r"test_((?:[A-Z]+\d+_)*)", node.name)
+                rows.update((head[1] if head else "").strip("_").split("_"))
+    return rows - {""}
+
+
+def test_every_row_has_a_test() -> None:
+    assert sorted((ROWS | OTHER_ROWS) - rows_with_tests()) == []
+
+
+def test_every_named_row_is_of_the_catalogue() -> None:
+    assert sorted(rows_with_tests() - ROWS - OTHER_ROWS) == []
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_default_is_that_of_the_table(name: str) -> None:
+    assert value_of(new_flags(), name) == DEFAULTS[name]

@@ -1,0 +1,134 @@
+"""A raw socket: what is queued goes out in order, and closing loses no last word."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from edge.net.connection import RawConnection, peer_text
+from tests.net.serving import Node, Nodes, wait_until
+
+
+class Echoing(RawConnection):
+    """Keeps what comes, and why it was closed."""
+
+    def __init__(self, sock: socket.socket, node: Node) -> None:
+        super().__init__(sock, node.context)
+        self.data = b""
+        self.why: list[str] = []
+
+    def on_data(self, data: bytes) -> None:
+        self.data += data
+
+    def on_closed(self, why: str) -> None:
+        self.why.append(why)
+
+
+def joined(node: Node) -> tuple[Echoing, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    return Echoing(ours, node), theirs
+
+
+def read_all(sock: socket.socket) -> bytes:
+    found = b""
+    try:
+        while data := sock.recv(65536):
+            found += data
+    except BlockingIOError:
+        pass
+    return found
+
+
+async def test_bytes_both_ways() -> None:
+    async with Nodes() as nodes:
+        connection, peer = joined(nodes.add())
+        peer.send(b"hello")
+        await wait_until(lambda: connection.data == b"hello", 2, "bytes")
+        for piece in (b"a", b"", b"bc", memoryview(b"d")):
+            connection.enqueue(piece)
+        assert connection.queued_bytes == 4
+        assert connection.flush()
+        assert read_all(peer) == b"abcd"
+        assert (connection.queued_bytes, connection.total_sent_bytes(), connection.received_bytes) == (0, 4, 5)
+        peer.close()
+        await wait_until(lambda: connection.state == "closed", 2, "end")
+        assert connection.why == ["closed by the peer"]
+
+
+async def test_what_the_kernel_does_not_take_waits_and_keeps_its_order() -> None:
+    async with Nodes() as nodes:
+        connection, peer = joined(nodes.add())
+        wanted = b"".join(bytes([n % 251]) * 300_000 for n in range(60))
+        for begin in range(0, len(wanted), 170_000):
+            connection.enqueue(wanted[begin : begin + 170_000])
+        assert not connection.flush()
+        found = b""
+        while len(found) < len(wanted):
+            found += read_all(peer)
+            await asyncio.sleep(0)
+        assert found == wanted
+        await wait_until(lambda: connection.queued_bytes == 0, 2, "all sent")
+        peer.close()
+
+
+@pytest.mark.parametrize("has_unread", [False, True])
+async def test_graceful_close_delivers_the_last_word(has_unread: bool) -> None:
+    async with Nodes() as nodes:
+        node = nodes.add()
+        connection, peer = joined(node)
+        if has_unread:
+            peer.send(b"x" * 1000)
+        connection.enqueue(b"goodbye")
+        connection.close_gracefully("done")
+        connection.close_gracefully("again")
+        await asyncio.sleep(0.02)
+        assert read_all(peer) == b"goodbye"
+        assert connection.why == ["done"]
+        peer.close()
+        await wait_until(lambda: connection.state == "closed", 2, "closed with the peer")
+        assert connection not in node.context.connections
+
+
+async def test_graceful_close_does_not_wait_for_ever() -> None:
+    async with Nodes() as nodes:
+        connection, peer = joined(nodes.add(reject_linger_ms=10))
+        connection.enqueue(b"x" * 10_000_000)
+        connection.close_gracefully("done")
+        await wait_until(lambda: connection.state == "closed", 2, "closed")
+        peer.close()
+
+
+async def test_abort_tells_once() -> None:
+    async with Nodes() as nodes:
+        connection, peer = joined(nodes.add())
+        connection.abort("test")
+        connection.close_now("again")
+        connection.enqueue(b"x")
+        assert connection.why == ["test"]
+        assert connection.queued_bytes == 0
+        peer.close()
+
+
+async def test_reading_may_be_left_to_a_timer() -> None:
+    async with Nodes() as nodes:
+        connection, peer = joined(nodes.add())
+        connection.poll_reads(False)
+        peer.send(b"x")
+        await asyncio.sleep(0.02)
+        assert connection.data == b""
+        assert connection.read_some() == 1
+        assert connection.read_some() == 0
+        connection.close_now("end")
+        peer.close()
+
+
+def test_peer_for_people() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        assert peer_text(client) == f"127.0.0.1:{server.getsockname()[1]}"
+    assert peer_text(client) == "?"

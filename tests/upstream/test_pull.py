@@ -1,0 +1,146 @@
+"""Pulls between nodes in one loop: players stay, nothing is lost or doubled, ends are passed on."""
+
+from __future__ import annotations
+
+import asyncio
+
+from edge.upstream.pull import Pull
+from tests.net.serving import Node, Nodes, pictures, status_of, wait_until
+
+
+def pull_of(edge: Node) -> Pull:
+    assert edge.manager is not None
+    (pull,) = edge.manager.pulls.values()
+    return pull
+
+
+async def chain(nodes: Nodes, **config) -> tuple[Node, Node]:
+    origin, edge = nodes.add("origin"), nodes.add("edge")
+    await edge.follow(origin.port, **config)
+    return origin, edge
+
+
+async def test_player_of_an_edge_gets_the_stream_of_the_origin() -> None:
+    async with Nodes() as nodes:
+        origin, edge = await chain(nodes)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        first, second = await nodes.player(edge), await nodes.player(edge)
+        assert await pictures(first, 3) == [0, 1, 2]
+        await feed.send(4)
+        assert await pictures(first, 4) == [3, 4, 5, 6]
+        assert (await pictures(second, 7))[-1] == 6
+        (stream,) = origin.registry.streams.values()
+        assert stream.player_count == 1
+        assert stream.viewer_count <= 1
+        assert pull_of(edge).state == "live"
+
+
+async def test_U1_cut_between_nodes_is_not_seen_by_the_player() -> None:
+    async with Nodes() as nodes:
+        origin, edge = await chain(nodes)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        for round_ in range(3):
+            connection = pull_of(edge).connection
+            assert connection is not None
+            connection.abort("cut")
+            await feed.send(5)
+            first = 3 + 5 * round_
+            assert await pictures(player, 5) == list(range(first, first + 5))
+        stream = pull_of(edge).stream
+        assert (stream.stats.gap_count, stream.stats.duplicate_count) == (0, 0)
+
+
+async def test_player_may_come_before_its_publisher() -> None:
+    async with Nodes() as nodes:
+        origin, edge = await chain(nodes)
+        player = await nodes.player(edge)
+        assert await status_of(player) == "NetStream.Play.Reset"
+        await wait_until(lambda: pull_of(edge).state == "waiting", 2, "the pull waits")
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        assert await pictures(player, 3) == [0, 1, 2]
+
+
+async def test_N10_unknown_stream_is_refused_when_so_configured_and_remembered() -> None:
+    async with Nodes() as nodes:
+        _, edge = await chain(nodes, pull_wait_for_stream=False)
+        player = await nodes.player(edge, "absent")
+        codes = [await status_of(player) for _ in range(3)]
+        assert codes[-1] == "NetStream.Play.StreamNotFound"
+        assert edge.manager is not None
+        attempts = edge.manager.pool.connect_count
+        again = await nodes.player(edge, "absent")
+        assert [await status_of(again) for _ in range(3)][-1] == "NetStream.Play.StreamNotFound"
+        assert edge.manager.pool.connect_count == attempts
+        assert edge.manager.gave_up_count == 1
+
+
+async def test_end_of_the_broadcast_reaches_the_players_of_the_edge() -> None:
+    async with Nodes() as nodes:
+        origin, edge = await chain(nodes, publisher_return_ms=100)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        await pictures(player, 3)
+        await feed.leave()
+        assert await status_of(player) == "NetStream.Play.UnpublishNotify"
+        await wait_until(lambda: not edge.registry.streams, 2, "stream gone")
+        assert edge.manager is not None
+        assert edge.manager.pulls == {}
+
+
+async def test_publisher_that_returns_in_time_keeps_the_players() -> None:
+    async with Nodes() as nodes:
+        origin, edge = await chain(nodes, publisher_return_ms=3000)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        await pictures(player, 3)
+        await feed.leave()
+        await wait_until(lambda: not origin.registry.streams or pull_of(edge).state != "live", 2, "end noticed")
+        again = await nodes.publisher(origin)
+        await again.send(3)
+        assert await pictures(player, 3) == [0, 1, 2]
+
+
+async def test_U10_pull_ends_with_its_last_player_and_starts_again() -> None:
+    async with Nodes() as nodes:
+        origin, edge = await chain(nodes)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        await pictures(player, 3)
+        player.peer.abort()
+        assert edge.manager is not None
+        await wait_until(lambda: not edge.manager.pulls, 2, "pull ended")
+        await wait_until(lambda: not any(s.player_count for s in origin.registry.streams.values()), 2, "told upstream")
+        other = await nodes.player(edge)
+        assert await pictures(other, 3) == [0, 1, 2]
+
+
+async def test_N9_other_server_is_asked_when_one_refuses_connections() -> None:
+    async with Nodes() as nodes:
+        dead, origin, edge = nodes.add("dead"), nodes.add("origin"), nodes.add("edge")
+        dead.stop_listening()
+        await edge.follow(dead.port, origin.port)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        players = [await nodes.player(edge) for _ in range(2)]
+        for player in players:
+            assert await pictures(player, 3) == [0, 1, 2]
+
+
+async def test_hop_lists_end_a_loop() -> None:
+    async with Nodes() as nodes:
+        one, two = nodes.add("one"), nodes.add("two")
+        await one.follow(two.port, pull_wait_for_stream=False)
+        await two.follow(one.port, pull_wait_for_stream=False)
+        player = await nodes.player(one)
+        codes = []
+        while codes[-1:] != ["NetStream.Play.StreamNotFound"]:
+            codes.append(await asyncio.wait_for(status_of(player), 4))
+        await wait_until(lambda: not one.manager.pulls and not two.manager.pulls, 2, "no pulls left")

@@ -1,0 +1,79 @@
+"""Publishes that an edge forwards."""
+
+from __future__ import annotations
+
+from tests.net.serving import Nodes, pictures, status_of, wait_until
+
+
+async def test_publish_on_an_edge_reaches_the_origin_and_its_players() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        await edge.follow(origin.port)
+        feed = await nodes.publisher(edge)
+        await feed.send(3)
+        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        far, back = await nodes.player(origin), await nodes.player(edge)
+        assert await pictures(far, 3) == await pictures(back, 3) == [0, 1, 2]
+        await feed.send(4)
+        assert await pictures(far, 4) == await pictures(back, 4) == [3, 4, 5, 6]
+
+
+async def test_U1_cut_push_goes_on_where_it_was() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        manager = await edge.follow(origin.port)
+        feed = await nodes.publisher(edge)
+        await feed.send(3)
+        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        player = await nodes.player(origin)
+        assert await pictures(player, 3) == [0, 1, 2]
+        for round_ in range(3):
+            (push,) = manager.pushes.values()
+            assert push.connection is not None
+            push.connection.abort("cut")
+            await feed.send(5)
+            first = 3 + 5 * round_
+            assert await pictures(player, 5) == list(range(first, first + 5))
+            await wait_until(lambda push=push: push.state == "live", 2, "live again")
+
+
+async def test_end_of_the_publish_is_told_upstream_behind_the_last_picture() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        manager = await edge.follow(origin.port)
+        feed = await nodes.publisher(edge)
+        await feed.send(3)
+        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        player = await nodes.player(origin)
+        await pictures(player, 3)
+        await feed.send(2)
+        await feed.leave()
+        assert await pictures(player, 2) == [3, 4]
+        assert await status_of(player) == "NetStream.Play.UnpublishNotify"
+        await wait_until(lambda: not manager.pushes and not origin.registry.streams, 3, "push gone")
+
+
+async def test_U8_dead_target_does_not_trouble_the_publisher_or_local_players() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        origin.stop_listening()
+        manager = await edge.follow(origin.port)
+        feed = await nodes.publisher(edge)
+        await feed.send(5)
+        await wait_until(lambda: [p.attempt_count for p in manager.pushes.values()] > [2], 2, "several attempts")
+        origin.listen()
+        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 3, "forwarded at last")
+        assert edge.service.publishers
+
+
+async def test_refused_for_good_is_told_to_the_publisher() -> None:
+    async with Nodes() as nodes:
+        origin = nodes.add("origin", hub={"reject_second_stream_when_republish": True})
+        edge = nodes.add("edge")
+        await nodes.publisher(origin)
+        manager = await edge.follow(origin.port, fast_retry_count=1)
+        feed = await nodes.publisher(edge)
+        await feed.send(1)
+        assert await status_of(feed.client) == "NetStream.Publish.BadName"
+        assert manager.gave_up_count == 1
+        await wait_until(lambda: not manager.pushes, 2, "push gone")

@@ -79,8 +79,8 @@ class Arena:
         self.server.start()
         try:
             self.canary = Canary(self.server)
-        except BaseException:
-            self.server.kill()
+        except BaseException as error:
+            self.server.__exit__(type(error))
             raise
         self._names = 0
 

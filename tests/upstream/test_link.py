@@ -1,0 +1,85 @@
+"""Attempts of pulls and pushes: time-outs, retries, and the server that is passed over."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.net.serving import Nodes, pictures, wait_until
+
+
+async def black_hole() -> tuple[asyncio.Server, int]:
+    """A server that takes connections and never answers."""
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.read(65536):
+                pass
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    return server, server.sockets[0].getsockname()[1]
+
+
+async def test_U3_server_that_does_not_answer_is_left_for_another() -> None:
+    hole, port = await black_hole()
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        manager = await edge.follow(port, origin.port, timeout_ms=60)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        for name in ("s", "s"):
+            assert await pictures(await nodes.player(edge, name), 3) == [0, 1, 2]
+        (pull,) = manager.pulls.values()
+        assert pull.server is not None
+        assert pull.server.port == origin.port
+    hole.close()
+    await hole.wait_closed()
+
+
+async def test_attempts_follow_the_policy_while_nobody_answers() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        origin.stop_listening()
+        manager = await edge.follow(origin.port, fast_retry_count=2, retry_interval_ms=40)
+        await nodes.player(edge)
+        await wait_until(lambda: manager.pulls, 2, "pull")
+        (pull,) = manager.pulls.values()
+        await wait_until(lambda: pull.attempt_count >= 3, 2, "fast retries")
+        before = pull.attempt_count
+        await asyncio.sleep(0.05)
+        assert pull.attempt_count - before <= 2
+        assert pull.state in ("retrying", "connecting")
+        assert pull.last_error
+        origin.listen()
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        await wait_until(lambda: pull.state == "live", 3, "back")
+
+
+async def test_closed_link_makes_no_more_attempts() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        origin.stop_listening()
+        manager = await edge.follow(origin.port)
+        await nodes.player(edge)
+        await wait_until(lambda: manager.pulls, 2, "pull")
+        (pull,) = manager.pulls.values()
+        pull.close()
+        pull.close()
+        count = pull.attempt_count
+        await asyncio.sleep(0.05)
+        assert (pull.state, pull.attempt_count) == ("closed", count)
+
+
+async def test_giving_up_after_the_longest_retry() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        origin.stop_listening()
+        manager = await edge.follow(origin.port, max_retry_duration_ms=80, retry_interval_ms=20)
+        await nodes.player(edge)
+        await wait_until(lambda: manager.gave_up_count, 3, "gives up")
+        assert manager.pulls == {}
+        await wait_until(lambda: not edge.registry.streams, 2, "players told")

@@ -1,0 +1,92 @@
+"""All pulls and pushes of an edge: names, limits, pace, and the pulls of nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.hub.key import StreamKey
+from edge.net.aio import now_ms
+from naming.node import ServerNode
+from tests.net.serving import Nodes, pictures, status_of, wait_until
+
+SERVER = ServerNode("10.0.0.1", 1935)
+KEY = StreamKey("v.example", "live", "s")
+
+
+@pytest.mark.parametrize(
+    ("vhost", "unified", "tc_url", "app", "name"),
+    [
+        ("v.example", False, "rtmp://v.example/live", "live", "s?a=1"),
+        ("_", False, "rtmp://10.0.0.1:1935/live", "live", "s?a=1"),
+        ("v.example", True, "rtmp://__defaultVhost__/unified_app", "unified_app", "s?a=1&vhost=v.example&app=live"),
+        ("_", True, "rtmp://__defaultVhost__/unified_app", "unified_app", "s?a=1&app=live"),
+    ],
+)
+async def test_names_that_go_upstream(vhost: str, unified: bool, tc_url: str, app: str, name: str) -> None:
+    async with Nodes() as nodes:
+        manager = await nodes.add().follow(1, unified_play_connections=unified)
+        key = KEY._replace(vhost=vhost)
+        assert manager.tc_url_of(key, SERVER, is_play=True) == (tc_url, app)
+        assert manager.name_of(key, "a=1", is_play=True) == name
+        assert manager.name_of(key, "", is_play=False) == "s"
+        assert manager.tc_url_of(key, SERVER, is_play=False)[1] == "live"
+
+
+async def test_pace_acts_only_after_failures() -> None:
+    async with Nodes() as nodes:
+        manager = await nodes.add().follow(1, max_connects_per_s=50)
+        assert [manager.pace(SERVER, 1000) for _ in range(3)] == [0, 0, 0]
+        manager.failed(SERVER)
+        assert [manager.pace(SERVER, 1000) for _ in range(4)] == [0, 20, 40, 60]
+        manager.succeeded(SERVER)
+        assert manager.pace(SERVER, 1000) == 80
+        assert manager.pace(SERVER, 5000) == 0
+
+
+async def test_M19_pulls_are_limited() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        manager = await edge.follow(origin.port, max_pulls=1)
+        await nodes.player(edge, "a")
+        await wait_until(lambda: manager.pulls, 2, "first pull")
+        refused = await nodes.player(edge, "b")
+        assert [await status_of(refused) for _ in range(3)][-1] == "NetStream.Play.StreamNotFound"
+        assert len(manager.pulls) == len(edge.registry.streams) == 1
+        assert edge.context.counters["error_too_many_pulls_count"] == 1
+
+
+async def test_share_one_connection_for_many_streams() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        manager = await edge.follow(origin.port)
+        names = [f"s{n}" for n in range(5)]
+        feeds = [await nodes.publisher(origin, name) for name in names]
+        for feed in feeds:
+            await feed.send(3)
+        players = [await nodes.player(edge, name) for name in names]
+        for player in players:
+            assert await pictures(player, 3) == [0, 1, 2]
+        assert manager.pool.connect_count == 1
+        counters = manager.counters()
+        assert (counters["pull_count"], counters["upstream_connection_count"]) == (5, 1)
+        (row,) = manager.servers()
+        assert "target" in row
+
+
+async def test_pull_is_kept_for_a_while_when_asked_for() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge", hub={"keep_pulling_seconds": 60})
+        manager = await edge.follow(origin.port)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        await pictures(player, 3)
+        player.peer.abort()
+        (stream,) = edge.registry.streams.values()
+        await wait_until(lambda: stream.player_count == 0, 2, "left")
+        edge.tick()
+        assert len(manager.pulls) == 1
+        assert manager.state_of(stream) == "live"
+        manager.tick(now_ms() + 60_001)
+        assert manager.pulls == {}
+        assert edge.registry.streams == {}

@@ -1,0 +1,153 @@
+"""Which streams share a connection."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from edge.net.rtmp_client import LinkEnd
+from edge.rtmp.config import RtmpConfig
+from edge.upstream import pool as pool_module
+from edge.upstream.pool import UpstreamPool
+from naming.node import ServerNode
+
+SERVER = ServerNode("10.0.0.1", 1935)
+
+
+class Connection:
+    """An outgoing connection whose upstream answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.state = "open"
+        self.is_multiplexing: bool | None = None
+        self.waiting: list[Link] = []
+        self.on_settled = None
+        self.closed = ""
+
+    def answer(self, is_multiplexing: bool) -> None:
+        self.is_multiplexing = is_multiplexing
+        self.on_settled(self, True)
+
+    def fail(self) -> None:
+        self.state = "closed"
+        self.on_settled(self, False)
+
+    def close_now(self, why: str) -> None:
+        self.state, self.closed = "closed", why
+
+
+class Link:
+    """Notes where it was put."""
+
+    def __init__(self) -> None:
+        self.on: list[Connection] = []
+        self.ends: list[tuple[LinkEnd, str]] = []
+
+    def on_connected(self, connection: Connection) -> None:
+        self.on.append(connection)
+
+    def on_ended(self, end: LinkEnd, text: str) -> None:
+        self.ends.append((end, text))
+
+
+class Rig:
+    """A pool whose connects are made here."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.made: list[Connection] = []
+        self.asked: list[dict] = []
+        self.error: OSError | None = None
+        monkeypatch.setattr(pool_module, "start_connect", self._connect)
+        self.pool = UpstreamPool(SimpleNamespace(), RtmpConfig(), edge_id="me", timeout_ms=500)  # type: ignore[arg-type]
+
+    def _connect(self, context, host, port, **options) -> Connection:
+        if self.error is not None:
+            raise self.error
+        self.asked.append({"host": host, "port": port, **options})
+        self.made.append(Connection())
+        return self.made[-1]
+
+    def acquire(self, *, share: bool = True, app: str = "live", is_simplified: bool = False, server=SERVER) -> Link:
+        link = Link()
+        self.pool.acquire(link, server, tc_url=f"rtmp://h/{app}", app=app, is_simplified=is_simplified, share=share)
+        return link
+
+
+@pytest.fixture
+def rig(monkeypatch: pytest.MonkeyPatch) -> Rig:
+    return Rig(monkeypatch)
+
+
+def test_further_streams_wait_for_the_first_answer_and_then_share(rig: Rig) -> None:
+    first, second = rig.acquire(), rig.acquire()
+    assert first.on == rig.made
+    assert second.on == []
+    rig.made[0].answer(True)
+    assert second.on == rig.made
+    third = rig.acquire()
+    assert third.on == rig.made
+    assert rig.pool.connect_count == len(rig.made) == rig.pool.connection_count == 1
+    assert rig.asked[0]["edge_id"] == "me"
+
+
+def test_upstream_that_cannot_share_gets_a_connection_per_stream(rig: Rig) -> None:
+    first, second = rig.acquire(), rig.acquire()
+    rig.made[0].answer(False)
+    assert (first.on, second.on) == ([rig.made[0]], [rig.made[1]])
+    assert rig.acquire().on == [rig.made[2]]
+    assert rig.acquire(app="other").on == [rig.made[3]]
+
+
+def test_what_is_known_of_an_endpoint_holds_for_its_other_apps(rig: Rig) -> None:
+    rig.acquire()
+    rig.made[0].answer(True)
+    other, more = rig.acquire(app="other"), rig.acquire(app="other")
+    assert other.on == more.on == [rig.made[1]]
+
+
+@pytest.mark.parametrize(
+    "difference", [{"app": "b"}, {"is_simplified": True}, {"server": ServerNode("10.0.0.2", 1935)}]
+)
+def test_only_streams_that_agree_share(rig: Rig, difference: dict) -> None:
+    rig.acquire()
+    rig.made[0].answer(True)
+    assert rig.acquire(**difference).on == [rig.made[1]]
+
+
+def test_sharing_may_be_switched_off(rig: Rig) -> None:
+    rig.acquire(share=False)
+    rig.made[0].answer(True)
+    assert rig.acquire(share=False).on == [rig.made[1]]
+
+
+def test_simplified_streams_do_not_wait(rig: Rig) -> None:
+    rig.acquire(is_simplified=True)
+    assert rig.acquire(is_simplified=True).on == rig.made
+
+
+def test_U7_broken_connection_is_replaced_by_one(rig: Rig) -> None:
+    rig.acquire()
+    rig.made[0].answer(True)
+    rig.made[0].state = "closed"
+    links = [rig.acquire() for _ in range(5)]
+    assert len(rig.made) == 2
+    assert all(link.on == [rig.made[1]] for link in links)
+
+
+def test_failed_connect_is_forgotten(rig: Rig) -> None:
+    rig.acquire()
+    rig.made[0].fail()
+    assert rig.acquire().on == [rig.made[1]]
+
+
+def test_socket_that_cannot_be_made_ends_the_link(rig: Rig) -> None:
+    rig.error = OSError(24, "Too many open files")
+    assert rig.acquire().ends == [(LinkEnd.LOST, "connect: Too many open files")]
+
+
+def test_close_ends_all_connections(rig: Rig) -> None:
+    rig.acquire(), rig.acquire(share=False)
+    rig.pool.close()
+    assert [connection.closed for connection in rig.made] == ["shutdown", "shutdown"]
+    assert rig.pool.connection_count == 0

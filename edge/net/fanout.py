@@ -164,7 +164,7 @@ class Fanout:
                 self._loop.call_soon(self._pump_all)
             self._pumps.append(pump)
         else:
-            self._put_on_wheel(pump, self._tick + max(self._flush.interval_ms // TICK_MS, 1))
+            self._put_on_wheel(pump, (self.now_ms() + self._flush.interval_ms) // TICK_MS)
 
     def _pump_all(self) -> None:
         pumps, self._pumps = self._pumps, []
@@ -185,22 +185,28 @@ class Fanout:
         self._put_on_wheel(slot, max(slot.due_tick, self._tick + 1))
 
     def _put_on_wheel(self, item: Slot | Pumpable, due_tick: int) -> None:
-        due_tick = min(due_tick, self._tick + _WHEEL_TICKS - 1)
+        if self._ticker is None:
+            # The wheel has stood still: whatever was due then is due now.
+            self._tick = max(self.now_ms() // TICK_MS, self._tick)
+        due_tick = min(max(due_tick, self._tick + 1), self._tick + _WHEEL_TICKS - 1)
         self._wheel[due_tick % _WHEEL_TICKS].append(item)
         if self._ticker is None:
             self._ticker = self._loop.call_later(TICK_MS / 1000, self._on_tick)
 
     def _on_tick(self) -> None:
+        """Flush what has come due; a late timer makes up for the ticks it missed."""
         self._ticker = None
-        now_tick = self._tick + 1
-        self._tick = now_tick
-        due = self._wheel[now_tick % _WHEEL_TICKS]
-        if due:
-            self._wheel[now_tick % _WHEEL_TICKS] = []
-            self._leftover.extend(due)
-            self._flush_due()
-        if any(self._wheel):
-            self._ticker = self._loop.call_later(TICK_MS / 1000, self._on_tick)
+        wheel, now_tick = self._wheel, self.now_ms() // TICK_MS
+        for tick in range(self._tick + 1, min(now_tick, self._tick + _WHEEL_TICKS) + 1):
+            due = wheel[tick % _WHEEL_TICKS]
+            if due:
+                wheel[tick % _WHEEL_TICKS] = []
+                self._leftover.extend(due)
+        self._tick = max(now_tick, self._tick)
+        self._flush_due()
+        if any(wheel) and self._ticker is None:
+            delay_ms = (self._tick + 1) * TICK_MS - self.now_ms()
+            self._ticker = self._loop.call_later(max(delay_ms, 1) / 1000, self._on_tick)
 
     def _flush_due(self) -> None:
         began = time.monotonic_ns()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MANY = 24
 #: The tick grows with the number of publishers, so that reads per second stay bounded.
 _MAX_TICK_MS = 100
-_READS_PER_S = 3500
+_READS_PER_S = 2500
 _TURN_BUDGET_NS = 15_000_000
 
 

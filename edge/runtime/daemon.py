@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import gc
 import logging
 import signal
 
@@ -64,11 +65,23 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
         logger.error("%s", error.detail)
         await node.close()
         return EXIT_PORT_BUSY if isinstance(error, PortBusyError) else EXIT_ERROR
+    settle_collector()
     await announce(node)
     await stop.wait()
     logger.info("Server[edge] is going to quit")
     await node.close()
     return EXIT_OK
+
+
+def settle_collector() -> None:
+    """Keep the garbage collector from walking through all frames held.
+
+    Connections and streams break their own cycles when they close, so what
+    is collected is young; a full collection takes 50 ms with 200 streams.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 1_000)
 
 
 async def announce(node: Node) -> None:

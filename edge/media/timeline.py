@@ -37,6 +37,7 @@ class Timeline:
 
     __slots__ = (
         "_arrived_ms",
+        "_floor_ms",
         "_frame_interval_ms",
         "_max_jitter_ms",
         "_next_shift_ms",
@@ -50,6 +51,7 @@ class Timeline:
         self._frame_interval_ms = frame_interval_ms
         self._tracks: dict[int, _Track] = {}
         self._arrived_ms = 0
+        self._floor_ms = 0
         self._next_shift_ms: int | None = None
         self.last_dts_ms = -1
         self.jump_count = 0
@@ -58,10 +60,12 @@ class Timeline:
         """A new publisher begins: its first frame follows the last one by a frame interval.
 
         With ``shift_ms`` it is known to go on where the last one was: that is
-        added to its timestamps.
+        added to its timestamps. Without, none of its tracks begins before the
+        last one's end.
         """
         self._tracks.clear()
         self._next_shift_ms = shift_ms
+        self._floor_ms = max(self.last_dts_ms, 0) if shift_ms is None else 0
 
     @property
     def original_shift_ms(self) -> int:
@@ -101,7 +105,7 @@ class Timeline:
             raw = other.raw + signed_difference(wire_timestamp, other.raw)
             if abs(raw + other.shift_ms - self.last_dts_ms) <= self._max_jitter_ms:
                 track = _Track(raw, other.shift_ms)
-                track.dts_ms = max(0, min(self.last_dts_ms, raw + other.shift_ms))
+                track.dts_ms = max(self._floor_ms, min(self.last_dts_ms, raw + other.shift_ms))
                 return track
         if self._next_shift_ms is not None and not self._tracks:
             track = _Track(wire_timestamp, self._next_shift_ms)

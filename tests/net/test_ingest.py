@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge.net import ingest
 from edge.net.ingest import MANY, IngestTicker
 from tests.net.serving import Nodes, wait_until
 
@@ -57,10 +58,10 @@ async def test_tick_grows_with_the_publishers() -> None:
         publishers: set[Publisher] = set()
         ticker = IngestTicker(nodes.add(ingest_tick_ms=20).context, publishers)
         assert ticker.tick_ms == 20
-        publishers |= {Publisher() for _ in range(175)}
-        assert ticker.tick_ms == 50
-        publishers |= {Publisher() for _ in range(1000)}
-        assert ticker.tick_ms == 100
+        publishers |= {Publisher() for _ in range(200)}
+        assert 20 < ticker.tick_ms == 1000 * 200 // ingest._READS_PER_S
+        publishers |= {Publisher() for _ in range(2000)}
+        assert ticker.tick_ms == ingest._MAX_TICK_MS
 
 
 async def test_R10_one_that_fails_is_ended_and_the_others_are_read() -> None:

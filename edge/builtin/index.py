@@ -46,8 +46,9 @@ def collect(context: PageContext, visit: Visit) -> Data:
 
 def text(data: Data) -> str:
     """The addresses, the play URL of each stream, the pages."""
+    role = f"edge of {data['proxy_to']}" if data["role"] == "edge" else data["role"]
     parts = [
-        f"edge {data['version']} ({data['role']})\n\n",
+        f"edge {data['version']} ({role})\n\n",
         f"publish: ffmpeg -re -i file.mp4 -c copy -f flv {data['publish_url']}\n",
         f"play:    ffplay {data['publish_url']}\n\n",
         f"[streams] {data['stream_count']}\n",

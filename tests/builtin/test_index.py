@@ -49,3 +49,9 @@ def test_text_shows_how_to_publish_and_what_is_on() -> None:
     assert "ffmpeg -re -i file.mp4 -c copy -f flv rtmp://h:8079/live/livestream" in shown
     assert "_/live/a: rtmp://h:8079/live/a?vhost=_" in shown
     assert "/readyz" in shown
+
+
+def test_text_tells_what_the_server_is() -> None:
+    urls = {"host": "h", "rtmp_port": 8079, "role": "edge", "proxy_to": "list://a:1935,b:1935"}
+    assert "(origin)" in text(collect(sample.context(), Visit()))
+    assert "(edge of list://a:1935,b:1935)" in text(collect(sample.context(server_urls=lambda: urls), Visit()))

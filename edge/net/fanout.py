@@ -254,10 +254,13 @@ class Fanout:
         wanted = max(min(interval_ticks, members // _MIN_MEMBERS_TO_SPLIT), 1)
         if len(slots) >= wanted:
             return
+        before = len(slots)
         largest = max(slots, key=lambda slot: len(slot.members))
         while len(slots) < wanted and len(largest.members) >= 2 * _MIN_MEMBERS_TO_SPLIT:
             self._split(largest)
             largest = max(slots, key=lambda slot: len(slot.members))
+        if len(slots) == before:
+            return
         for number, slot in enumerate(slots):
             slot.due_tick = self._tick + 1 + number * interval_ticks // len(slots)
 

@@ -51,6 +51,7 @@ class LinkEnd(Enum):
     NOT_FOUND = "not_found"  # the upstream, in working order, does not have the stream
     UNPUBLISHED = "unpublished"  # the upstream said that the publisher has ended
     TIMEOUT = "timeout"  # no answer in time
+    LOOP = "proxy_loop"  # the upstream, or one behind it, has seen this request before
 
 
 class Link(Protocol):
@@ -276,12 +277,7 @@ class RtmpClientConnection(RawConnection):
                 self._active[event.message_stream_id] = link
                 link.on_started(self, event.message_stream_id, event.info)
         elif isinstance(event, StreamFailed):
-            is_missing = event.code == "NetStream.Play.StreamNotFound"
-            self._end_link(
-                event.request_id,
-                LinkEnd.NOT_FOUND if is_missing else LinkEnd.REFUSED,
-                f"{event.code} {event.description}",
-            )
+            self._end_link(event.request_id, _end_of(event), f"{event.code} {event.description}")
         elif isinstance(event, StreamStatus):
             if event.code == "NetStream.Play.UnpublishNotify":
                 self._end_link(event.request_id, LinkEnd.UNPUBLISHED, event.description)
@@ -348,6 +344,13 @@ class RtmpClientConnection(RawConnection):
         return self.context.now_ms()
 
 
+def _end_of(event: StreamFailed) -> LinkEnd:
+    """What a refusal means; a node of ours words a loop so that each node behind it knows it again."""
+    if event.description.startswith(LinkEnd.LOOP.value):
+        return LinkEnd.LOOP
+    return LinkEnd.NOT_FOUND if event.code == "NetStream.Play.StreamNotFound" else LinkEnd.REFUSED
+
+
 def start_connect(
     context: NetContext,
     host: str,
@@ -374,6 +377,9 @@ def start_connect(
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+        if context.config.tcp_user_timeout_ms:
+            # Keep-alive is silent while bytes are under way: a push would hang on a dead host for many minutes.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, context.config.tcp_user_timeout_ms)
         code = sock.connect_ex((host, port))
         if code not in (0, errno.EINPROGRESS):
             raise OSError(code, os.strerror(code))

@@ -31,6 +31,7 @@ class RtmpService:
         is_edge: streams are pulled from, and publishes pushed to, an upstream.
         service_id: names this service in hop lists (see decisions on loops).
         is_draining: no new plays and publishes.
+        fed_by: service id of the node of ours that feeds a stream, "" for any other.
         why_missing: reason to refuse a play for now (negative cache, limits), or None to try.
     """
 
@@ -57,6 +58,7 @@ class RtmpService:
         self.publishers: set[RtmpServerConnection] = set()
         self.why_missing: Callable[[StreamKey], str | None] = lambda key: None
         self.is_waiting: Callable[[Stream], bool] = lambda stream: False
+        self.fed_by: Callable[[Stream], str] = lambda stream: ""
         self.request_pull: Callable[[Stream, StreamRequest, tuple[str, ...]], None] | None = None
 
     def resolve(self, name: str, tc_url: TcUrl, *, is_play: bool) -> StreamRequest:
@@ -96,6 +98,9 @@ class RtmpService:
         key = request.key
         stream = self.registry.find(key)
         if stream is not None and (stream.publisher or stream.grace_until_ms or stream.pull is not None):
+            # Two nodes that began to pull from each other at once have both joined what the other has.
+            if hops and self.fed_by(stream) in hops:
+                return f"proxy_loop: {key} comes from a node that asks for it"
             return stream
         if not self.is_edge and is_hop:
             return self.registry.find_or_create(key, now_ms)

@@ -55,6 +55,7 @@ class UpstreamLink:
         now = manager.context.now_ms()
         self.policy = RetryPolicy(manager.config, now_ms=now, jitter=manager.jitter, waits_for_stream=self._waits())
         self._excluded: set[ServerNode] = set()
+        self._looping: set[ServerNode] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._began_ms = now
         self._attempt = 0
@@ -199,12 +200,16 @@ class UpstreamLink:
         if server is not None:
             self._excluded.add(server)
             if not was_started:
-                is_answer = end in (LinkEnd.REFUSED, LinkEnd.NOT_FOUND)
+                is_answer = end in (LinkEnd.REFUSED, LinkEnd.NOT_FOUND, LinkEnd.LOOP)
                 self.target.report(server, is_answer, now - self._began_ms, now)
                 if not is_answer:
                     manager.failed(server)
-            if not self.is_useful:
+            if not self.is_useful or end is LinkEnd.LOOP:
                 self.target.disable(server, self.key.text, now)
+            if end is LinkEnd.LOOP:
+                self._looping.add(server)
+            else:
+                self._looping.discard(server)
         if end in (LinkEnd.REFUSED, LinkEnd.NOT_FOUND):
             self.refused_count += 1
         is_notice = end in (LinkEnd.NOT_FOUND, LinkEnd.UNPUBLISHED)
@@ -213,6 +218,9 @@ class UpstreamLink:
         self._log_end(end, text, decision.why, decision.at_ms - now)
         self._on_attempt_ended(end)
         if self.state != "retrying":
+            return
+        if self._looping and self._looping.issuperset(self.target.servers):
+            self._give_up(LinkEnd.LOOP.value)
             return
         if decision.give_up or self._is_refused_for_good(end):
             self._give_up(decision.why if decision.give_up else "upstream_refused")

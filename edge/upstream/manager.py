@@ -58,6 +58,7 @@ class UpstreamManager:
         service.request_pull = self._request_pull
         service.why_missing = self._why_missing
         service.is_waiting = self._is_waiting
+        service.fed_by = self._fed_by
         registry.on_idle = self._on_idle
         registry.on_published = self._on_published
         registry.on_ended = self._on_ended
@@ -122,6 +123,11 @@ class UpstreamManager:
     def _is_waiting(self, stream: Stream) -> bool:
         pull = stream.pull
         return isinstance(pull, Pull) and pull.state != "live"
+
+    def _fed_by(self, stream: Stream) -> str:
+        """Service id of the node of ours that a stream is being pulled from, "" for any other."""
+        pull = stream.pull
+        return pull.connection.edge_id if isinstance(pull, Pull) and pull.connection is not None else ""
 
     def pull_gave_up(self, pull: Pull, why: str) -> None:
         """Its players are told; the key is refused for a moment."""

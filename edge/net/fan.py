@@ -144,7 +144,7 @@ class LogFan:
         frame = self.stream.queue[seq]
         if player.base_ms is None:
             player.base_ms = self.fanout.base_of(self.stream, frame)
-        player.offset = self.log.offset_of(seq)
+        self._move(player, self.log.offset_of(seq))
         if self.form.needs_priming:
             player.primed = 0
         parts = [bytes(player.tail)] if player.tail else []
@@ -360,11 +360,16 @@ class LogFan:
             player.dropped_count += queue.end - seen
             player.waiting_since_ms = self.fanout.now_ms()
             self.is_waiting_for_keyframe.add(player)
-            player.offset = log.end
+            self._move(player, log.end)
             player.primed = 0
             return
         player.dropped_count += target - seen
         self.start_at(player, target, queue.headers_between(seen, target))
+
+    def _move(self, player: Player, offset: int) -> None:
+        """Go to ``offset`` without sending what lies between."""
+        player.begun_offset = offset - player.log_bytes
+        player.offset = offset
 
     def lag_ms(self, player: Player) -> int:
         """How far behind the newest frame a roaming player is, in stream time."""

@@ -40,13 +40,14 @@ class Player:
         tail: private bytes that come before the log; they end at a message boundary.
         primed: bits of the tracks whose first message this player has got.
         base_ms: stream clock at the player's 0; None before its first frame.
+        begun_offset: where it began, moved on by what it has left out; None before.
         waiting_since_ms: set while it waits for a keyframe to begin on.
     """
 
     __slots__ = (
         "base_ms",
+        "begun_offset",
         "dropped_count",
-        "ending",
         "fan",
         "is_blocked",
         "jump_count",
@@ -71,13 +72,21 @@ class Player:
         self.slot: Slot | None = None
         self.position = -1
         self.offset = 0
+        self.begun_offset: int | None = None
         self.tail: bytes | memoryview | None = None
         self.primed = 0
         self.base_ms: int | None = None
         self.is_blocked = False
-        self.ending: str | None = None
         self.waiting_since_ms: int | None = None
         self.progress_ms = 0
         self.jump_count = 0
         self.jumped_ms = 0
         self.dropped_count = 0
+
+    @property
+    def log_bytes(self) -> int:
+        """Bytes of the shared log that it has got."""
+        if self.begun_offset is None:
+            return 0
+        offset = self.slot.offset if self.slot is not None and self.position >= 0 else self.offset
+        return offset - self.begun_offset

@@ -116,6 +116,10 @@ class RtmpServerConnection(RawConnection):
             return str(play.key)
         return ""
 
+    def total_sent_bytes(self) -> int:
+        """Bytes the kernel has taken, those of the shared log included."""
+        return self.sent_bytes + (self.player.log_bytes if self.player is not None else 0)
+
     def last_active_ms(self) -> int:
         """When bytes last went in or out."""
         player = self.player
@@ -311,7 +315,8 @@ class RtmpServerConnection(RawConnection):
         feed[1].commit()
         publisher = feed[0]
         key = publisher.stream.key
-        logger.info("%s publish ended key=%s why=%s received=%d", self, key, why, self.received_bytes)
+        text = "[c%d %s publish %s] publish ended why=%s received=%d"
+        logger.info(text, self.number, self.peer, key, why, self.received_bytes)
         self.service.registry.release_publisher(
             publisher, self.context.now_ms(), f"publisher on key={key} is gone", is_loss=is_loss
         )
@@ -403,6 +408,7 @@ class RtmpServerConnection(RawConnection):
         has_begun = player.base_ms is not None and player.waiting_since_ms is None
         place = (fan.log.seq_at(player.offset), player.base_ms or 0) if has_begun else None
         fan.remove(player)
+        self.sent_bytes += player.log_bytes - len(rest)
         if rest:
             self.enqueue(rest)
         return place
@@ -434,7 +440,8 @@ class RtmpServerConnection(RawConnection):
         if play is None:
             return
         self._stop_reading(play)
-        logger.info("%s play ended key=%s", self, play.key)
+        text = "[c%d %s play %s] play ended sent=%d"
+        logger.info(text, self.number, self.peer, play.key, self.total_sent_bytes())
         self.service.registry.remove_player(play.stream, self.context.now_ms(), is_internal=play.is_internal)
 
     # --- owner of players and writers ----------------------------------------

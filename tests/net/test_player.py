@@ -25,3 +25,16 @@ def test_player_that_left_holds_nothing() -> None:
     for _ in range(12):
         rig.tick()
     assert rig.source.stream.readers == []
+
+
+def test_sent_bytes_count_what_came_from_the_shared_log() -> None:
+    rig = Rig()
+    rig.source.run(3)
+    peer = rig.play()
+    rig.source.run(5)
+    player, fan = peer.player, peer.player.fan
+    assert fan is not None
+    first = fan.log.offset_of(rig.source.stream.queue.keyframes[0])
+    assert player.log_bytes == fan.log.end - first
+    peer.leave()
+    assert player.log_bytes == fan.log.end - first

@@ -165,7 +165,7 @@ class Target:
         """
         servers = self._servers
         # One server is every balancer's choice, so one that is not built does no harm.
-        if self.why_unusable and len(servers) != 1:
+        if self.why_unusable and (self.address.is_tls or len(servers) != 1):
             raise NoServerError(self.why_unusable)
         if not servers:
             return None
@@ -287,6 +287,8 @@ class Target:
 
     def _find_missing(self) -> str:
         """What of the configuration is known and not built."""
+        if self.address.is_tls:
+            return "not acted on yet: rtmps://"
         if self.address.is_plain:
             return ""
         missing = []

@@ -101,7 +101,7 @@ LIMITS = {
     "max_metadata_per_s": 10,
     "max_publish_kbps": 0,
     "max_player_buffer_bytes": 4194304,
-    "slow_player_max_jumps": 5,
+    "slow_player_max_jumps": 0,
     "write_stall_timeout_ms": 10000,
     "http_header_timeout_ms": 10000,
     "http_max_header_bytes": 32768,

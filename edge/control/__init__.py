@@ -1,1 +1,0 @@
-"""Control gRPC: a thin service over hub and upstream."""

@@ -152,6 +152,8 @@ class Listener:
 
     def close(self) -> None:
         """Stop listening; of what has been accepted, that stays whose protocol is known."""
+        if self.sock.fileno() < 0:
+            return
         if self._timer is not None:
             self._timer.cancel()
         self._context.poller.remove(self.sock.fileno())

@@ -60,7 +60,9 @@ class Poller:
             self._epoll.unregister(fd)
 
     def close(self) -> None:
-        """Release the set; the sockets stay their owners'."""
+        """Release the set, once; the sockets stay their owners'."""
+        if self._epoll.closed:
+            return
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
         self._owners.clear()

@@ -24,6 +24,7 @@ from edge.runtime.unit import make_units
 logger = logging.getLogger(__name__)
 
 _TICK_MS = 250
+_CLOSE_POLL_MS = 10
 
 PUBLIC, INTERNAL, MERGE = "public", "internal", "merge"
 
@@ -148,16 +149,22 @@ class Node:
         if self._timer is not None:
             self._timer.cancel()
         self.lag.close()
+        # Players first: the end of their streams would tell them of a publisher that has left.
+        self._shut_down_servers(are_publishers=False)
         for unit in self.units:
             await unit.close()
-        for connection in list(self.context.connections):
-            if isinstance(connection, RtmpServerConnection):
-                connection.shut_down()
-        deadline = now_ms() + wait_ms
-        while self.context.connections and now_ms() < deadline:
-            await asyncio.sleep(0.01)
+        self._shut_down_servers(are_publishers=True)
+        for _ in range(wait_ms // _CLOSE_POLL_MS):
+            if not self.context.connections:
+                break
+            await asyncio.sleep(_CLOSE_POLL_MS / 1000)
         for connection in list(self.context.connections):
             connection.close_now("shutdown")
         await self.http.close()
         await self.tasks.close()
         self.context.close()
+
+    def _shut_down_servers(self, *, are_publishers: bool) -> None:
+        for connection in list(self.context.connections):
+            if isinstance(connection, RtmpServerConnection) and bool(connection.feeds) is are_publishers:
+                connection.shut_down()

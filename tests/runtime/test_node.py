@@ -1,0 +1,245 @@
+"""A node as a whole: it starts, serves, drains and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import socket
+
+import pytest
+
+from edge.net.aio import now_ms
+from edge.net.listener import PortBusyError
+from edge.runtime.node import Node, raise_descriptor_limit
+from tests.harness.client import RtmpClient
+from tests.harness.clock import free_port
+from tests.net.conftest import open_sockets
+from tests.net.live import ended, eventually, number_of, pictures, send_video, status_of
+from tests.runtime.nodes import RunningNode, running, settings_of
+
+
+async def test_start_and_close_leave_nothing() -> None:
+    async with running() as one:
+        assert [listener.role for listener in one.node.listeners] == ["public"]
+        with socket.create_connection(("127.0.0.1", one.port())):
+            await eventually(lambda: one.node.limits.open_count == 1, "a silent connection")
+
+
+async def test_closing_twice_and_before_the_start_is_harmless() -> None:
+    loop = asyncio.get_running_loop()
+    node = Node(settings_of(), loop)
+    await node.close()
+    async with running() as one:
+        await one.node.close()
+
+
+async def test_T12_busy_port_leaves_nothing_open() -> None:
+    sockets = open_sockets()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        node = Node(settings_of(f"-internal_port={port}"), asyncio.get_running_loop())
+        with pytest.raises(PortBusyError, match=str(port)):
+            await node.start()
+        assert not node.listeners
+        await node.close()
+    assert open_sockets() == sockets
+
+
+async def test_published_pictures_reach_a_player() -> None:
+    async with running() as one:
+        publisher = await one.publisher(pictures=3)
+        player = await one.player()
+        send_video(publisher, 3)
+        assert [number_of(m) for m in await pictures(player, 3) if m.type_id == 9] == [-1, 0, 1, 2, 3]
+
+
+async def test_all_addresses_and_ports_are_listened_on() -> None:
+    other = free_port()
+    async with running(f"-listen={other}", "-bind=127.0.0.1,::1") as one:
+        assert [listener.port for listener in one.node.listeners][2:] == [other, other]
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, other)).close()
+
+
+async def test_internal_port_alone_shows_the_guarded_pages() -> None:
+    async with running(f"-internal_port={free_port()}") as one:
+        for path in ("/status", "/streams", "/api/streams"):
+            assert (await one.get(path))[0] in (403, 404), path
+            assert (await one.get(path, "internal"))[0] == 200, path
+        for role in ("public", "internal"):
+            assert await one.get("/health", role) == (200, "OK\n")
+            assert (await one.get("/healthz", role))[0] == 200
+            assert await one.get("/readyz", role) == (200, "ready\n")
+
+
+async def test_internal_port_serves_rtmp_too() -> None:
+    async with running(f"-internal_port={free_port()}") as one:
+        await one.publisher()
+        assert number_of((await pictures(await one.player(role="internal"), 0))[-1]) == 0
+
+
+async def test_edge_is_not_ready_before_the_first_answer_of_its_names() -> None:
+    async with running("-proxy_to=list://127.0.0.1:1", "-proxy_lb=rr") as one:
+        (unit,) = one.node.units
+        assert unit.upstream is not None
+        await eventually(lambda: unit.upstream and unit.upstream.has_answer, "the answer of a list")
+        assert await one.get("/readyz") == (200, "ready\n")
+    async with running("-proxy_to=nowhere.invalid:1") as one:
+        code, text = await one.get("/readyz")
+        assert (code, "no first answer" in text) == (503, True)
+        assert (await one.get("/health"))[0] == 200
+
+
+async def test_R6_draining_is_shown_to_balancers_and_refused_to_newcomers() -> None:
+    async with running() as one:
+        one.node.is_draining = one.node.units[0].service.is_draining = True
+        assert await one.get("/health") == (503, "draining\n")
+        code, text = await one.get("/readyz")
+        assert (code, "draining" in text) == (503, True)
+        with pytest.raises(Exception, match="Shutdown"):
+            await one.client()
+
+
+async def told_at_the_end(client: RtmpClient) -> list[str]:
+    """Codes of all that the server says until its FIN."""
+    await ended(client)
+    return [status_of(message)["code"] for message in client.backlog if status_of(message)]
+
+
+async def test_R6_publishers_and_players_are_told_of_the_end() -> None:
+    async with running() as one:
+        publisher = await one.publisher()
+        player, waiting = await one.player(), await one.client()
+        await pictures(player, 0)
+        closing = asyncio.create_task(one.node.close())
+        for client in (player, publisher):
+            assert await told_at_the_end(client) == ["NetConnection.Connect.Closed"]
+        assert await told_at_the_end(waiting) == []
+        await asyncio.wait_for(closing, 2)
+
+
+async def test_R6_players_of_a_pull_are_told_of_the_end() -> None:
+    async with running() as origin:
+        await origin.publisher()
+        async with running(f"-proxy_to=127.0.0.1:{origin.port()}") as one:
+            player = await one.player()
+            await pictures(player, 0)
+            closing = asyncio.create_task(one.node.close())
+            assert await told_at_the_end(player) == ["NetConnection.Connect.Closed"]
+            await asyncio.wait_for(closing, 2)
+
+
+async def test_R6_a_client_that_does_not_read_delays_the_end_by_little() -> None:
+    async with running() as one:
+        await one.publisher()
+        with socket.create_connection(("127.0.0.1", one.port())) as peer:
+            peer.sendall(b"\x03" + bytes(1536))
+            await eventually(lambda: len(one.node.context.connections) == 2, "the peer")
+            began = now_ms()
+            await one.node.close(wait_ms=200)
+            assert now_ms() - began < 1000
+
+
+async def merged(origin: RunningNode) -> tuple[str, str]:
+    return f"-proxy_to=127.0.0.1:{origin.port()}", f"-cdn_merge_to=127.0.0.1:{free_port()}"
+
+
+async def test_merge_tier_of_one_node_pulls_once_and_pushes_straight() -> None:
+    async with running() as origin:
+        await origin.publisher("far")
+        async with running(*await merged(origin)) as one:
+            front, merge = one.node.units
+            assert (front.name, merge.name) == ("front", "merge")
+            players = [await one.player("far") for _ in range(2)]
+            for player in players:
+                assert number_of((await pictures(player, 0))[-1]) == 0
+            assert front.upstream and merge.upstream
+            assert (len(front.upstream.pulls), len(merge.upstream.pulls)) == (1, 1)
+            (row,) = [row for row in origin.node.pages.streams() if row["stream"] == "far"]
+            assert row["players"] == 1
+            publisher = await one.publisher("near")
+            await eventually(lambda: origin.node.units[0].service.publishers, "the push")
+            assert (len(front.upstream.pushes), len(merge.upstream.pushes)) == (1, 0)
+            player = await origin.player("near")
+            send_video(publisher, 1)
+            assert number_of((await pictures(player, 1))[-1]) == 1
+            player.peer.abort()
+
+
+async def test_merge_port_of_its_own_serves_the_merge_tier() -> None:
+    async with running() as origin:
+        await origin.publisher("far")
+        async with running(*await merged(origin)) as one:
+            player = await one.player("far", role="merge")
+            assert number_of((await pictures(player, 0))[-1]) == 0
+            front, merge = one.node.units
+            assert front.upstream and merge.upstream
+            assert (len(front.upstream.pulls), len(merge.upstream.pulls)) == (0, 1)
+
+
+async def test_idle_connections_are_closed_when_asked_for() -> None:
+    async with running("-server_idle_timeout=1") as one:
+        publisher, idle = await one.publisher(), await one.client()
+        await eventually(lambda: one.node.units[0].registry.streams, "the stream")
+        one.node._close_idle(now_ms() + 900)
+        assert len(one.node.context.connections) == 2
+        send_video(publisher, 1)
+        await asyncio.sleep(0.02)
+        busy = max(connection.last_read_ms for connection in one.node.context.connections)
+        for connection in one.node.context.connections:
+            if connection.role == "idle":
+                connection.last_read_ms -= 500
+        one.node._close_idle(busy + 900)
+        assert await told_at_the_end(idle) == []
+        assert [connection.role for connection in one.node.context.connections if connection.state == "open"] == [
+            "publish"
+        ]
+
+
+async def test_ticks_serve_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running() as one:
+        seen: list[bool] = []
+        (unit,) = one.node.units
+        monkeypatch.setattr(unit, "tick", lambda now, *, is_full_second: seen.append(is_full_second))
+        for _ in range(8):
+            assert one.node._timer is not None
+            one.node._timer.cancel()
+            one.node._on_tick()
+        assert seen == [False, False, False, True] * 2
+
+
+def test_T16_soft_limit_of_descriptors_is_raised(caplog: pytest.LogCaptureFixture) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    caplog.set_level("INFO")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        assert raise_descriptor_limit() == hard
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert f"raised from 256 to the hard limit {hard}" in caplog.text
+
+
+async def test_T16_more_connections_than_descriptors_are_lowered_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running("-max_connections=10", "-reserved_fds=6") as one:
+        node = one.node
+        assert node.limits.max_connections == 10
+        assert not [record for record in caplog.records if "lowered" in record.getMessage()]
+        assert node._connection_cap(15) == 10, "never less than sixteen may be open"
+        assert node._connection_cap(22) == 10
+        assert node._connection_cap(20) == 10
+    async with running("-max_connections=1000", "-reserved_fds=6") as one:
+        assert one.node._connection_cap(106) == 100
+    assert "max_connections 1000 lowered to 100: 106 open files less 6 reserved" in caplog.text
+
+
+async def test_pages_over_http_show_what_is_served() -> None:
+    async with running() as one:
+        await one.publisher()
+        await eventually(lambda: one.node.units[0].registry.streams, "the stream")
+        code, body = await one.get("/api/streams")
+        (row,) = json.loads(body)["streams"]
+        assert (code, row["key"], row["state"]) == (200, "_/live/s", "live")

@@ -1,0 +1,110 @@
+"""The daemon as a process: its start lines, its signals and its exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.harness.client import RtmpClient
+from tests.harness.clock import ROOT, deadline, wait_until_sync
+from tests.harness.server import EdgeServer
+from tests.harness.wire import VIDEO
+from tests.net.live import ended, pictures, send, send_video, status, status_of
+
+BOUND_S = 2.0
+
+
+def run(*flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "edge", *flags], cwd=ROOT, capture_output=True, text=True, timeout=deadline(10)
+    )
+
+
+def test_T12_busy_port_exits_with_75() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(f"-port={port}", "-bind=127.0.0.1")
+    assert done.returncode == 75
+    assert f"Fail to listen 127.0.0.1:{port}: Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_T12_address_of_another_machine_exits_with_1() -> None:
+    done = run("-port=0", "-bind=192.0.2.1")
+    assert done.returncode == 1
+    assert "Fail to listen 192.0.2.1:0: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_start_lines_tell_where_to_publish_and_look() -> None:
+    with EdgeServer() as server:
+        assert f"Server[edge] is serving on port={server.port} and internal_port={server.internal_port}." in server.log
+        wait_until_sync(lambda: "look at: http://" in server.log, deadline(1), "the last start line")
+        for line in (f":{server.port}/live/livestream", f":{server.internal_port} in web browser."):
+            assert line in server.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT], ids=lambda each: each.name)
+async def test_R6_signal_while_playing_tells_all_and_exits_with_0(number: signal.Signals) -> None:
+    server = EdgeServer(has_internal_port=False)
+    await asyncio.to_thread(server.__enter__)
+    try:
+        publisher, name = await RtmpClient.open(server.rtmp_url("live", "s"))
+        publisher.publish(name)
+        await status(publisher, "NetStream.Publish.Start")
+        send_video(publisher, 0, is_keyframe=True)
+        player, _ = await RtmpClient.open(server.rtmp_url("live", "s"))
+        player.play(name)
+        await pictures(player, 0)
+        began = time.monotonic()
+        server.process.send_signal(number)
+        for client in (player, publisher):
+            await ended(client, BOUND_S)
+            codes = [status_of(message)["code"] for message in client.backlog if status_of(message)]
+            assert codes[-1] == "NetConnection.Connect.Closed"
+            client.peer.abort()
+        assert await asyncio.to_thread(server.process.wait, deadline(BOUND_S)) == 0
+        assert time.monotonic() - began < deadline(BOUND_S)
+        assert "Server[edge] is going to quit" in server.log
+    finally:
+        await asyncio.to_thread(server.__exit__, None)
+
+
+async def test_R6_second_signal_means_now() -> None:
+    server = EdgeServer(has_internal_port=False)
+    await asyncio.to_thread(server.__enter__)
+    try:
+        client, name = await RtmpClient.open(server.rtmp_url("live", "s"))
+        client.publish(name)
+        await status(client, "NetStream.Publish.Start")
+        send(client, VIDEO, 0, b"\x17\x01\0\0\0x")
+        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(server.process.wait, deadline(1)) == 0
+        client.peer.abort()
+    finally:
+        await asyncio.to_thread(server.__exit__, None)
+
+
+def test_SIGUSR2_dumps_the_stacks_and_changes_nothing() -> None:
+    server = EdgeServer()
+    server.start()
+    server.process.send_signal(signal.SIGUSR2)
+    wait_until_sync(lambda: "most recent call first" in server.log, deadline(1), "the stacks")
+    assert server.http("/health") == b"OK\n"
+    assert server.stop() == 0
+    assert "run_until_complete" in server.log or "daemon.py" in server.log
+    server._log.close()
+
+
+def test_SIGHUP_does_not_end_it() -> None:
+    with EdgeServer() as server:
+        server.process.send_signal(signal.SIGHUP)
+        wait_until_sync(lambda: "SIGHUP" in server.log, deadline(1), "the line")
+        assert server.http("/health") == b"OK\n"

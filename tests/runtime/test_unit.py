@@ -1,0 +1,163 @@
+"""Services of a node: which there are, and what they do with publishers that are silent or too fast."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from edge.errors import ConfigError
+from edge.hub.config import HubConfig
+from edge.hub.key import StreamKey
+from edge.hub.publisher import Publisher
+from edge.net.aio import now_ms
+from edge.net.config import NetConfig
+from edge.net.context import NetContext
+from edge.runtime.unit import ServiceUnit, make_units
+from tests.net.live import ended, eventually, pictures, send_video, status_of
+from tests.runtime.nodes import RunningNode, running, settings_of
+
+
+async def units_of(*flags: str) -> list[ServiceUnit]:
+    """Units of the given flags; nothing has been started of them."""
+    context = NetContext(asyncio.get_running_loop(), NetConfig(), HubConfig())
+    try:
+        return make_units(settings_of(*flags), context)
+    finally:
+        context.close()
+
+
+async def test_origin_has_one_service_without_an_upstream() -> None:
+    (unit,) = await units_of()
+    assert (unit.name, unit.upstream, unit.service.is_edge) == ("", None, False)
+
+
+async def test_edge_pulls_from_and_pushes_to_one_target() -> None:
+    (unit,) = await units_of("-proxy_to=127.0.0.1:1935")
+    assert unit.service.is_edge
+    assert unit.upstream is not None
+    assert unit.upstream.pull_target is unit.upstream.push_target
+
+
+async def test_merge_tier_is_pulled_from_and_passed_by_publishes() -> None:
+    front, merge = await units_of("-proxy_to=127.0.0.1:1935", "-cdn_merge_to=127.0.0.1:7035")
+    assert (front.name, merge.name) == ("front", "merge")
+    assert front.upstream is not None and merge.upstream is not None
+    assert front.upstream.pull_target.address.text == "127.0.0.1:7035"
+    assert front.upstream.push_target.address.text == "127.0.0.1:1935"
+    assert merge.upstream.pull_target.address.text == "127.0.0.1:1935"
+    assert front.service.service_id != merge.service.service_id
+
+
+async def test_merge_tier_without_a_source_is_an_origin() -> None:
+    front, merge = await units_of("-cdn_merge_to=127.0.0.1:7035")
+    assert front.upstream is not None
+    assert front.upstream.push_target is front.upstream.pull_target
+    assert merge.upstream is None
+
+
+async def test_unusable_target_is_a_fault_of_the_configuration() -> None:
+    with pytest.raises(ConfigError):
+        await units_of("-proxy_to=zk://a")
+
+
+async def test_state_of_a_stream_in_a_word() -> None:
+    (unit,) = await units_of()
+    stream = unit.registry.find_or_create(StreamKey("_", "live", "s"), 0)
+    assert unit.state_of(stream) == "waiting"
+    stream.publisher = Publisher(stream, "1.2.3.4:5", 0)
+    assert unit.state_of(stream) == "live"
+    stream.grace_until_ms = 5
+    assert unit.state_of(stream) == "grace"
+
+
+async def test_state_of_a_pulled_stream_is_the_pulls() -> None:
+    async with running() as origin:
+        await origin.publisher()
+        async with running(f"-proxy_to=127.0.0.1:{origin.port()}") as one:
+            await pictures(await one.player(), 0)
+            (unit,) = one.node.units
+            assert [unit.state_of(stream) for stream in unit.registry.streams.values()] == ["live"]
+
+
+def unit_of(one: RunningNode) -> ServiceUnit:
+    return one.node.units[0]
+
+
+async def test_Q1_publisher_that_falls_silent_is_told_and_players_too() -> None:
+    async with running("-publish_normal_timeout_ms=5000") as one:
+        publisher = await one.publisher()
+        player = await one.player()
+        await pictures(player, 0)
+        unit_of(one).tick(now_ms() + 4000, is_full_second=False)
+        assert unit_of(one).service.publishers
+        unit_of(one).tick(now_ms() + 5100, is_full_second=False)
+        assert one.node.context.counters["error_publish_timeout_count"] == 1
+        for client, code in ((publisher, "NetStream.Publish.Idle"), (player, "NetStream.Play.UnpublishNotify")):
+            await ended(client)
+            assert [status_of(m)["code"] for m in client.backlog if status_of(m)] == [code]
+        again = await one.publisher()
+        await eventually(lambda: unit_of(one).registry.streams, "a newcomer at once")
+        again.peer.abort()
+
+
+async def test_Q1_publisher_that_never_sends_has_a_time_of_its_own() -> None:
+    async with running("-publish_firstpkt_timeout_ms=20000", "-publish_normal_timeout_ms=5000") as one:
+        client = await one.client()
+        client.publish("s")
+        await eventually(lambda: unit_of(one).service.publishers, "the publish")
+        unit_of(one).tick(now_ms() + 19_000, is_full_second=False)
+        assert unit_of(one).service.publishers
+        unit_of(one).tick(now_ms() + 20_100, is_full_second=False)
+        assert not unit_of(one).service.publishers
+
+
+async def test_0_switches_the_limit_of_silence_off() -> None:
+    async with running("-publish_firstpkt_timeout_ms=0", "-publish_normal_timeout_ms=0") as one:
+        await one.publisher()
+        await eventually(lambda: unit_of(one).service.publishers, "the publish")
+        unit_of(one).tick(now_ms() + 10**9, is_full_second=False)
+        assert unit_of(one).service.publishers
+
+
+async def test_V13_publisher_above_its_rate_is_ended_and_one_below_is_not() -> None:
+    async with running("-max_publish_kbps=1000") as one:
+        publisher = await one.publisher()
+        await eventually(lambda: unit_of(one).registry.streams, "the publish")
+        (connection,) = unit_of(one).service.publishers
+        now = now_ms()
+        unit_of(one).tick(now, is_full_second=False)
+        connection.received_bytes += 124_000
+        unit_of(one).tick(now + 1000, is_full_second=False)
+        assert unit_of(one).service.publishers
+        connection.received_bytes += 126_000
+        unit_of(one).tick(now + 1500, is_full_second=False)
+        assert unit_of(one).service.publishers, "a window is a second"
+        unit_of(one).tick(now + 2000, is_full_second=False)
+        assert one.node.context.counters["error_rate_limit_count"] == 1
+        await ended(publisher)
+        infos = [status_of(message) for message in publisher.backlog if status_of(message)]
+        assert [info["code"] for info in infos] == ["NetStream.Publish.BadName"]
+        assert "1000 kbit/s" in infos[0]["description"]
+
+
+async def test_full_seconds_take_away_what_nobody_uses() -> None:
+    async with running() as one:
+        unit = unit_of(one)
+        unit.registry.find_or_create(StreamKey("_", "live", "left"), 0)
+        unit.tick(now_ms(), is_full_second=False)
+        assert unit.registry.streams
+        unit.tick(now_ms(), is_full_second=True)
+        assert not unit.registry.streams
+
+
+async def test_the_end_tells_players_and_stops_the_ingest_tick() -> None:
+    async with running() as one:
+        publisher, player = await one.publisher(), await one.player()
+        await pictures(player, 0)
+        send_video(publisher, 1)
+        await pictures(player, 1)
+        unit = unit_of(one)
+        await unit.close()
+        assert unit.registry.streams == {}
+        await ended(player)

@@ -133,6 +133,8 @@ class UpstreamLink:
             connection.close_now("connect timeout")
 
     def _on_open_timeout(self) -> None:
+        if self.connection is not None:
+            self.manager.pool.distrust(self.connection)
         self._fail(LinkEnd.TIMEOUT, f"no answer in {self.manager.config.timeout_ms} ms")
 
     def _set_timer(self, delay_ms: int, callback: Any) -> None:

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 #: S0, S1 and S2; an upstream that sent no more has not accepted the handshake.
 HANDSHAKE_BYTES = 3073
+_PRUNE_MIN = 64
 
 
 class PoolKey(NamedTuple):
@@ -43,7 +44,12 @@ class UpstreamPool:
         self._can_share: dict[str, bool] = {}
         # Endpoints where the digest form of the handshake has just failed: the next attempt takes the simple one.
         self._plain_next: set[str] = set()
+        # Endpoints that gave no answer to the simplified form: the next attempt takes the ordinary one.
+        self._ordinary_next: set[str] = set()
+        self._hinted: set[str] = set()
+        self._asked_simply: dict[RtmpClientConnection, str] = {}
         self._open: set[RtmpClientConnection] = set()
+        self._prune_at = _PRUNE_MIN
         self.connect_count = 0
 
     @property
@@ -55,6 +61,7 @@ class UpstreamPool:
         self, link: Link, server: ServerNode, *, tc_url: str, app: str, is_simplified: bool, share: bool
     ) -> None:
         """Find or make a connection for ``link``; it is told by ``on_connected`` or ``on_ended``."""
+        is_simplified = is_simplified and server.endpoint not in self._ordinary_next
         key = PoolKey(server.endpoint, tc_url, app, is_simplified)
         if not share or self._can_share.get(server.endpoint) is False:
             self._connect(link, server, key, is_shared=False)
@@ -85,12 +92,45 @@ class UpstreamPool:
         except OSError as error:
             link.on_ended(LinkEnd.LOST, f"connect: {error.strerror}")
             return
-        self._open = {other for other in self._open if other.state == "open"}
+        self._forget_closed()
         self._open.add(connection)
         if is_shared:
             self._shared[key] = connection
+        if key.is_simplified:
+            self._asked_simply[connection] = key.endpoint
         connection.on_settled = lambda settled, is_connected: self._settled(settled, is_connected, server, key)
         link.on_connected(connection)
+
+    def distrust(self, connection: RtmpClientConnection) -> None:
+        """It did not answer: streams to come get another connection, those on it stay."""
+        for key in [key for key, shared in self._shared.items() if shared is connection]:
+            del self._shared[key]
+        endpoint = self._asked_simply.pop(connection, None)
+        if endpoint is not None and not connection.is_connecting:
+            self._take_ordinary_form(endpoint)
+
+    def _forget_closed(self) -> None:
+        if len(self._open) < self._prune_at:
+            return
+        self._open = {other for other in self._open if other.state == "open"}
+        self._shared = {key: other for key, other in self._shared.items() if other.state == "open"}
+        self._prune_at = 2 * len(self._open) + _PRUNE_MIN
+
+    def _note_form(self, connection: RtmpClientConnection, key: PoolKey) -> None:
+        """A connect has failed: the forms take turns, unless TCP failed or nobody wanted it any more."""
+        endpoint = self._asked_simply.pop(connection, None)
+        if not key.is_simplified:
+            self._ordinary_next.discard(key.endpoint)
+        elif endpoint is not None and connection.link_count and not connection.is_connecting:
+            self._take_ordinary_form(endpoint)
+
+    def _take_ordinary_form(self, endpoint: str) -> None:
+        self._ordinary_next.add(endpoint)
+        if endpoint in self._hinted:
+            return
+        self._hinted.add(endpoint)
+        text = "upstream %s does not answer simplified RTMP (-simplified_rtmp_play): trying the ordinary form"
+        logger.warning(text, endpoint)
 
     def _settings_for(self, endpoint: str) -> RtmpConfig:
         if endpoint in self._plain_next:
@@ -108,10 +148,12 @@ class UpstreamPool:
 
     def _settled(self, connection: RtmpClientConnection, is_connected: bool, server: ServerNode, key: PoolKey) -> None:
         if not is_connected:
+            self._note_form(connection, key)
             self._note_handshake(connection, server.endpoint)
             if self._shared.get(key) is connection:
                 del self._shared[key]
             return
+        self._asked_simply.pop(connection, None)
         can_share = bool(connection.is_multiplexing)
         if self._can_share.get(server.endpoint) != can_share:
             self._can_share[server.endpoint] = can_share

@@ -186,7 +186,8 @@ class Pull(UpstreamLink):
                 self._set_timer(limit_ms, self._on_silence)
         elif connection.has_ponged or connection.edge_id or has_alternative:
             self._fail(LinkEnd.TIMEOUT, f"silent for {silent_ms} ms and answers no ping")
-            if connection.state == "open" and connection.link_count:
+            # Else the next attempt would share it again.
+            if connection.state == "open":
                 connection.close_now("answers no ping")
         else:
             wait_ms = max(config.upstream_stall_timeout_ms, 5 * config.retry_interval_ms)

@@ -9,6 +9,7 @@ from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
 from edge.net.stream_writer import StreamWriter
 from edge.rtmp.events import ResumePoint
 from edge.upstream.link import UpstreamLink
+from edge.upstream.retry import REARM_INTERVALS
 
 if TYPE_CHECKING:
     from edge.upstream.manager import UpstreamManager
@@ -26,6 +27,9 @@ class Push(UpstreamLink):
         self.stream = stream
         self._writer: StreamWriter | None = None
         self._is_finishing = False
+        self._live_since_ms = 0
+        self._is_established = False
+        self._refused_since_ms = 0
 
     def _waits(self) -> bool:
         return True
@@ -40,7 +44,7 @@ class Push(UpstreamLink):
     def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:
         self.state = "live"
         self.is_useful = True
-        self.refused_count = 0
+        self._live_since_ms = self.manager.context.now_ms()
         self.policy.on_link_useful()
         epoch, index = info.get("epoch"), info.get("nextIndex")
         resume = None
@@ -66,11 +70,28 @@ class Push(UpstreamLink):
         super()._leave()
 
     def _is_refused_for_good(self, end: LinkEnd) -> bool:
-        return end is LinkEnd.REFUSED and self.refused_count > self.manager.config.fast_retry_count
+        """A first refusal stands once the fast retries have met it; a later one may mean our own broken connection.
+
+        An upstream that has not noticed the loss of the connection before holds
+        the name for that one, for a while.
+        """
+        config = self.manager.config
+        if end is not LinkEnd.REFUSED or self.refused_count <= config.fast_retry_count:
+            return False
+        refused_ms = self.manager.context.now_ms() - self._refused_since_ms
+        return not self._is_established or refused_ms >= config.publisher_return_ms
 
     def _on_attempt_ended(self, end: LinkEnd) -> None:
         if self._is_finishing:
             self.manager.push_finished(self)
+            return
+        now, config = self.manager.context.now_ms(), self.manager.config
+        # A node of ours accepts before it has asked its own upstream, so only what lasts is an acceptance.
+        if self.is_useful and now - self._live_since_ms >= REARM_INTERVALS * config.retry_interval_ms:
+            self._is_established = True
+            self.refused_count = int(end is LinkEnd.REFUSED)
+        if self.refused_count == 1:
+            self._refused_since_ms = now
 
     def _give_up(self, why: str) -> None:
         self.manager.push_gave_up(self, why)

@@ -108,6 +108,12 @@ class FaultProxy:
         await asyncio.gather(*links, return_exceptions=True)
         return len(links)
 
+    def reset_clients(self) -> int:
+        """End the client's half of every link with RST; the target hears of it only when ``up`` flows (again)."""
+        for ends in self._links.values():
+            reset(ends[0])
+        return len(self._links)
+
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted_count += 1
         task = asyncio.current_task()

@@ -12,7 +12,7 @@ _HELD = ("pull_count", "push_count", "upstream_connection_count", "stream_count"
 
 
 async def assert_gives_back(nodes: Sequence[EdgeServer], within_s: float = 5.0) -> None:
-    """Within ``within_s`` no node holds a pull, push, upstream connection or stream, nor a task but those of a start."""
+    """Within ``within_s`` no node holds a pull, push, upstream connection or stream, nor a task of theirs."""
     await asyncio.gather(*(asyncio.to_thread(_wait_for_nothing, node, within_s) for node in nodes))
 
 

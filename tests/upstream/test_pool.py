@@ -20,6 +20,9 @@ class Connection:
 
     def __init__(self) -> None:
         self.state = "open"
+        self.is_connecting = False
+        self.link_count = 1
+        self.received_bytes = 0
         self.is_multiplexing: bool | None = None
         self.waiting: list[Link] = []
         self.on_settled = None
@@ -124,6 +127,44 @@ def test_sharing_may_be_switched_off(rig: Rig) -> None:
 def test_simplified_streams_do_not_wait(rig: Rig) -> None:
     rig.acquire(is_simplified=True)
     assert rig.acquire(is_simplified=True).on == rig.made
+
+
+def test_upstream_that_does_not_know_the_simplified_form_is_asked_in_the_ordinary_one(rig: Rig, caplog) -> None:
+    rig.acquire(is_simplified=True)
+    rig.pool.distrust(rig.made[0])
+    rig.made[0].fail()
+    assert "-simplified_rtmp_play" in caplog.text
+    rig.acquire(is_simplified=True)
+    rig.made[1].answer(False)
+    rig.acquire(is_simplified=True)
+    assert [asked["is_simplified"] for asked in rig.asked] == [True, False, False]
+    rig.made[2].fail()
+    rig.acquire(is_simplified=True)
+    assert rig.asked[-1]["is_simplified"], "the forms take turns while neither works"
+
+
+def test_attempt_that_nobody_wants_any_more_says_nothing_of_the_form(rig: Rig) -> None:
+    rig.acquire(is_simplified=True)
+    rig.made[0].link_count = 0
+    rig.made[0].fail()
+    rig.acquire(is_simplified=True)
+    assert rig.asked[-1]["is_simplified"]
+
+
+def test_connection_that_did_not_answer_takes_no_more_streams(rig: Rig) -> None:
+    rig.acquire()
+    rig.made[0].answer(True)
+    rig.pool.distrust(rig.made[0])
+    assert rig.acquire().on == [rig.made[1]]
+    assert rig.made[0].state == "open"
+
+
+def test_closed_connections_are_forgotten(rig: Rig) -> None:
+    for number in range(500):
+        rig.acquire(app=f"app{number}")
+        rig.made[-1].answer(True)
+        rig.made[-1].state = "closed"
+    assert len(rig.pool._shared) <= 65 and len(rig.pool._open) <= 65
 
 
 def test_U7_broken_connection_is_replaced_by_one(rig: Rig) -> None:

@@ -64,3 +64,27 @@ async def test_numbers_count_up() -> None:
     async with Nodes() as nodes:
         context = nodes.add().context
         assert [context.next_connection_number() for _ in range(3)] == [1, 2, 3]
+
+
+class Failing(Due):
+    """Its handler has a fault of ours."""
+
+    aborted = ""
+
+    def on_deadline(self, now_ms: int) -> None:
+        raise RuntimeError("injected")
+
+    def abort(self, why: str) -> None:
+        self.aborted = why
+
+
+async def test_R10_a_deadline_that_fails_ends_its_owner_and_no_other(caplog) -> None:
+    async with Nodes() as nodes:
+        context = nodes.add().context
+        broken, healthy, later = Failing(now_ms()), Due(now_ms() + 1), Due(now_ms() + 100)
+        for due in (broken, healthy, later):
+            context.watch_deadline(due, now_ms())
+        await wait_until(lambda: later.called, 2, "the later one")
+        assert (broken.aborted, healthy.called, later.called) == ("internal", 1, 1)
+        assert context.poller.internal_error_count == 1
+    assert "injected" in caplog.text

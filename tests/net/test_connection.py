@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
+from collections.abc import AsyncIterator
 
 import pytest
 
+from edge.hub.config import HubConfig
+from edge.net.config import NetConfig
 from edge.net.connection import RawConnection, peer_text
+from edge.net.context import NetContext
+from tests.net.live import eventually
 from tests.net.serving import Node, Nodes, wait_until
 
 
@@ -132,3 +138,120 @@ def test_peer_for_people() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         assert peer_text(client) == f"127.0.0.1:{server.getsockname()[1]}"
     assert peer_text(client) == "?"
+
+
+# --- over TCP, polled by the loop --------------------------------------------
+
+
+class Recorder(RawConnection):
+    """Remembers what it was told; fails when it is asked to."""
+
+    def __init__(self, sock: socket.socket, context: NetContext) -> None:
+        super().__init__(sock, context)
+        self.got: list[bytes] = []
+        self.whys: list[str] = []
+
+    def on_data(self, data: bytes) -> None:
+        self.got.append(data)
+        if data == b"fail":
+            raise RuntimeError("injected")
+
+    def on_closed(self, why: str) -> None:
+        self.whys.append(why)
+
+
+def tcp_pair(context: NetContext) -> tuple[Recorder, socket.socket]:
+    """A connection of ours and the peer's blocking end."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        theirs = socket.create_connection(listening.getsockname())
+        ours, _ = listening.accept()
+    ours.setblocking(False)
+    theirs.settimeout(2)
+    return Recorder(ours, context), theirs
+
+
+@pytest.fixture
+async def context() -> AsyncIterator[NetContext]:
+    made = NetContext(asyncio.get_running_loop(), NetConfig(), HubConfig())
+    yield made
+    assert not made.connections
+    assert len(made.poller) == 0
+    made.close()
+
+
+@pytest.fixture
+async def pair(context: NetContext) -> AsyncIterator[tuple[Recorder, socket.socket]]:
+    connection, theirs = tcp_pair(context)
+    yield connection, theirs
+    connection.close_now("test over")
+    theirs.close()
+
+
+async def test_no_more_is_read_at_once_than_the_limit(pair: tuple[Recorder, socket.socket]) -> None:
+    connection, theirs = pair
+    connection.read_limit = 2
+    theirs.sendall(b"abc")
+    await eventually(lambda: connection.got == [b"ab", b"c"], "reads of two bytes")
+    assert connection.received_bytes == 3
+
+
+async def test_input_after_a_graceful_close_is_discarded_and_does_not_reset(
+    pair: tuple[Recorder, socket.socket],
+) -> None:
+    connection, theirs = pair
+    theirs.sendall(b"unread" * 1000)
+    connection.enqueue(b"refused")
+    connection.close_gracefully("refused")
+    connection.close_gracefully("again")
+    await asyncio.sleep(0.02)
+    theirs.sendall(b"more")
+    assert theirs.recv(100) == b"refused"
+    assert theirs.recv(100) == b""
+    assert (connection.got, connection.whys) == ([], ["refused"])
+
+
+async def test_end_by_the_peer_and_reset_are_told_apart(
+    context: NetContext, pair: tuple[Recorder, socket.socket]
+) -> None:
+    connection, theirs = pair
+    theirs.close()
+    await eventually(lambda: connection.state == "closed", "the end")
+    assert connection.whys == ["closed by the peer"]
+    second, other = tcp_pair(context)
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    other.close()
+    await eventually(lambda: second.state == "closed", "the reset")
+    assert second.whys == ["reset: Connection reset by peer"]
+    second.enqueue(b"y")
+    assert second.queued_bytes == 0, "nothing is queued on a closed connection"
+
+
+async def test_T15_write_to_a_peer_that_has_gone_is_an_end(pair: tuple[Recorder, socket.socket]) -> None:
+    connection, theirs = pair
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    theirs.close()
+    connection.enqueue(b"x")
+    assert not connection.flush()
+    assert connection.state == "closed"
+
+
+async def test_T15_out_of_band_byte_harms_nobody(pair: tuple[Recorder, socket.socket]) -> None:
+    connection, theirs = pair
+    theirs.send(b"!", socket.MSG_OOB)
+    theirs.sendall(b"x")
+    await eventually(lambda: connection.got == [b"x"], "what is in band")
+
+
+async def test_R10_an_exception_ends_this_connection_only(
+    context: NetContext, pair: tuple[Recorder, socket.socket]
+) -> None:
+    connection, theirs = pair
+    healthy, other = tcp_pair(context)
+    theirs.sendall(b"fail")
+    await eventually(lambda: connection.state == "closed", "the end")
+    assert connection.whys == ["internal"]
+    assert context.poller.internal_error_count == 1
+    other.sendall(b"x")
+    await eventually(lambda: healthy.got == [b"x"], "the other's bytes")
+    healthy.close_now("test over")
+    other.close()

@@ -17,6 +17,7 @@ from edge.hub.stream import Stream
 from edge.net.context import NetContext
 from edge.net.rtmp_form import RtmpForms
 from edge.rtmp.config import RtmpConfig
+from edge.rtmp.events import ResumePoint
 
 if TYPE_CHECKING:
     from edge.net.rtmp_server import RtmpServerConnection
@@ -59,7 +60,7 @@ class RtmpService:
         self.why_missing: Callable[[StreamKey], str | None] = lambda key: None
         self.is_waiting: Callable[[Stream], bool] = lambda stream: False
         self.fed_by: Callable[[Stream], str] = lambda stream: ""
-        self.request_pull: Callable[[Stream, StreamRequest, tuple[str, ...]], None] | None = None
+        self.request_pull: Callable[[Stream, StreamRequest, tuple[str, ...], ResumePoint | None], None] | None = None
 
     def resolve(self, name: str, tc_url: TcUrl, *, is_play: bool) -> StreamRequest:
         """The stream that a play or publish name means.
@@ -88,12 +89,20 @@ class RtmpService:
         return key._replace(realm=PUBLISH_REALM if self.is_edge else LIVE_REALM)
 
     def stream_for_play(
-        self, request: StreamRequest, hops: tuple[str, ...], now_ms: int, *, is_hop: bool = False
+        self,
+        request: StreamRequest,
+        hops: tuple[str, ...],
+        now_ms: int,
+        *,
+        is_hop: bool = False,
+        resume: ResumePoint | None = None,
     ) -> Stream | str:
         """The stream to play, or why there is none.
 
         A node of ours may wait on an origin for a publisher that has not come
         (it is told so): a whole tree then waits without asking again and again.
+        ``resume`` is where the player stopped; a new pull asks its own upstream
+        for what this node does not hold.
         """
         key = request.key
         stream = self.registry.find(key)
@@ -116,5 +125,5 @@ class RtmpService:
             return why
         stream = self.registry.find_or_create(key, now_ms)
         if self.request_pull is not None:
-            self.request_pull(stream, request, hops)
+            self.request_pull(stream, request, hops, resume)
         return stream

@@ -55,6 +55,7 @@ class StreamWriter:
         "_form",
         "_offset_ms",
         "_owner",
+        "_resume",
         "_waiting_since_ms",
         "dropped_count",
         "end_reason",
@@ -99,7 +100,8 @@ class StreamWriter:
         if place is not None:
             self.seq, self._base_ms = place
             self._waiting_since_ms = None
-        self._pending_resume(resume)
+        self._resume = resume if is_hop else None
+        self._try_to_resume()
         stream.readers.append(self)
 
     def close(self) -> None:
@@ -107,14 +109,20 @@ class StreamWriter:
         if self in self.stream.readers:
             self.stream.readers.remove(self)
 
-    def _pending_resume(self, resume: ResumePoint | None) -> None:
-        if resume is None or not self.is_hop:
+    def _try_to_resume(self) -> None:
+        """Begin where the peer stopped; a stream without frames yet may bring them from further up."""
+        queue, resume = self.stream.queue, self._resume
+        if resume is None or queue.newest() is None:
             return
-        seq = find_resume(self.stream.queue, self.stream.epoch, resume.epoch, resume.next_index)
-        if seq is not None:
-            self.seq = seq
-            self._base_ms = 0
-            self._waiting_since_ms = None
+        self._resume = None
+        seq = find_resume(queue, self.stream.epoch, resume.epoch, resume.next_index)
+        if seq is None:
+            return
+        while seq > queue.base and queue[seq - 1].kind != MEDIA:
+            seq -= 1
+        self.seq = seq
+        self._base_ms = 0
+        self._waiting_since_ms = None
 
     # --- the stream's side ---------------------------------------------------
 
@@ -175,6 +183,9 @@ class StreamWriter:
         return queue.frames[-1].dts_ms - queue[self.seq].dts_ms > self.stream.config.queue_length_s * 1000
 
     def _begin(self, parts: list[bytes | memoryview]) -> int:
+        self._try_to_resume()
+        if self._waiting_since_ms is None:
+            return 0
         queue = self.stream.queue
         waited_ms = self._owner.now_ms() - (self._waiting_since_ms or 0)
         seq = queue.start_seq(self.stream.config, waited_ms=waited_ms)

@@ -12,6 +12,7 @@ from edge.hub.key import PUBLISH_REALM, StreamKey, StreamRequest
 from edge.hub.stream import Stream
 from edge.net.aio import wall_ms
 from edge.net.service import RtmpService
+from edge.rtmp.events import ResumePoint
 from edge.upstream.config import UpstreamConfig
 from edge.upstream.pool import UpstreamPool
 from edge.upstream.pull import Pull
@@ -103,9 +104,11 @@ class UpstreamManager:
 
     # --- pulls ---------------------------------------------------------------
 
-    def _request_pull(self, stream: Stream, request: StreamRequest, hops: tuple[str, ...]) -> None:
+    def _request_pull(
+        self, stream: Stream, request: StreamRequest, hops: tuple[str, ...], resume: ResumePoint | None
+    ) -> None:
         if stream.pull is None and stream.publisher is None:
-            pull = self.pulls[stream.key] = Pull(self, stream, request.query, hops)
+            pull = self.pulls[stream.key] = Pull(self, stream, request.query, hops, resume)
             logger.info("pull started key=%s", stream.key)
             pull.start()
 

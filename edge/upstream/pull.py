@@ -30,11 +30,20 @@ class Pull(UpstreamLink):
 
     what = "pull"
 
-    def __init__(self, manager: UpstreamManager, stream: Stream, query: str, hops: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        manager: UpstreamManager,
+        stream: Stream,
+        query: str,
+        hops: tuple[str, ...],
+        resume: ResumePoint | None = None,
+    ) -> None:
+        """``resume``: where the node of ours for whose sake we pull has stopped; later ours is what counts."""
         super().__init__(manager, stream.key, query, hops)
         self.stream = stream
         self.publisher = Publisher(stream, "", manager.context.now_ms())
         self.was_live = False
+        self._first_resume = resume
         self._hop: HopReceiver | None = None
         self._aligner: RunAligner | None = None
         self._is_aligning = False
@@ -54,7 +63,7 @@ class Pull(UpstreamLink):
 
     def _open(self, connection: RtmpClientConnection) -> None:
         epoch = self.stream.epoch
-        resume = None
+        resume = self._first_resume
         if self._aligner is None and epoch is not None:
             resume = ResumePoint(epoch.id, epoch.next_index)
         name = self.manager.name_of(self.key, self.query, is_play=True)

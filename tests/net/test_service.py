@@ -41,7 +41,7 @@ async def test_edge_asks_its_upstream_once_and_keeps_publishes_apart() -> None:
         node = nodes.add()
         node.service.is_edge = True
         asked = []
-        node.service.request_pull = lambda stream, request, hops: asked.append((stream.key, request.query))
+        node.service.request_pull = lambda stream, request, hops, resume: asked.append((stream.key, request.query))
         stream = find(node, "s?token=1")
         assert asked == [(StreamKey("_", "live", "s"), "token=1")]
         assert find(node) is stream

@@ -181,13 +181,24 @@ class FrameQueue:
         while self.keyframes and self.keyframes[0] < self.base:
             self.keyframes.popleft()
 
-    def start_seq(self, config: HubConfig, *, waited_ms: int = 0) -> int | None:
+    def start_seq(self, config: HubConfig, *, waited_ms: int = 0, after: int = 0) -> int | None:
         """Where a new player begins, or None while it should wait for a keyframe.
 
         The newest keyframe at least ``min_buffering_ms`` old, else the oldest
         keyframe; without keyframes the newest frame of that age, else the very
         newest, for a stream with video only after ``keyframe_wait_ms``.
+
+        A player that fell behind goes on at frame ``after`` at the earliest; when
+        no picture at all comes for ``keyframe_wait_ms`` it goes on with the sound.
         """
+        seq = self._newest_start(config, waited_ms)
+        if seq is None or seq >= after:
+            return seq
+        if waited_ms < config.keyframe_wait_ms or self.last_seq.get(VIDEO, -1) >= after:
+            return None
+        return max((at for type_id, at in self.last_seq.items() if at >= after and type_id != DATA), default=None)
+
+    def _newest_start(self, config: HubConfig, waited_ms: int) -> int | None:
         if not self.frames:
             return None
         newest_ms = self.frames[-1].dts_ms

@@ -66,6 +66,7 @@ class Stream:
         epoch: the publish in progress or the last one, None before the first.
         is_ended: players have been told that the broadcast is over; a new
             publisher of the key gets a new stream.
+        end_reason: what they were told, None before that.
         pull: the owner's handle of an upstream pull (opaque here).
         grace_until_ms: 0, or when a publisher that left is given up.
         player_count: players and pushes; ``viewer_count`` leaves out other nodes' hops.
@@ -81,6 +82,7 @@ class Stream:
         "_stale",
         "config",
         "created_ms",
+        "end_reason",
         "epoch",
         "grace_until_ms",
         "idle_since_ms",
@@ -112,6 +114,7 @@ class Stream:
         self.stats = StreamStats()
         self.metadata: dict[str, object] = {}
         self.is_ended = False
+        self.end_reason: str | None = None
         self.pull: object | None = None
         self.grace_until_ms = 0
         self.player_count = 0
@@ -150,6 +153,7 @@ class Stream:
         if self.is_ended:
             return
         self.is_ended = True
+        self.end_reason = reason
         self.publisher = None
         for reader in list(self.readers):
             reader.on_end(reason)

@@ -218,10 +218,16 @@ class RawConnection:
 
     def close_now(self, why: str) -> None:
         """Close without waiting for anything."""
-        if self.state == "open":
-            self.state = "closing"
-            self.on_closed(why)
-        self._close_socket()
+        try:
+            if self.state == "open":
+                self.state = "closing"
+                self.on_closed(why)
+        finally:
+            self._close_socket()
+
+    def failed_internally(self) -> None:
+        """An exception of ours, being handled, came up in work for this connection: it alone ends."""
+        self.context.poller.handler_failed(self.fd)
 
     def abort(self, why: str) -> None:
         """Close with a reset."""

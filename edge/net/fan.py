@@ -9,7 +9,8 @@ when slots are flushed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from edge.hub.log import StreamLog
 from edge.hub.stream import Stream
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 #: Members of a slot: one flush of it must stay well under the loop's lag limit.
 MAX_SLOT_MEMBERS = 512
+
+#: So many lost sockets are closed at once; the rest, when a whole crowd vanishes, by and by.
+_MAX_LOST_AT_ONCE = 32
 
 #: A roaming player is given at most so much at once.
 _READ_BYTES = 262144
@@ -96,7 +100,7 @@ class LogFan:
                 self.flush(slot)
             for player in list(slot.roaming):
                 if player.offset < limit and player.waiting_since_ms is None:
-                    self.jump(player, base)
+                    self.guard(player, self.jump, player, base)
 
     def on_end(self, reason: str) -> None:
         """Everyone gets what is queued, then leaves."""
@@ -129,13 +133,14 @@ class LogFan:
         """Start the players that wait for a keyframe, if there is one now."""
         stream = self.stream
         for player in list(self.is_waiting_for_keyframe):
-            since = player.waiting_since_ms or now_ms
-            seq = stream.queue.start_seq(stream.config, waited_ms=now_ms - since)
-            if seq is None or (player.base_ms is not None and self.log.offset_of(seq) < player.offset):
+            waited_ms = now_ms - (player.waiting_since_ms or now_ms)
+            after = self.log.seq_at(player.offset) if player.base_ms is not None else 0
+            seq = stream.queue.start_seq(stream.config, waited_ms=waited_ms, after=after)
+            if seq is None:
                 continue
             self.is_waiting_for_keyframe.discard(player)
             player.waiting_since_ms = None
-            self.start_at(player, seq, stream.queue.headers_at(seq))
+            self.guard(player, self.start_at, player, seq, stream.queue.headers_at(seq))
             if not player.is_blocked:
                 self.advance(player, self.log.end)
 
@@ -175,6 +180,8 @@ class LogFan:
         if self in self.stream.readers:
             self.stream.readers.remove(self)
         self.stream.close_log(self.form)
+        # They point back here: a cycle would keep the stream with all its frames until a full collection.
+        self.slots = []
 
     # --- bytes ---------------------------------------------------------------
 
@@ -182,17 +189,18 @@ class LogFan:
         """Bring a slot to the end of the log; returns the number of ``send`` calls."""
         log = self.log
         start, end = slot.offset, log.end
-        calls = len(slot.members)
-        if start != end and calls:
+        calls = 0
+        if start != end and slot.members:
             if slot.primed != ALL_TRACKS:
                 self._demote_unprimed(slot)
+            calls = len(slot.members)
             self._send_all(slot, log.read(start, end), start)
         slot.offset = end
         slot.seq = self.stream.queue.end
         if slot.roaming:
-            calls += len(slot.roaming)
             for player in list(slot.roaming):
                 if not player.is_blocked:
+                    calls += 1
                     self.advance(player, end)
         return calls
 
@@ -213,9 +221,22 @@ class LogFan:
         for player, sent in short:
             slot.take_out(player)
             player.offset = start + sent
-            self._block(player)
-        for player, reason in failed:
-            player.owner.send_failed(reason)
+            self.guard(player, self._block, player)
+        for player, reason in failed[:_MAX_LOST_AT_ONCE]:
+            self.guard(player, player.owner.send_failed, reason)
+        for player, reason in failed[_MAX_LOST_AT_ONCE:]:
+            slot.take_out(player)
+            player.is_blocked = True
+            self.fanout.lose(self, player, reason)
+
+    def guard(self, player: Player, action: Callable[..., None], *args: Any) -> None:
+        """Do something for one of many players; an exception of ours ends that player only."""
+        try:
+            action(*args)
+        except Exception:
+            player.owner.failed_internally()
+            if player.fan is self:
+                self.remove(player)
 
     def _demote_unprimed(self, slot: Slot) -> None:
         """Members that have not begun a track which is about to be sent must get its first message privately."""
@@ -244,11 +265,14 @@ class LogFan:
         player.is_blocked = False
         player.progress_ms = self.fanout.now_ms()
         self.advance(player, self.log.end if self.end_reason is not None else max(slot.offset, player.offset))
-        if not player.is_blocked:
+        if not player.is_blocked and player.slot is not None:
             player.owner.want_write(False)
 
     def advance(self, player: Player, limit: int) -> None:
         """Send a roaming player what it lacks up to ``limit``; it joins its slot when it has caught up."""
+        self.guard(player, self._advance, player, limit)
+
+    def _advance(self, player: Player, limit: int) -> None:
         log, send = self.log, player.send
         try:
             while True:

@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from edge.hub.stream import Stream
 from edge.media.frame import Frame
@@ -40,6 +40,19 @@ class Pumpable(Protocol):
     def pump(self) -> int:
         """Send what is due; returns the number of calls."""
         ...
+
+    def failed_internally(self) -> None:
+        """An exception of ours came out of ``pump`` and is being handled."""
+        ...
+
+
+class _Ending(NamedTuple):
+    """A slot's last flush, or the end of a player (``error``: its socket is lost; ``is_late``: its time is up)."""
+
+    fan: LogFan
+    what: Slot | Player
+    error: OSError | None = None
+    is_late: bool = False
 
 
 class Fanout:
@@ -72,7 +85,9 @@ class Fanout:
         self._leftover: deque[Slot | Pumpable] = deque()
         self._pumps: list[Pumpable] = []
         self._resting: dict[LogFan, int] = {}
-        self._ending: deque[tuple[LogFan, Player]] = deque()
+        self._endings: deque[_Ending] = deque()
+        self._is_ending = False
+        self._is_flush_due = False
         self._flush = FlushInterval(config.flush_interval_ms, config.flush_cpu_pct)
         self.jump_count = 0
         self.send_count = 0
@@ -173,7 +188,11 @@ class Fanout:
 
     def _run_pump(self, pump: Pumpable) -> None:
         pump.is_pump_scheduled = False
-        calls = pump.pump()
+        try:
+            calls = pump.pump()
+        except Exception:
+            pump.failed_internally()
+            return
         self._flush.demand(calls)
         self._flush.sent(calls)
         self.send_count += calls
@@ -203,27 +222,35 @@ class Fanout:
                 wheel[tick % _WHEEL_TICKS] = []
                 self._leftover.extend(due)
         self._tick = max(now_tick, self._tick)
-        self._flush_due()
-        if any(wheel) and self._ticker is None:
-            delay_ms = (self._tick + 1) * TICK_MS - self.now_ms()
-            self._ticker = self._loop.call_later(max(delay_ms, 1) / 1000, self._on_tick)
+        try:
+            if not self._is_flush_due:
+                self._flush_due()
+        finally:
+            if any(wheel) and self._ticker is None:
+                delay_ms = (self._tick + 1) * TICK_MS - self.now_ms()
+                self._ticker = self._loop.call_later(max(delay_ms, 1) / 1000, self._on_tick)
 
     def _flush_due(self) -> None:
-        began = time.monotonic_ns()
+        """Work off what is due; never twice in a turn of the loop, or turns would grow under load."""
+        until = time.monotonic_ns() + _TURN_BUDGET_NS
         interval_ticks = max(self._flush.interval_ms // TICK_MS, 1)
         leftover = self._leftover
-        while leftover:
-            item = leftover.popleft()
-            if isinstance(item, Slot):
-                item.is_scheduled = False
-                item.due_tick = max(item.due_tick, self._tick - interval_ticks) + interval_ticks
-                if item.fan.end_reason is None:
-                    self._flush_slot(item)
-            else:
-                self._run_pump(item)
-            if leftover and time.monotonic_ns() - began > _TURN_BUDGET_NS:
+        try:
+            while leftover:
+                item = leftover.popleft()
+                if isinstance(item, Slot):
+                    item.is_scheduled = False
+                    item.due_tick = max(item.due_tick, self._tick - interval_ticks) + interval_ticks
+                    if item.fan.end_reason is None:
+                        self._flush_slot(item)
+                else:
+                    self._run_pump(item)
+                if time.monotonic_ns() > until:
+                    break
+        finally:
+            self._is_flush_due = bool(leftover)
+            if leftover:
                 self._loop.call_soon(self._flush_due)
-                return
 
     # --- once in a while -----------------------------------------------------
 
@@ -273,6 +300,8 @@ class Fanout:
         for position, player in enumerate(other.members):
             player.slot, player.position = other, position
         slot.fan.slots.append(other)
+        if slot.is_scheduled:
+            self._schedule(other)  # it has unsent frames too, and the next one may be long in coming
 
     def _merge(self, fan: LogFan) -> None:
         first = fan.slots[0]
@@ -295,9 +324,9 @@ class Fanout:
             if not player.is_blocked:
                 continue
             if timeout_ms and now_ms - player.progress_ms > timeout_ms:
-                player.owner.close_slow(f"no progress for {now_ms - player.progress_ms} ms")
+                fan.guard(player, player.owner.close_slow, f"no progress for {now_ms - player.progress_ms} ms")
             elif fan.lag_ms(player) > limit_ms:
-                fan.jump(player, fan.stream.queue.base)
+                fan.guard(player, fan.jump, player, fan.stream.queue.base)
 
     def is_jumping_too_often(self, player: Player) -> bool:
         """Count a jump to the newest keyframe; True when ``slow_player_max_jumps`` a minute are exceeded."""
@@ -316,30 +345,53 @@ class Fanout:
         if not fan.player_count:
             self._drop(fan)
             return
-        was_idle = not self._ending
-        for slot in list(fan.slots):
-            fan.flush(slot)
-            for player in [*slot.members, *slot.roaming]:
-                self._ending.append((fan, player))
-        if was_idle and self._ending:
-            self._end_some()
+        self._end_later([_Ending(fan, slot) for slot in fan.slots])
         self._loop.call_later(self._config.end_flush_ms / 1000, self._end_rest, fan)
 
-    def _end_some(self) -> None:
-        for _ in range(min(_ENDS_PER_TURN, len(self._ending))):
-            fan, player = self._ending.popleft()
-            if player.fan is fan and fan.end_reason is not None:
-                if player.position >= 0:
-                    player.owner.play_finished(player, fan.end_reason)
-                elif not player.is_blocked:
-                    fan.advance(player, fan.log.end)
-        if self._ending:
+    def lose(self, fan: LogFan, player: Player, error: OSError) -> None:
+        """The socket of ``player`` is gone, one of very many: close it when its turn comes."""
+        self._end_later([_Ending(fan, player, error)], is_now=False)
+
+    def _end_later(self, endings: list[_Ending], *, is_now: bool = True) -> None:
+        self._endings.extend(endings)
+        if self._is_ending or not endings:
+            return
+        if is_now:
+            self._end_some()
+        else:
+            self._is_ending = True
             self._loop.call_soon(self._end_some)
 
+    def _end_some(self) -> None:
+        self._is_ending = True
+        endings, until = self._endings, time.monotonic_ns() + _TURN_BUDGET_NS
+        try:
+            for _ in range(min(_ENDS_PER_TURN, len(endings))):
+                self._end_one(endings.popleft())
+                if time.monotonic_ns() > until:
+                    break
+        finally:
+            self._is_ending = bool(endings)
+            if endings:
+                self._loop.call_soon(self._end_some)
+
+    def _end_one(self, ending: _Ending) -> None:
+        fan, what = ending.fan, ending.what
+        if isinstance(what, Slot):
+            fan.flush(what)
+            self._endings.extend(_Ending(fan, player) for player in (*what.members, *what.roaming))
+        elif what.fan is not fan:
+            return
+        elif ending.error is not None:
+            fan.guard(what, what.owner.send_failed, ending.error)
+        elif what.position >= 0 or ending.is_late:
+            fan.guard(what, what.owner.play_finished, what, fan.end_reason or "")
+        elif not what.is_blocked:
+            fan.advance(what, fan.log.end)
+
     def _end_rest(self, fan: LogFan) -> None:
-        for slot in list(fan.slots):
-            for player in [*slot.members, *slot.roaming]:
-                player.owner.play_finished(player, fan.end_reason or "")
+        players = [player for slot in fan.slots for player in (*slot.members, *slot.roaming)]
+        self._end_later([_Ending(fan, player, is_late=True) for player in players])
 
     def close(self) -> None:
         """Stop the ticker; players are their connections' to close."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from edge.hub.key import StreamKey, StreamRequest
@@ -12,6 +13,35 @@ if TYPE_CHECKING:
     from edge.net.stream_writer import StreamWriter
 
 
+class PausedReader:
+    """Reads nothing for a play that is paused, but hears of the end of its stream; a reader of the stream."""
+
+    __slots__ = ("_on_end", "_stream")
+
+    def __init__(self, stream: Stream, on_end: Callable[[str], None]) -> None:
+        self._stream = stream
+        self._on_end = on_end
+        stream.readers.append(self)
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self in self._stream.readers:
+            self._stream.readers.remove(self)
+
+    def on_frames(self) -> None:
+        """They are not for this player."""
+
+    def on_evict(self, base: int) -> None:
+        """It will begin anew."""
+
+    def on_end(self, reason: str) -> None:
+        """Nothing is left to go on with."""
+        self._on_end(reason)
+
+    def on_unpublished(self, reason: str) -> None:
+        """Our own players stay until the stream ends."""
+
+
 class Play:
     """A message stream that plays ``stream``.
 
@@ -19,9 +49,10 @@ class Play:
         is_hop: the peer is a node of ours.
         is_internal: it does not count as a viewer.
         writer: set while the connection writes several streams.
+        paused: set while the client has it paused.
     """
 
-    __slots__ = ("is_hop", "is_paused", "message_stream_id", "request", "resume", "stream", "writer")
+    __slots__ = ("is_hop", "message_stream_id", "paused", "request", "resume", "stream", "writer")
 
     def __init__(
         self,
@@ -37,8 +68,13 @@ class Play:
         self.stream = stream
         self.is_hop = is_hop
         self.resume = resume
-        self.is_paused = False
+        self.paused: PausedReader | None = None
         self.writer: StreamWriter | None = None
+
+    @property
+    def is_paused(self) -> bool:
+        """The client wants nothing for now."""
+        return self.paused is not None
 
     @property
     def key(self) -> StreamKey:

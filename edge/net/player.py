@@ -28,6 +28,10 @@ class PlayerOwner(Protocol):
         """No progress for ``send_timeout_ms``."""
         ...
 
+    def failed_internally(self) -> None:
+        """An exception of ours, being handled, came up while this player was served: end it."""
+        ...
+
 
 class Player:
     """One play on a connection that plays nothing else.

@@ -83,7 +83,10 @@ class Poller:
         self.internal_error_count += 1
         logger.exception("connection handler failed fd=%d", fd)
         abort = getattr(self._owners.get(fd), "abort", None)
-        if abort is not None:
-            abort("internal")
-        else:
+        try:
+            if abort is not None:
+                abort("internal")
+        except Exception:
+            logger.exception("connection could not be closed in order fd=%d", fd)
+        finally:
             self.remove(fd)

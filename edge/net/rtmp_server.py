@@ -16,7 +16,7 @@ from edge.hub.key import BadNameError, TcUrl, parse_tc_url
 from edge.hub.publisher import Publisher
 from edge.net.connection import RECEIVE_BYTES, RawConnection
 from edge.net.multi_writer import MultiWriter
-from edge.net.play import Play
+from edge.net.play import PausedReader, Play
 from edge.net.player import Player
 from edge.net.rtmp_form import RtmpForm
 from edge.rtmp.events import (
@@ -348,7 +348,7 @@ class RtmpServerConnection(RawConnection):
         if old is not None:
             self._end_play(event.message_stream_id)
         is_hop = bool(session.peer_edge_id)
-        found = service.stream_for_play(request, event.hops, self.last_read_ms, is_hop=is_hop, resume=event.resume)
+        found = service.stream_for_play(request, event.hops, self.last_read_ms, is_hop=is_hop)
         if isinstance(found, str):
             session.accept_play(event.request_id)
             session.end_stream(event.message_stream_id, _NOT_FOUND, found)
@@ -416,10 +416,10 @@ class RtmpServerConnection(RawConnection):
     def _on_pause(self, event: PauseRequested) -> None:
         play = self.plays.get(event.message_stream_id)
         if play is not None and event.is_paused and not play.is_paused:
-            play.is_paused = True
-            self._stop_reading(play)
-        elif play is not None and not event.is_paused and play.is_paused:
-            play.is_paused = False
+            self._pause(play)
+        elif play is not None and play.paused is not None and not event.is_paused:
+            play.paused.close()
+            play.paused = None
             if event.needs_answer:
                 self._session.answer_pause(event.message_stream_id, False)
             self._start_play(play)
@@ -427,7 +427,18 @@ class RtmpServerConnection(RawConnection):
         if event.needs_answer:
             self._session.answer_pause(event.message_stream_id, event.is_paused)
 
+    def _pause(self, play: Play) -> None:
+        """Stop, but stay to hear of the end; of a stream that has ended, the rest is waived."""
+        message_stream_id, stream = play.message_stream_id, play.stream
+        self._stop_reading(play)
+        play.paused = PausedReader(stream, lambda reason: self._finish_play(message_stream_id, reason))
+        if stream.end_reason is not None:
+            self._finish_play(message_stream_id, stream.end_reason)
+
     def _stop_reading(self, play: Play) -> None:
+        if play.paused is not None:
+            play.paused.close()
+            play.paused = None
         if self.player is not None and self.player.message_stream_id == play.message_stream_id:
             self._leave_shared_log()
             self.flush()

@@ -92,7 +92,8 @@ class StreamWriter:
         self._base_ms: int | None = None
         self._expected: tuple[Epoch | None, int] = (None, -1)
         self._waiting_since_ms: int | None = owner.now_ms()
-        self.end_reason: str | None = None
+        # A player may change over while the rest of an ended stream is still on its way to it.
+        self.end_reason = stream.end_reason
         self.is_paused = False
         self.jump_count = 0
         self.dropped_count = 0
@@ -188,8 +189,9 @@ class StreamWriter:
             return 0
         queue = self.stream.queue
         waited_ms = self._owner.now_ms() - (self._waiting_since_ms or 0)
-        seq = queue.start_seq(self.stream.config, waited_ms=waited_ms)
-        if seq is None or (seq < self.seq and self._base_ms is not None):
+        after = self.seq if self._base_ms is not None else 0
+        seq = queue.start_seq(self.stream.config, waited_ms=waited_ms, after=after)
+        if seq is None:
             return 0
         self._waiting_since_ms = None
         frame = queue[seq]

@@ -154,6 +154,18 @@ def test_start_without_keyframes_is_the_newest_frame_old_enough_else_the_newest(
     assert queue.start_seq(HubConfig(min_buffering_ms=5000)) == 3
 
 
+def test_start_beyond_the_last_keyframe_waits_for_a_picture_and_then_takes_the_sound() -> None:
+    config = HubConfig(keyframe_wait_ms=5000)
+    queue = filled(key(0), inter(40), sound(50), sound(100))
+    assert queue.start_seq(config, waited_ms=4999, after=2) is None
+    assert queue.start_seq(config, waited_ms=5000, after=2) == 3
+    assert queue.start_seq(config, waited_ms=5000, after=4) is None
+    queue.push(inter(120))
+    assert queue.start_seq(config, waited_ms=5000, after=2) is None
+    queue.push(key(160))
+    assert queue.start_seq(config, after=2) == 5
+
+
 def test_start_of_an_empty_queue_or_of_headers_alone() -> None:
     assert FrameQueue().start_seq(HubConfig()) is None
     assert filled(header(kind=AUDIO_HEADER)).start_seq(HubConfig()) is None

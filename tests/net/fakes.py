@@ -139,6 +139,10 @@ class FakePeer:
         self.slow = detail
         self.leave()
 
+    def failed_internally(self) -> None:
+        self.failed = OSError("internal")
+        self.leave()
+
     def messages(self, chunk_size: int) -> list[Message]:
         """What has arrived whole; anything that is no RTMP fails."""
         return decode(bytes(self.received), chunk_size)

@@ -411,3 +411,19 @@ def _check_all(rig: Rig, peers, sent) -> None:
                 assert frames[after].is_keyframe or not has_keyframe or not rig.source.stream.queue.keyframes
         assert peer.player.position >= 0
         assert not peer.is_write_wanted
+
+
+def test_player_behind_goes_on_with_the_sound_when_no_picture_comes_any_more() -> None:
+    rig = Rig(chunk_size=4096, hub=HubConfig(queue_length_s=5))
+    rig.source.run(10)
+    peer = rig.play()
+    peer.room = 0
+    for index in range(1000):
+        rig.source.audio(400 + index * 20)
+        if index % 12 == 0:
+            rig.tick()
+            if rig.loop.now > 10000 and peer.room == 0:
+                peer.give_room(None)
+    last = rig.seqs_of(peer)[-1]
+    assert last == len(rig.source.frames) - 1
+    assert peer.player is not None and peer.player.dropped_count > 0

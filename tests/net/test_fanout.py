@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from edge.hub.config import HubConfig
@@ -15,11 +17,17 @@ class Pump:
     is_pump_scheduled = False
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.failed_count = 0
+        self.error: Exception | None = None
 
     def pump(self) -> int:
+        if self.error is not None:
+            raise self.error
         self.count += 1
         return 1
+
+    def failed_internally(self) -> None:
+        self.failed_count += 1
 
 
 def check(rig: Rig, peers) -> None:
@@ -190,3 +198,83 @@ def test_figures_for_the_pages() -> None:
     rig = Rig(interval_ms=50)
     assert rig.fanout.interval_ms == 50
     assert rig.fanout.call_us > 0
+
+
+def test_frames_that_wait_when_a_slot_is_split_reach_both_halves() -> None:
+    rig = Rig(interval_ms=100, chunk_size=4096)
+    rig.source.run(3)
+    peers = [rig.play() for _ in range(200)]
+    for index in range(30):
+        rig.source.video(1000 + index * 40)
+        rig.loop.run_for(40)
+    rig.source.video(3000)
+    rig.fanout.tick(rig.loop.now)
+    rig.loop.run_for(1000)
+    assert {rig.seqs_of(peer)[-1] for peer in peers} == {len(rig.source.frames) - 1}
+
+
+def test_R10_exception_while_one_player_is_served_ends_that_player_only() -> None:
+    rig = Rig()
+    rig.source.run(3)
+    broken, well = rig.play(), rig.play()
+
+    def fail(is_wanted: bool) -> None:
+        raise RuntimeError("injected")
+
+    broken.want_write = fail  # type: ignore[method-assign]
+    broken.room = 5
+    rig.source.run(3, from_ms=120)
+    assert broken.failed is not None
+    assert rig.seqs_of(well) == rig.wanted(0)
+    assert rig.fanout.player_count == 1
+
+
+@pytest.mark.parametrize("interval_ms", [0, 50])
+def test_R10_exception_in_one_pump_leaves_the_others_running(interval_ms: int) -> None:
+    rig = Rig(interval_ms=interval_ms)
+    broken, well = Pump(), Pump()
+    broken.error = RuntimeError("injected")
+    for _ in range(3):
+        rig.fanout.schedule_pump(broken)
+        rig.fanout.schedule_pump(well)
+        rig.loop.run_for(100)
+    assert broken.failed_count == 3
+    assert well.count == 3
+
+
+def test_Q8_many_players_that_vanish_at_once_are_closed_over_several_turns() -> None:
+    rig = Rig()
+    rig.source.run(3)
+    peers = [rig.play() for _ in range(1000)]
+    stays = rig.play()
+    for peer in peers:
+        peer.error = BrokenPipeError()
+    rig.source.run(1, from_ms=120)
+    closed_at_once = sum(peer.failed is not None for peer in peers)
+    assert 0 < closed_at_once < 200
+    rig.source.run(1, from_ms=160)
+    rig.loop.run_soon()
+    assert all(peer.failed is not None for peer in peers)
+    assert rig.fanout.player_count == 1
+    assert rig.seqs_of(stays) == rig.wanted(0)
+
+
+def test_W2_stragglers_of_an_ended_stream_are_closed_over_several_turns() -> None:
+    rig = Rig()
+    rig.source.run(3)
+    peers = [rig.play(room=7) for _ in range(1000)]
+    rig.source.stream.end("over")
+    rig.loop.run_for(1990)
+    assert all(peer.finished is None for peer in peers)
+    finished = [0]
+    call_soon = rig.loop.call_soon
+
+    def at_end_of_turn(callback, *args) -> None:
+        finished.append(sum(peer.finished is not None for peer in peers))
+        call_soon(callback, *args)
+
+    rig.loop.call_soon = at_end_of_turn  # type: ignore[method-assign]
+    rig.loop.run_for(100)
+    assert all(peer.finished == "over" for peer in peers)
+    assert len(finished) >= 4
+    assert max(later - earlier for earlier, later in pairwise(finished)) <= 256

@@ -348,7 +348,7 @@ class RtmpServerConnection(RawConnection):
         if old is not None:
             self._end_play(event.message_stream_id)
         is_hop = bool(session.peer_edge_id)
-        found = service.stream_for_play(request, event.hops, self.last_read_ms, is_hop=is_hop)
+        found = service.stream_for_play(request, event.hops, self.last_read_ms, is_hop=is_hop, resume=event.resume)
         if isinstance(found, str):
             session.accept_play(event.request_id)
             session.end_stream(event.message_stream_id, _NOT_FOUND, found)

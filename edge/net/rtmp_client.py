@@ -97,6 +97,7 @@ class RtmpClientConnection(RawConnection):
     __slots__ = (
         "_active",
         "_is_connecting",
+        "_is_deadline_watched",
         "_links",
         "_session",
         "_writers",
@@ -119,6 +120,7 @@ class RtmpClientConnection(RawConnection):
         self._active: dict[int, Link] = {}
         self._writers: MultiWriter | None = None
         self._is_connecting = True
+        self._is_deadline_watched = False
         self.is_multiplexing: bool | None = None
         self.is_pump_scheduled = False
         self.edge_id = ""
@@ -155,6 +157,7 @@ class RtmpClientConnection(RawConnection):
             self._is_connecting = False
             self.context.poller.modify(self.fd, READ)
             self.send_session()
+            self._watch_deadline()
             return
         super().on_ready(events)
 
@@ -263,6 +266,28 @@ class RtmpClientConnection(RawConnection):
         for link in touched:
             link.on_commit()
         self.send_session()
+        if not self._is_deadline_watched:
+            self._watch_deadline()
+
+    def _watch_deadline(self) -> None:
+        at_ms = self._session.next_deadline_ms()
+        if at_ms is not None:
+            self._is_deadline_watched = True
+            self.context.watch_deadline(self, at_ms)
+
+    def next_deadline_ms(self) -> int | None:
+        """The session's; None also ends the watch."""
+        at_ms = self._session.next_deadline_ms() if self.state == "open" else None
+        if at_ms is None:
+            self._is_deadline_watched = False
+        return at_ms
+
+    def on_deadline(self, now_ms: int) -> None:
+        """The upstream was too slow with a message."""
+        self._session.handle_timer(now_ms)
+        events = self._session.events
+        while events and self.state == "open":
+            self._on_event(events.popleft())
 
     def _on_event(self, event: object) -> None:
         if isinstance(event, Connected):

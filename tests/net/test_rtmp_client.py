@@ -76,8 +76,7 @@ class Dialer:
             tc_url=f"rtmp://[{host}]/live" if ":" in host else f"rtmp://{host}/live",
             rtmp=RtmpConfig(),
             edge_id="a" * 16,
-            timeout_ms=1000,
-            **options,
+            **{"timeout_ms": 1000, **options},
         )
         connection.on_settled = lambda _, is_connected: self.settled.append(is_connected)
         return connection
@@ -363,3 +362,15 @@ async def test_ipv6_upstream() -> None:
         link = Recorder()
         connection.open_play(link, "later")
         await eventually(lambda: link.started, "the start")
+
+
+async def test_upstream_that_never_answers_the_handshake_ends_with_its_connection() -> None:
+    listening = socket.create_server(("127.0.0.1", 0))
+    try:
+        async with dialing() as dialer:
+            link = Recorder()
+            dialer.dial(listening.getsockname()[1], timeout_ms=100).open_play(link, "s")
+            await eventually(lambda: link.ends, "the end")
+            assert [end for end, _ in link.ends] == [LinkEnd.LOST]
+    finally:
+        listening.close()

@@ -21,7 +21,6 @@ from edge.media.frame import (
     Frame,
     classify_audio,
     classify_video,
-    header_slot,
 )
 from edge.media.mark import Mark, decode_mark
 from edge.media.metadata import decode_metadata
@@ -81,8 +80,7 @@ class HopReceiver:
                 return
             kind = _kind_of_data(payload)
         if kind != MEDIA:
-            frame = Frame(type_id, 0, payload, kind)
-            self._pending[header_slot(frame)] = frame
+            publisher.stream.hold_header(self._pending, Frame(type_id, 0, payload, kind))
         elif self._is_marked:
             self._on_media(Frame(type_id, 0, payload, MEDIA, is_keyframe), wire_timestamp, now_ms)
 

@@ -37,6 +37,11 @@ from edge.media.timeline import Timeline
 #: Frames between two looks at what may go.
 _EVICT_EVERY = 16
 
+#: Headers are kept as long as the stream lives: a publisher that sends one for each of
+#: 2**48 tracks, or huge ones, must not fill the memory.
+MAX_HEADERS = 32
+MAX_HEADER_BYTES = 1048576
+
 
 class Reader(Protocol):
     """A transport's end of a stream."""
@@ -175,8 +180,7 @@ class Stream:
             self._push_data(wire_timestamp, payload, now_ms)
             return
         if kind != MEDIA:
-            frame = Frame(type_id, 0, payload, kind)
-            self._pending[header_slot(frame)] = frame
+            self.hold_header(self._pending, Frame(type_id, 0, payload, kind))
             return
         if self._keyframe_wanted_since is not None and type_id == VIDEO and not self._may_pass(is_keyframe, now_ms):
             return
@@ -269,8 +273,20 @@ class Stream:
         is_duration_kept = self.key.vhost in self.config.keep_duration_domains
         kept = relayed_metadata(fields, is_duration_kept=is_duration_kept)
         self.metadata = kept
-        frame = Frame(DATA, 0, encode_metadata(kept), METADATA)
-        self._pending[header_slot(frame)] = frame
+        self.hold_header(self._pending, Frame(DATA, 0, encode_metadata(kept), METADATA))
+
+    def hold_header(self, pending: dict[bytes, Frame], frame: Frame) -> None:
+        """Put a header into ``pending``, to travel with the next media frame; too many or too big ones are dropped."""
+        slot = header_slot(frame)
+        if slot not in pending:
+            known = self.queue.header_slots()
+            if slot not in known and len(known | pending.keys()) >= MAX_HEADERS:
+                self.stats.dropped_count += 1
+                return
+        if len(frame.payload) > MAX_HEADER_BYTES:
+            self.stats.dropped_count += 1
+            return
+        pending[slot] = frame
 
     def _push_headers(self, type_id: int, dts_ms: int, now_ms: int) -> None:
         """Headers travel with the next media frame, in the order metadata, video, audio."""

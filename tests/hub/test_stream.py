@@ -6,7 +6,7 @@ from edge.hub.config import HubConfig
 from edge.hub.key import StreamKey
 from edge.hub.log import WireForm
 from edge.hub.publisher import Publisher
-from edge.hub.stream import Stream
+from edge.hub.stream import MAX_HEADER_BYTES, MAX_HEADERS, Stream
 from edge.media.frame import AUDIO, DATA, MEDIA, METADATA, VIDEO, VIDEO_HEADER, Epoch, Frame
 from edge.media.mark import Mark
 from edge.media.metadata import decode_metadata, encode_metadata
@@ -223,3 +223,25 @@ def test_V1_frames_without_any_header_are_relayed() -> None:
     feed = Feed()
     feed.push(KEYFRAME, INTER, SOUND)
     assert feed.bodies == [KEYFRAME, INTER, SOUND]
+
+
+def test_headers_for_countless_tracks_are_bounded() -> None:
+    feed = Feed()
+    feed.push(AVC, KEYFRAME)
+    for track in range(1000):
+        body = b"\x95\x00" + track.to_bytes(4, "big") + b"\0header"
+        feed.publisher.push(AUDIO, 0, body, 0)
+        if track % 100 == 0:
+            feed.push(INTER, at_ms=track)
+    feed.push(SOUND, at_ms=2000)
+    assert len(feed.stream.queue.header_slots()) <= MAX_HEADERS
+    assert feed.stream.stats.dropped_count >= 1000 - MAX_HEADERS
+    feed.push(AVC2, INTER, at_ms=2040)
+    assert feed.bodies[-2:] == [AVC2, INTER]
+
+
+def test_huge_header_is_dropped() -> None:
+    feed = Feed()
+    feed.push(AVC + bytes(MAX_HEADER_BYTES), KEYFRAME)
+    assert feed.bodies == [KEYFRAME]
+    assert feed.stream.stats.dropped_count == 1

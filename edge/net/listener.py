@@ -120,7 +120,17 @@ class Listener:
                 context.log_limited(logging.WARNING, why, "connection refused reason=%s peer=%s", why, address[0])
                 sock.close()
                 continue
-            self._set_up(sock)
+            try:
+                self._set_up(sock)
+            except OSError as error:
+                context.counters["conn_rejected_count"] += 1
+                context.log_limited(logging.WARNING, "accept", "connection dropped peer=%s %s", address[0], error)
+                sock.close()
+            except Exception:
+                # It must not end the listener, on whose turn it came.
+                context.poller.internal_error_count += 1
+                logger.exception("connection dropped peer=%s", address[0])
+                sock.close()
 
     def _set_up(self, sock: socket.socket) -> None:
         config = self._context.config
@@ -207,8 +217,8 @@ class Detecting:
         self._low_water = 1
         timeout_ms = context.config.protocol_detect_timeout_ms
         self._deadline_ms: int | None = context.now_ms() + timeout_ms if timeout_ms else None
-        listener._limits.undecided.add(self)
         context.poller.add(sock.fileno(), self)
+        listener._limits.undecided.add(self)
         if self._deadline_ms is not None:
             context.watch_deadline(self, self._deadline_ms)
         self.on_ready(READ)

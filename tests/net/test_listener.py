@@ -358,3 +358,22 @@ async def test_closing_in_a_pause_leaves_no_timer() -> None:
     assert timer is not None
     await server.close()
     assert timer.cancelled()
+
+
+async def test_R10_accepting_goes_on_after_a_connection_that_could_not_be_set_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as server:
+        for error, counted in ((RuntimeError("injected"), 1), (OSError(errno.ENOSPC, "no watches left"), 0)):
+            with monkeypatch.context() as patch:
+
+                def fail(*_: object, error: Exception = error) -> None:
+                    raise error
+
+                patch.setattr("edge.net.listener.Detecting", fail)
+                with server.plain() as sock:
+                    assert await gone(sock) == b""
+            assert server.context.poller.internal_error_count == counted
+            server.context.poller.internal_error_count = 0
+        await server.client()
+    assert "injected" in caplog.text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,11 +22,16 @@ class SelectRequest:
         excluded: servers already tried for this request; stepped over while
             another one is available.
         unavailable: servers that are down (isolated) now.
+        now_ms: the caller's clock, for balancers that learn; it never goes back.
+        loads: streams that each server carries for the caller now, servers that
+            carry none may be left out; None when the caller does not count.
     """
 
     code: int = 0
     excluded: frozenset[ServerNode] = frozenset()
     unavailable: frozenset[ServerNode] = frozenset()
+    now_ms: int = 0
+    loads: Mapping[ServerNode, int] | None = None
 
 
 class LoadBalancer(Protocol):
@@ -36,6 +41,6 @@ class LoadBalancer(Protocol):
         """Return a server of ``servers`` or None when none is available."""
         ...
 
-    def feedback(self, server: ServerNode, latency_ms: float, is_ok: bool) -> None:
-        """Learn from one finished attempt; most balancers ignore it."""
+    def feedback(self, server: ServerNode, latency_ms: float, is_ok: bool, now_ms: int = 0) -> None:
+        """Learn from one attempt that finished at ``now_ms``; most balancers ignore it."""
         ...

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from lb.base import BalancerError, SelectRequest
+from lb.base import SelectRequest
+from lb.recovery import recover_policy
 from lb.registry import Entropy, register
 from naming.node import ServerNode
 
@@ -26,45 +27,55 @@ def strides() -> tuple[int, ...]:
     )
 
 
+def walk(
+    servers: Sequence[ServerNode], request: SelectRequest, offset: int, stride: int
+) -> tuple[ServerNode | None, int]:
+    """Step over a list that is not empty until a server may be chosen.
+
+    Returns it, None when none is up, and the offset of the last step. The last
+    server of a walk that is up is taken even when it was tried before
+    (``excluded``). brpc does so only when it stands at the very last step and
+    otherwise reports that all are down; to try again is what a player needs.
+    """
+    last_chance = None
+    for _ in range(len(servers)):
+        offset = (offset + stride) % len(servers)
+        server = servers[offset]
+        if server in request.unavailable:
+            continue
+        if server not in request.excluded:
+            return server, offset
+        last_chance = server
+    return last_chance, offset
+
+
 @register("rr")
 class RoundRobin:
     """Walk the list with a fixed random stride from a random start.
 
     Each server is visited once per ``len(servers)`` picks, though not in list
     order, so that many processes with one list do not all begin with its head.
-
-    The last server of a walk that is up is taken even when it was tried before
-    (``excluded``). brpc does so only when it stands at the very last step and
-    otherwise reports that all are down; to try again is what a player needs.
     """
 
-    __slots__ = ("_entropy", "_offset", "_stride")
+    __slots__ = ("_entropy", "_offset", "_recovery", "_stride")
 
     def __init__(self, params: Mapping[str, str], entropy: Entropy) -> None:
-        if params:
-            raise BalancerError(f'not acted on yet: parameter "{next(iter(params))}" of load balancer "rr"')
         self._entropy = entropy
+        self._recovery = recover_policy(params, entropy, "rr")
         self._stride = 0
         self._offset = 0
 
     def select(self, servers: Sequence[ServerNode], request: SelectRequest) -> ServerNode | None:
-        """Return the next server that is up, or None when none is."""
-        count = len(servers)
-        if count == 0:
+        """Return the next server that is up, or None when none is or recovery refuses."""
+        if not servers or (self._recovery is not None and not self._recovery.may_select(servers, request)):
             return None
         if self._stride == 0:
             self._stride = strides()[self._entropy(len(strides()))]
-            self._offset = self._entropy(count)
-        last_chance = None
-        for _ in range(count):
-            self._offset = (self._offset + self._stride) % count
-            server = servers[self._offset]
-            if server in request.unavailable:
-                continue
-            if server not in request.excluded:
-                return server
-            last_chance = server
-        return last_chance
+            self._offset = self._entropy(len(servers))
+        server, self._offset = walk(servers, request, self._offset, self._stride)
+        if server is None and self._recovery is not None:
+            self._recovery.begin(request.now_ms)
+        return server
 
-    def feedback(self, server: ServerNode, latency_ms: float, is_ok: bool) -> None:
+    def feedback(self, server: ServerNode, latency_ms: float, is_ok: bool, now_ms: int = 0) -> None:
         """Learn nothing: turns do not depend on results."""

@@ -60,4 +60,4 @@ class BalancerContract:
         balancer.feedback(ServerNode("10.9.9.9", 1), 12.5, False)
         server = balancer.select(SERVERS, SelectRequest(1))
         assert server is not None
-        balancer.feedback(server, 0.5, True)
+        balancer.feedback(server, 0.5, True, 1000)

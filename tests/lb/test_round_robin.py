@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,10 @@ from tests.lb.contract import SERVERS, BalancerContract
 
 class TestContract(BalancerContract):
     spec = "rr"
+
+
+class TestContractWithRecovery(BalancerContract):
+    spec = "rr:min_working_instances=2 hold_seconds=10"
 
 
 def walk(count: int, picks: int, first_draw: int, second_draw: int) -> list[int]:
@@ -47,6 +53,16 @@ def test_last_of_the_walk_is_taken_although_tried() -> None:
     assert balancer.select(SERVERS, SelectRequest(excluded=frozenset(SERVERS))) == SERVERS[0]
 
 
-def test_parameters_are_refused() -> None:
-    with pytest.raises(BalancerError, match='not acted on yet: parameter "min_working_instances"'):
-        registry.create("rr:min_working_instances=6 hold_seconds=10")
+def test_other_parameters_are_refused() -> None:
+    with pytest.raises(BalancerError, match='unknown parameter "choices" of load balancer "rr"'):
+        registry.create("rr:choices=2")
+
+
+def test_recovery_lets_in_what_the_usable_servers_carry() -> None:
+    balancer = registry.create("rr:min_working_instances=5 hold_seconds=1", entropy=random.Random(1).randrange)
+    assert balancer.select(SERVERS, SelectRequest(unavailable=frozenset(SERVERS))) is None
+    down = frozenset(SERVERS[1:])
+    chosen = [balancer.select(SERVERS, SelectRequest(unavailable=down, now_ms=20)) for _ in range(500)]
+    assert set(chosen) == {None, SERVERS[0]} and 60 < chosen.count(SERVERS[0]) < 140
+    after = [balancer.select(SERVERS, SelectRequest(unavailable=down, now_ms=1021)) for _ in range(50)]
+    assert after == [SERVERS[0]] * 50

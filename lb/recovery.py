@@ -1,0 +1,76 @@
+"""Recovery after all servers were down: let in only what those that are back can carry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from lb.base import BalancerError, SelectRequest
+from naming.node import ServerNode
+
+# How long a count of the available servers holds (brpc's -detect_available_server_interval_ms).
+COUNT_INTERVAL_MS = 10
+_NAMES = ("min_working_instances", "hold_seconds")
+
+
+class RecoverPolicy:
+    """Refuse a part of the selections from the moment on when one found nobody.
+
+    While recovering a selection is let in with the probability usable servers
+    / ``min_working_instances``, so that the first server to return does not
+    get the load of all. It ends when the usable count, not 0, has not changed
+    for more than ``hold_seconds``.
+    """
+
+    __slots__ = ("_changed_at_ms", "_counted_at_ms", "_entropy", "_hold_ms", "_min_working", "_usable", "is_recovering")
+
+    def __init__(self, min_working_instances: int, hold_seconds: int, entropy: Callable[[int], int]) -> None:
+        self._min_working = min_working_instances
+        self._hold_ms = hold_seconds * 1000
+        self._entropy = entropy
+        self._usable = 0
+        self._changed_at_ms = 0
+        self._counted_at_ms: int | None = None
+        self.is_recovering = False
+
+    def begin(self, now_ms: int) -> None:
+        """Take the news that a selection found nobody."""
+        if not self.is_recovering:
+            self.is_recovering = True
+            self._usable, self._changed_at_ms, self._counted_at_ms = 0, now_ms, None
+
+    def may_select(self, servers: Sequence[ServerNode], request: SelectRequest) -> bool:
+        """Whether this selection is let in."""
+        if not self.is_recovering:
+            return True
+        now_ms = request.now_ms
+        if self._usable and now_ms - self._changed_at_ms > self._hold_ms:
+            self.is_recovering = False
+            return True
+        if self._counted_at_ms is None or now_ms - self._counted_at_ms >= COUNT_INTERVAL_MS:
+            self._counted_at_ms = now_ms
+            usable = sum(server not in request.unavailable for server in servers)
+            if usable != self._usable:
+                self._usable, self._changed_at_ms = usable, now_ms
+        return self._entropy(self._min_working) < self._usable
+
+
+def recover_policy(params: Mapping[str, str], entropy: Callable[[int], int], balancer: str) -> RecoverPolicy | None:
+    """The policy of ``min_working_instances=N hold_seconds=S``; None without parameters.
+
+    Raises BalancerError for another parameter, for one without the other, and
+    for a value that is not an integer above 0.
+    """
+    if not params:
+        return None
+    for name in params:
+        if name not in _NAMES:
+            raise BalancerError(
+                f'unknown parameter "{name}" of load balancer "{balancer}" (valid: {", ".join(_NAMES)})'
+            )
+    values = []
+    for name in _NAMES:
+        text = params.get(name, "")
+        if not (text.isascii() and text.isdigit() and int(text) > 0):
+            raise BalancerError(f'load balancer "{balancer}": {name}="{text}" is not an integer above 0')
+        values.append(int(text))
+    return RecoverPolicy(values[0], values[1], entropy)

@@ -1,0 +1,33 @@
+"""Weights of servers."""
+
+from __future__ import annotations
+
+import pytest
+
+from lb.base import BalancerError
+from lb.weights import WeightedServers, default_weight, parse_weight
+from naming.node import ServerNode
+
+A, B, C = (ServerNode("10.0.0.1", port, tag) for port, tag in ((1, "3"), (2, ""), (3, "7")))
+
+
+def test_weight_is_an_unsigned_decimal_above_0() -> None:
+    assert [parse_weight(tag) for tag in ("1", "007", "4294967295")] == [1, 7, 4294967295]
+    for bad in ("", "0", "-1", "+1", " 1", "1x", "1.5", "4294967296", "²", "9" * 5000):
+        assert parse_weight(bad) is None
+
+
+def test_servers_without_a_weight_are_left_out_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    weighted = WeightedServers(0)
+    first = weighted.of([A, B, C])
+    assert first == {A: 3, C: 7} and list(first) == [A, C]
+    assert weighted.of([A, B, C]) is first
+    assert caplog.messages == ['server 10.0.0.1:2 is not used: its tag "" is no weight']
+    assert weighted.of([C]) == {C: 7} and weighted.of([]) == {}
+
+
+def test_default_weight() -> None:
+    assert WeightedServers(5).of([A, B]) == {A: 3, B: 5}
+    assert default_weight({"other": "x"}, "wr") == 0 and default_weight({"default_weight": "9"}, "wr") == 9
+    with pytest.raises(BalancerError, match='"wr": default_weight="0" is not in 1-4294967295'):
+        default_weight({"default_weight": "0"}, "wr")

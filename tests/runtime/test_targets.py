@@ -142,8 +142,8 @@ def test_a_silent_resolver_delays_the_start_by_its_budget_only() -> None:
 
 
 def test_known_and_not_built_values_are_named() -> None:
-    parsed = parse(["-proxy_to=etcd://live", "-proxy_lb=c_ketama", "-cdn_merge_lb=la"])
-    assert values_in_vain(parsed) == ("proxy_to=etcd://...", "proxy_lb=c_ketama", "cdn_merge_lb=la")
+    parsed = parse(["-proxy_to=bns://live", "-proxy_lb=c_ketama", "-cdn_merge_to=bns://live:7035"])
+    assert values_in_vain(parsed) == ("proxy_to=bns://...", "cdn_merge_to=bns://...")
     assert values_in_vain(parse(["-proxy_to=list://a:1", "-proxy_lb=rr"])) == ()
     assert values_in_vain(parse([])) == ()
 
@@ -157,7 +157,8 @@ def test_endpoints_that_the_text_names() -> None:
     assert written_endpoints(parse_address("a:1")) == [("a", 1)]
     assert written_endpoints(parse_address("list://a:1,b:2 tag")) == [("a", 1), ("b", 2)]
     assert written_endpoints(parse_address("https://a/x")) == [("a", 443)]
-    assert written_endpoints(parse_address("consul://a")) == []
+    assert written_endpoints(parse_address("redis://a")) == [("a", 80)]
+    assert written_endpoints(parse_address("bns://a")) == []
 
 
 def test_addresses_of_this_machine() -> None:

@@ -23,12 +23,20 @@ class NamingOptions:
         dns_timeout_ms: how long one lookup of a name may take, in milliseconds.
         ns_max_servers: servers kept of one answer; bounds memory and work per selection.
         ns_ignore_empty_list: an empty answer keeps the last list.
+        ns_fetch_timeout_ms: how long one fetch over HTTP may take as a whole, in milliseconds; 0: no bound.
+        ns_max_body_bytes: largest list that is read, from a file or over HTTP.
+        remote_file_timeout_ms: how long one fetch of a ``remotefile`` may take, in milliseconds.
+        remote_file_connect_timeout_ms: its TCP connect; -1: a third of the fetch.
     """
 
     ns_access_interval: int = 5
     dns_timeout_ms: int = 5000
     ns_max_servers: int = 1024
     ns_ignore_empty_list: bool = True
+    ns_fetch_timeout_ms: int = 5000
+    ns_max_body_bytes: int = 1048576
+    remote_file_timeout_ms: int = 1000
+    remote_file_connect_timeout_ms: int = -1
 
 
 class AddressResolver(Protocol):

@@ -1,4 +1,4 @@
-"""``http://host[:port]`` and ``https://host[:port]``: all addresses of one DNS name."""
+"""``http://host[:port]``, ``https://`` and ``redis://``: all addresses of one name, as the system resolves it."""
 
 from __future__ import annotations
 
@@ -62,3 +62,10 @@ class HttpsService(DomainService):
     __slots__ = ()
 
     default_port = 443
+
+
+@register("redis")
+class RedisService(DomainService):
+    """As ``http``, port 80 included (brpc serves both with one class): write the port."""
+
+    __slots__ = ()

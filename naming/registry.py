@@ -13,7 +13,8 @@ from naming.base import NamingContext, NamingError, NamingService
 Factory = Callable[[NamingContext], NamingService]
 _F = TypeVar("_F", bound=Factory)
 
-# Every scheme of the product, in the order in which messages list them.
+# Every scheme of the product, in the order in which messages list them. ``bns`` is known and not built: it speaks to a
+# directory inside Baidu through a library that is not public.
 _KNOWN = (
     "list",
     "dlist",

@@ -253,6 +253,22 @@ define_bool(
     is_reloadable=True,
 )
 define_int32(
+    "remote_file_timeout_ms",
+    1000,
+    "Longest fetch of the list of a remotefile:// target; -ns_fetch_timeout_ms bounds it too.",
+    topic=_TOPIC,
+    unit="ms",
+    lower=1,
+)
+define_int32(
+    "remote_file_connect_timeout_ms",
+    -1,
+    "Longest TCP connect to the server of a remotefile:// target; -1: a third of -remote_file_timeout_ms.",
+    topic=_TOPIC,
+    unit="ms",
+    lower=-1,
+)
+define_int32(
     "consul_retry_interval_ms",
     500,
     "Shortest time between two questions to Consul after a failure.",

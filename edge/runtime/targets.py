@@ -25,7 +25,7 @@ from naming.url import Address, parse_address
 Lookup = Callable[[str], Sequence[str]]
 Endpoint = tuple[str, int]
 _TARGETS = (("proxy_to", "proxy_lb"), ("cdn_merge_to", "cdn_merge_lb"))
-_DNS_PORTS = {"http": 80, "https": 443, "dns": 80}
+_DNS_PORTS = {"http": 80, "https": 443, "redis": 80, "dns": 80}
 # A start that cannot succeed is told within two seconds, look-ups included.
 LOOKUP_BUDGET_S = 1.5
 

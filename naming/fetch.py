@@ -1,0 +1,209 @@
+"""HTTP towards lists and registries: bounded in time, bytes and servers tried.
+
+Each service has a session of its own, which ends with its watch. Redirects are
+not followed and compressed bodies not asked for, so that the cap on the body
+bounds the memory too. Names are looked up by the resolver of the context, never
+on the pool of threads that the event loop shares out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from naming.base import AddressResolver, NamingContext, NamingError
+from naming.endpoint import parse_endpoint
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole HTTP answer with status 200-299."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def text(self) -> str:
+        """The body as UTF-8; other bytes become U+FFFD."""
+        return self.body.decode("utf-8", errors="replace")
+
+    def json(self) -> Any:
+        """The body as JSON; raises NamingError when it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise NamingError(f"the answer is not JSON: {str(error)[:100]}") from error
+
+
+@dataclass(slots=True)
+class Origins:
+    """The servers of one registry, each a URL without a path; the one that answered last is asked first.
+
+    Attributes:
+        urls: such as ``http://10.0.0.1:8500``; at least one.
+    """
+
+    urls: Sequence[str]
+    first: int = field(default=0)
+
+
+def parse_origins(text: str, flag: str) -> Origins:
+    """Read ``http[s]://host[:port]``, ``list://a:1,b:2`` or ``host:port``, several with commas between.
+
+    What stands behind the port is an error. Raises NamingError naming ``flag``.
+    """
+    urls = []
+    for part in text.removeprefix("list://").split(","):
+        scheme, separator, rest = part.strip().partition("://")
+        scheme, rest = (scheme.lower(), rest) if separator else ("http", scheme)
+        if not rest:
+            continue
+        if scheme not in _PORTS:
+            raise NamingError(f'-{flag}: bad address "{part}": expected http://host:port or https://host:port')
+        try:
+            host, port = parse_endpoint(rest.removesuffix("/"), default_port=_PORTS[scheme])
+        except NamingError as error:
+            raise NamingError(f"-{flag}: {error}") from error
+        urls.append(f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}")
+    if not urls:
+        raise NamingError(f"-{flag} is empty")
+    return Origins(urls)
+
+
+def check_query(name: str, what: str) -> None:
+    """Raise NamingError unless ``name`` can stand in a request line as it is."""
+    if not name:
+        raise NamingError(f"{what} is missing")
+    if not name.isascii() or not name.isprintable() or any(sign in name for sign in ' "<>#'):
+        raise NamingError(f'bad {what} "{name}": write blanks and special characters as %xx')
+
+
+class Fetcher:
+    """One session, with ``async with``; fetches from the first origin that answers."""
+
+    __slots__ = ("_connect_timeout_s", "_context", "_session")
+
+    def __init__(self, context: NamingContext, *, connect_timeout_ms: int = 0) -> None:
+        """``connect_timeout_ms`` bounds each TCP connect, 0 leaves it to the whole fetch."""
+        self._context = context
+        self._connect_timeout_s = connect_timeout_ms / 1000 or None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Fetcher:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=_Lookups(self._context.resolver), use_dns_cache=False, limit=4),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout_s),
+            headers={"Accept-Encoding": "identity"},
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, origins: Origins, path: str, *, timeout_ms: int | None = None) -> Answer:
+        """GET ``path``, sent as it is; see :meth:`request`."""
+        return await self.request("GET", origins, path, timeout_ms=timeout_ms)
+
+    async def request(
+        self,
+        method: str,
+        origins: Origins,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_ms: int | None = None,
+    ) -> Answer:
+        """Ask the origins in turn until one gives an answer with a status of 200-299.
+
+        All of it has ``timeout_ms``, by default ``ns_fetch_timeout_ms``; 0 is no
+        bound. Raises NamingError with the last failure.
+        """
+        timeout_ms = self._context.options.ns_fetch_timeout_ms if timeout_ms is None else timeout_ms
+        failure = NamingError("no server to ask")
+        begin, count = origins.first, len(origins.urls)
+        try:
+            async with asyncio.timeout(timeout_ms / 1000 if timeout_ms else None):
+                for turn in range(count):
+                    # Moved before the try: an origin that eats the whole time is asked last in the next round.
+                    origins.first = (begin + turn + 1) % count
+                    try:
+                        answer = await self._ask(method, origins.urls[(begin + turn) % count] + path, body, headers)
+                    except NamingError as error:
+                        failure = error
+                    else:
+                        origins.first = (begin + turn) % count
+                        return answer
+        except TimeoutError:
+            raise NamingError(f"no whole answer from {origins.urls[begin]} within {timeout_ms} ms") from None
+        raise failure
+
+    async def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None) -> Answer:
+        assert self._session is not None, "used outside of its with block"
+        where = url.partition("?")[0]
+        try:
+            async with self._session.request(
+                method, URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
+            ) as response:
+                if not 200 <= response.status < 300:
+                    raise NamingError(f"{where} answered {response.status}")
+                if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                    raise NamingError(f"{where} sent a compressed body, which was not asked for")
+                return Answer(response.status, response.headers.copy(), await self._read(response, where))
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise NamingError(f"{where}: {error or type(error).__name__}") from error
+
+    async def _read(self, response: aiohttp.ClientResponse, where: str) -> bytes:
+        limit = self._context.options.ns_max_body_bytes
+        parts, size = [], 0
+        async for part in response.content.iter_any():
+            size += len(part)
+            if size > limit:
+                raise NamingError(f"{where} sent more than {limit} bytes")
+            parts.append(part)
+        return b"".join(parts)
+
+
+class _Lookups(AbstractResolver):
+    """The resolver of a naming context in the form that aiohttp asks for."""
+
+    def __init__(self, resolver: AddressResolver) -> None:
+        self._resolver = resolver
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        try:
+            addresses = await self._resolver.resolve(host)
+        except NamingError as error:
+            raise OSError(str(error)) from error
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in addresses
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""

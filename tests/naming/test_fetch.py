@@ -1,0 +1,139 @@
+"""HTTP towards registries: bounds and faults."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+
+import pytest
+from aiohttp import web
+
+from naming.base import NamingContext, NamingError, NamingOptions
+from naming.fetch import Fetcher, check_query, parse_origins
+from tests.harness.clock import free_port
+from tests.naming.fakes import FakeResolver
+from tests.naming.web import FakeWeb, serving
+
+
+def context(resolver: FakeResolver | None = None, **options: int) -> NamingContext:
+    return NamingContext(NamingOptions(**options), resolver or FakeResolver(), lambda detail: None)
+
+
+async def fetch_text(fake: FakeWeb, **options: int) -> str:
+    async with Fetcher(context(**options)) as fetcher:
+        return (await fetcher.get(parse_origins(fake.address, "x"), "/a?b=%20&c")).text()
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("http://a", ["http://a:80"]),
+        ("HTTPS://a/", ["https://a:443"]),
+        ("a:8500", ["http://a:8500"]),
+        ("http://a:1,http://[::1]:2", ["http://a:1", "http://[::1]:2"]),
+        ("list://10.0.0.1:1,10.0.0.2:2", ["http://10.0.0.1:1", "http://10.0.0.2:2"]),
+    ],
+)
+def test_addresses_of_registries(text: str, urls: list[str]) -> None:
+    assert parse_origins(text, "x").urls == urls
+
+
+@pytest.mark.parametrize("text", ["", "consul://a", "http://a:0x", "http://a/path", "http://"])
+def test_bad_addresses_name_the_flag(text: str) -> None:
+    with pytest.raises(NamingError, match="-nacos_address"):
+        parse_origins(text, "nacos_address")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a\r\nX: y", "a#b", "ä"])
+def test_names_that_would_break_the_request_line(name: str) -> None:
+    with pytest.raises(NamingError, match="service name"):
+        check_query(name, "service name")
+
+
+async def test_the_path_is_sent_as_written() -> None:
+    async with serving() as fake:
+        fake.answer("é")
+        assert await fetch_text(fake) == "é"
+        assert fake.asked == ["GET /a?b=%20&c"]
+
+
+@pytest.mark.parametrize("status", [404, 500, 301, 304])
+async def test_N4_other_statuses_and_redirects_are_failures(status: int) -> None:
+    async with serving() as fake:
+        fake.answer(status=status, headers={"Location": "/again"})
+        with pytest.raises(NamingError, match=f"answered {status}"):
+            await fetch_text(fake)
+        assert len(fake.asked) == 1
+
+
+async def test_N4_too_large_compressed_and_truncated_bodies() -> None:
+    async with serving() as fake:
+        fake.answer("x" * 5000)
+        with pytest.raises(NamingError, match="more than 4096 bytes"):
+            await fetch_text(fake, ns_max_body_bytes=4096)
+
+        async def bomb(request: web.Request) -> web.Response:
+            return web.Response(body=gzip.compress(bytes(1 << 20)), headers={"Content-Encoding": "gzip"})
+
+        fake.handler = bomb
+        with pytest.raises(NamingError, match="compressed"):
+            await fetch_text(fake)
+
+        async def break_off(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse(headers={"Content-Length": "100"})
+            await response.prepare(request)
+            await response.write(b"10.0.0.1:80\n")
+            assert request.transport is not None
+            request.transport.close()
+            return response
+
+        fake.handler = break_off
+        with pytest.raises(NamingError):
+            await fetch_text(fake)
+
+
+async def test_N4_one_deadline_for_a_body_that_trickles() -> None:
+    is_over = asyncio.Event()
+
+    async def trickle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while not is_over.is_set():
+            await response.write(b"#")
+            await asyncio.sleep(0.02)
+        return response
+
+    async with serving() as fake:
+        fake.handler = trickle
+        try:
+            with pytest.raises(NamingError, match=r"no whole answer .* within 150 ms"):
+                await fetch_text(fake, ns_fetch_timeout_ms=150)
+        finally:
+            is_over.set()
+
+
+async def test_the_next_server_is_asked_and_remembered() -> None:
+    async with serving() as fake:
+        fake.answer("ok")
+        origins = parse_origins(f"http://127.0.0.1:{free_port()},http://registry:{fake.port}", "x")
+        names = FakeResolver(registry=["127.0.0.1"])
+        async with Fetcher(context(names)) as fetcher:
+            assert (await fetcher.get(origins, "/")).text() == "ok"
+            assert origins.first == 1 and names.asked == ["registry"]
+
+
+async def test_nobody_answers_or_has_an_address() -> None:
+    async with Fetcher(context(), connect_timeout_ms=200) as fetcher:
+        for address in (f"127.0.0.1:{free_port()}", "nobody:80"):
+            with pytest.raises(NamingError):
+                await fetcher.get(parse_origins(address, "x"), "/")
+
+
+@pytest.mark.parametrize("body", ["", "[1,", "\xff", "[" * 100_000])
+async def test_N6_bad_json(body: str) -> None:
+    async with serving() as fake:
+        fake.answer(body)
+        async with Fetcher(context()) as fetcher:
+            answer = await fetcher.get(parse_origins(fake.address, "x"), "/")
+        with pytest.raises(NamingError, match="not JSON"):
+            answer.json()

@@ -25,7 +25,8 @@ from edge.net.rtmp_form import RtmpForm
 
 TICK_MS = 10
 _WHEEL_TICKS = 64
-_TURN_BUDGET_NS = 10_000_000
+#: A turn of the loop takes hardly longer, however much there is to send.
+TURN_BUDGET_NS = 10_000_000
 _ENDS_PER_TURN = 256
 _JUMP_WINDOW_MS = 60_000
 _REST_MS = 2000
@@ -144,13 +145,27 @@ class Fanout:
             if len(slots) == 1:
                 self._flush_slot(slots[0])
             else:
-                for slot in list(slots):
-                    self._flush_slot(slot)
+                self._flush_now(slots)
             return
         for slot in fan.slots:
             flush.demand(len(slot.members))
             if not slot.is_scheduled:
                 self._schedule(slot)
+
+    def _flush_now(self, slots: list[Slot]) -> None:
+        """Flush one slot after the other; what a turn of the loop has no time for comes in the next."""
+        until = time.monotonic_ns() + TURN_BUDGET_NS
+        for slot in list(slots):
+            if slot.is_scheduled:
+                continue
+            if time.monotonic_ns() < until:
+                self._flush_slot(slot)
+                continue
+            slot.is_scheduled = True
+            self._leftover.append(slot)
+            if not self._is_flush_due:
+                self._is_flush_due = True
+                self._loop.call_soon(self._flush_due)
 
     def _flush_slot(self, slot: Slot) -> None:
         members = len(slot.members)
@@ -232,7 +247,7 @@ class Fanout:
 
     def _flush_due(self) -> None:
         """Work off what is due; never twice in a turn of the loop, or turns would grow under load."""
-        until = time.monotonic_ns() + _TURN_BUDGET_NS
+        until = time.monotonic_ns() + TURN_BUDGET_NS
         interval_ticks = max(self._flush.interval_ms // TICK_MS, 1)
         leftover = self._leftover
         try:
@@ -364,7 +379,7 @@ class Fanout:
 
     def _end_some(self) -> None:
         self._is_ending = True
-        endings, until = self._endings, time.monotonic_ns() + _TURN_BUDGET_NS
+        endings, until = self._endings, time.monotonic_ns() + TURN_BUDGET_NS
         try:
             for _ in range(min(_ENDS_PER_TURN, len(endings))):
                 self._end_one(endings.popleft())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+import time
+from itertools import count, pairwise
 
 import pytest
 
 from edge.hub.config import HubConfig
-from edge.net.fanout import TICK_MS
+from edge.net.fan import MAX_SLOT_MEMBERS
+from edge.net.fanout import TICK_MS, TURN_BUDGET_NS
 from tests.net.fakes import Rig
 
 
@@ -278,3 +280,15 @@ def test_W2_stragglers_of_an_ended_stream_are_closed_over_several_turns() -> Non
     assert all(peer.finished == "over" for peer in peers)
     assert len(finished) >= 4
     assert max(later - earlier for earlier, later in pairwise(finished)) <= 256
+
+
+def test_W2_message_to_very_many_players_is_sent_over_several_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig()
+    rig.source.run(3)
+    peers = [rig.play() for _ in range(3 * MAX_SLOT_MEMBERS)]
+    clock = count(0, TURN_BUDGET_NS // 2)
+    monkeypatch.setattr(time, "monotonic_ns", lambda: next(clock))
+    rig.source.run(1, from_ms=120)
+    assert 0 < sum(rig.seqs_of(peer)[-1] == 7 for peer in peers) < len(peers)
+    rig.loop.run_soon()
+    assert all(rig.seqs_of(peer) == rig.wanted(0) for peer in peers)

@@ -7,9 +7,11 @@ the connection. Links are pulls' and pushes' (``edge.upstream``).
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _KEEP_UNUSED_MS = 1500
+_SIOCOUTQNSD = 0x894B  # Linux: bytes of the send queue that have not been sent
 
 
 class LinkEnd(Enum):
@@ -235,6 +238,11 @@ class RtmpClientConnection(RawConnection):
         """Ask the upstream whether it lives."""
         self._session.send_ping(self.context.now_ms())
         self.send_session()
+
+    def unsent_bytes(self) -> int:
+        """What has not left this machine yet, the kernel's share included."""
+        unsent = fcntl.ioctl(self.fd, _SIOCOUTQNSD, b"\0\0\0\0")
+        return self.queued_bytes + int.from_bytes(unsent, sys.byteorder)
 
     # --- bytes ---------------------------------------------------------------
 

@@ -23,6 +23,9 @@ from edge.upstream.target import Target
 
 logger = logging.getLogger(__name__)
 
+#: After a longer gap between two ticks this process stood still itself, with the media of its publishers unread.
+_STOOD_STILL_MS = 2000
+
 
 def make_units(settings: Settings, context: NetContext) -> list[ServiceUnit]:
     """The services that the flags ask for: the front or only one first.
@@ -86,9 +89,12 @@ class ServiceUnit:
                 self.service, settings.upstream, pull_target=pull_target, push_target=push_target
             )
         self.ingest = IngestTicker(context, self.service.publishers)
+        self._ticked_ms = 0
+        self._woken_ms = 0
 
     def tick(self, now: int, *, is_full_second: bool) -> None:
         """Four times a second."""
+        self._notice_gap(self._context.now_ms())
         self.ingest.tick()
         self._check_publishers(now)
         if is_full_second:
@@ -96,11 +102,17 @@ class ServiceUnit:
             if self.upstream is not None:
                 self.upstream.tick(now)
 
+    def _notice_gap(self, now: int) -> None:
+        """After a stand-still of ours (R9) publishers are given their time again."""
+        if self._ticked_ms and now - self._ticked_ms > _STOOD_STILL_MS:
+            self._woken_ms = now
+        self._ticked_ms = now
+
     def _check_publishers(self, now: int) -> None:
         hub, cap = self._settings.hub, self._settings.net.max_publish_kbps
         for connection in list(self.service.publishers):
             for publisher, _ in list((connection.feeds or {}).values()):
-                last = publisher.last_media_ms or publisher.since_ms
+                last = max(publisher.last_media_ms or publisher.since_ms, self._woken_ms)
                 limit = hub.publish_normal_timeout_ms if publisher.last_media_ms else hub.publish_firstpkt_timeout_ms
                 if limit and now - last > limit and not connection.is_publish_kept_alive(now, limit):
                     text = "%s reason=publish_timeout no media for %d ms"

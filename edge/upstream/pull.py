@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: How often a pull whose time-outs are switched off looks for the other reasons to end.
+_RECHECK_MS = 1000
+
 
 class Pull(UpstreamLink):
     """Feeds one stream from upstream; lives while somebody plays it."""
@@ -164,7 +167,7 @@ class Pull(UpstreamLink):
         now = manager.context.now_ms()
         connection, server = self.connection, self.server
         limit_ms = config.upstream_stall_timeout_ms if self.state == "live" else config.first_data_timeout_ms
-        if connection is None or server is None or not limit_ms:
+        if connection is None or server is None:
             return
         deadline_ms = self.policy.deadline_ms
         if deadline_ms is not None and now >= deadline_ms and self.state == "waiting":
@@ -176,8 +179,8 @@ class Pull(UpstreamLink):
             self._fail(LinkEnd.TIMEOUT, f"no data in {config.pull_nodata_timeout_ms} ms")
             self._give_up("no_data")
             return
-        if silent_ms < limit_ms:
-            self._set_timer(limit_ms - silent_ms, self._on_silence)
+        if not limit_ms or silent_ms < limit_ms:
+            self._set_timer(limit_ms - silent_ms if limit_ms else _RECHECK_MS, self._on_silence)
             return
         if self._pinged_ms == 0:
             self._pinged_ms = now

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from edge.upstream.manager import UpstreamManager
 
 _FINISH_MS = 2000
+#: How often a push looks at its upstream, and the silence of a publisher from which on it pings every time.
+_LOOK_MS = 1000
 
 
 class Push(UpstreamLink):
@@ -30,6 +32,7 @@ class Push(UpstreamLink):
         self._live_since_ms = 0
         self._is_established = False
         self._refused_since_ms = 0
+        self._pinged_ms = 0
 
     def _waits(self) -> bool:
         return True
@@ -55,6 +58,36 @@ class Push(UpstreamLink):
         )
         if self.stream.is_ended:
             self._writer.on_end("ended")
+        self._pinged_ms = 0
+        self._set_timer(_LOOK_MS, self._look_at_upstream)
+
+    def _look_at_upstream(self) -> None:
+        """Leave an upstream that has stopped answering; keep one that would take a silent publisher for a lost one.
+
+        What waits in our own queue or the kernel's may hold the ping up, so a
+        slow upstream is not judged; a dead one ends by TCP's own time-out.
+        """
+        connection, config, now = self.connection, self.manager.config, self.manager.context.now_ms()
+        if self.state != "live" or connection is None or self._is_finishing:
+            return
+        if connection.last_read_ms >= self._pinged_ms:
+            self._pinged_ms = 0
+        quiet_ms, stall_ms = now - connection.last_read_ms, config.upstream_stall_timeout_ms
+        publisher = self.stream.publisher
+        is_silent = publisher is None or now - publisher.last_media_ms >= _LOOK_MS
+        if not self._pinged_ms:
+            if is_silent or 0 < stall_ms <= quiet_ms:
+                self._pinged_ms = now
+                connection.ping()
+        elif (
+            0 < stall_ms <= quiet_ms
+            and now - self._pinged_ms >= config.timeout_ms
+            and (connection.has_ponged or connection.edge_id)
+            and not connection.unsent_bytes()
+        ):
+            connection.close_now("answers no ping")
+            return
+        self._set_timer(_LOOK_MS, self._look_at_upstream)
 
     def on_writer_finished(self) -> None:
         """The last frame is queued: tell the upstream that the publish is over."""

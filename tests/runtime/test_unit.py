@@ -161,3 +161,20 @@ async def test_the_end_tells_players_and_stops_the_ingest_tick() -> None:
         await unit.close()
         assert unit.registry.streams == {}
         await ended(player)
+
+
+async def test_R9_publishers_are_given_their_time_again_after_a_stand_still_of_ours() -> None:
+    async with running("-publish_normal_timeout_ms=5000") as one:
+        await one.publisher()
+        await pictures(await one.player(), 0)
+        context, unit = one.node.context, unit_of(one)
+        unit.tick(now_ms(), is_full_second=False)
+        woken_ms = now_ms() + 9000
+        context.now_ms = lambda: woken_ms
+        unit.tick(woken_ms, is_full_second=False)
+        assert unit.service.publishers
+        context.now_ms = lambda: woken_ms + 1
+        unit.tick(woken_ms + 4900, is_full_second=False)
+        assert unit.service.publishers
+        unit.tick(woken_ms + 5100, is_full_second=False)
+        assert context.counters["error_publish_timeout_count"] == 1

@@ -87,14 +87,14 @@ def test_balancer_of_one_plain_server_is_not_used(caplog: pytest.LogCaptureFixtu
     ("proxy_to", "proxy_lb", "why"),
     [
         ("bns://name", "rr", 'not acted on yet: naming scheme "bns"'),
-        ("list://10.0.0.1:1,10.0.0.2:1", "la", 'not acted on yet: load balancer "la"'),
-        ("bns://name", "la", 'not acted on yet: naming scheme "bns", load balancer "la"'),
+        ("etcd://name", "la", 'not acted on yet: naming scheme "etcd"'),
+        ("rtmps://10.0.0.1", "", "not acted on yet: rtmps://"),
     ],
 )
 async def test_what_is_not_built_says_so_at_each_selection(proxy_to: str, proxy_lb: str, why: str) -> None:
     target = Target(proxy_to, proxy_lb, CONFIG)
     assert target.why_unusable == why == target.snapshot(0)["why_unusable"]
-    assert await target.start() is proxy_to.startswith("list:")
+    assert await target.start() is proxy_to.startswith("rtmps:")
     with pytest.raises(NoServerError, match=why):
         target.select("_/live/a", now_ms=0)
     await target.close()

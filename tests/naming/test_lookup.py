@@ -1,0 +1,76 @@
+"""Questions to DNS servers: faults, times to live."""
+
+from __future__ import annotations
+
+import pytest
+
+from naming.base import NamingError, NamingOptions
+from naming.lookup import MAX_TTL_S, Lookup, parse_question
+from tests.naming.dns_server import FakeDns, Rule, refusal, serving_dns
+
+
+def lookup_at(fake: FakeDns, timeout_ms: int = 500) -> Lookup:
+    return Lookup(parse_question(f"x?server=127.0.0.1:{fake.port}"), NamingOptions(dns_timeout_ms=timeout_ms))
+
+
+def test_servers_to_ask() -> None:
+    assert parse_question("a:1").servers == ()
+    question = parse_question("a:1?server=127.0.0.1:5353&server=[::1]")
+    assert (question.text, question.servers) == ("a:1", (("127.0.0.1", 5353), ("::1", 53)))
+
+
+@pytest.mark.parametrize("name", ["a?port=1", "a?server=", "a?server=name", "a?server=127.0.0.1:0"])
+def test_bad_settings(name: str) -> None:
+    with pytest.raises(NamingError):
+        parse_question(name)
+
+
+async def test_numeric_addresses_are_not_asked_for() -> None:
+    async with serving_dns() as fake:
+        assert (await lookup_at(fake).addresses("::1")).records == ("::1",)
+        assert fake.asked == []
+
+
+async def test_addresses_of_ipv4_before_those_of_ipv6() -> None:
+    async with serving_dns() as fake:
+        fake.rules = {
+            "both A": "both 60 A 10.0.0.1\nboth 60 A 10.0.0.2",
+            "both AAAA": "both 60 AAAA fd00::1",
+            "six AAAA": "six 60 AAAA fd00::1",
+            "alias A": "alias 30 CNAME both\nboth 60 A 10.0.0.1",
+        }
+        both = await lookup_at(fake).addresses("both")
+        assert sorted(both.records) == ["10.0.0.1", "10.0.0.2"] and both.ttl_s == 60
+        assert (await lookup_at(fake).addresses("six")).records == ("fd00::1",)
+        alias = await lookup_at(fake).addresses("alias")
+        assert (alias.records, alias.ttl_s) == (("10.0.0.1",), 30)
+
+
+@pytest.mark.parametrize(("ttl", "seconds"), [(0, 0), (7, 7), (86400, MAX_TTL_S), (2**31, 0), (2**32 - 1, 0)])
+async def test_N3_times_to_live_are_bounded(ttl: int, seconds: int) -> None:
+    async with serving_dns() as fake:
+        fake.rules["a A"] = f"a {ttl} A 10.0.0.1"
+        assert (await lookup_at(fake).addresses("a")).ttl_s == seconds
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        refusal("NXDOMAIN"),
+        refusal("SERVFAIL"),
+        refusal("REFUSED"),
+        "a 5 TXT nothing",
+        lambda query: b"\x00",
+        lambda query: query.pack()[:2] + b"\xff" * 40,
+        lambda query: query.reply().pack()[:-3],
+        lambda query: b"",
+    ],
+    ids=["nxdomain", "servfail", "refused", "no-data", "one-byte", "garbage", "cut", "silent"],
+)
+async def test_N1_N2_faults_of_the_server_are_failures_in_time(rule: Rule) -> None:
+    async with serving_dns() as fake:
+        fake.rules["a *"] = rule
+        with pytest.raises(NamingError, match='"a"'):
+            await lookup_at(fake, 200).addresses("a")
+        with pytest.raises(NamingError, match='"a"'):
+            await lookup_at(fake, 200).services("a")

@@ -27,6 +27,7 @@ class NamingOptions:
         ns_max_body_bytes: largest list that is read, from a file or over HTTP.
         remote_file_timeout_ms: how long one fetch of a ``remotefile`` may take, in milliseconds.
         remote_file_connect_timeout_ms: its TCP connect; -1: a third of the fetch.
+        consul_...: the agent, the URL around the name of the service, and the pace.
     """
 
     ns_access_interval: int = 5
@@ -37,6 +38,14 @@ class NamingOptions:
     ns_max_body_bytes: int = 1048576
     remote_file_timeout_ms: int = 1000
     remote_file_connect_timeout_ms: int = -1
+    consul_agent_addr: str = "http://127.0.0.1:8500"
+    consul_service_discovery_url: str = "/v1/health/service/"
+    consul_url_parameter: str = "?stale&passing"
+    consul_connect_timeout_ms: int = 200
+    consul_blocking_query_wait_secs: int = 60
+    consul_retry_interval_ms: int = 500
+    consul_enable_degrade_to_file_naming_service: bool = False
+    consul_file_naming_service_dir: str = ""
 
 
 class AddressResolver(Protocol):

@@ -1,0 +1,140 @@
+"""``consul://service``: the healthy instances of a service, by blocking queries to the agent.
+
+A question that names the index of the last answer is held back by the agent
+until something changes. The rules for the index are those of Consul's
+documentation of blocking queries: it must be a number above 0, and when it goes
+down the next question starts anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from naming.base import NamingContext, NamingError
+from naming.endpoint import is_ip
+from naming.fetch import Answer, Fetcher, check_query, parse_origins
+from naming.file import read_list
+from naming.node import ServerNode
+from naming.polling import ItemResolver, read_items
+from naming.registry import register
+from naming.threads import call_on_thread
+
+# The agent answers up to a sixteenth of the wait late; beyond this it is taken for dead.
+_GRACE_S = 10
+
+
+@register("consul")
+class ConsulService:
+    """Long polls; questions are at least ``consul_retry_interval_ms`` apart, whatever the agent does.
+
+    Attributes of an instance that count: ``Service.Address`` (numeric),
+    ``Service.Port`` and the first of ``Service.Tags``, which becomes the tag.
+    """
+
+    __slots__ = ("_context", "_index")
+
+    def __init__(self, context: NamingContext) -> None:
+        self._context = context
+        self._index = 0
+
+    def check_name(self, name: str) -> None:
+        """Raise NamingError unless ``name`` can stand in a URL; it is sent as it is."""
+        check_query(name, "service name")
+
+    async def watch(self, name: str) -> AsyncIterator[Sequence[ServerNode]]:
+        """Follow the service ``name``."""
+        self.check_name(name)
+        options, loop = self._context.options, asyncio.get_running_loop()
+        origins = parse_origins(options.consul_agent_addr, "consul_agent_addr")
+        pause_s = options.consul_retry_interval_ms / 1000
+        is_degraded = not options.consul_enable_degrade_to_file_naming_service
+        async with Fetcher(self._context, connect_timeout_ms=options.consul_connect_timeout_ms) as fetcher:
+            while True:
+                began = loop.time()
+                is_failure = False
+                try:
+                    answer = await fetcher.get(origins, self._path(name), timeout_ms=self._timeout_ms())
+                    servers = self._take(answer)
+                    if servers is not None:
+                        yield servers
+                        is_degraded = True
+                except NamingError as error:
+                    self._context.on_failure(str(error))
+                    is_failure = True
+                if is_failure and not is_degraded:
+                    is_degraded = True
+                    spare = await self._read_spare(options.consul_file_naming_service_dir + name)
+                    if spare is not None:
+                        yield spare
+                await self._context.sleep(pause_s if is_failure else max(0.0, began + pause_s - loop.time()))
+
+    def _path(self, name: str) -> str:
+        options = self._context.options
+        path = f"{options.consul_service_discovery_url}{name}{options.consul_url_parameter}"
+        if not self._index:
+            return path
+        sign = "&" if "?" in path else "?"
+        return f"{path}{sign}index={self._index}&wait={options.consul_blocking_query_wait_secs}s"
+
+    def _timeout_ms(self) -> int:
+        """The bound of one question: a first one is answered at once, a blocking one after the wait."""
+        options = self._context.options
+        return (
+            (options.consul_blocking_query_wait_secs + _GRACE_S) * 1000 if self._index else options.ns_fetch_timeout_ms
+        )
+
+    def _take(self, answer: Answer) -> list[ServerNode] | None:
+        """The servers of an answer; None when it brings nothing new. Raises NamingError for a bad one."""
+        text = answer.headers.get("X-Consul-Index", "")
+        # Longer numbers than 64 bits hold are not Consul's.
+        if not (text.isascii() and text.isdigit() and len(text) <= 20) or int(text) == 0:
+            raise NamingError(f'X-Consul-Index is "{text[:40]}", expected a number above 0')
+        index = int(text)
+        if index == self._index:  # the wait is over and nothing has changed
+            return None
+        servers = read_instances(answer.json(), self._context)
+        # brpc goes on with a lower index; Consul asks to start anew, for its state was replaced.
+        self._index = index if index > self._index else 0
+        return servers
+
+    async def _read_spare(self, path: str) -> list[ServerNode] | None:
+        """The list in the file that stands in while no agent has ever answered."""
+        try:
+            text = await call_on_thread(
+                lambda: read_list(path, self._context.options.ns_max_body_bytes), name="naming-file"
+            )
+            return await ItemResolver(self._context).resolve(read_items(text, self._context))
+        except (OSError, NamingError) as error:
+            self._context.on_failure(f"the file instead of Consul: {error}")
+            return None
+
+
+def read_instances(entries: Any, context: NamingContext) -> list[ServerNode]:
+    """Servers of an answer of ``/v1/health/service``; entries that cannot be used are told and left out.
+
+    Raises NamingError when it is no array, or one in which nothing can be used.
+    """
+    if not isinstance(entries, list):
+        raise NamingError("the answer of Consul is not an array")
+    servers = [server for server in map(_read_instance, entries) if server is not None]
+    if entries and not servers:
+        raise NamingError(f"none of {len(entries)} instances has a numeric address, a port and readable tags")
+    if len(servers) < len(entries):
+        context.on_failure(f"{len(entries) - len(servers)} of {len(entries)} instances cannot be used")
+    return servers
+
+
+def _read_instance(entry: Any) -> ServerNode | None:
+    service = entry.get("Service") if isinstance(entry, dict) else None
+    if not isinstance(service, dict):
+        return None
+    host, port, tags = service.get("Address"), service.get("Port"), service.get("Tags")
+    if not isinstance(host, str) or not is_ip(host) or type(port) is not int or not 0 < port < 65536:
+        return None
+    if tags is None or tags == []:
+        return ServerNode(host, port)
+    if not isinstance(tags, list) or not isinstance(tags[0], str):
+        return None
+    return ServerNode(host, port, tags[0])

@@ -86,7 +86,7 @@ class Poller:
         try:
             if abort is not None:
                 abort("internal")
+                return
         except Exception:
             logger.exception("connection could not be closed in order fd=%d", fd)
-        finally:
-            self.remove(fd)
+        self.remove(fd)

@@ -30,7 +30,6 @@ class StreamStats:
         "gap_count",
         "gop",
         "jump_count",
-        "short_count",
         "upstream_gap_ms",
         "video_bps",
         "video_bytes",
@@ -41,7 +40,7 @@ class StreamStats:
         self.video_bytes = self.audio_bytes = self.video_frames = self.audio_frames = 0
         self.gop = self._gop_frames = 0
         self.video_bps = self.audio_bps = 0
-        self.jump_count = self.gap_count = self.dropped_count = self.short_count = self.duplicate_count = 0
+        self.jump_count = self.gap_count = self.dropped_count = self.duplicate_count = 0
         self.upstream_gap_ms = 0
         self._last = (0, 0, 0)
         self._fps: deque[int] = deque(maxlen=10)

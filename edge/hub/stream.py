@@ -6,7 +6,6 @@ have come, that old ones are about to go, and that it has ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from edge.errors import AmfError
@@ -95,7 +94,6 @@ class Stream:
         "key",
         "logs",
         "metadata",
-        "on_idle",
         "player_count",
         "publisher",
         "pull",
@@ -125,7 +123,6 @@ class Stream:
         self.player_count = 0
         self.viewer_count = 0
         self.idle_since_ms = now_ms
-        self.on_idle: Callable[[Stream], None] | None = None
         self._metadata_name = metadata_name
         self._metadata_sent_ms = -(10**9)
         self._pending: dict[bytes, Frame] = {}

@@ -60,7 +60,6 @@ class StreamWriter:
         "dropped_count",
         "end_reason",
         "is_hop",
-        "is_paused",
         "jump_count",
         "message_stream_id",
         "seq",
@@ -94,7 +93,6 @@ class StreamWriter:
         self._waiting_since_ms: int | None = owner.now_ms()
         # A player may change over while the rest of an ended stream is still on its way to it.
         self.end_reason = stream.end_reason
-        self.is_paused = False
         self.jump_count = 0
         self.dropped_count = 0
         self.seq = stream.queue.end
@@ -152,8 +150,6 @@ class StreamWriter:
         """Append whole messages to ``parts``, about ``budget_bytes`` at most; returns the bytes appended."""
         queue = self.stream.queue
         size = 0
-        if self.is_paused:
-            return 0
         if self._waiting_since_ms is not None:
             size += self._begin(parts)
         elif self._is_too_late():
@@ -175,7 +171,7 @@ class StreamWriter:
     @property
     def is_behind(self) -> bool:
         """Whole frames are ready to be written."""
-        return not self.is_paused and self._waiting_since_ms is None and self.seq < self.stream.queue.end
+        return self._waiting_since_ms is None and self.seq < self.stream.queue.end
 
     def _is_too_late(self) -> bool:
         queue = self.stream.queue

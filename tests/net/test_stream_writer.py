@@ -185,17 +185,6 @@ def test_writer_behind_by_more_than_the_queue_length_jumps() -> None:
     assert len(messages) < 40
 
 
-def test_paused_writer_gives_nothing_and_finishes_when_the_stream_ends() -> None:
-    source = Source()
-    source.run(5)
-    writer = open_writer(source)
-    writer.is_paused = True
-    assert take(writer) == b""
-    assert not writer.is_finished
-    source.stream.end("over")
-    assert writer.is_finished
-
-
 def test_end_comes_after_the_last_frame() -> None:
     source = Source()
     source.run(5)

@@ -59,16 +59,14 @@ def is_built(spec: str) -> bool:
 def create(spec: str, *, entropy: Entropy = random.randrange) -> LoadBalancer:
     """Make the balancer of ``name`` or ``name:k=v k=v``.
 
-    Raises BalancerError for a name that is unknown, or known and not built, and
-    for parameters that cannot be read or that the balancer refuses.
+    Raises BalancerError for a name that is unknown, and for parameters that
+    cannot be read or that the balancer refuses.
     """
     _load()
     name, _, params = spec.partition(":")
     factory = _factories.get(name.lower())
     if factory is not None:
         return factory(parse_params(params), entropy)
-    if name.lower() in _KNOWN:
-        raise BalancerError(f'not acted on yet: load balancer "{name}" (working: {", ".join(built())})')
     raise BalancerError(f'unknown load balancer "{name}" (valid: {", ".join(_KNOWN)})')
 
 

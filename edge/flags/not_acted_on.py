@@ -29,7 +29,6 @@ NOT_ACTED_ON: frozenset[str] = frozenset(
         "health_check_interval",
         "defer_close_second",
         "upstream_tls_verify",
-        "chash_num_replicas",
         # HTTP, HLS, gRPC
         "max_body_size",
         "http_body_compress_threshold",

@@ -17,7 +17,8 @@ define_string(
 define_string(
     "proxy_lb",
     "",
-    "Balancer for the servers of -proxy_to, needed with a naming URL, such as rr.",
+    "Balancer for the servers of -proxy_to, needed with a naming URL: rr, wrr, random, wr, la, p2c, c_murmurhash, "
+    "c_md5 or c_ketama, perhaps with parameters as in c_md5:replicas=200.",
     topic=_TOPIC,
 )
 define_string(
@@ -27,7 +28,7 @@ define_string(
     "merge service of this process. Empty: no merge tier.",
     topic=_TOPIC,
 )
-define_string("cdn_merge_lb", "", "Balancer for -cdn_merge_to, meant to be c_murmurhash or c_md5.", topic=_TOPIC)
+define_string("cdn_merge_lb", "", "Balancer for -cdn_merge_to, by key: c_murmurhash or c_md5.", topic=_TOPIC)
 define_bool(
     "share_play_connection",
     True,
@@ -277,7 +278,13 @@ define_int32(
     lower=1,
 )
 define_int32(
-    "chash_num_replicas", 100, "Points of one server on the ring of a hashing balancer.", topic=_TOPIC, lower=1
+    "chash_num_replicas",
+    100,
+    "Points of one server on the ring of a hashing balancer that has no parameter replicas; a multiple of 4 for "
+    "c_ketama.",
+    topic=_TOPIC,
+    lower=1,
+    upper=10000,
 )
 
 

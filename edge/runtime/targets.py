@@ -52,18 +52,15 @@ def check_targets(
 
 
 def values_in_vain(parsed: Parsed) -> tuple[str, ...]:
-    """``name=value`` of targets and balancers that are known and not built, of flags that are acted on."""
+    """``name=value`` of targets with a scheme that is known and not built, of flags that are acted on."""
     found = []
-    for target, balancer in _TARGETS:
+    for target, _ in _TARGETS:
         if target in NOT_ACTED_ON:
             continue
         scheme, separator, _ = value_of(parsed.flags, target).partition("://")
         is_missing = schemes.is_known(scheme) and not schemes.is_built(scheme)
         if separator and (is_missing or scheme.lower() == "rtmps"):
             found.append(f"{target}={scheme.lower()}://...")
-        words = value_of(parsed.flags, balancer)
-        if words and balancers.is_known(words) and not balancers.is_built(words):
-            found.append(f"{balancer}={words}")
     return tuple(found)
 
 
@@ -76,11 +73,10 @@ def _check_balancer(parsed: Parsed, target: str, balancer: str) -> Iterator[Prob
         valid = ", ".join(balancers.known())
         yield Problem(where, f'-{balancer}: unknown load balancer "{words}" (valid: {valid})')
         return
-    if balancers.is_built(words):
-        try:
-            balancers.create(words)
-        except BalancerError as error:
-            yield Problem(where, f"-{balancer}: {error}")
+    try:
+        balancers.create(words)
+    except BalancerError as error:
+        yield Problem(where, f"-{balancer}: {error}")
     if not value_of(parsed.flags, target):
         yield Problem(where, f"-{balancer} has no effect without -{target}", is_warning=True)
 

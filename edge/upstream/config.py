@@ -35,6 +35,7 @@ class UpstreamConfig:
     max_pulls: int = 10000
     max_redirects: int = 3
     max_forward_hops: int = 4
+    chash_num_replicas: int = 100
 
     @property
     def effective_connect_timeout_ms(self) -> int:

@@ -167,6 +167,7 @@ class UpstreamLink:
         self.message_stream_id = message_stream_id
         if self.server is not None:
             self.target.report(self.server, True, now - self._began_ms, now)
+            self.target.occupy(self.server)
             self.manager.succeeded(self.server)
         self._excluded.clear()
         self._started(connection, info)
@@ -258,6 +259,8 @@ class UpstreamLink:
 
     def _leave(self) -> None:
         connection, self.connection = self.connection, None
+        if self.message_stream_id and self.server is not None:
+            self.target.vacate(self.server)
         self.message_stream_id = 0
         if connection is not None:
             connection.close_link(self)

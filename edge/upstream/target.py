@@ -36,6 +36,8 @@ MIN_ISOLATION_MS = 100
 MAX_ISOLATION_MS = 30000
 # (server, key) pairs passed over at a time: bounds memory when many keys fail at once.
 MAX_DISABLED = 65536
+# Balancers with a ring, whose points per server have a flag of their own.
+_HASHING = frozenset(("c_murmurhash", "c_md5", "c_ketama"))
 
 
 @dataclass(slots=True)
@@ -92,6 +94,7 @@ class Target:
         "_disabled",
         "_health",
         "_lb",
+        "_loads",
         "_servers",
         "_watcher",
         "address",
@@ -123,13 +126,14 @@ class Target:
         self._disable_ms = config.disable_server_duration * 1000
         self._servers: tuple[ServerNode, ...] = ()
         self._health: dict[ServerNode, _Health] = {}
+        self._loads: Counter[ServerNode] = Counter()  # streams of ours that run there now
         self._disabled: dict[tuple[ServerNode, str], int] = {}  # until when; in order of that moment
         self._watcher: Watcher | None = None
         self._lb = proxy_lb or "rr"
         self.warnings = self._find_warnings(proxy_lb)
         for warning in self.warnings:
             _log.warning("%s", warning)
-        self._balancer = self._make_balancer(entropy)
+        self._balancer = self._make_balancer(entropy, config.chash_num_replicas)
         self.why_unusable = self._find_missing()
         if self.address.is_plain or services.is_built(self.address.scheme):
             self._watcher = Watcher(self.address, self._on_update, options=naming, resolver=resolver, accepts=accepts)
@@ -164,8 +168,7 @@ class Target:
         ``why_unusable`` when that is set.
         """
         servers = self._servers
-        # One server is every balancer's choice, so one that is not built does no harm.
-        if self.why_unusable and (self.address.is_tls or len(servers) != 1):
+        if self.why_unusable:
             raise NoServerError(self.why_unusable)
         if not servers:
             return None
@@ -178,7 +181,7 @@ class Target:
         if self._balancer is None:
             return servers[0]
         code = mmh3.hash(key_text.encode("utf-8", "surrogatepass"), 0, signed=False)
-        return self._balancer.select(servers, SelectRequest(code, avoided, unavailable))
+        return self._balancer.select(servers, SelectRequest(code, avoided, unavailable, now_ms, self._loads))
 
     def report(self, server: ServerNode, ok: bool, latency_ms: float, now_ms: int) -> None:
         """Tell how an attempt to connect ended.
@@ -194,7 +197,17 @@ class Target:
         else:
             health.fail(now_ms, latency_ms)
         if self._balancer is not None:
-            self._balancer.feedback(server, latency_ms, ok)
+            self._balancer.feedback(server, latency_ms, ok, now_ms)
+
+    def occupy(self, server: ServerNode) -> None:
+        """A stream runs at ``server`` from now on; ``vacate`` follows when it ends."""
+        self._loads[server] += 1
+
+    def vacate(self, server: ServerNode) -> None:
+        """A stream has ended there."""
+        self._loads[server] -= 1
+        if self._loads[server] <= 0:
+            del self._loads[server]
 
     def disable(self, server: ServerNode, key_text: str, now_ms: int) -> None:
         """Pass ``server`` over for this key while there is another, for ``disable_server_duration``."""
@@ -234,6 +247,7 @@ class Target:
             "tag": server.tag,
             "state": "isolated" if is_isolated else "up",
             "isolated_for_ms": health.isolated_until_ms - now_ms if is_isolated else 0,
+            "streams_count": self._loads[server],
             "ok_count": health.ok_count,
             "failure_count": health.failure_count,
             "disabled_keys_count": disabled_count,
@@ -274,14 +288,17 @@ class Target:
             return (f'"{self.address.text}" has no load balancer, using rr',)
         return ()
 
-    def _make_balancer(self, entropy: Callable[[int], int]) -> LoadBalancer | None:
-        """The balancer; None for one plain server and for a balancer that is not built."""
-        if not balancers.is_known(self._lb):
+    def _make_balancer(self, entropy: Callable[[int], int], replicas: int) -> LoadBalancer | None:
+        """The balancer; None for one plain server."""
+        name, _, params = self._lb.partition(":")
+        if not balancers.is_known(name):
             raise ConfigError(f'unknown load balancer "{self._lb}" (valid: {", ".join(balancers.known())})')
-        if self.address.is_plain or not balancers.is_built(self._lb):
+        if self.address.is_plain:
             return None
+        if name.lower() in _HASHING and "replicas=" not in params:
+            params = f"{params} replicas={replicas}"
         try:
-            return balancers.create(self._lb, entropy=entropy)
+            return balancers.create(f"{name}:{params}", entropy=entropy)
         except BalancerError as error:
             raise ConfigError(str(error)) from error
 
@@ -289,11 +306,6 @@ class Target:
         """What of the configuration is known and not built."""
         if self.address.is_tls:
             return "not acted on yet: rtmps://"
-        if self.address.is_plain:
+        if self.address.is_plain or services.is_built(self.address.scheme):
             return ""
-        missing = []
-        if not services.is_built(self.address.scheme):
-            missing.append(f'naming scheme "{self.address.scheme}"')
-        if self._balancer is None:
-            missing.append(f'load balancer "{self._lb}"')
-        return f"not acted on yet: {', '.join(missing)}" if missing else ""
+        return f'not acted on yet: naming scheme "{self.address.scheme}"'

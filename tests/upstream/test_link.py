@@ -83,3 +83,20 @@ async def test_giving_up_after_the_longest_retry() -> None:
         await wait_until(lambda: manager.gave_up_count, 3, "gives up")
         assert manager.pulls == {}
         await wait_until(lambda: not edge.registry.streams, 2, "players told")
+
+
+async def test_target_knows_how_many_streams_run_at_a_server() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        manager = await edge.follow(origin.port)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        assert await pictures(await nodes.player(edge), 3) == [0, 1, 2]
+        (pull,) = manager.pulls.values()
+
+        def count() -> int:
+            return pull.target.snapshot(0)["servers"][0]["streams_count"]
+
+        assert count() == 1
+        pull.close()
+        assert count() == 0

@@ -63,6 +63,7 @@ async def test_unresolvable_name_starts_with_an_empty_list() -> None:
         ("list://a:1", "best", r'unknown load balancer "best" \(valid: rr, wrr, '),
         ("origin:1", "best", r'unknown load balancer "best"'),
         ("list://a:1", "rr:x", "expected name=value"),
+        ("list://a:1", "c_md5:replicas=0", "replicas"),
     ],
 )
 def test_N9_bad_configuration_names_the_valid_words(proxy_to: str, proxy_lb: str, complaint: str) -> None:
@@ -258,9 +259,62 @@ async def test_snapshot_is_plain_data() -> None:
                 "tag": "",
                 "state": "up",
                 "isolated_for_ms": 0,
+                "streams_count": 0,
                 "ok_count": 1,
                 "failure_count": 0,
                 "disabled_keys_count": 0,
             }
         ],
     }
+
+
+async def started_with(balancer: str, config: UpstreamConfig = CONFIG) -> Target:
+    target = Target("list://10.0.0.1:1,10.0.0.1:2,10.0.0.1:3", balancer, config, entropy=random.Random(1).randrange)
+    assert await target.start()
+    await target.close()
+    return target
+
+
+async def test_key_stays_with_its_server_behind_a_hashing_balancer() -> None:
+    target, other = await started_with("c_murmurhash"), await started_with("C_MurmurHash:replicas=100")
+    for number in range(20):
+        chosen = picks(target, 0, 5, f"_/live/{number}")
+        assert len(chosen) == 1 and picks(other, 0, 5, f"_/live/{number}") == chosen
+
+
+async def test_points_per_server_are_those_of_the_config_unless_given() -> None:
+    keys = [f"_/live/{number}" for number in range(200)]
+    config = replace(CONFIG, chash_num_replicas=4)
+    few, same, many = [
+        [target.select(key, now_ms=0) for key in keys]
+        for target in (
+            await started_with("c_ketama", config),
+            await started_with("c_ketama:replicas=4"),
+            await started_with("c_ketama:replicas=100", config),
+        )
+    ]
+    assert few == same != many
+    with pytest.raises(ConfigError, match="multiple of 4"):
+        Target("list://10.0.0.1:1", "c_ketama", replace(CONFIG, chash_num_replicas=6))
+
+
+async def test_hot_server_overflows_with_a_load_factor() -> None:
+    target = await started_with("c_murmurhash:load_factor=1.25")
+    owner = target.select("_/live/a", now_ms=0)
+    assert owner is not None
+    target.occupy(owner)
+    assert target.snapshot(0)["servers"][servers(3).index(owner)]["streams_count"] == 1
+    assert target.select("_/live/a", now_ms=0) not in (owner, None)
+    target.vacate(owner)
+    assert target.select("_/live/a", now_ms=0) == owner
+
+
+async def test_balancer_learns_from_reports_and_their_time() -> None:
+    target = await started_with("la")
+    slow = servers(3)[0]
+    for number in range(100):
+        now_ms = 100 * number
+        chosen = target.select("_/live/a", now_ms=now_ms)
+        assert chosen is not None
+        target.report(chosen, True, 60 if chosen == slow else 5, now_ms + 60)
+    assert picks(target, 10000, 1000)[slow] < 150

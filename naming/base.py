@@ -28,6 +28,8 @@ class NamingOptions:
         remote_file_timeout_ms: how long one fetch of a ``remotefile`` may take, in milliseconds.
         remote_file_connect_timeout_ms: its TCP connect; -1: a third of the fetch.
         consul_...: the agent, the URL around the name of the service, and the pace.
+        nacos_...: the servers, the paths of the API, and user and password, encoded as in a URL.
+        discovery_...: the URL that names the nodes, and what is asked of them.
     """
 
     ns_access_interval: int = 5
@@ -46,6 +48,17 @@ class NamingOptions:
     consul_retry_interval_ms: int = 500
     consul_enable_degrade_to_file_naming_service: bool = False
     consul_file_naming_service_dir: str = ""
+    nacos_address: str = ""
+    nacos_service_discovery_path: str = "/nacos/v1/ns/instance/list"
+    nacos_service_auth_path: str = "/nacos/v1/auth/login"
+    nacos_connect_timeout_ms: int = 200
+    nacos_username: str = ""
+    nacos_password: str = ""
+    discovery_api_addr: str = ""
+    discovery_timeout_ms: int = 3000
+    discovery_env: str = "prod"
+    discovery_status: str = "1"
+    discovery_zone: str = ""
 
 
 class AddressResolver(Protocol):

@@ -35,3 +35,30 @@ define_bool(
     topic=_TOPIC,
 )
 define_string("consul_file_naming_service_dir", "", "Folder of those files, with the slash at its end.", topic=_TOPIC)
+define_string(
+    "nacos_address",
+    "",
+    "Servers asked by nacos:// targets: http://host:port or https://host:port, several with commas between.",
+    topic=_TOPIC,
+)
+define_string("nacos_service_discovery_path", "/nacos/v1/ns/instance/list", "Path of the list at Nacos.", topic=_TOPIC)
+define_string("nacos_service_auth_path", "/nacos/v1/auth/login", "Path of the login at Nacos.", topic=_TOPIC)
+define_int32("nacos_connect_timeout_ms", 200, "Longest TCP connect to Nacos.", topic=_TOPIC, unit="ms", lower=1)
+define_string("nacos_username", "", "User at Nacos, encoded as in a URL; empty: no login.", topic=_TOPIC)
+define_string("nacos_password", "", "Password at Nacos, encoded as in a URL; empty: no login.", topic=_TOPIC)
+define_string(
+    "discovery_api_addr", "", "URL that names the nodes of the cluster asked by discovery:// targets.", topic=_TOPIC
+)
+define_int32(
+    "discovery_timeout_ms",
+    3000,
+    "Longest question to a discovery node; connecting a third.",
+    topic=_TOPIC,
+    unit="ms",
+    lower=1,
+)
+define_string("discovery_env", "prod", "Environment of the instances asked for.", topic=_TOPIC)
+define_string(
+    "discovery_status", "1", "Instances asked for: 1 ready, 2 not ready, 3 all.", topic=_TOPIC, choices=("1", "2", "3")
+)
+define_string("discovery_zone", "", "Zone of the instances asked for; empty: all zones.", topic=_TOPIC)

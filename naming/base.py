@@ -29,6 +29,7 @@ class NamingOptions:
         remote_file_connect_timeout_ms: its TCP connect; -1: a third of the fetch.
         consul_...: the agent, the URL around the name of the service, and the pace.
         nacos_...: the servers, the paths of the API, and user and password, encoded as in a URL.
+        etcd_...: the servers.
         discovery_...: the URL that names the nodes, and what is asked of them.
     """
 
@@ -59,6 +60,8 @@ class NamingOptions:
     discovery_env: str = "prod"
     discovery_status: str = "1"
     discovery_zone: str = ""
+    etcd_address: str = "http://127.0.0.1:2379"
+    etcd_connect_timeout_ms: int = 200
 
 
 class AddressResolver(Protocol):
@@ -81,12 +84,18 @@ class NamingContext:
         resolver: looks up host names.
         on_failure: told, in words, of each round that gave no answer.
         sleep: waits a number of seconds.
+        on_skipped: told, in words, of parts of an answer that are left out; None: told as failures.
     """
 
     options: NamingOptions
     resolver: AddressResolver
     on_failure: Callable[[str], None]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    on_skipped: Callable[[str], None] | None = None
+
+    def skip(self, detail: str) -> None:
+        """Tell of a part that is left out; unlike a failure it does not end the wait for the first answer."""
+        (self.on_skipped or self.on_failure)(detail)
 
 
 class NamingService(Protocol):

@@ -122,7 +122,7 @@ def read_instances(entries: Any, context: NamingContext) -> list[ServerNode]:
     if entries and not servers:
         raise NamingError(f"none of {len(entries)} instances has a numeric address, a port and readable tags")
     if len(servers) < len(entries):
-        context.on_failure(f"{len(entries) - len(servers)} of {len(entries)} instances cannot be used")
+        context.skip(f"{len(entries) - len(servers)} of {len(entries)} instances cannot be used")
     return servers
 
 

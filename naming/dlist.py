@@ -21,7 +21,7 @@ class DynamicListService(ListService):
         """Follow ``name``: items with commas between, bad ones skipped."""
         items, faults = parse_items(name.split(","))
         for fault in faults:
-            self._context.on_failure(fault)
+            self._context.skip(fault)
         resolver = ItemResolver(self._context)
         async for servers in poll(self._context, lambda: resolver.resolve(items)):
             yield servers

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -153,6 +153,25 @@ class Fetcher:
         except TimeoutError:
             raise NamingError(f"no whole answer from {origins.urls[begin]} within {timeout_ms} ms") from None
         raise failure
+
+    async def listen(self, origins: Origins, path: str, body: bytes, is_wanted: Callable[[Any], bool]) -> None:
+        """POST to the first origin, and return at the first line of the answer that is JSON and wanted.
+
+        It has no deadline: the caller cancels. Raises NamingError when the answer
+        ends or is of another kind.
+        """
+        assert self._session is not None, "used outside of its with block"
+        url = origins.urls[origins.first] + path
+        try:
+            async with self._session.post(URL(url, encoded=True), data=body, allow_redirects=False) as response:
+                if response.status != 200:
+                    raise NamingError(f"{url} answered {response.status}")
+                async for line in response.content:
+                    if is_wanted(json.loads(line)):
+                        return
+        except (aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
+            raise NamingError(f"{url}: {error or type(error).__name__}") from error
+        raise NamingError(f"{url} ended")
 
     async def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None) -> Answer:
         assert self._session is not None, "used outside of its with block"

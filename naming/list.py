@@ -34,7 +34,7 @@ class ListService:
         """Follow ``name``: items with commas between, bad ones skipped."""
         items, faults = parse_items(name.split(","))
         for fault in faults:
-            self._context.on_failure(fault)
+            self._context.skip(fault)
         resolved: dict[Item, ServerNode] = {}
         while True:
             await self._resolve(items, resolved)

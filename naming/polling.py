@@ -44,7 +44,7 @@ def read_items(text: str, context: NamingContext) -> list[Item]:
     if faults and not items:
         raise NamingError(f"none of {len(faults)} lines is a server, the first: {faults[0][:200]}")
     if faults:
-        context.on_failure(f"{len(faults)} bad lines skipped, the first: {faults[0][:200]}")
+        context.skip(f"{len(faults)} bad lines skipped, the first: {faults[0][:200]}")
     return items
 
 
@@ -93,5 +93,5 @@ class ItemResolver:
         if items and not servers:
             raise NamingError(faults[0] if faults else "no server has an address")
         if faults:
-            self._context.on_failure(f"{len(faults)} names without an answer, the first: {faults[0]}")
+            self._context.skip(f"{len(faults)} names without an answer, the first: {faults[0]}")
         return servers

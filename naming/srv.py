@@ -75,7 +75,7 @@ class SrvService:
                 try:
                     answers[target] = await lookup.addresses(target)
                 except NamingError as error:
-                    self._context.on_failure(str(error))
+                    self._context.skip(str(error))
                     if target in self._known:
                         answers[target] = Found(self._known[target].records, 0)
 

@@ -45,6 +45,7 @@ class Watcher:
 
     Attributes:
         failed_count: rounds of the source without an answer (``ns_failed``).
+        skipped_count: answers of which parts were left out, such as bad lines (``ns_skipped``).
         empty_count: empty answers that were not applied (``ns_empty``).
         fault: why the address can never work, or "".
     """
@@ -60,6 +61,7 @@ class Watcher:
         "_on_update",
         "_options",
         "_service",
+        "_skipped_warning",
         "_task",
         "_trim_warning",
         "empty_count",
@@ -67,6 +69,7 @@ class Watcher:
         "fault",
         "has_answer",
         "servers",
+        "skipped_count",
     )
 
     def __init__(
@@ -85,7 +88,7 @@ class Watcher:
         """
         self._options = options or NamingOptions()
         resolver = resolver or Resolver(timeout_ms=self._options.dns_timeout_ms)
-        self._context = NamingContext(self._options, resolver, self._note_failure, sleep)
+        self._context = NamingContext(self._options, resolver, self._note_failure, sleep, self._note_skipped)
         self._service: NamingService
         if address.is_plain:
             host = f"[{address.host}]" if ":" in address.host else address.host
@@ -99,10 +102,12 @@ class Watcher:
         self._answered = asyncio.Event()
         self._failed_warning = _Warning("ns_failed")
         self._empty_warning = _Warning("ns_empty")
+        self._skipped_warning = _Warning("ns_skipped")
         self._trim_warning = _Warning("ns_trimmed")
         self.servers: tuple[ServerNode, ...] = ()
         self.has_answer = False
         self.failed_count = 0
+        self.skipped_count = 0
         self.empty_count = 0
         self.fault = ""
 
@@ -185,6 +190,10 @@ class Watcher:
         self.failed_count += 1
         self._failed_warning.note(f"{self._label}: {detail}; keeping {len(self.servers)} servers")
         self._answered.set()
+
+    def _note_skipped(self, detail: str) -> None:
+        self.skipped_count += 1
+        self._skipped_warning.note(f"{self._label}: {detail}")
 
 
 class _Warning:

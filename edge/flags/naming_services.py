@@ -62,3 +62,10 @@ define_string(
     "discovery_status", "1", "Instances asked for: 1 ready, 2 not ready, 3 all.", topic=_TOPIC, choices=("1", "2", "3")
 )
 define_string("discovery_zone", "", "Zone of the instances asked for; empty: all zones.", topic=_TOPIC)
+define_string(
+    "etcd_address",
+    "http://127.0.0.1:2379",
+    "Servers asked by etcd:// targets: http://host:port or https://host:port, several with commas between.",
+    topic=_TOPIC,
+)
+define_int32("etcd_connect_timeout_ms", 200, "Longest TCP connect to etcd.", topic=_TOPIC, unit="ms", lower=1)

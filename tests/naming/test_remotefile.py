@@ -31,6 +31,7 @@ async def test_N4_list_is_followed_through_outages() -> None:
             fake.answer("\ufeff10.0.0.2:8001 20\r\nbad\r\n10.0.0.3:8001")
             await followed.steps.next_round()
             assert followed.servers == ["10.0.0.2:8001 20", "10.0.0.3:8001"]
+            assert followed.watcher.skipped_count == 1
             assert set(followed.steps.waits) == {5} and len(followed.updates) == 2
 
 

@@ -113,6 +113,15 @@ async def test_N2_start_waits_no_longer_than_told() -> None:
     await watcher.close()
 
 
+async def test_N4_bad_items_do_not_end_the_wait_for_the_first_answer(caplog: pytest.LogCaptureFixture) -> None:
+    address = parse_address("list://origin:1")
+    object.__setattr__(address, "name", "bad,origin:1")
+    watcher = Watcher(address, lambda servers: None, resolver=FakeResolver(origin=["10.0.0.1"]))
+    assert await watcher.start()
+    assert (watcher.skipped_count, watcher.failed_count) == (1, 0) and "reason=ns_skipped" in caplog.text
+    await watcher.close()
+
+
 async def test_plain_address_needs_no_scheme() -> None:
     watcher, updates = make_watcher("[::1]:1935")
     assert await watcher.start()

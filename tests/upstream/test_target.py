@@ -88,7 +88,7 @@ def test_balancer_of_one_plain_server_is_not_used(caplog: pytest.LogCaptureFixtu
     ("proxy_to", "proxy_lb", "why"),
     [
         ("bns://name", "rr", 'not acted on yet: naming scheme "bns"'),
-        ("etcd://name", "la", 'not acted on yet: naming scheme "etcd"'),
+        ("bns://name", "la", 'not acted on yet: naming scheme "bns"'),
         ("rtmps://10.0.0.1", "", "not acted on yet: rtmps://"),
     ],
 )

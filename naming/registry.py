@@ -79,7 +79,8 @@ def create(scheme: str, context: NamingContext) -> NamingService:
     if factory is not None:
         return factory(context)
     if is_known(scheme):
-        raise NamingError(f'not acted on yet: naming scheme "{scheme}" (working: {", ".join(built())})')
+        why = ", internal to Baidu" if scheme.lower() == "bns" else ""
+        raise NamingError(f'not acted on yet: naming scheme "{scheme}"{why} (working: {", ".join(built())})')
     raise NamingError(f'unknown naming scheme "{scheme}" (valid: {", ".join(_KNOWN)})')
 
 

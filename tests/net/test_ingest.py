@@ -19,7 +19,7 @@ class Publisher:
         self.is_polled = True
         self.error = error
         self.aborted = ""
-        self.fd = id(self)
+        self.fd = -1  # no descriptor: nothing is registered for it
 
     def poll_reads(self, is_polled: bool) -> None:
         self.is_polled = is_polled

@@ -81,7 +81,7 @@ class Page:
         template: file in ``templates/`` for the HTML view, or "" when there is none.
         plain_format: what a client gets that is neither browser nor asks.
         status: HTTP status by the data.
-        is_guarded: hidden from the public port while an internal port is set.
+        is_guarded: hidden from a merge port, and from the public port while an internal port is set.
         is_listed: whether it has a tab.
     """
 

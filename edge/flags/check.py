@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ _ALL_MESSAGE_LENGTHS = 16777215
 _ORDERED = (("ts_pre_generated", "ts_max_stored", False), ("min_in_chunk_size", "max_in_chunk_size", True))
 # (lesser, greater): the greater one decides where it is smaller.
 _BOUNDED = (("max_message_bytes", "max_partial_bytes"), ("send_timeout_ms", "tcp_user_timeout_ms"))
+
+_MERGE_PORT = re.compile(r":(?P<port>-?[0-9]{1,10})(?:[/ (,;?][^:]*)?\Z", re.ASCII)
 
 
 def check(parsed: Parsed) -> list[Problem]:
@@ -53,12 +56,12 @@ def _check_ports(parsed: Parsed) -> Iterator[Problem]:
 
 
 def merge_port(cdn_merge_to: str) -> int | None:
-    """The number after the last colon of ``-cdn_merge_to``; None when there is none."""
-    _, colon, tail = cdn_merge_to.rpartition(":")
-    sign = "-" if tail.startswith("-") else ""
-    rest = tail.removeprefix(sign)
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    return int(sign + digits[:10]) if colon and digits else None
+    """The number after the last colon of ``-cdn_merge_to``; None when there is none.
+
+    A path or a server's tag may follow; what else does makes it no number.
+    """
+    found = _MERGE_PORT.search(cdn_merge_to)
+    return int(found["port"]) if found else None
 
 
 def _check_merge_port(parsed: Parsed) -> Iterator[Problem]:
@@ -66,10 +69,12 @@ def _check_merge_port(parsed: Parsed) -> Iterator[Problem]:
     if not target:
         return
     port = merge_port(target)
-    if port is None:
+    tail = target.rpartition(":")[2]
+    if port is None and (tail == target or not tail or tail.startswith("/")):
         yield _error(parsed, "cdn_merge_to", f"-cdn_merge_to={target} does not contain a port")
-    elif not 1 <= port <= 65535:
-        yield _error(parsed, "cdn_merge_to", f"Invalid port={port} in -cdn_merge_to={target}")
+    elif port is None or not 1 <= port <= 65535:
+        wrong = tail if port is None else port
+        yield _error(parsed, "cdn_merge_to", f"Invalid port={wrong} in -cdn_merge_to={target}")
     elif port in (_value(parsed, "port"), _value(parsed, "internal_port"), *_value(parsed, "listen")):
         message = f"port={port} in -cdn_merge_to={target} is conflict with -port or -internal_port"
         yield _error(parsed, "cdn_merge_to", message)

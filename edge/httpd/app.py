@@ -60,9 +60,10 @@ class HttpService:
         """Take new limits for connections adopted from now on."""
         self._config = config
 
-    async def adopt(self, sock: socket.socket, *, is_internal: bool) -> None:
+    async def adopt(self, sock: socket.socket, *, is_internal: bool, hides_pages: bool = False) -> None:
         """Serve an accepted socket from whose receive buffer nothing has been read.
 
+        ``hides_pages``: it comes from a port that shows guarded pages to nobody.
         The socket is ours from here on: it is closed also when this raises.
         """
         server, loop = self._server, self._loop
@@ -73,7 +74,14 @@ class HttpService:
         config = self._config
         try:
             await loop.connect_accepted_socket(
-                lambda: HttpConnection(server, loop=loop, config=config, is_internal=is_internal, count=self._count),
+                lambda: HttpConnection(
+                    server,
+                    loop=loop,
+                    config=config,
+                    is_internal=is_internal,
+                    hides_pages=hides_pages or (config.is_internal_port_set and not is_internal),
+                    count=self._count,
+                ),
                 sock,
             )
         except OSError:  # the peer has gone already
@@ -124,7 +132,7 @@ class HttpService:
         route = self._routes.find(target.path)
         if route is None:
             return web.Response(status=404, text="not found\n")
-        if route.is_guarded and connection.config.is_internal_port_set and not connection.is_internal:
+        if route.is_guarded and connection.hides_pages:
             self._count("http_forbidden_count")
             return web.Response(status=403, text=NOT_HERE_TEXT)
         allow = {"Allow": ", ".join((*route.methods, "OPTIONS"))}

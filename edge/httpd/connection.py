@@ -41,6 +41,7 @@ class HttpConnection(RequestHandler):
 
     Attributes:
         is_internal: whether the listener that accepted it is the internal port.
+        hides_pages: guarded pages are refused on it, whether or not there is an internal port.
         config: limits that this connection was accepted under.
     """
 
@@ -53,6 +54,7 @@ class HttpConnection(RequestHandler):
         "_taken_count",
         "_unwritten_bytes",
         "config",
+        "hides_pages",
         "is_internal",
         "peer",
     )
@@ -64,6 +66,7 @@ class HttpConnection(RequestHandler):
         loop: asyncio.AbstractEventLoop,
         config: HttpConfig,
         is_internal: bool,
+        hides_pages: bool,
         count: Callable[[str], None],
     ) -> None:
         super().__init__(
@@ -80,6 +83,7 @@ class HttpConnection(RequestHandler):
         )
         self.config = config
         self.is_internal = is_internal
+        self.hides_pages = hides_pages
         self.peer = "-"
         self._count = count
         self._head_bytes = 0

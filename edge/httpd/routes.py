@@ -96,7 +96,7 @@ class Route:
     Attributes:
         path: exact path, normalised.
         handler: called with the request and its target for each of ``methods``.
-        is_guarded: refused on the public port while an internal port is set.
+        is_guarded: refused on a merge port, and on the public port while an internal port is set.
         methods: those allowed; HEAD is sent without its body by aiohttp.
     """
 

@@ -96,7 +96,7 @@ class Node:
         for sock, role in sockets:
             handlers: dict[Protocol, Handler] = {
                 Protocol.RTMP: self._serve_merge if role == MERGE else self._serve_rtmp,
-                Protocol.HTTP: self._serve_http,
+                Protocol.HTTP: self._serve_merge_http if role == MERGE else self._serve_http,
             }
             is_internal = role == INTERNAL
             self.listeners.append(
@@ -116,6 +116,10 @@ class Node:
 
     def _serve_http(self, sock: socket.socket, is_internal: bool) -> None:
         spawn(self.http.adopt(sock, is_internal=is_internal), name="adopt", owner=self.tasks)
+
+    def _serve_merge_http(self, sock: socket.socket, is_internal: bool) -> None:
+        """Other nodes must reach the merge port, so it is as public as can be: health and version, no other page."""
+        spawn(self.http.adopt(sock, is_internal=False, hides_pages=True), name="adopt", owner=self.tasks)
 
     # --- ticks ---------------------------------------------------------------
 

@@ -50,6 +50,9 @@ def test_T12_ports_in_conflict(arguments: list[str], text: str) -> None:
         ("origin:-3", "Invalid port=-3 in -cdn_merge_to=origin:-3"),
         ("origin:99999", "Invalid port=99999 in -cdn_merge_to=origin:99999"),
         ("origin:0", "Invalid port=0 in -cdn_merge_to=origin:0"),
+        ("origin:http", "Invalid port=http in -cdn_merge_to=origin:http"),
+        ("origin:70x", "Invalid port=70x in -cdn_merge_to=origin:70x"),
+        ("origin:", "-cdn_merge_to=origin: does not contain a port"),
     ],
 )
 def test_the_merge_tier_needs_a_port(target: str, text: str) -> None:
@@ -58,7 +61,10 @@ def test_the_merge_tier_needs_a_port(target: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("target", "port"),
-    [("list://a:1,b:2", 2), ("http://a:7035/x", 7035), ("a:", None), ("a:x", None), ("", None), ("a:-7", -7)],
+    [
+        *(("list://a:1,b:2", 2), ("http://a:7035/x", 7035), ("a:", None), ("a:x", None), ("", None), ("a:-7", -7)),
+        *(("list://a:1 5,b:2 7", 2), ("a:2x", None), ("[::1]:7035", 7035), ("[::1]", None)),
+    ],
 )
 def test_merge_port_is_the_number_behind_the_last_colon(target: str, port: int | None) -> None:
     assert merge_port(target) == port

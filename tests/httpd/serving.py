@@ -64,7 +64,11 @@ class Serving:
 
 @contextlib.asynccontextmanager
 async def serving(
-    config: HttpConfig | None = None, routes: Sequence[Route] = HELLO_ROUTES, *, is_internal: bool = False
+    config: HttpConfig | None = None,
+    routes: Sequence[Route] = HELLO_ROUTES,
+    *,
+    is_internal: bool = False,
+    hides_pages: bool = False,
 ) -> AsyncIterator[Serving]:
     """Accept on a free port and hand each socket to the service unread."""
     service = HttpService(config or HttpConfig(), routes)
@@ -76,7 +80,7 @@ async def serving(
         async def accept() -> None:
             while True:
                 sock, _ = await loop.sock_accept(listener)
-                await service.adopt(sock, is_internal=is_internal)
+                await service.adopt(sock, is_internal=is_internal, hides_pages=hides_pages)
 
         accepting = loop.create_task(accept())
         try:

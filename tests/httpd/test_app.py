@@ -106,6 +106,12 @@ async def test_guarded_routes_answer_only_on_the_internal_port_once_there_is_one
         assert status_of(await internal.get("/hello")) == 200
 
 
+async def test_guarded_routes_are_hidden_from_a_port_that_hides_pages() -> None:
+    async with serving(hides_pages=True) as merge:
+        assert status_of(await merge.get("/hello")) == 403
+        assert status_of(await merge.get("/open")) == 200
+
+
 async def test_new_limits_are_for_new_connections() -> None:
     async with serving() as server:
         server.service.reconfigure(HttpConfig(is_internal_port_set=True))

@@ -167,6 +167,21 @@ async def test_merge_tier_of_one_node_pulls_once_and_pushes_straight() -> None:
             player.peer.abort()
 
 
+@pytest.mark.parametrize("has_internal_port", [False, True])
+async def test_merge_port_shows_no_admin_page(has_internal_port: bool) -> None:
+    flags = (f"-internal_port={free_port()}",) if has_internal_port else ()
+    async with running(f"-cdn_merge_to=127.0.0.1:{free_port()}", *flags) as one:
+        for path in ("/", "/index", "/status", "/streams", "/api/streams", "/status.json"):
+            status, body = await one.get(path, "merge")
+            assert status in (403, 404), path
+            assert "hostname" not in body
+        assert (await one.get("/status", "merge"))[0] == 403
+        for path in ("/health", "/healthz", "/version"):
+            assert (await one.get(path, "merge"))[0] == 200, path
+        assert (await one.get("/readyz", "merge"))[0] in (200, 503)
+        assert (await one.get("/status"))[0] == (403 if has_internal_port else 200)
+
+
 async def test_merge_port_of_its_own_serves_the_merge_tier() -> None:
     async with running() as origin:
         await origin.publisher("far")

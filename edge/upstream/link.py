@@ -54,7 +54,7 @@ class UpstreamLink:
         self.refused_count = 0
         now = manager.context.now_ms()
         self.policy = RetryPolicy(manager.config, now_ms=now, jitter=manager.jitter, waits_for_stream=self._waits())
-        self._excluded: set[ServerNode] = set()
+        self._excluded: dict[ServerNode, None] = {}  # in the order of their last attempt
         self._looping: set[ServerNode] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._began_ms = now
@@ -201,7 +201,8 @@ class UpstreamLink:
         self.state = "retrying"
         server = self.server
         if server is not None:
-            self._excluded.add(server)
+            self._excluded.pop(server, None)
+            self._excluded[server] = None
             if not was_started:
                 is_answer = end in (LinkEnd.REFUSED, LinkEnd.NOT_FOUND, LinkEnd.LOOP)
                 self.target.report(server, is_answer, now - self._began_ms, now)

@@ -4,7 +4,7 @@ Three things keep a server from being chosen. *Isolation*: a connect failed, so
 nobody asks it for a while that doubles from 100 ms to 30 s as it goes on
 failing; at most half of the list is isolated at a time, so one server alone
 never is (brpc's isolation durations; here the first request after the wait is
-the health check). *Passing over*: it gave no data for one stream key, so it is
+the health check, and nobody else asks before its end or ``timeout_ms``). *Passing over*: it gave no data for one stream key, so it is
 asked for that key only when there is no other, for ``disable_server_duration``.
 *Exclusion*: the caller has tried it for this request.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Set
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,11 @@ class _Health:
             self.revived_at_ms = now_ms
         self.isolated_until_ms = min(self.isolated_until_ms, now_ms)
 
+    def begin_attempt(self, now_ms: int, longest_ms: int) -> None:
+        """Take that an attempt begins; after an isolation it is the health check, and others wait for its end."""
+        if self.broken_at_ms is not None and self.revived_at_ms is None and self.isolated_until_ms <= now_ms:
+            self.isolated_until_ms = now_ms + longest_ms
+
 
 class Target:
     """The servers that ``-proxy_to`` or ``-cdn_merge_to`` names.
@@ -95,6 +100,7 @@ class Target:
         "_health",
         "_lb",
         "_loads",
+        "_longest_attempt_ms",
         "_servers",
         "_watcher",
         "address",
@@ -124,6 +130,7 @@ class Target:
         except NamingError as error:
             raise ConfigError(str(error)) from error
         self._disable_ms = config.disable_server_duration * 1000
+        self._longest_attempt_ms = config.timeout_ms
         self._servers: tuple[ServerNode, ...] = ()
         self._health: dict[ServerNode, _Health] = {}
         self._loads: Counter[ServerNode] = Counter()  # streams of ours that run there now
@@ -160,12 +167,13 @@ class Target:
         if self._watcher is not None:
             await self._watcher.close()
 
-    def select(self, key_text: str, excluded: Set[ServerNode] = frozenset(), *, now_ms: int) -> ServerNode | None:
+    def select(self, key_text: str, excluded: Collection[ServerNode] = (), *, now_ms: int) -> ServerNode | None:
         """Choose a server for the stream key; None when the list is empty or all are down.
 
-        ``excluded`` are the servers tried for this request: one of them is chosen
-        again only when nothing else is up. Raises NoServerError with
-        ``why_unusable`` when that is set.
+        ``excluded`` are the servers tried for this request, the last one at the end:
+        one of them is chosen again only when nothing else is up, and then the one
+        that was tried first, so that each has its turn however the balancer chooses.
+        Raises NoServerError with ``why_unusable`` when that is set.
         """
         servers = self._servers
         if self.why_unusable:
@@ -178,10 +186,16 @@ class Target:
         # Where all that are up have failed this key, those not yet tried for this request come first.
         if avoided != tried and all(server in avoided or server in unavailable for server in servers):
             avoided = tried
+        up = frozenset(servers) - unavailable if tried else frozenset()
+        if up and tried >= up:
+            avoided = up - {next(server for server in excluded if server in up)}
         if self._balancer is None:
             return servers[0]
         code = mmh3.hash(key_text.encode("utf-8", "surrogatepass"), 0, signed=False)
-        return self._balancer.select(servers, SelectRequest(code, avoided, unavailable, now_ms, self._loads))
+        chosen = self._balancer.select(servers, SelectRequest(code, avoided, unavailable, now_ms, self._loads))
+        if chosen in self._health:
+            self._health[chosen].begin_attempt(now_ms, self._longest_attempt_ms)
+        return chosen
 
     def report(self, server: ServerNode, ok: bool, latency_ms: float, now_ms: int) -> None:
         """Tell how an attempt to connect ended.

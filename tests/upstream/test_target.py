@@ -117,7 +117,20 @@ async def test_refused_server_is_isolated_for_100_ms() -> None:
     bad, good = servers(2)
     target.report(bad, False, 1, 1000)
     assert picks(target, 1099) == {good: 40}
-    assert picks(target, 1100) == {bad: 20, good: 20}
+    # The first request after it is the health check; the others wait for its end, or for timeout_ms.
+    assert picks(target, 1100) == {bad: 1, good: 39}
+    assert picks(target, 1100 + CONFIG.timeout_ms - 1) == {good: 40}
+    assert picks(target, 1100 + CONFIG.timeout_ms) == {bad: 1, good: 39}
+    target.report(bad, True, 5, 2200)
+    assert picks(target, 2200) == {bad: 20, good: 20}
+
+
+async def test_of_servers_that_were_all_tried_the_first_one_is_asked_again() -> None:
+    target = await started(3)
+    one, two, three = servers(3)
+    assert {target.select("k", [three, one, two], now_ms=0) for _ in range(5)} == {three}
+    target.report(three, False, 1, 0)
+    assert {target.select("k", [three, one, two], now_ms=1) for _ in range(5)} == {one}
 
 
 async def test_N14_isolation_doubles_up_to_30_s() -> None:

@@ -3,10 +3,11 @@
 Three things keep a server from being chosen. *Isolation*: a connect failed, so
 nobody asks it for a while that doubles from 100 ms to 30 s as it goes on
 failing; at most half of the list is isolated at a time, so one server alone
-never is (brpc's isolation durations; here the first request after the wait is
-the health check, and nobody else asks before its end or ``timeout_ms``). *Passing over*: it gave no data for one stream key, so it is
-asked for that key only when there is no other, for ``disable_server_duration``.
-*Exclusion*: the caller has tried it for this request.
+never is (brpc's isolation durations). Here the first request after the wait is
+the health check, and nobody else asks before its end or ``timeout_ms``.
+*Passing over*: it gave no data for one stream key, so it is asked for that key
+only when there is no other, for ``disable_server_duration``. *Exclusion*: the
+caller has tried it for this request.
 """
 
 from __future__ import annotations

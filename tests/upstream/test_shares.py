@@ -1,0 +1,39 @@
+"""Shares of servers through the whole of a target, in virtual time."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.upstream.test_failing_servers import fleet_of, servers
+from tests.upstream.virtual import Fleet
+
+EVERY_MS = 25
+
+
+def share_of_last(fleet: Fleet, count: int) -> float:
+    """Share of the last server among ``count`` players that come now."""
+    players = fleet.players_come(count, every_ms=EVERY_MS)
+    chosen = Counter(player.asked[-1] for player in players)
+    for player in players:
+        player.close()
+    return chosen[fleet.target.servers[-1]] / count
+
+
+@pytest.mark.parametrize("balancer", ["wrr", "wr"])
+async def test_shares_are_those_of_the_weights_within_3_percent(balancer: str) -> None:
+    weights = 5, 3, 2
+    fleet = await fleet_of(balancer, *weights)
+    chosen = Counter(fleet.target.select(f"_/live/s{number}", now_ms=number) for number in range(10_000))
+    for server, weight in zip(servers(*weights), weights, strict=True):
+        assert chosen[server] / 1000 == pytest.approx(weight, rel=0.03)
+
+
+@pytest.mark.parametrize("base_ms", [5, 20])
+async def test_la_server_50_ms_slower_gets_less_than_15_percent(base_ms: int) -> None:
+    fleet = await fleet_of("la", 1, 1, 1)
+    for server in servers(1, 1, 1):
+        fleet.latency_ms[server] = base_ms
+    fleet.latency_ms[servers(1, 1, 1)[-1]] = base_ms + 50
+    assert share_of_last(fleet, 30_000 // EVERY_MS) < 0.15

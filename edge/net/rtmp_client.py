@@ -21,6 +21,7 @@ from edge.net.multi_writer import MultiWriter
 from edge.net.poller import GONE, READ, WRITE
 from edge.net.rtmp_form import RtmpForm
 from edge.rtmp.client import ClientSession
+from edge.rtmp.commands import VIA_CODE, parse_via
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import (
     Connected,
@@ -78,6 +79,10 @@ class Link(Protocol):
 
     def on_ended(self, end: LinkEnd, text: str) -> None:
         """Nothing more will come; called once."""
+        ...
+
+    def on_via(self, via: tuple[str, ...]) -> None:
+        """The upstream, a node of ours, says through which services the stream comes to it."""
         ...
 
     def on_writer_finished(self) -> None:
@@ -314,6 +319,8 @@ class RtmpClientConnection(RawConnection):
         elif isinstance(event, StreamStatus):
             if event.code == "NetStream.Play.UnpublishNotify":
                 self._end_link(event.request_id, LinkEnd.UNPUBLISHED, event.description)
+            elif event.code == VIA_CODE and event.request_id in self._links:
+                self._links[event.request_id].on_via(parse_via(event.info))
         elif isinstance(event, StreamEofReceived):
             self._end_link(event.request_id, LinkEnd.UNPUBLISHED, "StreamEOF")
         elif isinstance(event, PongReceived):

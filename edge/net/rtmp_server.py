@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
 from edge.errors import ProtocolError, StreamBusyError
@@ -392,6 +393,12 @@ class RtmpServerConnection(RawConnection):
                     timestamp_offset=self.context.fanout.timestamp_offset,
                     place=place if other.message_stream_id == moved else None,
                 )
+                if other.is_hop:
+                    other.writer.on_via = partial(self._tell_via, other.message_stream_id)
+
+    def _tell_via(self, message_stream_id: int, via: tuple[str, ...]) -> None:
+        self._session.notify_via(message_stream_id, via)
+        self.send_session()
 
     def _form(self, play: Play) -> RtmpForm:
         return self.service.forms.choose(only_audio=play.request.only_audio, only_video=play.request.only_video)

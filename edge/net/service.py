@@ -32,7 +32,7 @@ class RtmpService:
         is_edge: streams are pulled from, and publishes pushed to, an upstream.
         service_id: names this service in hop lists (see decisions on loops).
         is_draining: no new plays and publishes.
-        fed_by: service id of the node of ours that feeds a stream, "" for any other.
+        via_of: ids of the services of ours that a pulled stream comes through, the nearest first.
         why_missing: reason to refuse a play for now (negative cache, limits), or None to try.
     """
 
@@ -59,7 +59,7 @@ class RtmpService:
         self.publishers: set[RtmpServerConnection] = set()
         self.why_missing: Callable[[StreamKey], str | None] = lambda key: None
         self.is_waiting: Callable[[Stream], bool] = lambda stream: False
-        self.fed_by: Callable[[Stream], str] = lambda stream: ""
+        self.via_of: Callable[[Stream], tuple[str, ...]] = lambda stream: ()
         self.request_pull: Callable[[Stream, StreamRequest, tuple[str, ...], ResumePoint | None], None] | None = None
 
     def resolve(self, name: str, tc_url: TcUrl, *, is_play: bool) -> StreamRequest:
@@ -79,10 +79,14 @@ class RtmpService:
         )
 
     def waiting_info(self, stream: Stream) -> dict[str, object] | None:
-        """What a node of ours is told of a stream that has no data yet; ``missing``: nor a publisher."""
+        """What a node of ours is told of a stream: that it has no data yet (``missing``: nor a publisher), its way."""
         if not self.is_edge and stream.publisher is None and not stream.grace_until_ms:
             return {"waiting": True, "missing": True}
-        return {"waiting": True} if self.is_waiting(stream) else None
+        info: dict[str, object] = {"waiting": True} if self.is_waiting(stream) else {}
+        via = self.via_of(stream)
+        if via:
+            info["via"] = ",".join(via)
+        return info or None
 
     def publish_key(self, key: StreamKey) -> StreamKey:
         """Where a publish is stored: apart from the live stream on an edge."""
@@ -107,8 +111,8 @@ class RtmpService:
         key = request.key
         stream = self.registry.find(key)
         if stream is not None and (stream.publisher or stream.grace_until_ms or stream.pull is not None):
-            # Two nodes that began to pull from each other at once have both joined what the other has.
-            if hops and self.fed_by(stream) in hops:
+            # Nodes that began to pull from each other at once have all joined what the next one has.
+            if not set(hops).isdisjoint(self.via_of(stream)):
                 return f"proxy_loop: {key} comes from a node that asks for it"
             return stream
         if not self.is_edge and is_hop:

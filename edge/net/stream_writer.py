@@ -8,6 +8,7 @@ clock is the origin's and marks name the frames (see ``hub/hop.py``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from edge.hub.hop import find_resume
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 #: and nginx-rtmp takes none from 32 on.
 _FIRST_CHUNK_STREAM = 8
 _CHUNK_STREAM_COUNT = 24
+#: A node that holds nothing yet is given this much before the frame asked for: its players stopped at different ones.
+_FRESH_LEAD_MS = 2000
 
 
 class WriterOwner(Protocol):
@@ -43,6 +46,7 @@ class StreamWriter:
 
     Attributes:
         seq: next frame to write.
+        on_via: told when the services that the stream comes through change; set for hops.
         jump_count: times it fell so far behind that it went to the newest keyframe.
         dropped_count: frames left out by that.
     """
@@ -53,6 +57,7 @@ class StreamWriter:
         "_chunks",
         "_expected",
         "_form",
+        "_needs_headers",
         "_offset_ms",
         "_owner",
         "_resume",
@@ -62,6 +67,7 @@ class StreamWriter:
         "is_hop",
         "jump_count",
         "message_stream_id",
+        "on_via",
         "seq",
         "stream",
     )
@@ -87,6 +93,7 @@ class StreamWriter:
         self._chunk_stream_id = _FIRST_CHUNK_STREAM + message_stream_id % _CHUNK_STREAM_COUNT
         self._form = form
         self.is_hop = is_hop
+        self.on_via: Callable[[tuple[str, ...]], None] | None = None
         self._offset_ms = timestamp_offset
         self._base_ms: int | None = None
         self._expected: tuple[Epoch | None, int] = (None, -1)
@@ -99,6 +106,7 @@ class StreamWriter:
         if place is not None:
             self.seq, self._base_ms = place
             self._waiting_since_ms = None
+        self._needs_headers = False
         self._resume = resume if is_hop else None
         self._try_to_resume()
         stream.readers.append(self)
@@ -117,6 +125,9 @@ class StreamWriter:
         seq = find_resume(queue, self.stream.epoch, resume.epoch, resume.next_index)
         if seq is None:
             return
+        if resume.is_fresh:
+            seq = queue.seq_before(seq, _FRESH_LEAD_MS)
+            self._needs_headers = True
         while seq > queue.base and queue[seq - 1].kind != MEDIA:
             seq -= 1
         self.seq = seq
@@ -156,6 +167,9 @@ class StreamWriter:
             self._jump()
             size += self._begin(parts)
         if self._waiting_since_ms is None:
+            if self._needs_headers and self.seq < queue.end:
+                self._needs_headers = False
+                size += self._write_headers(parts, self.seq)
             while self.seq < queue.end and size < budget_bytes:
                 frame = queue[self.seq]
                 self.seq += 1
@@ -190,12 +204,16 @@ class StreamWriter:
         if seq is None:
             return 0
         self._waiting_since_ms = None
-        frame = queue[seq]
         if self._base_ms is None:
-            self._base_ms = frame.dts_ms
+            self._base_ms = queue[seq].dts_ms
         else:
             self.dropped_count += seq - self.seq
         self.seq = seq
+        return self._write_headers(parts, seq)
+
+    def _write_headers(self, parts: list[bytes | memoryview], seq: int) -> int:
+        queue = self.stream.queue
+        frame = queue[seq]
         return sum(self._write(parts, header, frame) for header in queue.headers_at(seq) if self._form.accepts(header))
 
     def _jump(self) -> None:

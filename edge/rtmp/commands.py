@@ -21,6 +21,10 @@ from edge.rtmp.messages import MessageType
 RTMP_SCHEMES = frozenset(("rtmp", "rtmps", "rtmpt", "rtmpe", "rtmpte"))
 MAX_EDGE_ID_BYTES = 128
 """Longest service id of a peer of ours, and longest epoch; they are copied into logs and further hops."""
+VIA_CODE = "NetStream.Play.Via"
+"""Status code by which peers of ours tell each other that a stream comes another way now."""
+MAX_VIA = 32
+"""Services that the way of a stream may name; what is beyond them is left out."""
 
 _AMF3_TYPES = (MessageType.AMF3_COMMAND, MessageType.AMF3_DATA)
 _MAX_INDEX = 2**53  # from there on a double skips integers
@@ -249,7 +253,16 @@ def parse_resume(properties: AmfObject | None) -> ResumePoint | None:
     if not is_edge_id(epoch) or not is_number(index):
         return None
     # NaN fails the comparison, so int() never sees it.
-    return ResumePoint(str(epoch), int(index)) if 0 <= index < _MAX_INDEX else None  # type: ignore[operator, arg-type]
+    if not 0 <= index < _MAX_INDEX:  # type: ignore[operator]
+        return None
+    return ResumePoint(str(epoch), int(index), value.get("isFresh") is True)  # type: ignore[arg-type]
+
+
+def parse_via(info: AmfObject) -> tuple[str, ...]:
+    """Return the service ids of ``via``, through which a peer of ours gets a stream; () when there are none."""
+    text = info.get("via")
+    ids = text.split(",", MAX_VIA)[:MAX_VIA] if isinstance(text, str) else ()
+    return tuple(service_id for service_id in ids if is_edge_id(service_id))
 
 
 def hop_properties(hops: tuple[str, ...], resume: ResumePoint | None) -> AmfObject:
@@ -258,5 +271,6 @@ def hop_properties(hops: tuple[str, ...], resume: ResumePoint | None) -> AmfObje
     if hops:
         properties["edgeHops"] = ",".join(hops)
     if resume is not None:
-        properties["edgeResume"] = {"epoch": resume.epoch, "nextIndex": resume.next_index}
+        point: AmfObject = {"epoch": resume.epoch, "nextIndex": resume.next_index}
+        properties["edgeResume"] = {**point, "isFresh": True} if resume.is_fresh else point
     return properties

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge.errors import CommandError, LocalProtocolError
-from edge.rtmp.commands import status_info
+from edge.rtmp.commands import VIA_CODE, status_info
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import AmfObject
 from edge.rtmp.messages import SetChunkSize, SetPeerBandwidth, UserControl, WindowAcknowledgementSize
@@ -202,6 +202,12 @@ class ServerSession(ServerCommands):
         if stream is not None and stream.use in PLAYER_USES:
             self.end_stream(message_stream_id, "NetStream.Play.UnpublishNotify", description, "status")
             self._send_control(UserControl.stream_eof(message_stream_id))
+
+    def notify_via(self, message_stream_id: int, via: tuple[str, ...]) -> None:
+        """Tell a player that is a peer of ours through which services the stream comes from now on."""
+        stream = self._streams.get(message_stream_id)
+        if stream is not None and stream.use in PLAYER_USES and self.peer_edge_id:
+            self._send_status(message_stream_id, "status", VIA_CODE, "", {"via": ",".join(via)})
 
     def notify_stream_begin(self, message_stream_id: int) -> None:
         """Tell a player that media begin (again)."""

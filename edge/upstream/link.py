@@ -181,6 +181,9 @@ class UpstreamLink:
     def on_commit(self) -> None:
         """All messages at hand have been delivered."""
 
+    def on_via(self, via: tuple[str, ...]) -> None:
+        """The services through which the upstream gets a pulled stream have changed."""
+
     def on_writer_finished(self) -> None:
         """A push has written all of its ended stream."""
 

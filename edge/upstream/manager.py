@@ -12,6 +12,7 @@ from edge.hub.key import PUBLISH_REALM, StreamKey, StreamRequest
 from edge.hub.stream import Stream
 from edge.net.aio import wall_ms
 from edge.net.service import RtmpService
+from edge.net.stream_writer import StreamWriter
 from edge.rtmp.events import ResumePoint
 from edge.upstream.config import UpstreamConfig
 from edge.upstream.pool import UpstreamPool
@@ -59,7 +60,7 @@ class UpstreamManager:
         service.request_pull = self._request_pull
         service.why_missing = self._why_missing
         service.is_waiting = self._is_waiting
-        service.fed_by = self._fed_by
+        service.via_of = self._via_of
         registry.on_idle = self._on_idle
         registry.on_published = self._on_published
         registry.on_ended = self._on_ended
@@ -127,10 +128,18 @@ class UpstreamManager:
         pull = stream.pull
         return isinstance(pull, Pull) and pull.state != "live"
 
-    def _fed_by(self, stream: Stream) -> str:
-        """Service id of the node of ours that a stream is being pulled from, "" for any other."""
+    def _via_of(self, stream: Stream) -> tuple[str, ...]:
+        """Services of ours that a pulled stream comes through; before the upstream has answered, that one."""
         pull = stream.pull
-        return pull.connection.edge_id if isinstance(pull, Pull) and pull.connection is not None else ""
+        if not isinstance(pull, Pull) or pull.connection is None:
+            return ()
+        return pull.via or ((pull.connection.edge_id,) if pull.connection.edge_id else ())
+
+    def tell_via(self, stream: Stream, via: tuple[str, ...]) -> None:
+        """Nodes that play ``stream`` here learn which way it comes, and pass it on."""
+        for reader in tuple(stream.readers):
+            if isinstance(reader, StreamWriter) and reader.on_via is not None:
+                reader.on_via(via)
 
     def pull_gave_up(self, pull: Pull, why: str) -> None:
         """Its players are told; the key is refused for a moment."""

@@ -15,6 +15,7 @@ from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
 from edge.media.frame import AUDIO, DATA, MEDIA, VIDEO, Epoch, classify_audio, classify_video
 from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
+from edge.rtmp.commands import parse_via
 from edge.rtmp.events import MediaReceived, ResumePoint
 from edge.upstream.align import Alignment, RunAligner
 from edge.upstream.link import UpstreamLink
@@ -29,7 +30,11 @@ _RECHECK_MS = 1000
 
 
 class Pull(UpstreamLink):
-    """Feeds one stream from upstream; lives while somebody plays it."""
+    """Feeds one stream from upstream; lives while somebody plays it.
+
+    Attributes:
+        via: ids of the services of ours that it comes through, the nearest first.
+    """
 
     what = "pull"
 
@@ -55,6 +60,7 @@ class Pull(UpstreamLink):
         self._switched_ms = 0
         self._lost_ms = 0
         self._is_announced = False
+        self.via: tuple[str, ...] = ()
         stream.pull = self
         stream.publisher = self.publisher
 
@@ -67,6 +73,9 @@ class Pull(UpstreamLink):
     def _open(self, connection: RtmpClientConnection) -> None:
         epoch = self.stream.epoch
         resume = self._first_resume
+        if resume is not None:
+            # Others may come whose players stopped a little earlier, and all need the headers.
+            resume = ResumePoint(resume.epoch, resume.next_index, is_fresh=True)
         if self._aligner is None and epoch is not None:
             resume = ResumePoint(epoch.id, epoch.next_index)
         name = self.manager.name_of(self.key, self.query, is_play=True)
@@ -75,6 +84,9 @@ class Pull(UpstreamLink):
     def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:
         if info.get("missing") is True and self._minds_missing(connection):
             self._fail(LinkEnd.NOT_FOUND, "the upstream has no publisher of it")
+            return
+        self._take_via((connection.edge_id, *parse_via(info)) if connection.edge_id else ())
+        if self.connection is None:
             return
         self.state = "waiting"
         self.publisher.peer = connection.endpoint
@@ -89,6 +101,24 @@ class Pull(UpstreamLink):
             self._aligner.begin()
             self._is_aligning = self._aligner.has_tail
         self._set_timer(self.manager.config.first_data_timeout_ms, self._on_silence)
+
+    def on_via(self, via: tuple[str, ...]) -> None:
+        """The upstream gets the stream another way now."""
+        if self.connection is not None and self.state in ("waiting", "live"):
+            self._take_via((self.connection.edge_id, *via))
+
+    def _take_via(self, via: tuple[str, ...]) -> None:
+        """Remember the way of the stream and tell the nodes that play it here; a way through us is a ring.
+
+        Hop lists tell of one player's way only: nodes whose own players all come at
+        once join what the next one waits for, and none would see that it is a ring.
+        """
+        if self.manager.service.service_id in via:
+            self._fail(LinkEnd.LOOP, f"{self.key} comes to the upstream from here")
+            return
+        if via != self.via:
+            self.via = via
+            self.manager.tell_via(self.stream, via)
 
     def _minds_missing(self, connection: RtmpClientConnection) -> bool:
         """Whether to ask elsewhere, or give up, rather than wait on an origin for its publisher."""
@@ -212,6 +242,7 @@ class Pull(UpstreamLink):
 
     def _on_attempt_ended(self, end: LinkEnd) -> None:
         self.publisher.peer = ""
+        self._take_via(())
         if self.was_live and not self._lost_ms:
             self._lost_ms = self.manager.context.now_ms()
         if end in (LinkEnd.UNPUBLISHED, LinkEnd.NOT_FOUND) and self.was_live and not self._is_announced:

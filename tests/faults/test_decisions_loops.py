@@ -64,6 +64,19 @@ async def test_O2_two_nodes_whose_players_come_at_once_do_not_wait_for_each_othe
         await assert_gives_back(nodes)
 
 
+async def test_O2_ring_of_three_whose_players_come_at_once_is_refused() -> None:
+    with ring(3) as nodes:
+        players = [SynthPlayer(node.rtmp_url("live", "ring")) for node in nodes]
+        await asyncio.gather(*(player.start() for player in players))
+        for player in players:
+            await player.wait_status("NetStream.Play.StreamNotFound", 6)
+            assert "proxy_loop" in str(player.status_infos[-1]["description"]), player.status_infos[-1]
+            await player.stop()
+        attempts = [(await asyncio.to_thread(node.counters))["upstream_connect_count"] for node in nodes]
+        assert max(attempts) <= 6, f"a storm of connections: {attempts}"
+        await assert_gives_back(nodes)
+
+
 async def test_O2_service_that_leads_to_itself_under_another_name_refuses() -> None:
     port = free_port()
     with EdgeServer(f"-proxy_to=list://127.0.0.1:{port},127.0.0.1:{free_port()}", "-proxy_lb=rr", port=port) as node:

@@ -9,6 +9,7 @@ import pytest
 
 from edge.rtmp import amf0
 from edge.rtmp.chunk import ChunkReader, Message
+from edge.rtmp.commands import VIA_CODE, parse_via
 from edge.rtmp.events import (
     Connected,
     ConnectRefused,
@@ -198,6 +199,18 @@ def test_unpublish_is_told_downstream() -> None:
     notice, eof = link.client_events[-2:]
     assert (notice.request_id, notice.code) == (request_id, "NetStream.Play.UnpublishNotify")
     assert eof == StreamEofReceived(request_id, 1)
+
+
+def test_way_of_a_stream_is_told_to_peers_of_ours_only() -> None:
+    for edge_id, told in (("them", [("a", "b")]), ("", [])):
+        link = Link(client=new_client(edge_id=edge_id))
+        link.client.open_play("cam")
+        link.pump()
+        link.server.notify_via(1, ("a", "b"))
+        link.server.notify_via(9, ("a", "b"))
+        link.pump()
+        news = [event for event in of(link.client_events, StreamStatus) if event.code == VIA_CODE]
+        assert [parse_via(event.info) for event in news] == told
 
 
 def test_connect_refused_and_redirected() -> None:

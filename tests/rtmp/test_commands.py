@@ -20,6 +20,7 @@ from edge.rtmp.commands import (
     is_edge_id,
     parse_hops,
     parse_resume,
+    parse_via,
     status_info,
 )
 from edge.rtmp.config import RtmpConfig
@@ -189,8 +190,18 @@ def test_hops_and_resume_come_back() -> None:
     properties = hop_properties(("a", "b"), ResumePoint("e1", 77))
     assert parse_hops(properties) == ("a", "b")
     assert parse_resume(properties) == ResumePoint("e1", 77)
+    fresh = ResumePoint("e1", 77, is_fresh=True)
+    assert parse_resume(hop_properties((), fresh)) == fresh
     assert hop_properties((), None) == {}
     assert (parse_hops(None), parse_resume(None)) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("value", "via"),
+    [("a,b", ("a", "b")), ("", ()), (None, ()), (7.0, ()), ("a,,b\n,c", ("a", "c")), ("a," * 9999, ("a",) * 32)],
+)
+def test_way_of_a_stream_is_read_within_bounds(value: object, via: tuple[str, ...]) -> None:
+    assert parse_via({"via": value}) == via
 
 
 @pytest.mark.parametrize(

@@ -144,3 +144,45 @@ async def test_hop_lists_end_a_loop() -> None:
         while codes[-1:] != ["NetStream.Play.StreamNotFound"]:
             codes.append(await asyncio.wait_for(status_of(player), 4))
         await wait_until(lambda: not one.manager.pulls and not two.manager.pulls, 2, "no pulls left")
+
+
+async def test_O2_ring_of_three_with_a_player_at_each_is_refused() -> None:
+    async with Nodes() as nodes:
+        ring = [nodes.add(name) for name in ("one", "two", "three")]
+        for node, upstream in zip(ring, (*ring[1:], ring[0]), strict=True):
+            await node.follow(upstream.port)
+        for player in [await nodes.player(node) for node in ring]:
+            codes = [""]
+            while codes[-1] != "NetStream.Play.StreamNotFound":
+                codes.append(await asyncio.wait_for(status_of(player), 4))
+        await wait_until(lambda: not any(node.manager.pulls for node in ring), 2, "no pulls left")
+
+
+async def test_ring_is_left_for_the_server_that_has_the_stream() -> None:
+    async with Nodes() as nodes:
+        origin, *ring = (nodes.add(name) for name in ("origin", "one", "two", "three"))
+        feed = await nodes.publisher(origin)
+        await ring[0].follow(ring[1].port, origin.port)
+        await ring[1].follow(ring[2].port)
+        await ring[2].follow(ring[0].port)
+        players = [await nodes.player(node) for node in ring]
+        await feed.send(3)
+        for player in players:
+            assert await pictures(player, 3) == [0, 1, 2]
+
+
+async def test_way_of_a_stream_is_told_to_who_joins_and_when_it_changes() -> None:
+    async with Nodes() as nodes:
+        origin, middle, far = nodes.add("origin"), nodes.add("middle"), nodes.add("far")
+        await middle.follow(origin.port)
+        await far.follow(middle.port)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(far)
+        await pictures(player, 3)
+        await wait_until(lambda: pull_of(far).via == ("middle", "origin"), 2, "the way")
+        origin.stop_listening()
+        origin.drop_connections()
+        await wait_until(lambda: pull_of(far).via == ("middle",), 2, "a shorter way")
+        origin.listen()
+        await wait_until(lambda: pull_of(far).via == ("middle", "origin"), 3, "the way again")

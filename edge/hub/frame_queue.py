@@ -181,6 +181,21 @@ class FrameQueue:
         while self.keyframes and self.keyframes[0] < self.base:
             self.keyframes.popleft()
 
+    def seq_before(self, seq: int, lead_ms: int) -> int:
+        """The newest keyframe at least ``lead_ms`` before frame ``seq``, else the oldest one before it.
+
+        Without such a keyframe the frame at that distance; of what is held. ``seq`` may be ``end``.
+        """
+        if not self.frames:
+            return seq
+        limit_ms = self[min(seq, self.end - 1)].dts_ms - lead_ms
+        before = [at for at in self.keyframes if at <= seq]
+        if before:
+            return next((at for at in reversed(before) if self[at].dts_ms <= limit_ms), before[0])
+        while seq > self.base and self[seq - 1].dts_ms >= limit_ms:
+            seq -= 1
+        return seq
+
     def start_seq(self, config: HubConfig, *, waited_ms: int = 0, after: int = 0) -> int | None:
         """Where a new player begins, or None while it should wait for a keyframe.
 

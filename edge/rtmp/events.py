@@ -55,10 +55,13 @@ class ResumePoint:
     Attributes:
         epoch: id of the publish (one per publish at the origin).
         next_index: index of the first wanted frame within that epoch.
+        is_fresh: the puller holds nothing itself and asks for a player further
+            down: begin well before that frame, on a keyframe, with the headers.
     """
 
     epoch: str
     next_index: int
+    is_fresh: bool = False
 
 
 # --- server side -------------------------------------------------------------

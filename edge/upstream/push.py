@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edge.hub.stream import Stream
+from edge.media.frame import MEDIA
 from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
 from edge.net.stream_writer import StreamWriter
 from edge.rtmp.events import ResumePoint
@@ -53,6 +54,8 @@ class Push(UpstreamLink):
         resume = None
         if isinstance(epoch, str) and isinstance(index, (int, float)) and 0 <= index < 2**53:
             resume = ResumePoint(epoch, int(index))
+        elif connection.edge_id:
+            resume = self._oldest_held()
         self._writer = connection.open_writer(
             self.stream, self.message_stream_id, self.manager.service.forms.all, resume=resume
         )
@@ -60,6 +63,18 @@ class Push(UpstreamLink):
             self._writer.on_end("ended")
         self._pinged_ms = 0
         self._set_timer(_LOOK_MS, self._look_at_upstream)
+
+    def _oldest_held(self) -> ResumePoint | None:
+        """For a node that has nothing of the stream: it stands in for one whose players have missed what we cannot know.
+
+        What they have they drop.
+        """
+        queue, epoch = self.stream.queue, self.stream.epoch
+        for seq in (*queue.keyframes, *range(queue.base, queue.end)):
+            frame = queue[seq]
+            if frame.kind == MEDIA and frame.epoch is epoch and epoch is not None:
+                return ResumePoint(epoch.id, frame.index, is_fresh=True)
+        return None
 
     def _look_at_upstream(self) -> None:
         """Leave an upstream that has stopped answering; keep one that would take a silent publisher for a lost one.

@@ -246,3 +246,18 @@ def test_bounds_and_bookkeeping_hold_for_any_frames(frames, retain_ms, cached, c
         if start is not None:
             assert queue.base <= start < queue.end
             assert queue[start].is_keyframe or not queue.keyframes
+
+
+def test_seq_before_is_a_keyframe_far_enough_back_else_the_oldest() -> None:
+    queue = filled(*(key(ms) if ms % 1000 == 0 else inter(ms) for ms in range(0, 6000, 100)))
+    assert queue.seq_before(55, 2000) == 30
+    assert queue.seq_before(queue.end, 2000) == 30
+    assert queue.seq_before(15, 2000) == 0
+    assert queue.seq_before(0, 2000) == 0
+
+
+def test_seq_before_without_keyframes_goes_by_the_clock() -> None:
+    queue = filled(*(sound(ms) for ms in range(0, 6000, 100)))
+    assert queue.seq_before(40, 2000) == 20
+    assert queue.seq_before(5, 2000) == 0
+    assert FrameQueue().seq_before(0, 2000) == 0

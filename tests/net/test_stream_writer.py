@@ -156,6 +156,28 @@ def test_resume_that_is_gone_begins_anew_with_a_mark() -> None:
     assert node.bodies == [frame.payload for frame in source.frames[start:]]
 
 
+def test_node_that_holds_nothing_is_given_headers_and_what_came_well_before_the_frame() -> None:
+    source = Source()
+    source.headers()
+    source.run(200, gop=10)
+    epoch = source.stream.epoch
+    assert epoch is not None
+    first = ResumePoint(epoch.id, epoch.next_index - 5, is_fresh=True)
+    node = Node()
+    writer = open_writer(source, is_hop=True, resume=first)
+    node.receive(take(writer))
+    queue = node.stream.queue
+    frames = [frame for frame in queue.frames if frame.kind == MEDIA]
+    assert frames[0].is_keyframe and frames[-1].index == epoch.next_index - 1
+    assert 2000 <= frames[-5].dts_ms - frames[0].dts_ms <= 2000 + 10 * 40
+    assert [frame.index for frame in frames] == list(range(frames[0].index, epoch.next_index))
+    assert {f.payload for f in queue.headers_at(queue.end)} == {
+        f.payload for f in source.stream.queue.headers_at(source.stream.queue.end)
+    }
+    source.run(2, from_ms=200 * 40, gop=10)
+    assert not any(message.payload[1:2] == b"\x00" for message in decode(take(writer), CHUNK)), "headers sent again"
+
+
 def test_eviction_takes_a_writer_that_lags_to_a_keyframe() -> None:
     source = Source(HubConfig(max_cached_frames=40))
     source.run(5)

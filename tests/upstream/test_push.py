@@ -77,3 +77,18 @@ async def test_refused_for_good_is_told_to_the_publisher() -> None:
         assert await status_of(feed.client) == "NetStream.Publish.BadName"
         assert manager.gave_up_count == 1
         await wait_until(lambda: not manager.pushes, 2, "push gone")
+
+
+async def test_node_that_has_nothing_of_the_stream_is_given_all_that_is_held() -> None:
+    """It stands in for a node that died, and the players behind that one stopped at a frame that we cannot know."""
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        origin.stop_listening()
+        manager = await edge.follow(origin.port)
+        feed = await nodes.publisher(edge)
+        await feed.send(35)
+        await wait_until(lambda: [p.attempt_count for p in manager.pushes.values()] > [1], 2, "several attempts")
+        origin.listen()
+        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 3, "forwarded at last")
+        (stream,) = origin.registry.streams.values()
+        assert [int(frame.payload[5:11]) for frame in stream.queue.frames] == list(range(35))

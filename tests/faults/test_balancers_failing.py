@@ -10,7 +10,7 @@ from edge.upstream.config import UpstreamConfig
 from edge.upstream.target import Target
 from lb import registry as balancers
 from naming.node import ServerNode
-from tests.upstream.virtual import LATENCY_MS, Fleet, Player
+from tests.harness.virtual import LATENCY_MS, Fleet, Player
 
 CONFIG = UpstreamConfig()
 each_balancer = pytest.mark.parametrize("balancer", balancers.known())

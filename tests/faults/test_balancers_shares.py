@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from tests.upstream.test_failing_servers import fleet_of, servers
-from tests.upstream.virtual import Fleet
+from tests.faults.test_balancers_failing import fleet_of, servers
+from tests.harness.virtual import Fleet
 
 EVERY_MS = 25
 

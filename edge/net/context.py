@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 import secrets
 import weakref
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOG_LINES_PER_S = 10
+#: Deadlines of one step are looked at together: thousands of connections wait for theirs.
+_DEADLINE_STEP_MS = 50
 
 
 class Timed(Protocol):
@@ -67,9 +68,8 @@ class NetContext:
         self.now_ms = now_ms
         self.entropy: Callable[[int], bytes] = secrets.token_bytes
         self._numbers = 0
-        self._deadlines: list[tuple[int, int, weakref.ref[Timed]]] = []
+        self._deadlines: dict[int, list[weakref.ref[Timed]]] = {}
         self._deadline_timer: asyncio.TimerHandle | None = None
-        self._deadline_order = 0
         self._log_second = 0
         self._log_lines: Counter[str] = Counter()
 
@@ -85,33 +85,32 @@ class NetContext:
     # --- deadlines -----------------------------------------------------------
 
     def watch_deadline(self, timed: Timed, at_ms: int) -> None:
-        """Call ``timed.on_deadline`` at ``at_ms``; it may have moved its deadline, or be gone, by then."""
-        self._deadline_order += 1
-        # What has ended must not be kept, with all it received, until its deadline.
-        heapq.heappush(self._deadlines, (at_ms, self._deadline_order, weakref.ref(timed)))
+        """Call ``timed.on_deadline`` at ``at_ms``, or up to 50 ms later; it may have moved its deadline by then.
+
+        What has ended must not be kept, with all it received, until its
+        deadline: only a weak reference is held.
+        """
+        self._deadlines.setdefault(at_ms // _DEADLINE_STEP_MS + 1, []).append(weakref.ref(timed))
         if self._deadline_timer is None:
-            self._deadline_timer = self.loop.call_later(0.05, self._on_deadlines)
+            self._deadline_timer = self.call_later(_DEADLINE_STEP_MS, self._on_deadlines)
 
     def _on_deadlines(self) -> None:
         self._deadline_timer = None
-        now, heap = now_ms(), self._deadlines
-        while heap and heap[0][0] <= now:
-            reference = heapq.heappop(heap)[2]
-            timed = reference()
-            at_ms = timed.next_deadline_ms() if timed is not None else None
-            if timed is None or at_ms is None:
-                continue
-            if at_ms <= now:
-                if not self._pass_deadline(timed, now):
+        now = now_ms()
+        for step in sorted(step for step in self._deadlines if step * _DEADLINE_STEP_MS <= now):
+            for reference in self._deadlines.pop(step):
+                timed = reference()
+                at_ms = timed.next_deadline_ms() if timed is not None else None
+                if timed is None or at_ms is None:
                     continue
-                at_ms = timed.next_deadline_ms()
-                if at_ms is None:
-                    continue
-            self._deadline_order += 1
-            heapq.heappush(heap, (max(at_ms, now + 1), self._deadline_order, reference))
-        if heap:
-            delay_s = min(max(heap[0][0] - now, 20), 100) / 1000
-            self._deadline_timer = self.loop.call_later(delay_s, self._on_deadlines)
+                if at_ms <= now:
+                    if not self._pass_deadline(timed, now):
+                        continue
+                    at_ms = timed.next_deadline_ms()
+                if at_ms is not None:
+                    self.watch_deadline(timed, max(at_ms, now + 1))
+        if self._deadlines and self._deadline_timer is None:
+            self._deadline_timer = self.call_later(_DEADLINE_STEP_MS, self._on_deadlines)
 
     def _pass_deadline(self, timed: Timed, now: int) -> bool:
         """False when it failed: it alone ends, the deadlines of others stand."""

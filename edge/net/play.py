@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from edge.hub.key import StreamKey, StreamRequest
@@ -85,3 +85,52 @@ class Play:
     def is_internal(self) -> bool:
         """Another node's hop, not a viewer."""
         return self.request.is_internal
+
+
+class Plays:
+    """The plays of one connection by message stream id.
+
+    Nearly every connection has one; only those with several pay for a dictionary.
+    """
+
+    __slots__ = ("_first", "_more")
+
+    def __init__(self) -> None:
+        self._first: Play | None = None
+        self._more: dict[int, Play] | None = None
+
+    def __len__(self) -> int:
+        return (self._first is not None) + (len(self._more) if self._more else 0)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter([play.message_stream_id for play in self.values()])
+
+    def values(self) -> list[Play]:
+        """All plays, as they are now."""
+        first = [self._first] if self._first is not None else []
+        return [*first, *self._more.values()] if self._more else first
+
+    def get(self, message_stream_id: int) -> Play | None:
+        """The play on a message stream, or None."""
+        first = self._first
+        if first is not None and first.message_stream_id == message_stream_id:
+            return first
+        return self._more.get(message_stream_id) if self._more else None
+
+    def add(self, play: Play) -> None:
+        """Take in a play; its message stream has none."""
+        if self._first is None:
+            self._first = play
+            return
+        if self._more is None:
+            self._more = {}
+        self._more[play.message_stream_id] = play
+
+    def pop(self, message_stream_id: int) -> Play | None:
+        """Take out the play on a message stream; None when there is none."""
+        play = self.get(message_stream_id)
+        if play is not None and play is self._first:
+            self._first = None
+        elif play is not None and self._more is not None:
+            del self._more[message_stream_id]
+        return play

@@ -17,7 +17,7 @@ from edge.hub.key import BadNameError, TcUrl, parse_tc_url
 from edge.hub.publisher import Publisher
 from edge.net.connection import RECEIVE_BYTES, RawConnection
 from edge.net.multi_writer import MultiWriter
-from edge.net.play import PausedReader, Play
+from edge.net.play import PausedReader, Play, Plays
 from edge.net.player import Player
 from edge.net.rtmp_form import RtmpForm
 from edge.rtmp.events import (
@@ -84,7 +84,7 @@ class RtmpServerConnection(RawConnection):
         )
         self._tc_url: TcUrl | None = None
         self.feeds: dict[int, tuple[Publisher, Publisher | HopReceiver]] | None = None
-        self.plays: dict[int, Play] = {}
+        self.plays = Plays()
         self.player: Player | None = None
         self._writers: MultiWriter | None = None
         self._noticed: set[str] | None = None
@@ -356,7 +356,7 @@ class RtmpServerConnection(RawConnection):
             return self._refuse("not_found")
         session.accept_play(event.request_id, service.waiting_info(found) if is_hop else None)
         play = Play(event.message_stream_id, request, found, is_hop=is_hop, resume=event.resume)
-        self.plays[event.message_stream_id] = play
+        self.plays.add(play)
         service.registry.add_player(found, is_internal=play.is_internal)
         logger.info("%s play started key=%s", self, request.key)
         self._start_play(play)
@@ -454,7 +454,7 @@ class RtmpServerConnection(RawConnection):
             play.writer = None
 
     def _end_play(self, message_stream_id: int) -> None:
-        play = self.plays.pop(message_stream_id, None)
+        play = self.plays.pop(message_stream_id)
         if play is None:
             return
         self._stop_reading(play)

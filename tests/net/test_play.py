@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.hub.key import StreamKey, StreamRequest
-from edge.net.play import Play
+from edge.net.play import Play, Plays
 from tests.net.fakes import Source
 
 
@@ -13,3 +13,20 @@ def test_play_shows_what_was_asked_for() -> None:
     assert (play.key, play.is_internal, play.is_hop, play.message_stream_id) == (key, True, True, 3)
     assert not play.is_paused
     assert play.writer is play.resume is None
+
+
+def test_plays_are_found_listed_and_taken_out() -> None:
+    key, stream, plays = StreamKey("_", "live", "s"), Source().stream, Plays()
+    assert (len(plays), list(plays), plays.values(), plays.get(1), plays.pop(1)) == (0, [], [], None, None)
+    each = {number: Play(number, StreamRequest(key), stream) for number in (1, 2, 3)}
+    for play in each.values():
+        plays.add(play)
+    assert (len(plays), list(plays)) == (3, [1, 2, 3])
+    assert plays.get(2) is each[2]
+    assert plays.pop(1) is each[1]
+    assert (len(plays), plays.get(1), plays.pop(1)) == (2, None, None)
+    plays.add(each[1])
+    assert (sorted(plays), plays.pop(3)) == ([1, 2, 3], each[3])
+    for number in (1, 2):
+        assert plays.pop(number) is each[number]
+    assert not plays

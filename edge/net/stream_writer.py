@@ -57,7 +57,7 @@ class StreamWriter:
         "_chunks",
         "_expected",
         "_form",
-        "_needs_headers",
+        "_headed_epoch",
         "_offset_ms",
         "_owner",
         "_resume",
@@ -106,7 +106,8 @@ class StreamWriter:
         if place is not None:
             self.seq, self._base_ms = place
             self._waiting_since_ms = None
-        self._needs_headers = False
+        # Id of the epoch whose headers the peer has.
+        self._headed_epoch = ""
         self._resume = resume if is_hop else None
         self._try_to_resume()
         stream.readers.append(self)
@@ -127,7 +128,8 @@ class StreamWriter:
             return
         if resume.is_fresh:
             seq = queue.seq_before(seq, _FRESH_LEAD_MS)
-            self._needs_headers = True
+        else:
+            self._headed_epoch = resume.epoch
         while seq > queue.base and queue[seq - 1].kind != MEDIA:
             seq -= 1
         self.seq = seq
@@ -167,9 +169,6 @@ class StreamWriter:
             self._jump()
             size += self._begin(parts)
         if self._waiting_since_ms is None:
-            if self._needs_headers and self.seq < queue.end:
-                self._needs_headers = False
-                size += self._write_headers(parts, self.seq)
             while self.seq < queue.end and size < budget_bytes:
                 frame = queue[self.seq]
                 self.seq += 1
@@ -214,6 +213,7 @@ class StreamWriter:
     def _write_headers(self, parts: list[bytes | memoryview], seq: int) -> int:
         queue = self.stream.queue
         frame = queue[seq]
+        self._headed_epoch = frame.epoch.id if frame.epoch is not None else ""
         return sum(self._write(parts, header, frame) for header in queue.headers_at(seq) if self._form.accepts(header))
 
     def _jump(self) -> None:
@@ -231,6 +231,10 @@ class StreamWriter:
             if self._expected != (epoch, frame.index) and epoch is not None:
                 mark = Mark(epoch.id, frame.index, max(frame.dts_ms - epoch.shift_ms, 0), epoch.started_wall_ms)
                 size += self._append(parts, DATA, frame.dts_ms - epoch.shift_ms, mark.encode())
+                if epoch.id != self._headed_epoch:
+                    # Of a new publisher's headers the queue holds those that differ from the one's before; the peer,
+                    # which cannot know, would take the others for out of date.
+                    size += self._write_headers(parts, self.seq - 1)
             self._expected = (epoch, frame.index + 1)
         return size + self._write(parts, frame, frame)
 

@@ -11,7 +11,7 @@ from edge.hub.hop import HopReceiver
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
-from edge.media.frame import DATA, MEDIA, VIDEO, Epoch
+from edge.media.frame import DATA, MEDIA, VIDEO, VIDEO_HEADER, Epoch
 from edge.media.mark import decode_mark
 from edge.net.rtmp_form import RtmpForm
 from edge.net.stream_writer import StreamWriter
@@ -129,6 +129,34 @@ def test_hop_names_its_frames_with_one_mark() -> None:
     node = Node()
     node.receive(take(open_writer(source, is_hop=True)))
     assert node.bodies == [frame.payload for frame in source.frames if frame.kind == MEDIA]
+
+
+def test_headers_that_a_new_publisher_left_unchanged_stay_in_force_along_a_chain() -> None:
+    source, middle, last = Source(), Node(), Node()
+    source.headers()
+    source.run(3)
+    first = open_writer(source, is_hop=True)
+    middle.receive(take(first))
+    second = open_writer(middle, is_hop=True)
+    last.receive(take(second))
+    source.stream.begin_publish(source.publisher, Epoch("e2"), 0)
+    source.headers()
+    source.run(3, from_ms=120)
+    for is_cut in (False, True):
+        if is_cut:
+            source.stream.begin_publish(source.publisher, Epoch("e3"), 0)
+            source.headers()
+            source.run(3, from_ms=240)
+            first = open_writer(source, is_hop=True, resume=middle.resume)
+            second = open_writer(middle, is_hop=True, resume=last.resume)
+        middle.receive(take(first))
+        last.receive(take(second))
+        for node in (middle, last):
+            headers = node.stream.queue.headers_at(node.stream.queue.end)
+            assert [frame.payload[:2] for frame in headers] == [b"\x02\x00", b"\x17\x00", b"\xaf\x00"]
+    assert last.bodies == [frame.payload for frame in source.frames if frame.kind == MEDIA]
+    queue = last.stream.queue
+    assert sum(frame.kind == VIDEO_HEADER for frame in queue.frames) == 1, "an unchanged header was sent again"
 
 
 def test_hop_marks_a_new_epoch() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from naming.node import ServerNode
@@ -54,7 +54,7 @@ class NamingOptions:
     nacos_service_auth_path: str = "/nacos/v1/auth/login"
     nacos_connect_timeout_ms: int = 200
     nacos_username: str = ""
-    nacos_password: str = ""
+    nacos_password: str = field(default="", repr=False)
     discovery_api_addr: str = ""
     discovery_timeout_ms: int = 3000
     discovery_env: str = "prod"

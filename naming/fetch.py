@@ -170,7 +170,7 @@ class Fetcher:
                     if is_wanted(json.loads(line)):
                         return
         except (aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
-            raise NamingError(f"{url}: {error or type(error).__name__}") from error
+            raise NamingError(f"{url}: {_describe(error)}") from error
         raise NamingError(f"{url} ended")
 
     async def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None) -> Answer:
@@ -186,7 +186,7 @@ class Fetcher:
                     raise NamingError(f"{where} sent a compressed body, which was not asked for")
                 return Answer(response.status, response.headers.copy(), await self._read(response, where))
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NamingError(f"{where}: {error or type(error).__name__}") from error
+            raise NamingError(f"{where}: {_describe(error)}") from error
 
     async def _read(self, response: aiohttp.ClientResponse, where: str) -> bytes:
         limit = self._context.options.ns_max_body_bytes
@@ -197,6 +197,12 @@ class Fetcher:
                 raise NamingError(f"{where} sent more than {limit} bytes")
             parts.append(part)
         return b"".join(parts)
+
+
+def _describe(error: Exception) -> str:
+    """What went wrong, without the query of the URL: tokens live there."""
+    text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return text or type(error).__name__
 
 
 class _Lookups(AbstractResolver):

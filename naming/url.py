@@ -12,6 +12,8 @@ from naming.resolver import Resolver
 
 # A scheme is 1-31 characters, none of them a colon.
 _URL = re.compile(r"([^:]{1,31})://(.*)", re.DOTALL)
+# What a query may hold that nobody else should read: ?token=x, &accessToken=x, &password=x ...
+_SECRET = re.compile(r"([?&/][^?&=/]*(?:token|secret|passw|auth|credential|signature|api_?key)[^?&=/]*=)[^&]*", re.I)
 _RTMP_PORTS = {"rtmp": 1935, "rtmps": 443}
 
 
@@ -36,9 +38,19 @@ class Address:
     is_tls: bool = False
 
     @property
+    def shown(self) -> str:
+        """``text`` for logs and pages, see ``without_secrets``."""
+        return without_secrets(self.text)
+
+    @property
     def is_plain(self) -> bool:
         """Whether this is one server rather than a naming URL."""
         return not self.scheme
+
+
+def without_secrets(text: str) -> str:
+    """Text of a target with ``***`` for the values of parameters that look like tokens and passwords."""
+    return _SECRET.sub(r"\1***", text)
 
 
 def parse_address(text: str) -> Address:

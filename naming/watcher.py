@@ -95,7 +95,8 @@ class Watcher:
             self._service, self._name = StaticService(self._context), f"{host}:{address.port}"
         else:
             self._service, self._name = registry.create(address.scheme, self._context), address.name
-        self._label = f'{type(self._service).__name__}("{self._name}")'
+        shown_name = self._name if address.is_plain else address.shown.partition("://")[2]
+        self._label = f'{type(self._service).__name__}("{shown_name}")'
         self._on_update = on_update
         self._accepts = accepts
         self._task: asyncio.Task[None] | None = None

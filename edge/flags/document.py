@@ -41,6 +41,8 @@ def _row(definition: Definition) -> str:
         notes.append("0 switches it off.")
     if definition.is_reloadable:
         notes.append("*Reloadable.*")
+    if definition.is_secret:
+        notes.append("Shown nowhere.")
     if definition.name in NOT_ACTED_ON:
         notes.append("*Accepted.*")
     meaning = _cell(" ".join([definition.help, *notes]))

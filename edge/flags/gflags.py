@@ -19,7 +19,7 @@ from edge.flags import all as _all_flags
 from edge.flags.flagfile import FlagfileError, read_flagfile, split_lines
 from edge.flags.not_acted_on import used_in_vain
 from edge.flags.problem import COMMAND_LINE, DEFAULT, Problem, cut
-from edge.flags.registry import DEFINITIONS, FlagValues, new_flags, value_of
+from edge.flags.registry import DEFINITIONS, FlagValues, new_flags, value_of, without_secrets
 
 __all__ = ["PROGRAMS", "Parsed", "parse"]
 
@@ -89,7 +89,7 @@ class _Reader:
         """Settle what depends on flags that may stand behind: -undefok, -strict_flagfile."""
         for where, name in self._unknown:
             if not self._undefok & {name, name.removeprefix("no")}:
-                self._error(where, f"unknown flag -{name}{_nearest(name)}")
+                self._error(where, f"unknown flag -{cut(without_secrets(name))}{_nearest(name)}")
         is_lenient = not self._parsed.flags["strict_flagfile"].value
         for where, name, message in self._unknown_lines:
             if name not in self._undefok:
@@ -141,7 +141,8 @@ class _Reader:
             flag.parse(value)
         except absl_flags.IllegalFlagValueError as error:
             cause = error.__context__ if error.__context__ is not None else error
-            self._error(where, f"flag -{name}={cut(value)}: {cause}")
+            shown = "***" if DEFINITIONS[name].is_secret else cut(value)
+            self._error(where, f"flag -{name}={shown}: {cause}")
             return
         flag.using_default_value = False
         self._parsed.origins[name] = where
@@ -190,7 +191,8 @@ class _Reader:
             if line.is_flag:
                 self._read_line(line.text, place)
             elif "=" in line.text or line.text.split()[0].replace("-", "_") in DEFINITIONS:
-                message = f'"{cut(line.text)}" is no flag: it is read as a section, and what follows is left out'
+                shown = cut(without_secrets(line.text))
+                message = f'"{shown}" is no flag: it is read as a section, and what follows is left out'
                 self._unknown_lines.append((place, "", message))
         self._open_files.pop()
 
@@ -204,10 +206,11 @@ class _Reader:
     def _report_unknown_line(self, name: str, where: str) -> None:
         first_word = name.partition(" ")[0]
         hint = '; write "=" before the value' if first_word in DEFINITIONS else _nearest(name)
-        self._unknown_lines.append((where, first_word, f"unknown flag -{cut(name)}{hint}"))
+        self._unknown_lines.append((where, first_word, f"unknown flag -{cut(without_secrets(name))}{hint}"))
 
     def _ignored(self, word: str) -> None:
-        self._parsed.problems.append(Problem(COMMAND_LINE, f'"{cut(word)}" is no flag and is ignored', is_warning=True))
+        message = f'"{cut(without_secrets(word))}" is no flag and is ignored'
+        self._parsed.problems.append(Problem(COMMAND_LINE, message, is_warning=True))
 
     def _error(self, where: str, message: str) -> None:
         self._parsed.problems.append(Problem(where, message))

@@ -45,7 +45,9 @@ define_string("nacos_service_discovery_path", "/nacos/v1/ns/instance/list", "Pat
 define_string("nacos_service_auth_path", "/nacos/v1/auth/login", "Path of the login at Nacos.", topic=_TOPIC)
 define_int32("nacos_connect_timeout_ms", 200, "Longest TCP connect to Nacos.", topic=_TOPIC, unit="ms", lower=1)
 define_string("nacos_username", "", "User at Nacos, encoded as in a URL; empty: no login.", topic=_TOPIC)
-define_string("nacos_password", "", "Password at Nacos, encoded as in a URL; empty: no login.", topic=_TOPIC)
+define_string(
+    "nacos_password", "", "Password at Nacos, encoded as in a URL; empty: no login.", topic=_TOPIC, is_secret=True
+)
 define_string(
     "discovery_api_addr", "", "URL that names the nodes of the cluster asked by discovery:// targets.", topic=_TOPIC
 )

@@ -8,6 +8,7 @@ must not have, and a reload needs a second set beside the one in force.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -48,6 +49,7 @@ class Definition:
         unit: ``ms``, ``bytes`` ...; "" for numbers without one and for text.
         is_reloadable: a new value may be given to the running program.
         is_zero_off: 0 switches this limit off, of which the start-up warns.
+        is_secret: its value is shown nowhere.
         parser: text to value; raises ``ValueError``.
     """
 
@@ -59,6 +61,7 @@ class Definition:
     unit: str
     is_reloadable: bool
     is_zero_off: bool
+    is_secret: bool
     parser: absl_flags.ArgumentParser[Any]
 
     @property
@@ -85,6 +88,7 @@ class Definition:
         notes = [f"unit: {self.unit}"] if self.unit else []
         notes += [f"accepts {self.range_text}"] if self.range_text else []
         notes.append("reloadable" if self.is_reloadable else "read at start")
+        notes += ["secret"] if self.is_secret else []
         return f"{self.help} ({'; '.join(notes)})"
 
 
@@ -99,6 +103,14 @@ def format_value(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return ",".join(str(item) for item in value)
     return str(value)
+
+
+def without_secrets(text: str) -> str:
+    """Text of a user with ``***`` for what stands behind the name of a secret flag, to be quoted in messages."""
+    names = "|".join(
+        definition.name.replace("_", "[-_]") for definition in _definitions.values() if definition.is_secret
+    )
+    return re.sub(rf"\b({names})(\s*=\s*|\s+).*", r"\1\2***", text, flags=re.DOTALL) if names else text
 
 
 class _Serializer(absl_flags.ArgumentSerializer[Any]):
@@ -119,13 +131,16 @@ def _define(
     unit: str = "",
     is_reloadable: bool = False,
     is_zero_off: bool = False,
+    is_secret: bool = False,
 ) -> None:
     if name in _definitions:
         raise ValueError(f"flag {name} is defined twice")
     if topic not in TOPICS:
         raise ValueError(f"flag {name}: unknown topic {topic}")
     value = parser.parse(default)
-    _definitions[name] = Definition(name, kind, value, help_text, topic, unit, is_reloadable, is_zero_off, parser)
+    _definitions[name] = Definition(
+        name, kind, value, help_text, topic, unit, is_reloadable, is_zero_off, is_secret, parser
+    )
 
 
 def define_int32(
@@ -209,10 +224,18 @@ def define_bool(name: str, default: bool, help: str, *, topic: str, is_reloadabl
 
 
 def define_string(
-    name: str, default: str, help: str, *, topic: str, is_reloadable: bool = False, choices: tuple[str, ...] = ()
+    name: str,
+    default: str,
+    help: str,
+    *,
+    topic: str,
+    is_reloadable: bool = False,
+    choices: tuple[str, ...] = (),
+    is_secret: bool = False,
 ) -> None:
     """Define a text flag."""
-    _define(name, "string", default, help, parsers.StringParser(choices), topic=topic, is_reloadable=is_reloadable)
+    parser = parsers.StringParser(choices)
+    _define(name, "string", default, help, parser, topic=topic, is_reloadable=is_reloadable, is_secret=is_secret)
 
 
 def define_list(name: str, default: tuple[str, ...], help: str, *, topic: str, is_reloadable: bool = False) -> None:

@@ -11,6 +11,7 @@ from edge.hub.stream import Stream
 from edge.media.frame import AUDIO, AUDIO_HEADER, VIDEO, VIDEO_HEADER, codec_name
 from edge.media.metadata import number_field
 from edge.net.aio import TaskOwner, now_ms
+from naming.url import without_secrets
 
 if TYPE_CHECKING:
     from edge.runtime.node import Node
@@ -155,7 +156,7 @@ class PageData:
             "http_port": port,
             "internal_port": internal,
             "role": "edge" if node.units[0].service.is_edge else "origin",
-            "proxy_to": node.settings.upstream.proxy_to,
+            "proxy_to": without_secrets(node.settings.upstream.proxy_to),
         }
 
     def upstreams(self) -> list[dict[str, Any]]:

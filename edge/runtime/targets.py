@@ -18,6 +18,7 @@ from lb.base import BalancerError
 from naming import registry as schemes
 from naming.base import NamingError
 from naming.endpoint import is_ip, parse_endpoint
+from naming.fetch import parse_origins
 from naming.lines import parse_items
 from naming.resolver import system_lookup
 from naming.url import Address, parse_address
@@ -25,6 +26,12 @@ from naming.url import Address, parse_address
 Lookup = Callable[[str], Sequence[str]]
 Endpoint = tuple[str, int]
 _TARGETS = (("proxy_to", "proxy_lb"), ("cdn_merge_to", "cdn_merge_lb"))
+_REGISTRIES = {
+    "consul": "consul_agent_addr",
+    "nacos": "nacos_address",
+    "etcd": "etcd_address",
+    "discovery": "discovery_api_addr",
+}
 _DNS_PORTS = {"http": 80, "https": 443, "redis": 80, "dns": 80}
 # A start that cannot succeed is told within two seconds, look-ups included.
 LOOKUP_BUDGET_S = 1.5
@@ -47,6 +54,7 @@ def check_targets(
         problems.extend(_check_balancer(parsed, target, balancer))
         address = _read_address(parsed, target, problems)
         if address is not None:
+            problems.extend(_check_registry(parsed, address))
             problems.extend(_check_servers(parsed, target, address, lookup, is_own_address or is_local, budget_s))
     return problems
 
@@ -74,11 +82,34 @@ def _check_balancer(parsed: Parsed, target: str, balancer: str) -> Iterator[Prob
         yield Problem(where, f'-{balancer}: unknown load balancer "{words}" (valid: {valid})')
         return
     try:
-        balancers.create(words)
+        balancers.create(_with_replicas(parsed, words))
     except BalancerError as error:
         yield Problem(where, f"-{balancer}: {error}")
     if not value_of(parsed.flags, target):
         yield Problem(where, f"-{balancer} has no effect without -{target}", is_warning=True)
+
+
+def _with_replicas(parsed: Parsed, words: str) -> str:
+    """The balancer as it will be made: the points per server of those with a ring have a flag."""
+    name, _, params = words.partition(":")
+    if not name.lower().startswith("c_") or "replicas=" in params:
+        return words
+    return f"{name}:{params} replicas={value_of(parsed.flags, 'chash_num_replicas')}"
+
+
+def _check_registry(parsed: Parsed, address: Address) -> Iterator[Problem]:
+    """The address of the registry that the scheme asks, which has a flag of its own."""
+    flag = _REGISTRIES.get(address.scheme)
+    if flag is None:
+        return
+    text = value_of(parsed.flags, flag)
+    if flag == "discovery_api_addr":  # a whole URL
+        scheme, separator, rest = text.partition("://")
+        text = f"{scheme}{separator}{rest.partition('/')[0]}" if separator else text.partition("/")[0]
+    try:
+        parse_origins(text, flag)
+    except NamingError as error:
+        yield Problem(parsed.where(flag), f"{error}, and {address.scheme}:// asks there")
 
 
 def _read_address(parsed: Parsed, target: str, problems: list[Problem]) -> Address | None:

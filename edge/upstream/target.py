@@ -244,7 +244,7 @@ class Target:
         disabled = Counter(server for (server, _), until_ms in self._disabled.items() if until_ms > now_ms)
         watcher = self._watcher
         return {
-            "target": self.address.text,
+            "target": self.address.shown,
             "balancer": self._lb if self._balancer is not None else "",
             "why_unusable": self.why_unusable or (watcher.fault if watcher else ""),
             "has_answer": self.has_answer,
@@ -298,9 +298,9 @@ class Target:
 
     def _find_warnings(self, proxy_lb: str) -> tuple[str, ...]:
         if self.address.is_plain and proxy_lb:
-            return (f'"{self.address.text}" is one server: load balancer "{proxy_lb}" is not used',)
+            return (f'"{self.address.shown}" is one server: load balancer "{proxy_lb}" is not used',)
         if not self.address.is_plain and not proxy_lb:
-            return (f'"{self.address.text}" has no load balancer, using rr',)
+            return (f'"{self.address.shown}" has no load balancer, using rr',)
         return ()
 
     def _make_balancer(self, entropy: Callable[[int], int], replicas: int) -> LoadBalancer | None:

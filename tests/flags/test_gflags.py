@@ -9,6 +9,7 @@ import pytest
 
 from edge.flags.gflags import Parsed, parse
 from edge.flags.registry import value_of
+from edge.runtime.settings import build_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -256,3 +257,15 @@ def test_the_edge_configuration_of_the_reference_has_its_values() -> None:
         "use_host_in_m3u8": True,
     }
     assert {name: get(parsed, name) for name in expected} == expected
+
+
+def test_secrets_are_quoted_in_no_message(tmp_path: Path) -> None:
+    path = tmp_path / "secret.flags"
+    path.write_text("-nacos_password hunter2\nnacos_password=hunter2\n")
+    words = ["-nacos-password=hunter2\x01", "nacos_password=hunter2", "-nacos-password hunter2", f"-flagfile={path}"]
+    found = messages(read(*words))
+    assert len(found) == 5
+    assert all("***" in message and "hunter2" not in message for message in found)
+    parsed = read("-nacos_password=hunter2")
+    assert value_of(parsed.flags, "nacos_password") == "hunter2"
+    assert "hunter2" not in repr(build_settings(parsed))

@@ -137,3 +137,17 @@ async def test_N6_bad_json(body: str) -> None:
             answer = await fetcher.get(parse_origins(fake.address, "x"), "/")
         with pytest.raises(NamingError, match="not JSON"):
             answer.json()
+
+
+async def test_failures_do_not_tell_the_query() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"this is no HTTP\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server, Fetcher(context()) as fetcher:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(NamingError) as caught:
+            await fetcher.get(parse_origins(f"127.0.0.1:{port}", "x"), "/a?accessToken=hunter2")
+    assert "hunter2" not in str(caught.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from naming.base import NamingError
-from naming.url import Address, parse_address
+from naming.url import Address, parse_address, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,17 @@ def test_naming_urls(text: str, scheme: str, name: str) -> None:
 def test_N9_bad_targets(text: str, complaint: str) -> None:
     with pytest.raises(NamingError, match=complaint):
         parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("remotefile://a/b?token=x/y=&c=1", "remotefile://a/b?token=***&c=1"),
+        ("nacos://serviceName=a&accessToken=x", "nacos://serviceName=a&accessToken=***"),
+        ("nacos://password=x&serviceName=a", "nacos://password=***&serviceName=a"),
+        ("dns://a:1?server=127.0.0.1:53", "dns://a:1?server=127.0.0.1:53"),
+        ("10.0.0.1:1935", "10.0.0.1:1935"),
+    ],
+)
+def test_secrets_are_not_shown(text: str, shown: str) -> None:
+    assert parse_address(text).shown == without_secrets(text) == shown

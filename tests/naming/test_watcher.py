@@ -154,3 +154,10 @@ async def test_name_that_can_never_work_ends_the_watch() -> None:
 def test_scheme_that_is_not_built() -> None:
     with pytest.raises(NamingError, match="not acted on yet"):
         make_watcher("bns://name")
+
+
+async def test_secrets_stay_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    watcher, _ = make_watcher("remotefile://a/b?token=hunter2")
+    watcher.apply([node(1)])
+    assert caplog.messages == ['RemoteFileService("a/b?token=***"): added 1']

@@ -165,3 +165,31 @@ def test_addresses_of_this_machine() -> None:
     assert [is_local(each) for each in ("127.0.0.9", "::1", "0.0.0.0")] == [True, True, True]
     # A documentation address (RFC 5737) is nobody's.
     assert not is_local("192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["-proxy_to=nacos://serviceName=a"], "default: -nacos_address is empty, and nacos:// asks there"),
+        (["-proxy_to=discovery://a"], "default: -discovery_api_addr is empty, and discovery:// asks there"),
+        (["-proxy_to=consul://a", "-consul_agent_addr="], "command line: -consul_agent_addr is empty"),
+        (["-proxy_to=etcd://a", "-etcd_address=ftp://a"], 'command line: -etcd_address: bad address "ftp://a"'),
+    ],
+)
+def test_registry_without_a_usable_address_is_an_error(arguments: list[str], text: str) -> None:
+    (finding,) = findings(*arguments, "-proxy_lb=rr")
+    assert finding.startswith(text)
+
+
+def test_registries_with_an_address_and_those_that_nobody_asks_are_fine() -> None:
+    assert findings("-proxy_to=nacos://serviceName=a", "-proxy_lb=rr", "-nacos_address=http://a:8848") == []
+    address = "-discovery_api_addr=http://127.0.0.1:7171/discovery/nodes"
+    assert findings("-proxy_to=discovery://a", "-proxy_lb=rr", address) == []
+    assert findings("-proxy_to=10.0.0.1:1", "-etcd_address=") == []
+
+
+@pytest.mark.parametrize("balancer", ["c_ketama:replicas=30", "c_ketama"])
+def test_replicas_that_are_no_multiple_of_4_are_an_error_for_ketama(balancer: str) -> None:
+    found = findings("-proxy_to=list://10.0.0.1:1", f"-proxy_lb={balancer}", "-chash_num_replicas=30")
+    assert [finding.rpartition(": ")[2] for finding in found] == ['replicas="30" is not a multiple of 4']
+    assert findings("-proxy_to=list://10.0.0.1:1", "-proxy_lb=c_murmurhash", "-chash_num_replicas=30") == []

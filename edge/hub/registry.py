@@ -33,6 +33,7 @@ class Registry:
         on_missing: called with a stream that nobody feeds and somebody wants to
             play (an edge starts a pull); None on an origin.
         on_idle: called when the last player of a stream without local publisher has left.
+        on_player_left: called when a player of a stream has left that others still play.
         on_published: called when a local publisher has begun a stream in ``PUBLISH_REALM``.
         on_unpublished: called when a stream has ended.
     """
@@ -49,6 +50,7 @@ class Registry:
         self.streams: dict[StreamKey, Stream] = {}
         self.on_missing: Callable[[Stream], None] | None = None
         self.on_idle: Callable[[Stream, int], None] | None = None
+        self.on_player_left: Callable[[Stream], None] | None = None
         self.on_published: Callable[[Stream], None] | None = None
         self.on_ended: Callable[[Stream], None] | None = None
         self._new_id = new_id
@@ -146,8 +148,12 @@ class Registry:
         if not is_internal:
             stream.viewer_count -= 1
             stream.idle_since_ms = now_ms
-        if stream.player_count == 0 and not stream.is_ended and self.on_idle is not None:
+        if stream.is_ended:
+            return
+        if stream.player_count == 0 and self.on_idle is not None:
             self.on_idle(stream, now_ms)
+        elif stream.player_count and self.on_player_left is not None:
+            self.on_player_left(stream)
 
     def tick(self, now_ms: int) -> None:
         """Once a second: statistics, and publishers that did not come back."""

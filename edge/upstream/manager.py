@@ -53,6 +53,8 @@ class UpstreamManager:
         self.jitter = random.random
         self.wall_ms = wall_ms
         self._missing: OrderedDict[StreamKey, tuple[int, str]] = OrderedDict()
+        # Pulls that ended without data lately, until when: a play that comes back for one may be its own echo.
+        self._in_vain: OrderedDict[StreamKey, int] = OrderedDict()
         self._failing: set[ServerNode] = set()
         self._next_connect_ms: dict[ServerNode, int] = {}
         self.gave_up_count = 0
@@ -62,6 +64,7 @@ class UpstreamManager:
         service.is_waiting = self._is_waiting
         service.via_of = self._via_of
         registry.on_idle = self._on_idle
+        registry.on_player_left = self._on_player_left
         registry.on_published = self._on_published
         registry.on_ended = self._on_ended
 
@@ -79,7 +82,7 @@ class UpstreamManager:
         """Follow the servers."""
         for target in self.targets:
             if not await target.start(within_ms=_FIRST_ANSWER_MS):
-                logger.warning("no servers of %s yet", target.address.text)
+                logger.warning("no servers of %s yet", target.address.shown)
 
     def new_id(self) -> str:
         """Id of an epoch that this node begins (a foreign upstream has none)."""
@@ -111,6 +114,7 @@ class UpstreamManager:
         if stream.pull is None and stream.publisher is None:
             pull = self.pulls[stream.key] = Pull(self, stream, request.query, hops, resume)
             logger.info("pull started key=%s", stream.key)
+            pull.is_suspect = self.context.now_ms() < self._in_vain.get(stream.key, 0)
             pull.start()
 
     def _why_missing(self, key: StreamKey) -> str | None:
@@ -152,19 +156,37 @@ class UpstreamManager:
                 self._missing.popitem(last=False)
         self._end_pull(pull, text)
 
+    def pull_in_vain(self, pull: Pull) -> None:
+        """Whoever still played what it waited for has left."""
+        logger.info("pull ended key=%s why=no players", pull.key)
+        self._end_pull(pull, "no players")
+
     def _end_pull(self, pull: Pull, text: str) -> None:
+        if pull.state == "waiting" and self.config.first_data_timeout_ms:
+            self._in_vain.pop(pull.key, None)  # to the end: the order is that of the moments
+            self._in_vain[pull.key] = self.context.now_ms() + self.config.first_data_timeout_ms
+            if len(self._in_vain) > _MAX_MISSING:
+                self._in_vain.popitem(last=False)
         self.pulls.pop(pull.key, None)
         pull.close()
         self.service.registry.end_stream(pull.stream, text)
 
     def _on_idle(self, stream: Stream, now_ms: int) -> None:
         pull = stream.pull
-        if isinstance(pull, Pull) and self.service.hub.keep_pulling_seconds <= 0:
+        # What has never had data is not worth keeping, and would keep a loop through foreign servers alive.
+        if isinstance(pull, Pull) and (self.service.hub.keep_pulling_seconds <= 0 or not pull.was_live):
             logger.info("pull ended key=%s why=no players", pull.key)
             self._end_pull(pull, "no players")
 
+    def _on_player_left(self, stream: Stream) -> None:
+        pull = stream.pull
+        if isinstance(pull, Pull):
+            pull.watch_for_loop()
+
     def tick(self, now_ms: int) -> None:
         """Once a second: pulls kept for nobody."""
+        while self._in_vain and next(iter(self._in_vain.values())) <= now_ms:
+            self._in_vain.popitem(last=False)
         keep_ms = self.service.hub.keep_pulling_seconds * 1000
         for pull in list(self.pulls.values()):
             stream = pull.stream

@@ -7,6 +7,7 @@ its publisher (see decisions on silence, and ``docs/architecture.md``).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: Time for a foreign server to stop playing from us after we have stopped playing from it.
+_LET_GO_MS = 1000
+#: A stream that more than these play is not kept by a loop alone.
+_MAX_LOOP_PLAYERS = 4
 #: How often a pull whose time-outs are switched off looks for the other reasons to end.
 _RECHECK_MS = 1000
 
@@ -34,6 +39,7 @@ class Pull(UpstreamLink):
 
     Attributes:
         via: ids of the services of ours that it comes through, the nearest first.
+        is_suspect: one for the same stream has just ended without data.
     """
 
     what = "pull"
@@ -61,6 +67,8 @@ class Pull(UpstreamLink):
         self._lost_ms = 0
         self._is_announced = False
         self.via: tuple[str, ...] = ()
+        self.is_suspect = False
+        self._loop_timer: asyncio.TimerHandle | None = None
         stream.pull = self
         stream.publisher = self.publisher
 
@@ -101,6 +109,39 @@ class Pull(UpstreamLink):
             self._aligner.begin()
             self._is_aligning = self._aligner.has_tail
         self._set_timer(self.manager.config.first_data_timeout_ms, self._on_silence)
+        if self.is_suspect:
+            self.is_suspect = False
+            self.watch_for_loop()
+
+    # --- loops through foreign servers ---------------------------------------
+
+    def watch_for_loop(self) -> None:
+        """A foreign server up the way may be among our players, so that all wait for each other.
+
+        It passes no hop list on, and no property of its play tells it from a
+        viewer's. But it leaves when it is left. So ``first_data_timeout_ms`` after a
+        player has left, a pull without data lets go of its upstream for a moment: where
+        that takes the last player away, there is nobody to pull for; else it goes on.
+        """
+        limit_ms = self.manager.config.first_data_timeout_ms
+        if self.state == "waiting" and self._loop_timer is None and limit_ms:
+            self._loop_timer = self.manager.context.call_later(limit_ms, self._let_go)
+
+    def _let_go(self) -> None:
+        self._loop_timer = None
+        if self.state != "waiting" or self.stream.player_count > _MAX_LOOP_PLAYERS:
+            return
+        self._cancel_timer()
+        self._leave()
+        self._take_via(())
+        self.state = "retrying"
+        self._set_timer(_LET_GO_MS, self._go_on)
+
+    def _go_on(self) -> None:
+        if self.stream.player_count:
+            self._try_now()
+        else:  # with -keep_pulling_seconds it is still there
+            self.manager.pull_in_vain(self)
 
     def on_via(self, via: tuple[str, ...]) -> None:
         """The upstream gets the stream another way now."""
@@ -255,6 +296,9 @@ class Pull(UpstreamLink):
     def close(self) -> None:
         """Stop pulling."""
         super().close()
+        if self._loop_timer is not None:
+            self._loop_timer.cancel()
+            self._loop_timer = None
         if self.stream.pull is self:
             self.stream.pull = None
         if self.stream.publisher is self.publisher:

@@ -162,9 +162,8 @@ async def test_ring_is_left_for_the_server_that_has_the_stream() -> None:
     async with Nodes() as nodes:
         origin, *ring = (nodes.add(name) for name in ("origin", "one", "two", "three"))
         feed = await nodes.publisher(origin)
-        await ring[0].follow(ring[1].port, origin.port)
-        await ring[1].follow(ring[2].port)
-        await ring[2].follow(ring[0].port)
+        for node, upstream in zip(ring, (*ring[1:], ring[0]), strict=True):
+            await node.follow(upstream.port, origin.port)
         players = [await nodes.player(node) for node in ring]
         await feed.send(3)
         for player in players:

@@ -3,12 +3,20 @@
 The weight of a server is its finished attempts per second divided by their mean
 latency, both over the last 128. While attempts are going on for longer than
 they used to, it is lowered already. All arithmetic is in integers, as in brpc.
+
+brpc draws by these weights. Where all that a server does is what was drawn, its
+throughput is its share, so each share feeds itself: equal servers drift apart,
+and one that was slow for a while stays without work for good. Here the draw goes
+by the geometric mean of the weight and of what it were at equal throughput. So
+shares settle, at the inverse square of the latencies, and samples older than
+``MEMORY_US`` are forgotten, so that a server that has recovered comes back.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from math import isqrt
 
 from lb.attempts import TIMEOUT_US, Attempts, latency_us_of
 from lb.base import SelectRequest
@@ -19,6 +27,9 @@ from naming.node import ServerNode
 WEIGHT_SCALE = (2**63 - 1) // 72000000 // 127
 MIN_WEIGHT = 1000
 MAX_SAMPLES = 128
+# Samples are forgotten at this age, but for the last few.
+MEMORY_US = 10_000_000
+MIN_SAMPLES = 8
 _SECOND_US = 1_000_000
 
 
@@ -51,6 +62,10 @@ class Record:
         self.weight = max(weight, MIN_WEIGHT)
         return self.weight
 
+    def chance(self, usual_us: int) -> int:
+        """Its part of a draw; ``usual_us`` stands for the latency while it is not known."""
+        return max(isqrt(self.weight * WEIGHT_SCALE // (self.mean_latency_us or usual_us)), 1)
+
     def limit(self, most: int) -> None:
         """It is down: let it come back with no more than ``most``."""
         if self.base_weight > most:
@@ -71,6 +86,8 @@ class Record:
             if self._samples:
                 self._samples.pop()
             self._samples.append((total_us + max(latency_us * 6 // 5, TIMEOUT_US), now_us))
+        while len(self._samples) > MIN_SAMPLES and now_us - self._samples[0][1] > MEMORY_US:
+            self._samples.popleft()
         self._average(now_us)
 
     def _average(self, now_us: int) -> None:
@@ -118,9 +135,13 @@ class LocalityAware:
                 self._records[server].limit(mean)
         candidates = [server for server in up if server not in request.excluded] or up
         chosen = None
+        known_us = [record.mean_latency_us for record in self._records.values() if record.mean_latency_us]
+        usual_us = sum(known_us) // len(known_us) if known_us else 1
         for _ in candidates:
-            chosen, depth = self._draw(candidates)
-            if self._records[chosen].reweigh(now_us) >= depth:
+            chosen, depth = self._draw(candidates, usual_us)
+            record = self._records[chosen]
+            record.reweigh(now_us)
+            if record.chance(usual_us) >= depth:
                 break  # what it lost by waiting did not reach to where it was hit
         if chosen is not None:
             self._records[chosen].attempts.begin(now_us)
@@ -146,12 +167,12 @@ class LocalityAware:
     def _total(self, servers: Iterable[ServerNode]) -> int:
         return sum(self._records[server].weight for server in servers)
 
-    def _draw(self, candidates: Sequence[ServerNode]) -> tuple[ServerNode, int]:
-        """A server by weight, and how deep in its part of all weights the draw lies."""
-        draw = self._entropy(self._total(candidates))
-        for server in candidates:
-            weight = self._records[server].weight
-            if draw < weight:
+    def _draw(self, candidates: Sequence[ServerNode], usual_us: int) -> tuple[ServerNode, int]:
+        """A server by chance, and how deep in its part of all chances the draw lies."""
+        chances = [self._records[server].chance(usual_us) for server in candidates]
+        draw = self._entropy(sum(chances))
+        for server, chance in zip(candidates, chances, strict=True):
+            if draw < chance:
                 return server, draw
-            draw -= weight
-        raise AssertionError("the draw is below the sum of the weights")
+            draw -= chance
+        raise AssertionError("the draw is below the sum of the chances")

@@ -208,7 +208,7 @@ class UpstreamLink:
             self._excluded[server] = None
             if not was_started:
                 is_answer = end in (LinkEnd.REFUSED, LinkEnd.NOT_FOUND, LinkEnd.LOOP)
-                self.target.report(server, is_answer, now - self._began_ms, now)
+                self.target.report(server, is_answer, now - self._began_ms, now, text)
                 if not is_answer:
                     manager.failed(server)
             if not self.is_useful or end is LinkEnd.LOOP:

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 _MAX_MISSING = 10000
 _FIRST_ANSWER_MS = 5000
+# Rounds of a naming service without an answer; empty answers not applied; answers with unusable parts.
+_NAMING_COUNTS = ("failed", "empty", "skipped")
 
 
 class UpstreamManager:
@@ -254,13 +256,16 @@ class UpstreamManager:
         return pull.state if isinstance(pull, Pull) else "live"
 
     def counters(self) -> dict[str, int]:
-        """Counters of pulls, pushes and connections."""
+        """Counters of pulls, pushes, connections and naming services."""
+        now = self.context.now_ms()
+        snapshots = [target.snapshot(now) for target in self.targets]
         return {
             "pull_count": len(self.pulls),
             "push_count": len(self.pushes),
             "upstream_connection_count": self.pool.connection_count,
             "upstream_connect_count": self.pool.connect_count,
             "upstream_gave_up_count": self.gave_up_count,
+            **{f"ns_{what}_count": sum(each[f"naming_{what}_count"] for each in snapshots) for what in _NAMING_COUNTS},
             "upstream_attempt_count": sum(link.attempt_count for link in (*self.pulls.values(), *self.pushes.values())),
         }
 

@@ -50,6 +50,7 @@ class _Health:
         isolation_ms: length of the last isolation, 0 before the first.
         broken_at_ms: moment of the last failure that counted, None before the first.
         revived_at_ms: moment of the first success after that, None while it has not come.
+        last_error: how the last failed attempt ended, "" before the first.
     """
 
     isolated_until_ms: int = 0
@@ -58,6 +59,7 @@ class _Health:
     revived_at_ms: int | None = None
     ok_count: int = 0
     failure_count: int = 0
+    last_error: str = ""
 
     def fail(self, now_ms: int, latency_ms: float) -> None:
         """Take a failed attempt that began ``latency_ms`` ago."""
@@ -198,8 +200,8 @@ class Target:
             self._health[chosen].begin_attempt(now_ms, self._longest_attempt_ms)
         return chosen
 
-    def report(self, server: ServerNode, ok: bool, latency_ms: float, now_ms: int) -> None:
-        """Tell how an attempt to connect ended.
+    def report(self, server: ServerNode, ok: bool, latency_ms: float, now_ms: int, error: str = "") -> None:
+        """Tell how an attempt to connect ended; ``error`` is for the pages.
 
         ``ok`` means that the server answered the setup of a connection or stream, be
         it with a refusal; ``latency_ms`` is the time the attempt took.
@@ -211,6 +213,7 @@ class Target:
             health.succeed(now_ms)
         else:
             health.fail(now_ms, latency_ms)
+            health.last_error = error
         if self._balancer is not None:
             self._balancer.feedback(server, latency_ms, ok, now_ms)
 
@@ -250,6 +253,7 @@ class Target:
             "has_answer": self.has_answer,
             "naming_failed_count": watcher.failed_count if watcher else 0,
             "naming_empty_count": watcher.empty_count if watcher else 0,
+            "naming_skipped_count": watcher.skipped_count if watcher else 0,
             "servers": [
                 self._describe(server, server in isolated, disabled[server], now_ms) for server in self._servers
             ],
@@ -266,6 +270,7 @@ class Target:
             "ok_count": health.ok_count,
             "failure_count": health.failure_count,
             "disabled_keys_count": disabled_count,
+            "last_error": health.last_error,
         }
 
     def _isolated(self, now_ms: int) -> frozenset[ServerNode]:

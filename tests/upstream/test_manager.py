@@ -90,3 +90,10 @@ async def test_pull_is_kept_for_a_while_when_asked_for() -> None:
         manager.tick(now_ms() + 60_001)
         assert manager.pulls == {}
         assert edge.registry.streams == {}
+
+
+async def test_what_naming_services_lack_is_counted() -> None:
+    async with Nodes() as nodes:
+        manager = await nodes.add("edge").follow(proxy_to="file://absent/servers.list", proxy_lb="rr")
+        counters = manager.counters()
+        assert [counters[f"ns_{what}_count"] for what in ("failed", "empty", "skipped")] == [1, 0, 0]

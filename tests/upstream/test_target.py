@@ -266,6 +266,7 @@ async def test_snapshot_is_plain_data() -> None:
         "has_answer": True,
         "naming_failed_count": 0,
         "naming_empty_count": 0,
+        "naming_skipped_count": 0,
         "servers": [
             {
                 "endpoint": "10.0.0.1:1",
@@ -276,6 +277,7 @@ async def test_snapshot_is_plain_data() -> None:
                 "ok_count": 1,
                 "failure_count": 0,
                 "disabled_keys_count": 0,
+                "last_error": "",
             }
         ],
     }
@@ -331,3 +333,11 @@ async def test_balancer_learns_from_reports_and_their_time() -> None:
         assert chosen is not None
         target.report(chosen, True, 60 if chosen == slow else 5, now_ms + 60)
     assert picks(target, 10000, 1000)[slow] < 150
+
+
+async def test_last_error_of_a_server_is_shown_until_the_next() -> None:
+    target = await started(2)
+    bad = servers(2)[0]
+    target.report(bad, False, 1, 0, "connect: Connection refused")
+    target.report(bad, True, 1, 200)
+    assert target.snapshot(200)["servers"][0]["last_error"] == "connect: Connection refused"

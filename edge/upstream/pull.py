@@ -32,6 +32,8 @@ _LET_GO_MS = 1000
 _MAX_LOOP_PLAYERS = 4
 #: How often a pull whose time-outs are switched off looks for the other reasons to end.
 _RECHECK_MS = 1000
+#: When a node dies, pulls and pushes through it go to another one, and the pull may be there first.
+_MISSING_WAIT_MS = 300
 
 
 class Pull(UpstreamLink):
@@ -90,8 +92,9 @@ class Pull(UpstreamLink):
         connection.open_play(self, name, hops=(*self.hops, self.manager.service.service_id), resume=resume)
 
     def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:
-        if info.get("missing") is True and self._minds_missing(connection):
-            self._fail(LinkEnd.NOT_FOUND, "the upstream has no publisher of it")
+        is_unwanted = info.get("missing") is True and self._minds_missing(connection)
+        if is_unwanted and not self._is_failover():
+            self._fail_missing()
             return
         self._take_via((connection.edge_id, *parse_via(info)) if connection.edge_id else ())
         if self.connection is None:
@@ -108,10 +111,20 @@ class Pull(UpstreamLink):
                 self._aligner = RunAligner()
             self._aligner.begin()
             self._is_aligning = self._aligner.has_tail
-        self._set_timer(self.manager.config.first_data_timeout_ms, self._on_silence)
+        if is_unwanted:
+            self._set_timer(_MISSING_WAIT_MS, self._fail_missing)
+        else:
+            self._set_timer(self.manager.config.first_data_timeout_ms, self._on_silence)
         if self.is_suspect:
             self.is_suspect = False
             self.watch_for_loop()
+
+    def _is_failover(self) -> bool:
+        """Whether players here or further down had the stream: its publisher is probably on the same way."""
+        return self.was_live or self._first_resume is not None
+
+    def _fail_missing(self) -> None:
+        self._fail(LinkEnd.NOT_FOUND, "the upstream has no publisher of it")
 
     # --- loops through foreign servers ---------------------------------------
 

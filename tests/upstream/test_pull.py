@@ -185,3 +185,27 @@ async def test_way_of_a_stream_is_told_to_who_joins_and_when_it_changes() -> Non
         await wait_until(lambda: pull_of(far).via == ("middle",), 2, "a shorter way")
         origin.listen()
         await wait_until(lambda: pull_of(far).via == ("middle", "origin"), 3, "the way again")
+
+
+async def test_pull_that_comes_back_before_its_publisher_does_waits_a_moment() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        manager = await edge.follow(origin.port, retry_interval_ms=300)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        (pull,) = manager.pulls.values()
+        origin.stop_listening()
+        assert pull.connection is not None
+        pull.connection.abort("cut")
+        await wait_until(lambda: pull.attempt_count > 1, 2, "an attempt in vain")
+        await feed.leave()
+        await wait_until(lambda: not origin.registry.streams, 2, "the publisher to be gone")
+        origin.listen()
+        await wait_until(lambda: pull.state == "waiting", 2, "the origin to say that it has no publisher")
+        attempts = pull.attempt_count
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        assert await pictures(player, 3) == [0, 1, 2]
+        assert pull.attempt_count == attempts

@@ -81,6 +81,10 @@ class Link(Protocol):
         """Nothing more will come; called once."""
         ...
 
+    def on_redirect(self, url: str, text: str) -> None:
+        """The upstream says no, and where to ask instead; instead of ``on_ended``."""
+        ...
+
     def on_via(self, via: tuple[str, ...]) -> None:
         """The upstream, a node of ours, says through which services the stream comes to it."""
         ...
@@ -307,7 +311,7 @@ class RtmpClientConnection(RawConnection):
             self.is_multiplexing, self.edge_id = event.is_multiplexing, event.edge_id
             self._settle(True)
         elif isinstance(event, ConnectRefused):
-            self._end_links(LinkEnd.REFUSED, f"{event.code} {event.description}")
+            self._end_links(LinkEnd.REFUSED, f"{event.code} {event.description}", event.redirect)
             self.close_gracefully("connect refused")
         elif isinstance(event, StreamStarted):
             link = self._links.get(event.request_id)
@@ -315,7 +319,7 @@ class RtmpClientConnection(RawConnection):
                 self._active[event.message_stream_id] = link
                 link.on_started(self, event.message_stream_id, event.info)
         elif isinstance(event, StreamFailed):
-            self._end_link(event.request_id, _end_of(event), f"{event.code} {event.description}")
+            self._end_link(event.request_id, _end_of(event), f"{event.code} {event.description}", event.redirect)
         elif isinstance(event, StreamStatus):
             if event.code == "NetStream.Play.UnpublishNotify":
                 self._end_link(event.request_id, LinkEnd.UNPUBLISHED, event.description)
@@ -331,11 +335,11 @@ class RtmpClientConnection(RawConnection):
                 self.context.report(event.error, str(self))
             self.close_now(event.error.reason if event.error is not None else "ended")
 
-    def _end_link(self, request_id: int, end: LinkEnd, text: str) -> None:
+    def _end_link(self, request_id: int, end: LinkEnd, text: str, redirect: str = "") -> None:
         link = self._forget(request_id)
         if link is not None:
             link.on_commit()
-            link.on_ended(end, text)
+            _tell_end(link, end, text, redirect)
         self._close_if_unused()
 
     def _settle(self, is_connected: bool) -> None:
@@ -343,13 +347,13 @@ class RtmpClientConnection(RawConnection):
         if callback is not None:
             callback(self, is_connected)
 
-    def _end_links(self, end: LinkEnd, text: str) -> None:
+    def _end_links(self, end: LinkEnd, text: str, redirect: str = "") -> None:
         links = [*dict.fromkeys(self._links.values()), *self.waiting]
         self._links.clear()
         self._active.clear()
         self.waiting.clear()
         for link in links:
-            link.on_ended(end, text)
+            _tell_end(link, end, text, redirect)
 
     def on_closed(self, why: str) -> None:
         """Tell the links."""
@@ -382,6 +386,13 @@ class RtmpClientConnection(RawConnection):
     def now_ms(self) -> int:
         """Monotonic clock."""
         return self.context.now_ms()
+
+
+def _tell_end(link: Link, end: LinkEnd, text: str, redirect: str) -> None:
+    if redirect and end is not LinkEnd.LOOP:
+        link.on_redirect(redirect, text)
+    else:
+        link.on_ended(end, text)
 
 
 def _end_of(event: StreamFailed) -> LinkEnd:

@@ -421,7 +421,8 @@ def _redirect_of(info: AmfObject, max_url_bytes: int) -> str:
     ex = info.get("ex")
     if not isinstance(ex, dict):
         return ""
-    url = _text_of(ex, "redirect")
+    # The second, where there is one, names the stream too.
+    url = _text_of(ex, "redirect2") or _text_of(ex, "redirect")
     if not url and ex.get("code") == _REDIRECT:
         _, mark, rest = _text_of(info, "description").partition("rtmp://")
         url = (mark + rest).split(" ", 1)[0]

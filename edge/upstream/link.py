@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import NoServerError
 from edge.hub.key import StreamKey
 from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
 from edge.rtmp.events import MediaReceived
+from edge.upstream.redirect import Redirect, parse_redirect
 from edge.upstream.retry import RetryPolicy
+from naming.base import NamingError
 from naming.node import ServerNode
 
 if TYPE_CHECKING:
@@ -56,6 +60,8 @@ class UpstreamLink:
         self.policy = RetryPolicy(manager.config, now_ms=now, jitter=manager.jitter, waits_for_stream=self._waits())
         self._excluded: dict[ServerNode, None] = {}  # in the order of their last attempt
         self._looping: set[ServerNode] = set()
+        self._place: Redirect | None = None
+        self._visited: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._began_ms = now
         self._attempt = 0
@@ -88,6 +94,8 @@ class UpstreamLink:
         self.connection = None
         self.attempt_count += 1
         self._attempt += 1
+        self._place = None
+        self._visited.clear()
         self._began_ms = now
         self.policy.on_link_created(now)
         try:
@@ -107,19 +115,27 @@ class UpstreamLink:
             self._connect()
 
     def _connect(self) -> None:
-        server = self.server
+        server, place = self.server, self._place
         if server is None or self.state == "closed":
             return
         manager = self.manager
         self._began_ms = manager.context.now_ms()
         self._set_timer(manager.config.timeout_ms, self._on_open_timeout)
+        if place is not None:
+            manager.resolve(place.host, partial(self._connect_to_place, self._attempt, place))
+            return
         tc_url, app = manager.tc_url_of(self.key, server, is_play=self.what == "pull")
+        is_simplified = manager.config.simplified_rtmp_play and self.what == "pull"
+        self._acquire(server, tc_url, app, is_simplified=is_simplified)
+
+    def _acquire(self, server: ServerNode, tc_url: str, app: str, *, is_simplified: bool) -> None:
+        manager = self.manager
         manager.pool.acquire(
             self,
             server,
             tc_url=tc_url,
             app=app,
-            is_simplified=manager.config.simplified_rtmp_play and self.what == "pull",
+            is_simplified=is_simplified,
             share=self._share(),
         )
         connection = self.connection
@@ -193,6 +209,56 @@ class UpstreamLink:
             return
         self._fail(end, text)
 
+    # --- redirects -----------------------------------------------------------
+
+    def on_redirect(self, url: str, text: str) -> None:
+        """The upstream names another place: ask there at once, ``max_redirects`` times in an attempt at most."""
+        if self.state in ("closed", "retrying"):
+            return
+        manager, server = self.manager, self.server
+        if self._place is None and server is not None:
+            self._visited.add(server.endpoint)
+        if len(self._visited) > manager.config.max_redirects:
+            self._fail(
+                LinkEnd.REFUSED, f"more than {manager.config.max_redirects} redirects, the last to {url}: {text}"
+            )
+            return
+        try:
+            place = parse_redirect(url, self.key, self.query, default_vhost=manager.service.hub.default_vhost)
+        except NamingError as error:
+            self._fail(LinkEnd.REFUSED, f"{error}: {text}")
+            return
+        if self.message_stream_id:
+            self._on_attempt_ended(LinkEnd.REFUSED)
+            if self.state == "closed":
+                return
+        self._cancel_timer()
+        self._leave()
+        self.state = "connecting"
+        self._attempt += 1
+        self._place = place
+        self._connect()
+
+    def _connect_to_place(self, attempt: int, place: Redirect, addresses: Sequence[str]) -> None:
+        """The host of a redirect has been looked up."""
+        if attempt != self._attempt or self.state != "connecting":
+            return
+        if not addresses:
+            self._fail(LinkEnd.LOST, f"redirected to {place.host}, which has no address")
+            return
+        node = ServerNode(addresses[0], place.port)
+        if node.endpoint in self._visited:
+            self._fail(LinkEnd.LOOP, f"redirected in a circle, to {node.endpoint}")
+            return
+        self._visited.add(node.endpoint)
+        self._acquire(node, place.tc_url, place.app, is_simplified=False)
+
+    def _name(self) -> str:
+        """The stream name to ask for."""
+        if self._place is not None:
+            return self._place.name
+        return self.manager.name_of(self.key, self.query, is_play=self.what == "pull")
+
     # --- ends of attempts ----------------------------------------------------
 
     def _fail(self, end: LinkEnd, text: str) -> None:
@@ -207,7 +273,8 @@ class UpstreamLink:
             self._excluded.pop(server, None)
             self._excluded[server] = None
             if not was_started:
-                is_answer = end in (LinkEnd.REFUSED, LinkEnd.NOT_FOUND, LinkEnd.LOOP)
+                # A server that has sent us elsewhere works, whatever is wrong there.
+                is_answer = end in (LinkEnd.REFUSED, LinkEnd.NOT_FOUND, LinkEnd.LOOP) or self._place is not None
                 self.target.report(server, is_answer, now - self._began_ms, now, text)
                 if not is_answer:
                     manager.failed(server)

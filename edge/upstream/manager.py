@@ -6,11 +6,12 @@ import logging
 import random
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from edge.hub.key import PUBLISH_REALM, StreamKey, StreamRequest
 from edge.hub.stream import Stream
-from edge.net.aio import wall_ms
+from edge.net.aio import TaskOwner, spawn, wall_ms
 from edge.net.service import RtmpService
 from edge.net.stream_writer import StreamWriter
 from edge.rtmp.events import ResumePoint
@@ -19,7 +20,10 @@ from edge.upstream.pool import UpstreamPool
 from edge.upstream.pull import Pull
 from edge.upstream.push import Push
 from edge.upstream.target import Target
+from naming.base import NamingError
+from naming.endpoint import is_ip
 from naming.node import ServerNode
+from naming.resolver import Resolver
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +58,8 @@ class UpstreamManager:
         self.pushes: dict[StreamKey, Push] = {}
         self.jitter = random.random
         self.wall_ms = wall_ms
+        self._resolver = Resolver()
+        self._tasks = TaskOwner("upstream")
         self._missing: OrderedDict[StreamKey, tuple[int, str]] = OrderedDict()
         # Pulls that ended without data lately, until when: a play that comes back for one may be its own echo.
         self._in_vain: OrderedDict[StreamKey, int] = OrderedDict()
@@ -107,6 +113,21 @@ class UpstreamManager:
                 parts.append(f"vhost={key.vhost}")
             parts.append(f"app={key.app}")
         return f"{key.stream_name}?{'&'.join(parts)}" if parts else key.stream_name
+
+    def resolve(self, host: str, found: Callable[[Sequence[str]], None]) -> None:
+        """Call ``found`` with the addresses of ``host``, at once for a numeric one; with none when it has none."""
+        if is_ip(host):
+            found((host,))
+            return
+
+        async def look_up() -> None:
+            try:
+                addresses = await self._resolver.resolve(host)
+            except NamingError:
+                addresses = ()
+            found(addresses)
+
+        spawn(look_up(), name=f"resolve {host}", owner=self._tasks)
 
     # --- pulls ---------------------------------------------------------------
 
@@ -283,5 +304,6 @@ class UpstreamManager:
             self.pulls.pop(pull.key, None)
             pull.close()
         self.pool.close()
+        await self._tasks.close()
         for target in self.targets:
             await target.close()

@@ -88,8 +88,7 @@ class Pull(UpstreamLink):
             resume = ResumePoint(resume.epoch, resume.next_index, is_fresh=True)
         if self._aligner is None and epoch is not None:
             resume = ResumePoint(epoch.id, epoch.next_index)
-        name = self.manager.name_of(self.key, self.query, is_play=True)
-        connection.open_play(self, name, hops=(*self.hops, self.manager.service.service_id), resume=resume)
+        connection.open_play(self, self._name(), hops=(*self.hops, self.manager.service.service_id), resume=resume)
 
     def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:
         is_unwanted = info.get("missing") is True and self._minds_missing(connection)

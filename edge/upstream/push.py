@@ -42,8 +42,7 @@ class Push(UpstreamLink):
         return self.manager.config.share_publish_connection
 
     def _open(self, connection: RtmpClientConnection) -> None:
-        name = self.manager.name_of(self.key, self.query, is_play=False)
-        connection.open_publish(self, name, hops=(*self.hops, self.manager.service.service_id))
+        connection.open_publish(self, self._name(), hops=(*self.hops, self.manager.service.service_id))
 
     def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:
         self.state = "live"

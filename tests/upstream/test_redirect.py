@@ -1,0 +1,165 @@
+"""RTMP 302 (row U6): where it leads, and that pulls and pushes go there within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from edge.hub.key import LIVE_REALM, StreamKey
+from edge.upstream.redirect import Redirect, parse_redirect
+from naming.base import NamingError
+from tests.harness.wire import COMMAND, RtmpPeer, WireError, decode_amf
+from tests.net.serving import Nodes, pictures, status_of, wait_until
+
+KEY = StreamKey("_", "live", "s", LIVE_REALM)
+
+
+def read(url: str, key: StreamKey = KEY, query: str = "") -> Redirect:
+    return parse_redirect(url, key, query, default_vhost="_")
+
+
+@pytest.mark.parametrize(
+    ("url", "tc_url", "app", "name"),
+    [
+        ("rtmp://h:1936/live", "rtmp://h:1936/live", "live", "s"),
+        ("rtmp://h:1936/live/s", "rtmp://h:1936/live", "live", "s"),
+        ("rtmp://h:1936/live/s/s", "rtmp://h:1936/live", "live", "s"),
+        ("rtmp://h:1936/live/s?vhost=v", "rtmp://h:1936/live?vhost=v", "live", "s?vhost=v"),
+        ("rtmp://h:1936/live?vhost=v&token=1", "rtmp://h:1936/live?vhost=v&token=1", "live", "s?vhost=v&token=1"),
+        ("rtmp://h:1936/other/name", "rtmp://h:1936/other", "other", "name"),
+        ("RTMP://u@h:1936", "rtmp://u@h:1936/live", "live", "s"),
+    ],
+)
+def test_Q6_forms_of_the_url(url: str, tc_url: str, app: str, name: str) -> None:
+    assert read(url) == Redirect("h", 1936, tc_url, app, name)
+
+
+def test_port_vhost_and_query_of_the_client_are_kept() -> None:
+    assert read("rtmp://[::1]/live") == Redirect("::1", 1935, "rtmp://[::1]/live", "live", "s")
+    assert read("rtmp://h/live", query="token=1").name == "s?token=1"
+    ours = KEY._replace(vhost="v.example")
+    assert read("rtmp://h/live", ours).tc_url == "rtmp://v.example/live"
+    assert read("rtmp://h/live?vhost=w", ours).tc_url == "rtmp://h/live?vhost=w"
+
+
+@pytest.mark.parametrize("url", ["rtmps://h/live", "http://h/live", "h/live", "rtmp://h:0/live", "rtmp:///live"])
+def test_url_that_cannot_be_followed(url: str) -> None:
+    with pytest.raises(NamingError):
+        read(url)
+
+
+class Redirecting:
+    """A server that sends everybody to ``url()``: at once with ``connect``, or with ``play`` and ``publish``."""
+
+    def __init__(self, url: Callable[[], str], *, at_connect: bool, field: str = "redirect") -> None:
+        self._url, self._at_connect, self._field = url, at_connect, field
+        self.connect_count = 0
+        self.port = 0
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Redirecting:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self._server.wait_closed()
+
+    def _ex(self, code: str) -> dict[str, Any]:
+        ex = {"code": 302, self._field: self._url()}
+        return {"level": "error", "code": code, "description": "moved", "ex": ex}
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = RtmpPeer(reader, writer)
+        self.connect_count += 1
+        try:
+            await peer.handshake_as_server()
+            while True:
+                message = await peer.read_message()
+                if message.type_id == COMMAND:
+                    self._answer(peer, decode_amf(message.payload))
+        except (OSError, asyncio.IncompleteReadError, WireError):
+            pass
+        finally:
+            writer.transport.abort()
+
+    def _answer(self, peer: RtmpPeer, values: list[Any]) -> None:
+        command, transaction = values[0], values[1]
+        if command == "connect" and self._at_connect:
+            peer.send_command(0, "_error", transaction, None, self._ex("NetConnection.Connect.Rejected"))
+        elif command == "connect":
+            info = {"level": "status", "code": "NetConnection.Connect.Success", "description": ""}
+            peer.send_command(0, "_result", transaction, {"fmsVer": "FMS/3,0,1,123"}, info)
+        elif command == "createStream":
+            peer.send_command(0, "_result", transaction, None, 1)
+        elif command in ("play", "publish"):
+            peer.send_command(1, "onStatus", 0, None, self._ex("NetStream.Play.Failed"))
+
+
+@pytest.mark.parametrize("at_connect", [True, False], ids=["at_connect", "at_stream"])
+@pytest.mark.parametrize(("field", "tail"), [("redirect", ""), ("redirect2", "/s"), ("redirect", "/s?vhost=_")])
+async def test_U6_pull_follows_a_redirect(at_connect: bool, field: str, tail: str) -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        url = f"rtmp://127.0.0.1:{origin.port}/live{tail}"
+        async with Redirecting(lambda: url, at_connect=at_connect, field=field) as server:
+            await edge.follow(server.port, retry_interval_ms=5000)
+            feed = await nodes.publisher(origin)
+            await feed.send(3)
+            player = await nodes.player(edge)
+            assert await pictures(player, 3) == [0, 1, 2]
+            assert server.connect_count == 1
+
+
+@pytest.mark.parametrize("at_connect", [True, False], ids=["at_connect", "at_stream"])
+async def test_U6_push_follows_a_redirect_to_a_name(at_connect: bool) -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        async with Redirecting(lambda: f"rtmp://localhost:{origin.port}/live", at_connect=at_connect) as server:
+            await edge.follow(server.port, retry_interval_ms=5000)
+            feed = await nodes.publisher(edge)
+            await feed.send(3)
+            await wait_until(lambda: origin.registry.streams, 2, "the push")
+            player = await nodes.player(origin)
+            assert await pictures(player, 3) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("at_connect", [True, False], ids=["at_connect", "at_stream"])
+async def test_U6_redirect_to_self_is_a_loop(at_connect: bool) -> None:
+    async with Nodes() as nodes:
+        edge = nodes.add("edge")
+        urls = [""]
+        async with Redirecting(lambda: urls[0], at_connect=at_connect) as server:
+            urls[0] = f"rtmp://127.0.0.1:{server.port}/live"
+            manager = await edge.follow(server.port)
+            player = await nodes.player(edge)
+            while await status_of(player) != "NetStream.Play.StreamNotFound":
+                pass
+            await wait_until(lambda: not manager.pulls, 2, "no pull left")
+            assert server.connect_count == 1
+
+
+async def test_U6_chain_of_redirects_has_an_end() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        last = Redirecting(lambda: f"rtmp://127.0.0.1:{origin.port}/live", at_connect=True)
+        second = Redirecting(lambda: f"rtmp://127.0.0.1:{last.port}/live", at_connect=False)
+        first = Redirecting(lambda: f"rtmp://127.0.0.1:{second.port}/live", at_connect=True)
+        async with last, second, first:
+            manager = await edge.follow(first.port, max_redirects=2, retry_interval_ms=100)
+            player = await nodes.player(edge)
+            await wait_until(lambda: first.connect_count >= 2, 4, "another attempt")
+            (pull,) = manager.pulls.values()
+            assert "more than 2 redirects" in pull.last_error
+            player.peer.abort()
+            await wait_until(lambda: not manager.pulls, 2, "the pull to end")
+            again = nodes.add("again")
+            await again.follow(first.port, max_redirects=3)
+            assert await pictures(await nodes.player(again), 3) == [0, 1, 2]

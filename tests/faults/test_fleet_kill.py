@@ -146,3 +146,22 @@ async def test_U6_any_process_may_die(seed: int) -> None:
             assert took_s <= deadline(3), f"{took_s:.2f} s without {victim}"
             broadcasts.assert_nothing_lost_or_doubled()
         await broadcasts.end()
+
+
+@pytest.mark.parametrize("how", ["stopped", "cut off"])
+async def test_U6_shield_that_falls_silent_costs_no_frame(how: str) -> None:
+    """By SIGSTOP, or behind a network that swallows everything; then it comes back."""
+    flags = ("-upstream_stall_timeout_ms=600", "-timeout_ms=400")
+    async with _broadcasting(*flags, edges=2, proxied=("m1",)) as broadcasts:
+        fleet, began = broadcasts.fleet, time.monotonic()
+        if how == "stopped":
+            fleet["m1"].pause()
+        else:
+            await fleet.part("m1")
+        await broadcasts.wait_all_served(broadcasts.served(), began + 0.1, 5)
+        if how == "stopped":
+            fleet["m1"].resume()
+        else:
+            await fleet.heal("m1")
+        await broadcasts.wait_all_served(broadcasts.served(), time.monotonic() + 0.5, 3)
+        broadcasts.assert_nothing_lost_or_doubled()

@@ -64,9 +64,9 @@ class Push(UpstreamLink):
         self._set_timer(_LOOK_MS, self._look_at_upstream)
 
     def _oldest_held(self) -> ResumePoint | None:
-        """For a node that has nothing of the stream: it stands in for one whose players have missed what we cannot know.
+        """For a node that has nothing of the stream: it may stand in for one that died.
 
-        What they have they drop.
+        What the players behind that one have missed we cannot know; what they have they drop.
         """
         queue, epoch = self.stream.queue, self.stream.epoch
         for seq in (*queue.keyframes, *range(queue.base, queue.end)):

@@ -30,6 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeat", type=int, default=0, help="repeats of every scenario instead of its own number")
     parser.add_argument("--json", type=Path, help="write the results here")
     parser.add_argument("--read", type=Path, help="report the results in this file instead of measuring")
+    parser.add_argument("--rest", type=Path, help="with --only: the other scenarios as in this file; the page says so")
     parser.add_argument("--write", type=Path, help="write the page here; not with --quick")
     return parser
 
@@ -99,6 +100,21 @@ def measure(plans: Sequence[Plan], is_quick: bool) -> Row:
     return results
 
 
+def with_rest(results: Row, rest: Row) -> Row:
+    """``results`` and, of the earlier ``rest``, the scenarios that were not measured again."""
+    names = {run["scenario"] for run in results["runs"]}
+    kept = [run for run in rest["runs"] if run["scenario"] not in names]
+    told = (
+        f"{rest['when']}, edge {rest['machine']['edge']}, but {', '.join(sorted(names))} of the date and version above"
+    )
+    return {
+        **results,
+        "is_quick": results["is_quick"] or rest["is_quick"],
+        "machine": {**results["machine"], "measured": told},
+        "runs": [*kept, *results["runs"]],
+    }
+
+
 def _carry_out(plan: Plan, server: Server, tool: Path, repeat: int) -> Row:
     title = " ".join(filter(None, (plan.scenario, plan.variant)))
     _say(f"{title}: {server.name}, {repeat + 1} of {plan.repeats}, about {plan.run_s:.0f} s")
@@ -135,6 +151,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             plans = chosen_plans(arguments.only, arguments.quick, arguments.repeat)
             signal.signal(signal.SIGTERM, _leave)  # so that the servers are stopped
             results = measure(plans, arguments.quick)
+            if arguments.rest:
+                results = with_rest(results, json.loads(arguments.rest.read_text()))
     except (BenchError, OSError) as error:
         _say(f"bench: {error}")
         return 1

@@ -260,3 +260,13 @@ def test_report_of_a_file_and_no_page_of_a_quick_run(
     with pytest.raises(SystemExit):
         command.main(["--read", str(source), "--write", str(page)])
     assert "--quick" in capsys.readouterr().err
+
+
+def test_scenarios_measured_again_replace_the_earlier_ones_and_the_page_says_so(results: Results) -> None:
+    again = {**results, "when": "2027-01-02 03:04 UTC", "runs": [r for r in results["runs"] if r["scenario"] == "slow"]}
+    merged = command.with_rest(again, results)
+    assert sorted(run["scenario"] for run in merged["runs"]) == sorted(run["scenario"] for run in results["runs"])
+    page = report.page(merged)
+    assert "date: 2027-01-02 03:04 UTC" in page
+    assert f"measured: {results['when']}" in " ".join(page.split())
+    assert "but slow of the date and version above" in " ".join(page.split())

@@ -60,6 +60,7 @@ class UpstreamLink:
         self.policy = RetryPolicy(manager.config, now_ms=now, jitter=manager.jitter, waits_for_stream=self._waits())
         self._excluded: dict[ServerNode, None] = {}  # in the order of their last attempt
         self._looping: set[ServerNode] = set()
+        self._is_paced = False
         self._place: Redirect | None = None
         self._visited: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -94,6 +95,7 @@ class UpstreamLink:
         self.connection = None
         self.attempt_count += 1
         self._attempt += 1
+        self._is_paced = False
         self._place = None
         self._visited.clear()
         self._began_ms = now
@@ -108,13 +110,24 @@ class UpstreamLink:
         if server is None:
             self._fail(LinkEnd.LOST, "no server")
             return
-        delay_ms = manager.pace(server, now)
+        delay_ms = 0 if self._may_join(server) else manager.pace(server, now)
         if delay_ms > 0:
+            self._is_paced = True
             self._set_timer(delay_ms, self._connect)
         else:
             self._connect()
 
+    def _may_join(self, server: ServerNode) -> bool:
+        tc_url, app = self.manager.tc_url_of(self.key, server, is_play=self.what == "pull")
+        return self._share() and self.manager.pool.has_shared(server, tc_url, app)
+
+    def on_recovered(self, server: ServerNode) -> None:
+        """``server`` works again: who waits for a turn to connect to it need not where a connection can be shared."""
+        if self._is_paced and self.state == "connecting" and self.server == server and self._may_join(server):
+            self._connect()
+
     def _connect(self) -> None:
+        self._is_paced = False
         server, place = self.server, self._place
         if server is None or self.state == "closed":
             return

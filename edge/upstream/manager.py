@@ -256,8 +256,12 @@ class UpstreamManager:
         self._failing.add(server)
 
     def succeeded(self, server: ServerNode) -> None:
-        """The server works; those that wait still come one after the other."""
+        """The server works; those that need a connection of their own still come one after the other."""
+        if server not in self._failing:
+            return
         self._failing.discard(server)
+        for link in (*self.pulls.values(), *self.pushes.values()):
+            link.on_recovered(server)
 
     def pace(self, server: ServerNode, now_ms: int) -> int:
         """Milliseconds to wait before connecting to ``server``: 0 unless it failed lately."""

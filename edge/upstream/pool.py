@@ -74,6 +74,11 @@ class UpstreamPool:
         else:
             connection.waiting.append(link)
 
+    def has_shared(self, server: ServerNode, tc_url: str, app: str) -> bool:
+        """Whether one more stream needs no connect: the upstream has answered and carries several."""
+        connection = self._shared.get(PoolKey(server.endpoint, tc_url, app, False))
+        return connection is not None and connection.state == "open" and bool(connection.is_multiplexing)
+
     def _connect(self, link: Link, server: ServerNode, key: PoolKey, *, is_shared: bool) -> None:
         self.connect_count += 1
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from edge.hub.key import StreamKey
@@ -71,6 +73,34 @@ async def test_share_one_connection_for_many_streams() -> None:
         assert (counters["pull_count"], counters["upstream_connection_count"]) == (5, 1)
         (row,) = manager.servers()
         assert "target" in row
+
+
+@pytest.mark.parametrize("share", [True, False], ids=["shared", "one_each"])
+async def test_N11_server_that_comes_back_is_not_stormed(share: bool) -> None:
+    count, rate = 30, 20
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        for number in range(count):
+            await (await nodes.publisher(origin, f"s{number}")).send(2)
+        origin.stop_listening()
+        manager = await edge.follow(origin.port, max_connects_per_s=rate, share_play_connection=share)
+        for number in range(count):
+            await nodes.player(edge, f"s{number}")
+        await asyncio.sleep(0.3)
+        tried, since_ms = manager.pool.connect_count, now_ms()
+        origin.listen()
+
+        def live() -> int:
+            return sum(pull.state == "live" for pull in manager.pulls.values())
+
+        await wait_until(lambda: live() > 0, 1.5, "first data")
+        if share:
+            await wait_until(lambda: live() == count, 1, "all others, at once, on the same connection")
+            assert manager.pool.connection_count == 1
+        else:
+            await wait_until(lambda: live() == count, 2 * count / rate + 1, "all others in turn")
+        elapsed_s = (now_ms() - since_ms) / 1000
+        assert manager.pool.connect_count - tried <= rate * elapsed_s + 2
 
 
 async def test_pull_is_kept_for_a_while_when_asked_for() -> None:

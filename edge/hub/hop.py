@@ -48,14 +48,14 @@ def find_resume(queue: FrameQueue, epoch: Epoch | None, epoch_id: str, next_inde
 class HopReceiver:
     """Feeds a stream from a node of ours: drops what it has, counts what it misses."""
 
-    __slots__ = ("_epoch", "_index", "_is_marked", "_origin_ms", "_pending", "_publisher")
+    __slots__ = ("_epoch", "_index", "_mark", "_origin_ms", "_pending", "_publisher")
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self._epoch: Epoch | None = None
         self._index = 0
         self._origin_ms = 0
-        self._is_marked = False
+        self._mark: Mark | None = None
         self._pending: dict[bytes, Frame] = {}
 
     def push(self, type_id: int, wire_timestamp: int, payload: bytes, now_ms: int) -> None:
@@ -81,7 +81,7 @@ class HopReceiver:
             kind = _kind_of_data(payload)
         if kind != MEDIA:
             publisher.stream.hold_header(self._pending, Frame(type_id, 0, payload, kind))
-        elif self._is_marked:
+        elif self._mark is not None:
             self._on_media(Frame(type_id, 0, payload, MEDIA, is_keyframe), wire_timestamp, now_ms)
 
     def commit(self) -> None:
@@ -89,31 +89,44 @@ class HopReceiver:
         self._publisher.commit()
 
     def _on_mark(self, mark: Mark, now_ms: int) -> None:
+        self._mark = mark
+        self._index = mark.index
+        self._origin_ms = mark.dts_ms
+        self._epoch = None
+        if mark.index >= self._publisher.stream.past_epochs.get(mark.epoch, 0):
+            self._epoch = self._take_up(mark, mark.index, mark.dts_ms, now_ms)
+
+    def _take_up(self, mark: Mark, index: int, origin_ms: int, now_ms: int) -> Epoch:
+        """Go on with frame ``index`` of the epoch that ``mark`` names; what lies between is lost."""
         stream = self._publisher.stream
         epoch = stream.epoch
         if epoch is None or epoch.id != mark.epoch:
             is_first = epoch is None
-            shift_ms = stream.timeline.next_position() - mark.dts_ms
-            epoch = Epoch(mark.epoch, shift_ms, mark.index, mark.wall_ms)
+            shift_ms = stream.timeline.next_position() - origin_ms
+            epoch = Epoch(mark.epoch, shift_ms, index, mark.wall_ms)
             stream.begin_publish(self._publisher, epoch, now_ms)
             if is_first:
                 stream.stats.gap_count = 0
-        elif mark.index > epoch.next_index:
+        elif index > epoch.next_index:
             stream.stats.gap_count += 1
-            epoch.next_index = mark.index
+            epoch.next_index = index
             stream.want_keyframe(now_ms)
-        self._epoch = epoch
-        self._index = mark.index
-        self._origin_ms = mark.dts_ms
-        self._is_marked = True
+        return epoch
 
     def _on_media(self, frame: Frame, wire_timestamp: int, now_ms: int) -> None:
-        stream, epoch = self._publisher.stream, self._epoch
-        if epoch is None:
+        stream, mark = self._publisher.stream, self._mark
+        if mark is None:
             return
         index = self._index
         self._index = index + 1
         self._origin_ms += signed_difference(wire_timestamp, self._origin_ms & 0xFFFFFFFF)
+        epoch = self._epoch
+        if epoch is None:
+            # Of a publisher before this one: repeats, until it shows that it is back.
+            if index < stream.past_epochs.get(mark.epoch, 0):
+                stream.stats.duplicate_count += 1
+                return
+            epoch = self._epoch = self._take_up(mark, index, self._origin_ms, now_ms)
         if index < epoch.next_index:
             stream.stats.duplicate_count += 1
             return

@@ -36,6 +36,9 @@ from edge.media.timeline import Timeline
 #: Frames between two looks at what may go.
 _EVICT_EVERY = 16
 
+#: A stream whose publisher changes now and then; who still holds an older epoch than these has long let go of it.
+_MAX_PAST_EPOCHS = 8
+
 #: Headers are kept as long as the stream lives: a publisher that sends one for each of
 #: 2**48 tracks, or huge ones, must not fill the memory.
 MAX_HEADERS = 32
@@ -68,6 +71,7 @@ class Stream:
     Attributes:
         publisher: who feeds it now, or None.
         epoch: the publish in progress or the last one, None before the first.
+        past_epochs: of the last epochs before this one the index that would have come next, by id.
         is_ended: players have been told that the broadcast is over; a new
             publisher of the key gets a new stream.
         end_reason: what they were told, None before that.
@@ -94,6 +98,7 @@ class Stream:
         "key",
         "logs",
         "metadata",
+        "past_epochs",
         "player_count",
         "publisher",
         "pull",
@@ -112,6 +117,7 @@ class Stream:
         self.timeline = Timeline(config.max_jitter_ms, config.frame_interval_ms)
         self.publisher: Publisher | None = None
         self.epoch: Epoch | None = None
+        self.past_epochs: dict[str, int] = {}
         self.logs: dict[WireForm, StreamLog] = {}
         self.readers: list[Reader] = []
         self.stats = StreamStats()
@@ -136,6 +142,8 @@ class Stream:
     def begin_publish(self, publisher: Publisher, epoch: Epoch, now_ms: int) -> None:
         """``publisher`` takes over; players stay and the clock goes on."""
         is_restart = self.epoch is not None
+        if self.epoch is not None:
+            self._remember(self.epoch)
         self.publisher = publisher
         self.epoch = epoch
         self.grace_until_ms = 0
@@ -144,6 +152,12 @@ class Stream:
         if is_restart:
             self._stale = self.queue.header_slots()
             self.want_keyframe(now_ms)
+
+    def _remember(self, epoch: Epoch) -> None:
+        self.past_epochs.pop(epoch.id, None)
+        self.past_epochs[epoch.id] = epoch.next_index
+        if len(self.past_epochs) > _MAX_PAST_EPOCHS:
+            del self.past_epochs[next(iter(self.past_epochs))]
 
     def want_keyframe(self, now_ms: int) -> None:
         """Hold video back until a keyframe, at most ``keyframe_wait_ms``: what came before is lost."""

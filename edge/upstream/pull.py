@@ -187,21 +187,32 @@ class Pull(UpstreamLink):
     def on_media(self, event: MediaReceived, now_ms: int) -> None:
         """A message of the stream."""
         self._last_data_ms = now_ms
-        if self.state == "waiting":
-            self.state = "live"
-            self._set_timer(self.manager.config.upstream_stall_timeout_ms, self._on_silence)
-        if not self.is_useful:
-            self.is_useful = True
-            self.was_live = True
-            self._is_announced = False
-            self.policy.on_link_useful()
-            if self._lost_ms:
-                self.stream.stats.upstream_gap_ms += now_ms - self._lost_ms
-                self._lost_ms = 0
+        before = None if self.is_useful else self._position()
         if self._hop is not None:
             self._hop.push(event.type_id, event.wire_timestamp, event.payload, now_ms)
         elif self.publisher.is_active:
             self._push_foreign(event, now_ms)
+        if before is not None and self._position() != before:
+            self._on_news(now_ms)
+
+    def _position(self) -> tuple[Epoch | None, int, int]:
+        stream, epoch = self.stream, self.stream.epoch
+        return epoch, epoch.next_index if epoch is not None else 0, stream.queue.end
+
+    def _on_news(self, now_ms: int) -> None:
+        """The first message of this attempt that we did not have.
+
+        Repeats tell nothing of the publisher: a server that has lost it holds, for a while, what it had.
+        """
+        self.is_useful = True
+        self.was_live = True
+        self._is_announced = False
+        self.policy.on_link_useful()
+        self.state = "live"
+        self._set_timer(self.manager.config.upstream_stall_timeout_ms, self._on_silence)
+        if self._lost_ms:
+            self.stream.stats.upstream_gap_ms += now_ms - self._lost_ms
+            self._lost_ms = 0
 
     def on_commit(self) -> None:
         """Show players what has come."""

@@ -128,6 +128,50 @@ def test_U2_new_epoch_goes_on_behind_the_last_frame() -> None:
     assert epochs == ["e1"] * 5 + ["e2"] * 3
 
 
+def test_frames_of_an_earlier_publisher_are_not_played_again() -> None:
+    """A server that lost it still holds them, and a node that looks for the stream everywhere is given them."""
+    node = Receiver()
+    node.mark("e1", 0)
+    for n in range(5):
+        node.media(n)
+    node.mark("e2", 0)
+    for n in range(5):
+        node.media(100 + n)
+    node.reconnect()
+    node.mark("e1", 2, 80)
+    for n in range(2, 5):
+        node.media(n)
+    epoch = node.stream.epoch
+    assert epoch is not None
+    assert (epoch.id, node.stream.stats.duplicate_count) == ("e2", 3)
+    assert node.numbers == [0, 1, 2, 3, 4, 100, 101, 102, 103, 104]
+
+
+def test_publisher_that_was_replaced_and_is_back_goes_on_behind_what_it_sent() -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    for n in range(5):
+        node.media(n)
+    node.mark("e2", 0)
+    node.media(100, at_ms=0)
+    node.reconnect()
+    node.mark("e1", 3, 120)
+    for n in range(3, 7):
+        node.media(n)
+    assert node.numbers == [0, 1, 2, 3, 4, 100, 5, 6]
+    assert node.indices == [0, 1, 2, 3, 4, 0, 5, 6]
+    dts = [frame.dts_ms for frame in node.stream.queue.frames]
+    assert dts == sorted(dts)
+
+
+def test_few_earlier_publishers_are_remembered() -> None:
+    node = Receiver()
+    for n in range(50):
+        node.mark(f"e{n}", 0)
+        node.media(n)
+    assert list(node.stream.past_epochs) == [f"e{n}" for n in range(41, 49)]
+
+
 def test_headers_bear_no_number_and_repeats_are_left_out() -> None:
     node = Receiver()
     header = b"\x17\x00cfg"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from edge.upstream.pull import Pull
+from tests.harness.clock import deadline
 from tests.net.serving import Node, Nodes, pictures, status_of, wait_until
 
 
@@ -209,3 +211,36 @@ async def test_pull_that_comes_back_before_its_publisher_does_waits_a_moment() -
         await feed.send(3)
         assert await pictures(player, 3) == [0, 1, 2]
         assert pull.attempt_count == attempts
+
+
+async def test_end_is_not_put_off_by_a_server_that_still_holds_the_stream_of_a_lost_publisher() -> None:
+    async with Nodes() as nodes:
+        stale, origin, home, far = (nodes.add(name) for name in ("stale", "origin", "home", "far"))
+        await home.follow(stale.port)
+        feed = await nodes.publisher(home)
+        await feed.send(3)
+        await wait_until(lambda: any(s.queue.end for s in stale.registry.streams.values()), 2, "forwarded")
+        stale.stop_listening()
+        stale.drop_connections()
+        assert home.manager is not None
+        await home.manager.close()
+        await home.follow(origin.port)
+        (stream,) = home.registry.streams.values()
+        assert home.registry.on_published is not None
+        home.registry.on_published(stream)
+        await far.follow(origin.port, stale.port, publisher_return_ms=700, disable_server_duration=0)
+        player = await nodes.player(far)
+        await feed.send(3)
+        assert await pictures(player, 6) == [0, 1, 2, 3, 4, 5]
+        stale.listen()
+        pull = pull_of(far)
+        assert pull.server is not None
+        may_ask = partial(pull.target.has_alternative, pull.server, pull.key.text)
+        await wait_until(lambda: may_ask(now_ms=far.context.now_ms()), 2, "the other server to be asked again")
+        await feed.leave()
+        await wait_until(lambda: pull.publisher.peer == f"127.0.0.1:{stale.port}", 2, "the other server to be asked")
+        left = asyncio.get_running_loop().time()
+        assert await status_of(player) == "NetStream.Play.UnpublishNotify"
+        assert asyncio.get_running_loop().time() - left <= deadline(1.2)
+        assert any(stale.registry.streams), "the lost publisher was not waited for: the test shows nothing"
+        assert pull.stream.stats.duplicate_count

@@ -109,9 +109,7 @@ class _Broadcasts:
         ended_at = time.monotonic()
         await asyncio.gather(*(publisher.stop() for publisher in self.publishers.values()))
         players = list(self.players.values())
-        # Two tiers that learn of the end one after the other wait one after the other: the aim,
-        # publisher_return_ms + 2 s in all, is missed now and then and stays to be reached.
-        limit_s = deadline(2 * _RETURN_MS / 1000 + 2)
+        limit_s = deadline(_RETURN_MS / 1000 + 2)
         await wait_until(lambda: all(player.has_ended for player in players), limit_s, "the end at every player")
         for player in players:
             assert player.ended_at is not None and player.ended_at - ended_at >= 0.5, "ended before it was told to wait"

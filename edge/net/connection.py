@@ -163,6 +163,12 @@ class RawConnection:
         self._outbox.append(data)
         self.queued_bytes += len(data)
 
+    def send(self, data: bytes | memoryview) -> None:
+        """Queue bytes and send what the kernel takes, unless it is known to take none."""
+        self.enqueue(data)
+        if not self._is_write_wanted:
+            self.flush()
+
     def flush(self) -> bool:
         """Send what the kernel takes; False while bytes remain."""
         outbox = self._outbox

@@ -16,9 +16,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edge.net.connection import RawConnection
-from edge.net.multi_writer import MultiWriter
 from edge.net.poller import GONE, READ, WRITE
+from edge.net.rtmp_connection import RtmpConnection
 from edge.net.rtmp_form import RtmpForm
 from edge.rtmp.client import ClientSession
 from edge.rtmp.commands import VIA_CODE, parse_via
@@ -94,7 +93,7 @@ class Link(Protocol):
         ...
 
 
-class RtmpClientConnection(RawConnection):
+class RtmpClientConnection(RtmpConnection[ClientSession]):
     """An outgoing connection.
 
     Attributes:
@@ -109,32 +108,24 @@ class RtmpClientConnection(RawConnection):
     __slots__ = (
         "_active",
         "_is_connecting",
-        "_is_deadline_watched",
         "_links",
-        "_session",
-        "_writers",
         "edge_id",
         "endpoint",
         "has_ponged",
         "is_multiplexing",
-        "is_pump_scheduled",
         "last_pong_ms",
         "on_settled",
         "waiting",
     )
 
     def __init__(self, sock: socket.socket, context: NetContext, session: ClientSession, endpoint: str) -> None:
-        super().__init__(sock, context)
+        super().__init__(sock, context, session)
         self.endpoint = endpoint
         self.peer = endpoint
-        self._session = session
         self._links: dict[int, Link] = {}
         self._active: dict[int, Link] = {}
-        self._writers: MultiWriter | None = None
         self._is_connecting = True
-        self._is_deadline_watched = False
         self.is_multiplexing: bool | None = None
-        self.is_pump_scheduled = False
         self.edge_id = ""
         self.has_ponged = False
         self.last_pong_ms = 0
@@ -234,9 +225,8 @@ class RtmpClientConnection(RawConnection):
         resume: ResumePoint | None = None,
     ) -> StreamWriter:
         """Write ``stream`` on an accepted publish."""
-        if self._writers is None:
-            self._writers = MultiWriter(self, form.chunk_size)
-        return self._writers.open(stream, message_stream_id, form, is_hop=bool(self.edge_id), resume=resume)
+        writers = self._open_writers(form.chunk_size)
+        return writers.open(stream, message_stream_id, form, is_hop=bool(self.edge_id), resume=resume)
 
     def close_writer(self, writer: StreamWriter) -> None:
         """Stop writing a stream."""
@@ -259,9 +249,9 @@ class RtmpClientConnection(RawConnection):
         """Send what the session has queued."""
         if self._is_connecting or self.state != "open":
             return
-        self.enqueue(self._session.data_to_send())
-        if not self._is_write_wanted:
-            self.flush()
+        data = self._session.data_to_send()
+        if data:
+            self.send(data)
 
     def on_data(self, data: bytes) -> None:
         """Bytes of the upstream."""
@@ -285,26 +275,6 @@ class RtmpClientConnection(RawConnection):
         self.send_session()
         if not self._is_deadline_watched:
             self._watch_deadline()
-
-    def _watch_deadline(self) -> None:
-        at_ms = self._session.next_deadline_ms()
-        if at_ms is not None:
-            self._is_deadline_watched = True
-            self.context.watch_deadline(self, at_ms)
-
-    def next_deadline_ms(self) -> int | None:
-        """The session's; None also ends the watch."""
-        at_ms = self._session.next_deadline_ms() if self.state == "open" else None
-        if at_ms is None:
-            self._is_deadline_watched = False
-        return at_ms
-
-    def on_deadline(self, now_ms: int) -> None:
-        """The upstream was too slow with a message."""
-        self._session.handle_timer(now_ms)
-        events = self._session.events
-        while events and self.state == "open":
-            self._on_event(events.popleft())
 
     def _on_event(self, event: object) -> None:
         if isinstance(event, Connected):
@@ -358,9 +328,7 @@ class RtmpClientConnection(RawConnection):
     def on_closed(self, why: str) -> None:
         """Tell the links."""
         self._settle(False)
-        if self._writers is not None:
-            self._writers.close_all()
-            self._writers = None
+        self._close_writers()
         self._end_links(LinkEnd.LOST, why)
 
     def writer_finished(self, message_stream_id: int, reason: str) -> None:
@@ -368,24 +336,6 @@ class RtmpClientConnection(RawConnection):
         link = self._active.get(message_stream_id)
         if link is not None:
             link.on_writer_finished()
-
-    def schedule_pump(self) -> None:
-        """A writer has frames."""
-        if self.state == "open":
-            self.context.fanout.schedule_pump(self)
-
-    def pump(self) -> int:
-        """Write what the writers have."""
-        return self._writers.pump() if self._writers is not None and self.state == "open" else 0
-
-    def on_writable(self) -> None:
-        """The kernel takes bytes again."""
-        if self.flush() and self._writers is not None and self.state == "open":
-            self._writers.pump()
-
-    def now_ms(self) -> int:
-        """Monotonic clock."""
-        return self.context.now_ms()
 
 
 def _tell_end(link: Link, end: LinkEnd, text: str, redirect: str) -> None:

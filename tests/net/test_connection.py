@@ -83,6 +83,20 @@ async def test_what_the_kernel_does_not_take_waits_and_keeps_its_order() -> None
         peer.close()
 
 
+async def test_bytes_go_out_at_once_unless_the_kernel_is_known_to_be_full() -> None:
+    async with Nodes() as nodes:
+        connection, peer = joined(nodes.add())
+        connection.send(b"first")
+        assert (connection.queued_bytes, read_all(peer)) == (0, b"first")
+        connection.send(bytes(10_000_000))
+        waiting = connection.queued_bytes
+        assert waiting > 0
+        read_all(peer)
+        connection.send(b"x")
+        assert connection.queued_bytes == waiting + 1, "it waits until the poller says that there is room"
+        peer.close()
+
+
 @pytest.mark.parametrize("has_unread", [False, True])
 async def test_graceful_close_delivers_the_last_word(has_unread: bool) -> None:
     async with Nodes() as nodes:

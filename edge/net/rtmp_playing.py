@@ -1,0 +1,231 @@
+"""The playing half of a server connection.
+
+A connection that plays exactly one stream and is no node of ours reads the
+shared log (``fan.py``); any other is written by ``StreamWriter``.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from functools import partial
+from typing import TYPE_CHECKING
+
+from edge.errors import ProtocolError
+from edge.net.play import PausedReader, Play, Plays
+from edge.net.player import Player
+from edge.net.rtmp_connection import RtmpConnection
+from edge.net.rtmp_form import RtmpForm
+from edge.rtmp.events import PauseRequested
+from edge.rtmp.server import ServerSession
+
+if TYPE_CHECKING:
+    from edge.net.service import RtmpService
+
+logger = logging.getLogger(__name__)
+
+NOT_FOUND = "NetStream.Play.StreamNotFound"
+
+#: Unsent bytes that the kernel may hold for a player: at least this, or half a second of its stream.
+_MIN_NOTSENT_BYTES = 65536
+_TCP_NOTSENT_LOWAT = 25
+
+
+class PlayingConnection(RtmpConnection[ServerSession]):
+    """Serves the plays of one connection, each from the shared log or by a writer; subclasses grant them.
+
+    Attributes:
+        plays: message stream id -> what it plays.
+        player: the shared-log player, when there is one.
+    """
+
+    __slots__ = ("_last_pump_ms", "player", "plays", "service")
+
+    def __init__(self, sock: socket.socket, service: RtmpService, session: ServerSession) -> None:
+        super().__init__(sock, service.context, session)
+        self.service = service
+        self.plays = Plays()
+        self.player: Player | None = None
+        self._last_pump_ms = 0
+
+    @property
+    def is_publishing(self) -> bool:
+        """It feeds streams too."""
+        raise NotImplementedError
+
+    def total_sent_bytes(self) -> int:
+        """Bytes the kernel has taken, those of the shared log included."""
+        return self.sent_bytes + (self.player.log_bytes if self.player is not None else 0)
+
+    def last_active_ms(self) -> int:
+        """When bytes last went in or out."""
+        player = self.player
+        if player is not None and player.slot is not None and not player.is_blocked:
+            newest = player.slot.fan.stream.publisher
+            return max(self.last_read_ms, newest.last_media_ms if newest is not None else 0)
+        return max(self.last_read_ms, player.progress_ms if player is not None else 0, self._last_pump_ms)
+
+    def send_session(self) -> None:
+        """Send what the session has queued, at a message boundary of whatever else goes out."""
+        data = self._session.data_to_send()
+        if not data:
+            return
+        config, player = self.context.config, self.player
+        held = self.queued_bytes + (len(player.tail) if player is not None and player.tail else 0)
+        if held > min(config.max_player_buffer_bytes, config.socket_max_unwritten_bytes):
+            self.close_slow(f"{held} bytes of answers are not being read")
+            return
+        if player is not None and player.fan is not None:
+            player.fan.send_private(player, data)
+        else:
+            self.send(data)
+
+    # --- plays ---------------------------------------------------------------
+
+    def _limit_kernel_queue(self, play: Play) -> None:
+        """Else the kernel becomes the queue: megabytes, which is a minute of most streams."""
+        stats = play.stream.stats
+        limit = max(_MIN_NOTSENT_BYTES, (stats.video_bps + stats.audio_bps) // 2)
+        self.sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, limit)
+
+    def _start_play(self, play: Play) -> None:
+        """Put ``play`` on the shared log, or on writers when the connection carries more than that."""
+        self._limit_kernel_queue(play)
+        is_alone = len(self.plays) == 1 and not self.is_publishing and not play.is_hop and self._writers is None
+        if is_alone and self.queued_bytes == 0:
+            data = self._session.data_to_send()
+            self.player = Player(self, self.sock.send, play.message_stream_id)
+            self.player.tail = data or None
+            self.context.fanout.attach(self.player, play.stream, self._form(play))
+            return
+        moved = self.player.message_stream_id if self.player is not None else 0
+        place = self._leave_shared_log()
+        self.send_session()
+        writers = self._open_writers(self.service.rtmp.rtmp_server_chunk_size)
+        for other in self.plays.values():
+            if other.writer is None and not other.is_paused:
+                other.writer = writers.open(
+                    other.stream,
+                    other.message_stream_id,
+                    self._form(other),
+                    is_hop=other.is_hop,
+                    resume=other.resume,
+                    timestamp_offset=self.context.fanout.timestamp_offset,
+                    place=place if other.message_stream_id == moved else None,
+                )
+                if other.is_hop:
+                    other.writer.on_via = partial(self._tell_via, other.message_stream_id)
+
+    def _tell_via(self, message_stream_id: int, via: tuple[str, ...]) -> None:
+        self._session.notify_via(message_stream_id, via)
+        self.send_session()
+
+    def _form(self, play: Play) -> RtmpForm:
+        return self.service.forms.choose(only_audio=play.request.only_audio, only_video=play.request.only_video)
+
+    def _leave_shared_log(self) -> tuple[int, int] | None:
+        """Stop reading the shared log; returns the next frame's seq and the player's clock, for a writer to go on."""
+        player, self.player = self.player, None
+        if player is None or player.fan is None:
+            return None
+        fan = player.fan
+        if player.position >= 0 and player.slot is not None:
+            player.slot.take_out(player)
+        rest = (bytes(player.tail) if player.tail else b"") or fan.rest_of_message(player)
+        has_begun = player.base_ms is not None and player.waiting_since_ms is None
+        place = (fan.log.seq_at(player.offset), player.base_ms or 0) if has_begun else None
+        fan.remove(player)
+        self.sent_bytes += player.log_bytes - len(rest)
+        if rest:
+            self.enqueue(rest)
+        return place
+
+    def _on_pause(self, event: PauseRequested) -> None:
+        play = self.plays.get(event.message_stream_id)
+        if play is not None and event.is_paused and not play.is_paused:
+            self._pause(play)
+        elif play is not None and play.paused is not None and not event.is_paused:
+            play.paused.close()
+            play.paused = None
+            if event.needs_answer:
+                self._session.answer_pause(event.message_stream_id, False)
+            self._start_play(play)
+            return
+        if event.needs_answer:
+            self._session.answer_pause(event.message_stream_id, event.is_paused)
+
+    def _pause(self, play: Play) -> None:
+        """Stop, but stay to hear of the end; of a stream that has ended, the rest is waived."""
+        message_stream_id, stream = play.message_stream_id, play.stream
+        self._stop_reading(play)
+        play.paused = PausedReader(stream, lambda reason: self._finish_play(message_stream_id, reason))
+        if stream.end_reason is not None:
+            self._finish_play(message_stream_id, stream.end_reason)
+
+    def _stop_reading(self, play: Play) -> None:
+        if play.paused is not None:
+            play.paused.close()
+            play.paused = None
+        if self.player is not None and self.player.message_stream_id == play.message_stream_id:
+            self._leave_shared_log()
+            self.flush()
+        if play.writer is not None and self._writers is not None:
+            self._writers.close(play.writer)
+            play.writer = None
+
+    def _end_play(self, message_stream_id: int) -> None:
+        play = self.plays.pop(message_stream_id)
+        if play is None:
+            return
+        self._stop_reading(play)
+        text = "[c%d %s play %s] play ended sent=%d"
+        logger.info(text, self.number, self.peer, play.key, self.total_sent_bytes())
+        self.service.registry.remove_player(play.stream, self.context.now_ms(), is_internal=play.is_internal)
+
+    # --- owner of players and writers ----------------------------------------
+
+    def play_finished(self, player: Player, reason: str) -> None:
+        """A shared-log player has got everything up to the end of its stream."""
+        self._finish_play(player.message_stream_id, reason)
+
+    def writer_finished(self, message_stream_id: int, reason: str) -> None:
+        """A writer has written everything up to the end of its stream."""
+        self._finish_play(message_stream_id, reason)
+
+    def _finish_play(self, message_stream_id: int, reason: str) -> None:
+        play = self.plays.get(message_stream_id)
+        self._end_play(message_stream_id)
+        if self.state != "open" or play is None:
+            return
+        if play.stream.epoch is None:
+            self._session.end_stream(message_stream_id, NOT_FOUND, reason)
+        else:
+            self._session.notify_unpublish(message_stream_id, reason)
+        self.send_session()
+        if self._session.should_close_on_error and not self.plays and not self.is_publishing:
+            self.close_gracefully("stream ended")
+
+    def send_failed(self, error: OSError) -> None:
+        """The socket of a player is gone."""
+        self.on_lost(error)
+
+    def close_slow(self, detail: str) -> None:
+        """A player made no progress for too long."""
+        self.context.report(ProtocolError(detail, reason="slow_player"), str(self))
+        self.abort("slow_player")
+
+    def pump(self) -> int:
+        """Write what the writers have, which is activity; returns the calls made."""
+        if self.state != "open" or self._writers is None:
+            return 0
+        self._last_pump_ms = self.context.now_ms()
+        return self._writers.pump()
+
+    def on_writable(self) -> None:
+        """The kernel takes bytes again."""
+        player = self.player
+        if player is not None and player.fan is not None:
+            if not self.queued_bytes or self.flush():
+                player.fan.on_writable(player)
+        else:
+            super().on_writable()

@@ -108,7 +108,10 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
     __slots__ = (
         "_active",
         "_is_connecting",
+        "_last_answer",
         "_links",
+        "_requests",
+        "_started",
         "edge_id",
         "endpoint",
         "has_ponged",
@@ -122,8 +125,11 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         super().__init__(sock, context, session)
         self.endpoint = endpoint
         self.peer = endpoint
-        self._links: dict[int, Link] = {}
-        self._active: dict[int, Link] = {}
+        self._links: dict[int, Link] = {}  # by request id
+        self._requests: dict[Link, int] = {}
+        self._started: dict[int, int] = {}  # message stream ids by request id
+        self._active: dict[int, Link] = {}  # by message stream id
+        self._last_answer = (0, 0)  # the highest request id answered, and when
         self._is_connecting = True
         self.is_multiplexing: bool | None = None
         self.edge_id = ""
@@ -175,22 +181,30 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         self, link: Link, name: str, *, hops: tuple[str, ...] = (), resume: ResumePoint | None = None
     ) -> None:
         """Ask for a stream."""
-        self._links[self._session.open_play(name, hops=hops, resume=resume)] = link
-        self.send_session()
+        self._add(link, self._session.open_play(name, hops=hops, resume=resume))
 
     def open_publish(self, link: Link, name: str, *, hops: tuple[str, ...] = ()) -> None:
         """Offer a stream."""
-        self._links[self._session.open_publish(name, hops=hops)] = link
+        self._add(link, self._session.open_publish(name, hops=hops))
+
+    def _add(self, link: Link, request_id: int) -> None:
+        self._links[request_id] = link
+        self._requests[link] = request_id
         self.send_session()
+
+    def last_turn_ms(self, link: Link) -> int:
+        """When the last of the requests before the link's was answered; 0: none was, or a later one has been."""
+        request_id, at_ms = self._last_answer
+        return at_ms if 0 < request_id < self._requests.get(link, 0) else 0
 
     def close_link(self, link: Link) -> None:
         """Give a stream up."""
         if link in self.waiting:
             self.waiting.remove(link)
-        for request_id, other in list(self._links.items()):
-            if other is link:
-                self._forget(request_id)
-                self._session.close_stream(request_id)
+        request_id = self._requests.get(link)
+        if request_id is not None:
+            self._forget(request_id)
+            self._session.close_stream(request_id)
         if self.state != "open":
             return
         self.send_session()
@@ -211,10 +225,16 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
 
     def _forget(self, request_id: int) -> Link | None:
         link = self._links.pop(request_id, None)
-        for message_stream_id, other in list(self._active.items()):
-            if other is link:
+        message_stream_id = self._started.pop(request_id, 0)
+        if link is not None:
+            self._requests.pop(link, None)
+            if self._active.get(message_stream_id) is link:
                 del self._active[message_stream_id]
         return link
+
+    def _answered(self, request_id: int) -> None:
+        if request_id > self._last_answer[0]:
+            self._last_answer = (request_id, self.context.now_ms())
 
     def open_writer(
         self,
@@ -284,11 +304,14 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
             self._end_links(LinkEnd.REFUSED, f"{event.code} {event.description}", event.redirect)
             self.close_gracefully("connect refused")
         elif isinstance(event, StreamStarted):
+            self._answered(event.request_id)
             link = self._links.get(event.request_id)
             if link is not None:
+                self._started[event.request_id] = event.message_stream_id
                 self._active[event.message_stream_id] = link
                 link.on_started(self, event.message_stream_id, event.info)
         elif isinstance(event, StreamFailed):
+            self._answered(event.request_id)
             self._end_link(event.request_id, _end_of(event), f"{event.code} {event.description}", event.redirect)
         elif isinstance(event, StreamStatus):
             if event.code == "NetStream.Play.UnpublishNotify":
@@ -320,6 +343,8 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
     def _end_links(self, end: LinkEnd, text: str, redirect: str = "") -> None:
         links = [*dict.fromkeys(self._links.values()), *self.waiting]
         self._links.clear()
+        self._requests.clear()
+        self._started.clear()
         self._active.clear()
         self.waiting.clear()
         for link in links:

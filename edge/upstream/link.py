@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: An attempt whose turn has not come on a shared connection waits this many times ``timeout_ms`` in all.
+_MAX_TURNS = 10
+
 
 class UpstreamLink:
     """One stream towards an upstream, over as many attempts as it takes.
@@ -162,9 +165,15 @@ class UpstreamLink:
             connection.close_now("connect timeout")
 
     def _on_open_timeout(self) -> None:
-        if self.connection is not None:
-            self.manager.pool.distrust(self.connection)
-        self._fail(LinkEnd.TIMEOUT, f"no answer in {self.manager.config.timeout_ms} ms")
+        connection, limit_ms, now = self.connection, self.manager.config.timeout_ms, self.manager.context.now_ms()
+        if connection is not None:
+            # A busy server that is asked for many streams at once answers them in turn.
+            left_ms = connection.last_turn_ms(self) + limit_ms - now
+            if left_ms > 0 and now - self._began_ms < _MAX_TURNS * limit_ms:
+                self._set_timer(left_ms, self._on_open_timeout)
+                return
+            self.manager.pool.distrust(connection)
+        self._fail(LinkEnd.TIMEOUT, f"no answer in {now - self._began_ms} ms")
 
     def _set_timer(self, delay_ms: int, callback: Any) -> None:
         self._cancel_timer()

@@ -51,6 +51,9 @@ class Connection:
     def close_link(self, link: UpstreamLink) -> None:
         self.is_connecting = False
 
+    def last_turn_ms(self, link: UpstreamLink) -> int:
+        return 0
+
     def end(self, end: LinkEnd, text: str) -> None:
         if self.link.connection is self:
             self.link.on_ended(end, text)

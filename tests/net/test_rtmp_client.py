@@ -374,3 +374,26 @@ async def test_upstream_that_never_answers_the_handshake_ends_with_its_connectio
             assert [end for end, _ in link.ends] == [LinkEnd.LOST]
     finally:
         listening.close()
+
+
+async def test_last_turn_is_that_of_a_request_made_before() -> None:
+    """A later one that has been answered means that the turn of the link is past."""
+    async with serving() as server, dialing() as dialer:
+        publisher = await server.publisher()
+        connection = dialer.dial(server.port)
+        first, second, third = Recorder(), Recorder(), Recorder()
+        connection.open_play(first, "s")
+        assert connection.last_turn_ms(first) == 0
+        await eventually(lambda: first.started, "the first play")
+        connection.open_play(second, "s")
+        connection.open_play(third, "s")
+        assert connection.last_turn_ms(first) == 0
+        assert 0 < connection.last_turn_ms(second) == connection.last_turn_ms(third) <= connection.now_ms()
+        await eventually(lambda: third.started, "the other plays")
+        assert connection.last_turn_ms(second) == 0
+        assert connection.last_turn_ms(Recorder()) == 0
+        connection.close_link(second)
+        assert connection.link_count == 2
+        publisher.delete_stream("s")
+        await eventually(lambda: first.ends and third.ends, "the ends")
+        assert not second.ends

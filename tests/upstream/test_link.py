@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.harness.fault_proxy import FaultProxy
 from tests.net.serving import Nodes, pictures, wait_until
 
 
@@ -100,3 +101,27 @@ async def test_target_knows_how_many_streams_run_at_a_server() -> None:
         assert count() == 1
         pull.close()
         assert count() == 0
+
+
+async def test_streams_of_a_shared_connection_that_are_answered_in_turn_are_not_asked_for_again() -> None:
+    """After a reset a busy server answers a thousand of them within seconds; asking again would only add to it."""
+    count, timeout_ms = 60, 400
+    async with Nodes() as nodes, FaultProxy(0) as proxy:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        proxy.retarget(origin.port)
+        manager = await edge.follow(proxy.port, timeout_ms=timeout_ms)
+        await nodes.player(edge, "first")
+        await wait_until(lambda: [pull.state for pull in manager.pulls.values()] == ["waiting"], 2, "the first pull")
+        proxy.down.rate_bps, proxy.down.slice_bytes = 100_000, 500
+        began = asyncio.get_running_loop().time()
+        for number in range(count):
+            await nodes.player(edge, f"s{number}")
+        await wait_until(lambda: len(manager.pulls) == count + 1, 3, "all pulls")
+
+        def are_answered() -> bool:
+            return all(pull.state == "waiting" for pull in manager.pulls.values())
+
+        await wait_until(are_answered, 10, "all answers")
+        assert asyncio.get_running_loop().time() - began > 2 * timeout_ms / 1000, "too fast to show anything"
+        assert {pull.attempt_count for pull in manager.pulls.values()} == {1}
+        assert manager.pool.connect_count == 1

@@ -11,7 +11,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Required, TypedDict, TypeVar, Unpack
 
 from absl import flags as absl_flags
 
@@ -42,27 +42,30 @@ class Definition:
 
     Attributes:
         name: with underscores, without dashes.
-        kind: ``int32``, ``int64``, ``uint64``, ``string``, ``bool``, ``double``, ``list`` or ``port list``.
         default: already a value.
         help: what it does, without unit and class.
+        parser: text to value; raises ``ValueError``.
         topic: key of ``TOPICS``.
         unit: ``ms``, ``bytes`` ...; "" for numbers without one and for text.
         is_reloadable: a new value may be given to the running program.
         is_zero_off: 0 switches this limit off, of which the start-up warns.
         is_secret: its value is shown nowhere.
-        parser: text to value; raises ``ValueError``.
     """
 
     name: str
-    kind: str
     default: Any
     help: str
-    topic: str
-    unit: str
-    is_reloadable: bool
-    is_zero_off: bool
-    is_secret: bool
     parser: absl_flags.ArgumentParser[Any]
+    topic: str
+    unit: str = ""
+    is_reloadable: bool = False
+    is_zero_off: bool = False
+    is_secret: bool = False
+
+    @property
+    def kind(self) -> str:
+        """``int32``, ``int64``, ``uint64``, ``string``, ``bool``, ``double``, ``list`` or ``port list``."""
+        return self.parser.flag_type()
 
     @property
     def default_text(self) -> str:
@@ -90,6 +93,23 @@ class Definition:
         notes.append("reloadable" if self.is_reloadable else "read at start")
         notes += ["secret"] if self.is_secret else []
         return f"{self.help} ({'; '.join(notes)})"
+
+
+class Options(TypedDict, total=False):
+    """What may be said of a flag of any kind; see ``Definition``."""
+
+    topic: Required[str]
+    unit: str
+    is_reloadable: bool
+    is_zero_off: bool
+    is_secret: bool
+
+
+class IntegerOptions(Options, total=False):
+    """The same for integers: the least and the greatest that are accepted; None for what the kind can hold."""
+
+    lower: int | None
+    upper: int | None
 
 
 _definitions: dict[str, Definition] = {}
@@ -121,85 +141,41 @@ class _Serializer(absl_flags.ArgumentSerializer[Any]):
 
 
 def _define(
-    name: str,
-    kind: str,
-    default: Any,
-    help_text: str,
-    parser: absl_flags.ArgumentParser[Any],
-    *,
-    topic: str,
-    unit: str = "",
-    is_reloadable: bool = False,
-    is_zero_off: bool = False,
-    is_secret: bool = False,
+    name: str, default: Any, help: str, parser: absl_flags.ArgumentParser[Any], **options: Unpack[Options]
 ) -> None:
     if name in _definitions:
         raise ValueError(f"flag {name} is defined twice")
-    if topic not in TOPICS:
-        raise ValueError(f"flag {name}: unknown topic {topic}")
-    value = parser.parse(default)
-    _definitions[name] = Definition(
-        name, kind, value, help_text, topic, unit, is_reloadable, is_zero_off, is_secret, parser
-    )
+    if options["topic"] not in TOPICS:
+        raise ValueError(f"flag {name}: unknown topic {options['topic']}")
+    _definitions[name] = Definition(name, parser.parse(default), help, parser, **options)
 
 
-def define_int32(
+def _define_integer(
+    kind: str,
     name: str,
     default: int,
     help: str,
     *,
-    topic: str,
-    unit: str = "",
-    is_reloadable: bool = False,
-    is_zero_off: bool = False,
     lower: int | None = None,
     upper: int | None = None,
+    **options: Unpack[Options],
 ) -> None:
+    _define(name, default, help, parsers.IntegerParser(kind, lower, upper), **options)
+
+
+def define_int32(name: str, default: int, help: str, **options: Unpack[IntegerOptions]) -> None:
     """Define a 32-bit signed integer flag."""
-    parser = parsers.IntegerParser("int32", lower, upper)
-    _define(
-        name,
-        "int32",
-        default,
-        help,
-        parser,
-        topic=topic,
-        unit=unit,
-        is_reloadable=is_reloadable,
-        is_zero_off=is_zero_off,
-    )
+    _define_integer("int32", name, default, help, **options)
 
 
-def define_int64(
-    name: str,
-    default: int,
-    help: str,
-    *,
-    topic: str,
-    unit: str = "",
-    is_reloadable: bool = False,
-    lower: int | None = None,
-    upper: int | None = None,
-) -> None:
+def define_int64(name: str, default: int, help: str, **options: Unpack[IntegerOptions]) -> None:
     """Define a 64-bit signed integer flag."""
-    parser = parsers.IntegerParser("int64", lower, upper)
-    _define(name, "int64", default, help, parser, topic=topic, unit=unit, is_reloadable=is_reloadable)
+    _define_integer("int64", name, default, help, **options)
 
 
-def define_uint64(
-    name: str,
-    default: int,
-    help: str,
-    *,
-    topic: str,
-    unit: str = "",
-    is_reloadable: bool = False,
-    lower: int | None = None,
-    upper: int | None = None,
-) -> None:
+def define_uint64(name: str, default: int, help: str, **options: Unpack[IntegerOptions]) -> None:
     """Define a 64-bit unsigned integer flag."""
-    parser = parsers.IntegerParser("uint64", lower, upper)
-    _define(name, "uint64", default, help, parser, topic=topic, unit=unit, is_reloadable=is_reloadable)
+    _define_integer("uint64", name, default, help, **options)
 
 
 def define_double(
@@ -207,45 +183,34 @@ def define_double(
     default: float,
     help: str,
     *,
-    topic: str,
-    unit: str = "",
-    is_reloadable: bool = False,
     lower: float | None = None,
     upper: float | None = None,
+    **options: Unpack[Options],
 ) -> None:
     """Define a floating-point flag."""
-    parser = parsers.DoubleParser(lower, upper)
-    _define(name, "double", default, help, parser, topic=topic, unit=unit, is_reloadable=is_reloadable)
+    _define(name, default, help, parsers.DoubleParser(lower, upper), **options)
 
 
-def define_bool(name: str, default: bool, help: str, *, topic: str, is_reloadable: bool = False) -> None:
+def define_bool(name: str, default: bool, help: str, **options: Unpack[Options]) -> None:
     """Define a bool flag; ``-noNAME`` clears it."""
-    _define(name, "bool", default, help, parsers.BoolParser(), topic=topic, is_reloadable=is_reloadable)
+    _define(name, default, help, parsers.BoolParser(), **options)
 
 
 def define_string(
-    name: str,
-    default: str,
-    help: str,
-    *,
-    topic: str,
-    is_reloadable: bool = False,
-    choices: tuple[str, ...] = (),
-    is_secret: bool = False,
+    name: str, default: str, help: str, *, choices: tuple[str, ...] = (), **options: Unpack[Options]
 ) -> None:
     """Define a text flag."""
-    parser = parsers.StringParser(choices)
-    _define(name, "string", default, help, parser, topic=topic, is_reloadable=is_reloadable, is_secret=is_secret)
+    _define(name, default, help, parsers.StringParser(choices), **options)
 
 
-def define_list(name: str, default: tuple[str, ...], help: str, *, topic: str, is_reloadable: bool = False) -> None:
+def define_list(name: str, default: tuple[str, ...], help: str, **options: Unpack[Options]) -> None:
     """Define a flag of comma-separated texts."""
-    _define(name, "list", default, help, parsers.ListParser(), topic=topic, is_reloadable=is_reloadable)
+    _define(name, default, help, parsers.ListParser(), **options)
 
 
-def define_port_list(name: str, default: tuple[int, ...], help: str, *, topic: str) -> None:
+def define_port_list(name: str, default: tuple[int, ...], help: str, **options: Unpack[Options]) -> None:
     """Define a flag of comma-separated TCP ports."""
-    _define(name, "port list", default, help, parsers.PortListParser(), topic=topic)
+    _define(name, default, help, parsers.PortListParser(), **options)
 
 
 def new_flags() -> FlagValues:

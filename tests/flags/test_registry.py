@@ -193,6 +193,14 @@ def test_defining_twice_and_bad_defaults_are_our_faults() -> None:
     assert "something_new" not in registry.DEFINITIONS
 
 
+def test_misspelt_options_are_our_faults() -> None:
+    with pytest.raises(TypeError, match="is_reloadabel"):
+        registry.define_bool("something_new", True, "New.", topic="server", is_reloadabel=True)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="lower"):
+        registry.define_string("something_new", "", "New.", topic="server", lower=1)  # type: ignore[call-arg]
+    assert "something_new" not in registry.DEFINITIONS
+
+
 def test_range_texts() -> None:
     assert registry.DEFINITIONS["port"].range_text == "0 to 65535"
     assert registry.DEFINITIONS["timeout_ms"].range_text == "1 or more"

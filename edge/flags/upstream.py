@@ -149,6 +149,16 @@ define_int64(
     upper=86400,
 )
 define_int32(
+    "rebalance_after_ms",
+    30000,
+    "With a hashing balancer a pull that runs at another server than the owner of its key goes to the owner when that "
+    "has been up this long; only between nodes of ours.",
+    topic=_TOPIC,
+    unit="ms",
+    is_zero_off=True,
+    lower=0,
+)
+define_int32(
     "max_connects_per_s",
     50,
     "Connects per second to one upstream server after failures.",

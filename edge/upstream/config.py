@@ -31,6 +31,7 @@ class UpstreamConfig:
     first_data_timeout_ms: int = 3000
     upstream_stall_timeout_ms: int = 5000
     disable_server_duration: int = 5
+    rebalance_after_ms: int = 30000
     max_connects_per_s: int = 50
     max_pulls: int = 10000
     max_redirects: int = 3

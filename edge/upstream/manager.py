@@ -19,6 +19,7 @@ from edge.upstream.config import UpstreamConfig
 from edge.upstream.pool import UpstreamPool
 from edge.upstream.pull import Pull
 from edge.upstream.push import Push
+from edge.upstream.rebalance import Rebalancer
 from edge.upstream.target import Target
 from naming.base import NamingError
 from naming.endpoint import is_ip
@@ -58,6 +59,12 @@ class UpstreamManager:
         self.pushes: dict[StreamKey, Push] = {}
         self.jitter = random.random
         self.wall_ms = wall_ms
+        self._rebalancer = Rebalancer(
+            pull_target.home_of,
+            after_ms=config.rebalance_after_ms,
+            moves_per_call=config.max_connects_per_s,
+            jitter=lambda: self.jitter(),
+        )
         self._resolver = Resolver()
         self._tasks = TaskOwner("upstream")
         self._missing: OrderedDict[StreamKey, tuple[int, str]] = OrderedDict()
@@ -207,7 +214,7 @@ class UpstreamManager:
             pull.watch_for_loop()
 
     def tick(self, now_ms: int) -> None:
-        """Once a second: pulls kept for nobody."""
+        """Once a second: pulls kept for nobody, and pulls that may go home."""
         while self._in_vain and next(iter(self._in_vain.values())) <= now_ms:
             self._in_vain.popitem(last=False)
         keep_ms = self.service.hub.keep_pulling_seconds * 1000
@@ -215,6 +222,7 @@ class UpstreamManager:
             stream = pull.stream
             if stream.player_count == 0 and now_ms - stream.idle_since_ms >= keep_ms:
                 self._end_pull(pull, "no players")
+        self._rebalancer.tick(self.pulls, now_ms)
         self._next_connect_ms = {server: at for server, at in self._next_connect_ms.items() if at > now_ms}
 
     # --- pushes --------------------------------------------------------------
@@ -290,6 +298,7 @@ class UpstreamManager:
             "upstream_connection_count": self.pool.connection_count,
             "upstream_connect_count": self.pool.connect_count,
             "upstream_gave_up_count": self.gave_up_count,
+            "upstream_move_count": self._rebalancer.move_count,
             **{f"ns_{what}_count": sum(each[f"naming_{what}_count"] for each in snapshots) for what in _NAMING_COUNTS},
             "upstream_attempt_count": sum(link.attempt_count for link in (*self.pulls.values(), *self.pushes.values())),
         }

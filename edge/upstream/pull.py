@@ -68,6 +68,7 @@ class Pull(UpstreamLink):
         self._switched_ms = 0
         self._lost_ms = 0
         self._is_announced = False
+        self._is_moving = False
         self.via: tuple[str, ...] = ()
         self.is_suspect = False
         self._loop_timer: asyncio.TimerHandle | None = None
@@ -92,7 +93,7 @@ class Pull(UpstreamLink):
 
     def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:
         is_unwanted = info.get("missing") is True and self._minds_missing(connection)
-        if is_unwanted and not self._is_failover():
+        if is_unwanted and (self._is_moving or not self._is_failover()):
             self._fail_missing()
             return
         self._take_via((connection.edge_id, *parse_via(info)) if connection.edge_id else ())
@@ -112,6 +113,8 @@ class Pull(UpstreamLink):
             self._is_aligning = self._aligner.has_tail
         if is_unwanted:
             self._set_timer(_MISSING_WAIT_MS, self._fail_missing)
+        elif self._is_moving:
+            self._set_timer(self.manager.config.timeout_ms, self._move_back)
         else:
             self._set_timer(self.manager.config.first_data_timeout_ms, self._on_silence)
         if self.is_suspect:
@@ -124,6 +127,45 @@ class Pull(UpstreamLink):
 
     def _fail_missing(self) -> None:
         self._fail(LinkEnd.NOT_FOUND, "the upstream has no publisher of it")
+
+    # --- another server while all is well ------------------------------------
+
+    @property
+    def is_running(self) -> bool:
+        """It has data now."""
+        return self.state == "live"
+
+    def move(self) -> bool:
+        """Go on at the owner of the key; only between nodes of ours, which lose nothing by it.
+
+        Returns False and stays where it is without data, at a server that has left
+        the list (there would be no way back), and while the owner is passed over.
+        """
+        connection, server, now = self.connection, self.server, self.manager.context.now_ms()
+        if self.state != "live" or connection is None or not connection.edge_id or server is None:
+            return False
+        home = self.target.home_of(self.key.text, now)
+        if home is None or server not in self.target.servers or self.target.is_passed_over(home, self.key.text, now):
+            return False
+        logger.info("pull moves key=%s from=%s to=%s", self.key, server.endpoint, home.endpoint)
+        self._cancel_timer()
+        self._leave()
+        self._on_attempt_ended(LinkEnd.LOST)
+        self.policy.on_link_left(now)
+        self._excluded.clear()
+        self._is_moving = True
+        self._try_now()
+        return True
+
+    def _move_back(self) -> None:
+        self._fail(LinkEnd.TIMEOUT, "no data here, and there was elsewhere")
+
+    def _fail(self, end: LinkEnd, text: str) -> None:
+        if self._is_moving:
+            self._is_moving = False
+            if end in (LinkEnd.NOT_FOUND, LinkEnd.UNPUBLISHED):
+                end = LinkEnd.REFUSED  # no end of the stream: it runs where it came from
+        super()._fail(end, text)
 
     # --- loops through foreign servers ---------------------------------------
 
@@ -206,6 +248,7 @@ class Pull(UpstreamLink):
         """
         self.is_useful = True
         self.was_live = True
+        self._is_moving = False
         self._is_announced = False
         self.policy.on_link_useful()
         self.state = "live"

@@ -90,6 +90,11 @@ class RetryPolicy:
         self._is_ever_useful = True
         self._gone_at_ms = None
 
+    def on_link_left(self, now_ms: int) -> None:
+        """A link that was in order is left for a better one: what follows is judged as after a loss now."""
+        self._last_start_ms = now_ms
+        self._fast_used = 0
+
     def on_link_ended(self, now_ms: int, *, was_useful: bool, is_notice: bool = False) -> RetryDecision:
         """Decide what follows a link that ended, by failure, refusal or loss.
 

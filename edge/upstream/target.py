@@ -100,6 +100,7 @@ class Target:
         "_balancer",
         "_disable_ms",
         "_disabled",
+        "_has_owners",
         "_health",
         "_lb",
         "_loads",
@@ -200,6 +201,17 @@ class Target:
             self._health[chosen].begin_attempt(now_ms, self._longest_attempt_ms)
         return chosen
 
+    def home_of(self, key_text: str, now_ms: int) -> ServerNode | None:
+        """The server that a key belongs to, if it is up; None where the balancer knows no owners.
+
+        With a ``load_factor`` a key may be elsewhere on purpose, so there are none either.
+        """
+        if self._balancer is None or not self._has_owners or not self._servers:
+            return None
+        code = mmh3.hash(key_text.encode("utf-8", "surrogatepass"), 0, signed=False)
+        home = self._balancer.select(self._servers, SelectRequest(code, now_ms=now_ms))
+        return None if home is None or home in self._isolated(now_ms) else home
+
     def report(self, server: ServerNode, ok: bool, latency_ms: float, now_ms: int, error: str = "") -> None:
         """Tell how an attempt to connect ended; ``error`` is for the pages.
 
@@ -240,6 +252,10 @@ class Target:
         """Whether another server is up and not passed over for this key."""
         barred = self._isolated(now_ms) | self._passed_over(key_text, now_ms)
         return any(other != server and other not in barred for other in self._servers)
+
+    def is_passed_over(self, server: ServerNode, key_text: str, now_ms: int) -> bool:
+        """Whether ``server`` has lately had no data for the key."""
+        return self._disabled.get((server, key_text), 0) > now_ms
 
     def snapshot(self, now_ms: int) -> dict[str, Any]:
         """The data of the pages: plain values, times in milliseconds."""
@@ -311,10 +327,12 @@ class Target:
     def _make_balancer(self, entropy: Callable[[int], int], replicas: int) -> LoadBalancer | None:
         """The balancer; None for one plain server."""
         name, _, params = self._lb.partition(":")
+        self._has_owners = False
         if not balancers.is_known(name):
             raise ConfigError(f'unknown load balancer "{self._lb}" (valid: {", ".join(balancers.known())})')
         if self.address.is_plain:
             return None
+        self._has_owners = name.lower() in _HASHING and "load_factor=" not in params
         if name.lower() in _HASHING and "replicas=" not in params:
             params = f"{params} replicas={replicas}"
         try:

@@ -18,6 +18,7 @@ from tests.harness.synth import Script, SynthPublisher
 pytestmark = pytest.mark.faults
 
 _KEEP_S = 1
+_FLAGS = (f"-keep_pulling_seconds={_KEEP_S}", "-rebalance_after_ms=1500")
 _SCRIPT = Script(fps=5, gop=5, video_bytes=200, audio_start_ms=None)
 _BATCH = 50
 
@@ -57,7 +58,7 @@ async def test_U5_each_stream_is_pulled_once_and_a_dead_shield_moves_only_its_ow
     names = [f"key{number}" for number in range(key_count)]
     edge_count = 1 if is_merge_tier else 3
     async with (
-        Fleet(f"-keep_pulling_seconds={_KEEP_S}", edges=edge_count, is_merge_tier=is_merge_tier) as fleet,
+        Fleet(*_FLAGS, edges=edge_count, is_merge_tier=is_merge_tier) as fleet,
         AsyncExitStack() as broadcasts,
         AsyncExitStack() as audience,
     ):
@@ -91,6 +92,20 @@ async def test_U5_each_stream_is_pulled_once_and_a_dead_shield_moves_only_its_ow
         log = fleet["m2"].log
         moved = [name for name in of_m2 if log.count(f"pull started key=_/live/{name}\n") > (2 if service else 1)]
         assert not moved, f"streams of the living shield were pulled anew: {moved}"
+
+        await fleet.restart("m1")
+
+        async def are_home() -> bool:
+            homes = [await asyncio.to_thread(_pulled, fleet[name], service) for name in ("m1", "m2")]
+            return homes == [of_m1, of_m2] and await fleet.pulls_at_origins() == once
+
+        came_back_at = time.monotonic()
+        while not await are_home():
+            assert time.monotonic() - came_back_at < deadline(8), "the shield that came back has not got its streams"
+            await asyncio.sleep(0.2)
+        for player in left:
+            player.assert_alive()
+            player.account.assert_complete()
 
         await audience.aclose()
         assert await fleet.pulls_at_origins() == once, "a pull was given up before -keep_pulling_seconds"

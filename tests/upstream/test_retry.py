@@ -187,3 +187,13 @@ def test_notice_for_a_stream_that_never_was_starts_no_clock() -> None:
 def test_publisher_return_0_ends_at_the_notice() -> None:
     config = replace(DEFAULTS, publisher_return_ms=0)
     assert run(config, [(5000, True)], notice=True) == ["publisher_gone"]
+
+
+def test_link_left_in_order_counts_as_a_loss_of_now() -> None:
+    """A stream that has run for long goes to another server; when that fails it is not too late to retry."""
+    policy = RetryPolicy(UpstreamConfig(max_retry_duration_ms=5000), now_ms=0, jitter=lambda: 0.0)
+    policy.on_link_useful()
+    policy.on_link_left(100_000)
+    policy.on_link_created(100_000)
+    decision = policy.on_link_ended(100_500, was_useful=False)
+    assert (decision.give_up, decision.why) == (False, "fast")

@@ -341,3 +341,35 @@ async def test_last_error_of_a_server_is_shown_until_the_next() -> None:
     target.report(bad, False, 1, 0, "connect: Connection refused")
     target.report(bad, True, 1, 200)
     assert target.snapshot(200)["servers"][0]["last_error"] == "connect: Connection refused"
+
+
+async def hashing(proxy_lb: str = "c_murmurhash") -> Target:
+    target = Target("list://10.0.0.1:1,10.0.0.1:2,10.0.0.1:3", proxy_lb, CONFIG)
+    assert await target.start()
+    await target.close()
+    return target
+
+
+async def test_home_of_a_key_is_what_would_be_chosen_unless_it_is_down() -> None:
+    target = await hashing()
+    home = target.home_of("_/live/a", 0)
+    assert home is not None
+    assert target.select("_/live/a", now_ms=0) == home
+    target.report(home, False, 1, 0, "refused")
+    assert target.select("_/live/a", now_ms=1) != home
+    assert target.home_of("_/live/a", 1) is None
+
+
+@pytest.mark.parametrize("proxy_lb", ["rr", "la", "c_murmurhash:load_factor=1.25"])
+async def test_key_has_no_home_where_the_balancer_may_choose_any_server(proxy_lb: str) -> None:
+    assert (await hashing(proxy_lb)).home_of("_/live/a", 0) is None
+
+
+async def test_passed_over_is_of_one_key_and_passes() -> None:
+    target = await hashing()
+    (server, other) = target.servers[:2]
+    target.disable(server, "_/live/a", 0)
+    assert target.is_passed_over(server, "_/live/a", 1)
+    assert not target.is_passed_over(other, "_/live/a", 1)
+    assert not target.is_passed_over(server, "_/live/b", 1)
+    assert not target.is_passed_over(server, "_/live/a", CONFIG.disable_server_duration * 1000)

@@ -1,0 +1,219 @@
+"""Pulls that go home: which ones and when, and that nobody notices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from edge.hub.key import StreamKey
+from edge.upstream.rebalance import Rebalancer
+from naming.node import ServerNode
+from tests.net.serving import Node, Nodes, pictures, wait_until
+
+HOME, AWAY, THIRD = (ServerNode(f"10.0.0.{number}", 1935) for number in (1, 2, 3))
+
+
+@dataclass(eq=False)
+class FakePull:
+    key: StreamKey
+    server: ServerNode | None = AWAY
+    is_running: bool = True
+    moves_to: ServerNode | None = HOME
+    moved: list[int] = field(default_factory=list)
+    rig: Rig | None = None
+
+    def move(self) -> bool:
+        assert self.rig is not None
+        if not self.is_running:
+            return False
+        self.moved.append(self.rig.now_ms)
+        self.server = self.moves_to
+        return True
+
+
+class Rig:
+    def __init__(self, count: int = 1, *, after_ms: int = 30000, moves_per_call: int = 50) -> None:
+        self.now_ms = 0
+        self.home: ServerNode | None = HOME
+        self.rebalancer = Rebalancer(
+            lambda key_text, now_ms: self.home, after_ms=after_ms, moves_per_call=moves_per_call, jitter=lambda: 0.5
+        )
+        keys = [StreamKey("_", "live", f"s{number}") for number in range(count)]
+        self.pulls = {key: FakePull(key, rig=self) for key in keys}
+        self.pull = self.pulls[keys[0]]
+
+    def run(self, until_s: int) -> None:
+        while self.now_ms < until_s * 1000:
+            self.now_ms += 1000
+            self.rebalancer.tick(self.pulls, self.now_ms)
+
+
+def test_pull_goes_home_once_its_owner_has_been_up_long_enough() -> None:
+    rig = Rig()
+    rig.run(60)
+    (at_ms,) = rig.pull.moved
+    assert 33000 <= at_ms <= 36000
+    assert rig.rebalancer.move_count == 1
+
+
+def test_pull_at_home_stays() -> None:
+    rig = Rig()
+    rig.pull.server = HOME
+    rig.run(100)
+    assert rig.pull.moved == []
+
+
+def test_owner_that_goes_down_meanwhile_has_to_be_up_long_enough_again() -> None:
+    rig = Rig()
+    rig.run(20)
+    rig.home = THIRD
+    rig.run(22)
+    rig.home = HOME
+    rig.run(50)
+    assert rig.pull.moved == []
+    rig.run(60)
+    assert len(rig.pull.moved) == 1
+
+
+def test_no_owner_no_move() -> None:
+    rig = Rig()
+    rig.home = None
+    rig.run(100)
+    assert rig.pull.moved == []
+
+
+def test_off_by_flag() -> None:
+    rig = Rig(after_ms=0)
+    rig.run(100)
+    assert rig.pull.moved == []
+
+
+def test_home_that_has_no_data_is_tried_after_twice_the_time_each() -> None:
+    rig = Rig()
+    rig.pull.moves_to = AWAY
+    rig.run(1000)
+    gaps = [later - earlier for earlier, later in zip(rig.pull.moved, rig.pull.moved[1:], strict=False)]
+    assert gaps == [60000, 120000, 240000, 480000]
+
+
+def test_pull_without_data_waits_where_it_is() -> None:
+    rig = Rig()
+    rig.pull.is_running = False
+    rig.run(100)
+    assert rig.pull.moved == []
+    rig.pull.is_running = True
+    rig.run(101)
+    assert len(rig.pull.moved) == 1
+
+
+def test_many_go_home_a_few_at_a_time_and_all_of_them() -> None:
+    rig = Rig(2000, moves_per_call=50)
+    most = 0
+    for second in range(1, 200):
+        before = rig.rebalancer.move_count
+        rig.run(second)
+        most = max(most, rig.rebalancer.move_count - before)
+    assert most == 50
+    assert all(len(pull.moved) == 1 for pull in rig.pulls.values())
+
+
+def test_pull_that_has_ended_is_forgotten() -> None:
+    rig = Rig()
+    rig.run(10)
+    rig.pulls.clear()
+    rig.run(100)
+    assert rig.pull.moved == []
+
+
+# --- nodes --------------------------------------------------------------------
+
+
+async def two_shields(nodes: Nodes, **config: object) -> tuple[Node, dict[int, Node], Node]:
+    origin, first, second, edge = (nodes.add(name) for name in ("origin", "first", "second", "edge"))
+    for shield in (first, second):
+        await shield.follow(origin.port)
+    await edge.follow(
+        first.port, second.port, proxy_lb="c_murmurhash", rebalance_after_ms=1, disable_server_duration=0, **config
+    )
+    return origin, {first.port: first, second.port: second}, edge
+
+
+async def away_from_home(nodes: Nodes, **config: object) -> tuple[Node, Node, Node, Node]:
+    """Origin, owner of the stream, the other shield and the edge, which pulls from the other while the owner lives."""
+    origin, shields, edge = await two_shields(nodes, **config)
+    assert edge.manager is not None
+    home = edge.manager.pull_target.home_of("_/live/s", edge.context.now_ms())
+    assert home is not None
+    owner = shields.pop(home.port)
+    (other,) = shields.values()
+    owner.stop_listening()
+    return origin, owner, other, edge
+
+
+async def test_pull_moves_to_the_owner_that_is_back_and_the_player_misses_nothing() -> None:
+    async with Nodes() as nodes:
+        origin, owner, other, edge = await away_from_home(nodes)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        assert other.registry.streams and not owner.registry.streams
+        owner.listen()
+        assert edge.manager is not None
+        (pull,) = edge.manager.pulls.values()
+
+        def is_home() -> bool:
+            edge.tick()
+            return pull.server is not None and pull.server.port == owner.port and pull.state == "waiting"
+
+        await wait_until(is_home, 3, "the move")
+        await feed.send(5)
+        assert await pictures(player, 5) == [3, 4, 5, 6, 7]
+        await wait_until(lambda: not other.registry.streams, 2, "the other shield let go")
+        (stream,) = origin.registry.streams.values()
+        assert stream.player_count == 1
+        assert (pull.stream.stats.gap_count, pull.attempt_count) == (0, 3)
+        assert edge.manager.counters()["upstream_move_count"] == 1
+
+
+async def test_owner_that_has_no_data_gives_the_pull_back_and_no_end_is_told() -> None:
+    async with Nodes() as nodes:
+        origin, owner, other, edge = await away_from_home(nodes, timeout_ms=200)
+        far = nodes.add("far")
+        await far.follow(edge.port)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(far)
+        assert await pictures(player, 3) == [0, 1, 2]
+        assert owner.manager is not None
+        await owner.manager.close()
+        empty = nodes.add("empty")
+        await owner.follow(empty.port)
+        owner.listen()
+        assert edge.manager is not None and far.manager is not None
+        (pull,), (far_pull,) = edge.manager.pulls.values(), far.manager.pulls.values()
+
+        def has_been_there() -> bool:
+            edge.tick()
+            return pull.attempt_count > 3
+
+        await wait_until(has_been_there, 4, "the move and its end")
+        await feed.send(5)
+        assert await pictures(player, 5) == [3, 4, 5, 6, 7]
+        assert pull.server is not None
+        assert pull.server.port == other.port
+        assert (far_pull.attempt_count, far_pull.stream.stats.gap_count) == (1, 0)
+
+
+async def test_pull_of_a_server_that_has_left_the_list_stays() -> None:
+    async with Nodes() as nodes:
+        origin, owner, _, edge = await away_from_home(nodes)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        assert edge.manager is not None
+        (pull,) = edge.manager.pulls.values()
+        target = edge.manager.pull_target
+        target._on_update(tuple(server for server in target.servers if server.port == owner.port))
+        assert not pull.move()
+        assert (pull.state, pull.attempt_count) == ("live", 2)

@@ -1,4 +1,4 @@
-"""Owned tasks and the monotonic clock of the event loop's side."""
+"""Owned tasks, and the clocks of those that know an event loop."""
 
 from __future__ import annotations
 

@@ -13,9 +13,13 @@ from edge.net.poller import GONE, READ, WRITE
 if TYPE_CHECKING:
     from edge.net.context import NetContext
 
+#: Size of the buffer that all connections of a loop read into.
 RECEIVE_BYTES = 65536
+#: On top of ``reject_linger_ms``: time to discard what still comes.
 _LINGER_DISCARD_MS = 200
+#: Small pieces of the queue are joined up to about this for one ``send``.
 _SEND_BYTES = 262144
+#: SO_LINGER of 0 s: closing sends a reset.
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -41,6 +45,7 @@ class RawConnection:
         number: for logs, ``c<number>``.
         state: ``open``, ``closing`` (flushing, then discarding) or ``closed``.
         queued_bytes: own bytes not yet taken by the kernel.
+        read_limit: most bytes of one read.
     """
 
     __slots__ = (

@@ -32,7 +32,17 @@ _READ_BYTES = 262144
 
 
 class Slot:
-    """Players that stand at the same offset of the same log."""
+    """Players that stand at the same offset of the same log.
+
+    Attributes:
+        offset: next byte of the log for all members.
+        seq: first frame that has not been flushed.
+        members: up to date, without bytes of their own; a player's ``position`` is its index here.
+        roaming: on their own offsets until they stand here again.
+        primed: bits of the tracks that all members have begun.
+        is_scheduled: it waits for its flush.
+        due_tick: when its flush is due at the earliest, in ticks of the fan-out.
+    """
 
     __slots__ = ("due_tick", "fan", "is_scheduled", "members", "offset", "primed", "roaming", "seq")
 
@@ -77,7 +87,7 @@ class LogFan:
         self.form = form
         self.log: StreamLog = stream.open_log(form)
         self.slots: list[Slot] = [Slot(self, self.log.end, stream.queue.end)]
-        self.is_waiting_for_keyframe: set[Player] = set()
+        self.waiting_for_keyframe: set[Player] = set()
         self.end_reason: str | None = None
         stream.readers.append(self)
 
@@ -124,7 +134,7 @@ class LogFan:
         if not self.form.needs_priming:
             player.primed = ALL_TRACKS
         player.waiting_since_ms = now_ms
-        self.is_waiting_for_keyframe.add(player)
+        self.waiting_for_keyframe.add(player)
         if player.tail:
             self.advance(player, 0)
         self.begin_waiting(now_ms)
@@ -132,13 +142,13 @@ class LogFan:
     def begin_waiting(self, now_ms: int) -> None:
         """Start the players that wait for a keyframe, if there is one now."""
         stream = self.stream
-        for player in list(self.is_waiting_for_keyframe):
+        for player in list(self.waiting_for_keyframe):
             waited_ms = now_ms - (player.waiting_since_ms or now_ms)
             after = self.log.seq_at(player.offset) if player.base_ms is not None else 0
             seq = stream.queue.start_seq(stream.config, waited_ms=waited_ms, after=after)
             if seq is None:
                 continue
-            self.is_waiting_for_keyframe.discard(player)
+            self.waiting_for_keyframe.discard(player)
             player.waiting_since_ms = None
             self.guard(player, self.start_at, player, seq, stream.queue.headers_at(seq))
             if not player.is_blocked:
@@ -167,7 +177,7 @@ class LogFan:
         if player.position >= 0:
             slot.take_out(player)
         slot.roaming.discard(player)
-        self.is_waiting_for_keyframe.discard(player)
+        self.waiting_for_keyframe.discard(player)
         player.slot = player.fan = None
         player.tail = None
         if not slot.members and not slot.roaming and len(self.slots) > 1:
@@ -383,7 +393,7 @@ class LogFan:
         if target is None or target < keep_from or log.offset_of(target) < player.offset:
             player.dropped_count += queue.end - seen
             player.waiting_since_ms = self.fanout.now_ms()
-            self.is_waiting_for_keyframe.add(player)
+            self.waiting_for_keyframe.add(player)
             self._move(player, log.end)
             player.primed = 0
             return

@@ -137,7 +137,7 @@ class Fanout:
 
     def on_frames(self, fan: LogFan) -> None:
         """A stream has new frames."""
-        if fan.is_waiting_for_keyframe:
+        if fan.waiting_for_keyframe:
             fan.begin_waiting(self.now_ms())
         flush = self._flush
         if flush.interval_ms == 0:
@@ -282,7 +282,7 @@ class Fanout:
             for slot in fan.slots:
                 if slot.roaming:
                     self._look_after_slow(fan, slot, now_ms)
-            if fan.is_waiting_for_keyframe:
+            if fan.waiting_for_keyframe:
                 fan.begin_waiting(now_ms)
 
     def _spread(self, fan: LogFan) -> None:

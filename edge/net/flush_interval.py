@@ -29,7 +29,6 @@ class FlushInterval:
         "_fixed_ms",
         "_measured_calls",
         "_pct",
-        "_players_per_s",
         "_raw_ms",
         "_sample",
         "_sent_per_s",
@@ -48,7 +47,6 @@ class FlushInterval:
         self._since_ms = 0
         self._sample = 0
         self._demand_per_s = self._sent_per_s = 0.0
-        self._players_per_s = 0.0
         self._raw_ms = 0.0
 
     def demand(self, count: int) -> None:

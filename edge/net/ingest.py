@@ -10,8 +10,6 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from edge.net.connection import RECEIVE_BYTES
-
 if TYPE_CHECKING:
     from edge.net.context import NetContext
     from edge.net.rtmp_server import RtmpServerConnection
@@ -62,7 +60,7 @@ class IngestTicker:
         while pending:
             connection = pending.pop()
             try:
-                if connection.state == "open" and connection.read_some() >= min(RECEIVE_BYTES, connection.read_limit):
+                if connection.state == "open" and connection.read_some() >= connection.read_limit:
                     pending.append(connection)
             except Exception:
                 # Ends this publisher only: the others are still to be read in this turn.

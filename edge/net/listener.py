@@ -29,6 +29,7 @@ _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _MIN_PAUSE_MS, _MAX_PAUSE_MS = 100, 1000
 
 Handler = Callable[[socket.socket, bool], None]
+"""Takes over a connection; True for one that was accepted on an internal port."""
 
 
 class PortBusyError(ConfigError):
@@ -177,6 +178,7 @@ class ConnectionLimits:
 
     Attributes:
         undecided: accepted connections whose protocol is not known yet.
+        other_count: how many are open that are not the context's, which are those of HTTP.
     """
 
     def __init__(self, context: NetContext, max_connections: int) -> None:

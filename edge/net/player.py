@@ -25,7 +25,7 @@ class PlayerOwner(Protocol):
         ...
 
     def close_slow(self, detail: str) -> None:
-        """No progress for ``send_timeout_ms``."""
+        """It takes too little of what is sent: end it; ``detail`` is for the log."""
         ...
 
     def failed_internally(self) -> None:

@@ -32,7 +32,7 @@ class Poller:
     """Level-triggered epoll set nested in an event loop.
 
     Attributes:
-        internal_error_count: exceptions that a handler let escape; its connection has been unregistered.
+        internal_error_count: exceptions that a handler let escape; its connection has been ended.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -97,12 +97,15 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
     """An outgoing connection.
 
     Attributes:
+        endpoint: ``host:port`` of the upstream.
         is_multiplexing: None until the upstream has answered ``connect``.
         edge_id: service id of an upstream of ours, "" for any other.
         has_ponged: the upstream has answered a ping at least once.
         last_pong_ms: when it last did.
         on_settled: called once when ``connect`` has been answered (True) or the
             connection has ended before (False).
+        waiting: links that have asked for nothing yet: they wait to hear whether
+            the connection may be shared.
     """
 
     __slots__ = (

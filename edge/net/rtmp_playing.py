@@ -210,7 +210,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         self.on_lost(error)
 
     def close_slow(self, detail: str) -> None:
-        """A player made no progress for too long."""
+        """The client takes too little of what is sent to it."""
         self.context.report(ProtocolError(detail, reason="slow_player"), str(self))
         self.abort("slow_player")
 

@@ -31,9 +31,12 @@ class RtmpService:
     Attributes:
         is_edge: streams are pulled from, and publishes pushed to, an upstream.
         service_id: names this service in hop lists (see decisions on loops).
-        is_draining: no new plays and publishes.
-        via_of: ids of the services of ours that a pulled stream comes through, the nearest first.
+        is_draining: new connections are refused at ``connect``.
+        publishers: connections that publish.
         why_missing: reason to refuse a play for now (negative cache, limits), or None to try.
+        is_waiting: whether a stream is being pulled and no data of it has come yet.
+        via_of: ids of the services of ours that a pulled stream comes through, the nearest first.
+        request_pull: begins to pull a stream for a play with these hops and this resume point; None on an origin.
     """
 
     def __init__(

@@ -122,7 +122,10 @@ class UpstreamLink:
 
     def _may_join(self, server: ServerNode) -> bool:
         tc_url, app = self.manager.tc_url_of(self.key, server, is_play=self.what == "pull")
-        return self._share() and self.manager.pool.has_shared(server, tc_url, app)
+        return self._share() and self.manager.pool.has_shared(server, tc_url, app, is_simplified=self._is_simplified())
+
+    def _is_simplified(self) -> bool:
+        return self.what == "pull" and self.manager.config.simplified_rtmp_play
 
     def on_recovered(self, server: ServerNode) -> None:
         """``server`` works again: who waits for a turn to connect to it need not where a connection can be shared."""
@@ -141,8 +144,7 @@ class UpstreamLink:
             manager.resolve(place.host, partial(self._connect_to_place, self._attempt, place))
             return
         tc_url, app = manager.tc_url_of(self.key, server, is_play=self.what == "pull")
-        is_simplified = manager.config.simplified_rtmp_play and self.what == "pull"
-        self._acquire(server, tc_url, app, is_simplified=is_simplified)
+        self._acquire(server, tc_url, app, is_simplified=self._is_simplified())
 
     def _acquire(self, server: ServerNode, tc_url: str, app: str, *, is_simplified: bool) -> None:
         manager = self.manager

@@ -61,22 +61,25 @@ class UpstreamPool:
         self, link: Link, server: ServerNode, *, tc_url: str, app: str, is_simplified: bool, share: bool
     ) -> None:
         """Find or make a connection for ``link``; it is told by ``on_connected`` or ``on_ended``."""
-        is_simplified = is_simplified and server.endpoint not in self._ordinary_next
-        key = PoolKey(server.endpoint, tc_url, app, is_simplified)
+        key = self._key_of(server, tc_url, app, is_simplified=is_simplified)
         if not share or self._can_share.get(server.endpoint) is False:
             self._connect(link, server, key, is_shared=False)
             return
         connection = self._shared.get(key)
         if connection is None or connection.state != "open":
             self._connect(link, server, key, is_shared=True)
-        elif connection.is_multiplexing or is_simplified or self._can_share.get(server.endpoint):
+        elif connection.is_multiplexing or key.is_simplified or self._can_share.get(server.endpoint):
             link.on_connected(connection)
         else:
             connection.waiting.append(link)
 
-    def has_shared(self, server: ServerNode, tc_url: str, app: str) -> bool:
+    def _key_of(self, server: ServerNode, tc_url: str, app: str, *, is_simplified: bool) -> PoolKey:
+        is_simplified = is_simplified and server.endpoint not in self._ordinary_next
+        return PoolKey(server.endpoint, tc_url, app, is_simplified)
+
+    def has_shared(self, server: ServerNode, tc_url: str, app: str, *, is_simplified: bool) -> bool:
         """Whether one more stream needs no connect: the upstream has answered and carries several."""
-        connection = self._shared.get(PoolKey(server.endpoint, tc_url, app, False))
+        connection = self._shared.get(self._key_of(server, tc_url, app, is_simplified=is_simplified))
         return connection is not None and connection.state == "open" and bool(connection.is_multiplexing)
 
     def _connect(self, link: Link, server: ServerNode, key: PoolKey, *, is_shared: bool) -> None:

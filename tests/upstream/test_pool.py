@@ -129,6 +129,19 @@ def test_simplified_streams_do_not_wait(rig: Rig) -> None:
     assert rig.acquire(is_simplified=True).on == rig.made
 
 
+@pytest.mark.parametrize("is_simplified", [False, True])
+def test_connection_that_was_answered_can_be_joined_without_a_connect(rig: Rig, is_simplified: bool) -> None:
+    def may_join() -> bool:
+        return rig.pool.has_shared(SERVER, "rtmp://h/live", "live", is_simplified=is_simplified)
+
+    assert not may_join()
+    rig.acquire(is_simplified=is_simplified)
+    assert not may_join()
+    rig.made[0].answer(True)
+    assert may_join()
+    assert not rig.pool.has_shared(SERVER, "rtmp://h/live", "live", is_simplified=not is_simplified)
+
+
 def test_upstream_that_does_not_know_the_simplified_form_is_asked_in_the_ordinary_one(rig: Rig, caplog) -> None:
     rig.acquire(is_simplified=True)
     rig.pool.distrust(rig.made[0])

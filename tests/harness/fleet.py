@@ -1,8 +1,10 @@
-"""Origins, shields and edges as processes on the loopback, and what may happen to them.
+"""Origins, shields and edges as processes, and what may happen to them.
 
 Edges pull from and push to the shields, shields the origins; both tiers place a
 stream by its key (``c_murmurhash``). A shield is an edge of the origins in the
 middle, or the merge service of a process that is a front as well.
+
+They run on the loopback, or each in a network namespace of its own.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
 from tests.harness.clock import free_port
-from tests.harness.fault_proxy import FaultProxy
 from tests.harness.server import EdgeServer
+from tests.harness.wiring import Cut, Namespaces, Relays, Wiring
 
 _STARTS_AT_A_TIME = 3
 _START_WITHIN_S = 15.0
@@ -27,10 +29,13 @@ class Fleet:
     and name each other by ``-cdn_merge_to``, each with its own port last, since the
     number after the last colon is the port of its own merge service.
 
+    A node may be parted from the others if it is named in ``proxied``; with
+    ``in_namespaces`` (see :func:`tests.harness.netns.has_namespaces`) any one may,
+    and by more than a relay that falls silent.
+
     Attributes:
         nodes: every process, origins first.
         merge_ports: of the merge services, by name.
-        proxies: what stands before the nodes named in ``proxied``, by name.
     """
 
     def __init__(
@@ -41,12 +46,13 @@ class Fleet:
         edges: int = 3,
         is_merge_tier: bool = False,
         proxied: Sequence[str] = (),
+        in_namespaces: bool = False,
     ) -> None:
         self._flags, self._is_merge_tier = flags, is_merge_tier
         self._counts = {"o": origins, "m": shields, "e": edges}
         self.nodes: dict[str, EdgeServer] = {}
         self.merge_ports: dict[str, int] = {}
-        self.proxies = {name: FaultProxy(0) for name in proxied}
+        self._wiring: Wiring = Namespaces() if in_namespaces else Relays(proxied)
 
     def tier(self, letter: str) -> list[EdgeServer]:
         """The nodes of a tier in order."""
@@ -63,16 +69,17 @@ class Fleet:
     async def __aenter__(self) -> Fleet:
         names = [f"{letter}{number + 1}" for letter, count in self._counts.items() for number in range(count)]
         ports = _distinct_ports(2 * len(names))
-        for name, port in zip(names, ports, strict=False):
-            self.nodes[name] = EdgeServer(*self._flags, port=port)
         if self._is_merge_tier:
             self.merge_ports = dict(zip((name for name in names if name[0] == "m"), ports[len(names) :], strict=False))
-        for name, proxy in self.proxies.items():
-            proxy.retarget(self._port_of(name))
-            await proxy.start()
-        for name, node in self.nodes.items():
-            node.flags = (*self._upstream_flags(name), *node.flags)
+        own = dict(zip(names, ports, strict=False))
+        links = [(name, above) for name in names for above in names if above[0] == self._tier_above(name)]
         try:
+            await self._wiring.start({**own, **self.merge_ports}, links)
+            for name, port in own.items():
+                host, launcher = self._wiring.host(name), self._wiring.launcher(name)
+                self.nodes[name] = EdgeServer(*self._flags, port=port, host=host, launcher=launcher)
+            for name, node in self.nodes.items():
+                node.flags = (*self._upstream_flags(name), *node.flags)
             await _few_at_a_time(asyncio.to_thread(node.start, _START_WITHIN_S) for node in self.nodes.values())
         except BaseException as error:
             await self.__aexit__(type(error))
@@ -85,27 +92,22 @@ class Fleet:
             node.ask_to_leave()
         ends = [asyncio.to_thread(node.__exit__, kind) for node in self.nodes.values()]
         faults = [fault for fault in await asyncio.gather(*ends, return_exceptions=True) if fault is not None]
-        for proxy in self.proxies.values():
-            await proxy.stop()
+        await self._wiring.stop()
         assert not faults or kind is not None, "\n".join(map(str, faults))
 
-    def _port_of(self, name: str) -> int:
-        return self.merge_ports.get(name) or self.nodes[name].port
+    def _tier_above(self, name: str) -> str:
+        return "" if name[0] == "o" else "m" if name[0] == "e" and self._counts["m"] else "o"
 
-    def _address(self, name: str) -> str:
-        return self.proxies[name].address if name in self.proxies else f"127.0.0.1:{self._port_of(name)}"
-
-    def _list_of(self, letter: str, last: str = "") -> str:
-        names = [name for name in self.nodes if name[0] == letter]
-        return "list://" + ",".join(self._address(name) for name in sorted(names, key=lambda name: name == last))
+    def _list_of(self, viewer: str, letter: str, last: str = "") -> str:
+        names = sorted((name for name in self.nodes if name[0] == letter), key=lambda name: name == last)
+        return "list://" + ",".join(self._wiring.address(viewer, name) for name in names)
 
     def _upstream_flags(self, name: str) -> tuple[str, ...]:
         if name[0] == "o":
             return ()
-        above = "m" if name[0] == "e" and self._counts["m"] else "o"
-        flags: tuple[str, ...] = (f"-proxy_to={self._list_of(above)}", "-proxy_lb=c_murmurhash")
+        flags: tuple[str, ...] = (f"-proxy_to={self._list_of(name, self._tier_above(name))}", "-proxy_lb=c_murmurhash")
         if name in self.merge_ports:
-            flags += (f"-cdn_merge_to={self._list_of('m', last=name)}", "-cdn_merge_lb=c_murmurhash")
+            flags += (f"-cdn_merge_to={self._list_of(name, 'm', last=name)}", "-cdn_merge_lb=c_murmurhash")
         return flags
 
     async def kill(self, *names: str) -> None:
@@ -117,20 +119,13 @@ class Fleet:
         """Start a killed node again on its ports."""
         await asyncio.to_thread(self.nodes[name].restart, _START_WITHIN_S)
 
-    async def part(self, name: str) -> None:
-        """Cut a node off from those below it, as a dead switch does: nothing is refused or reset, nothing answers."""
-        proxy = self.proxies[name]
-        proxy.mode = "black_hole"
-        for way in (proxy.up, proxy.down):
-            way.is_flowing.clear()
+    async def part(self, name: str, how: Cut = Cut.SILENT) -> None:
+        """Cut a node off from all others, as a broken network does: nothing is refused or reset."""
+        await self._wiring.cut(name, how)
 
     async def heal(self, name: str) -> None:
-        """Undo :meth:`part`; what stood still meanwhile has lost its connections."""
-        proxy = self.proxies[name]
-        proxy.mode = "relay"
-        for way in (proxy.up, proxy.down):
-            way.is_flowing.set()
-        await proxy.reset_all()
+        """Undo :meth:`part`."""
+        await self._wiring.mend(name)
 
     async def rows(self, letter: str) -> list[dict[str, Any]]:
         """The streams of all running nodes of a tier."""

@@ -29,9 +29,19 @@ class EdgeServer:
     thread; under a running loop call them by ``asyncio.to_thread``.
     """
 
-    def __init__(self, *flags: str, port: int = 0, has_internal_port: bool = True) -> None:
+    def __init__(
+        self,
+        *flags: str,
+        port: int = 0,
+        has_internal_port: bool = True,
+        host: str = "127.0.0.1",
+        launcher: Sequence[str] = (),
+    ) -> None:
+        """``host``: where it is reached; ``launcher``: a command that becomes the program, in another namespace say."""
         self.flags = flags
         self.port = port
+        self.host = host
+        self.launcher = launcher
         self.internal_port = free_port() if has_internal_port else -1
         self._log: IO[bytes] = tempfile.NamedTemporaryFile(prefix="edge-test-", suffix=".log")  # noqa: SIM115
         self._process: subprocess.Popen[bytes] | None = None
@@ -44,7 +54,7 @@ class EdgeServer:
         written = len(self.log)
         self._was_asked_to_leave = self._was_killed = False
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "edge", f"-port={self.port}", *internal, *self.flags],
+            [*self.launcher, sys.executable, "-m", "edge", f"-port={self.port}", *internal, *self.flags],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -82,7 +92,7 @@ class EdgeServer:
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def log(self) -> str:
@@ -95,7 +105,7 @@ class EdgeServer:
     def http(self, path: str, *, on_internal: bool = True, timeout_s: float = 5.0) -> bytes:
         """GET a page; from the internal port where there is one. Raises ``URLError``."""
         port = self.internal_port if on_internal and self.internal_port >= 0 else self.port
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=deadline(timeout_s)) as answer:
+        with urllib.request.urlopen(f"http://{self.host}:{port}{path}", timeout=deadline(timeout_s)) as answer:
             return bytes(answer.read())
 
     def streams(self) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from edge.hub.hop import find_resume
-from edge.media.frame import DATA, MEDIA, Epoch, Frame
+from edge.media.frame import DATA, MEDIA, VIDEO, Epoch, Frame
 from edge.media.mark import Mark
 from edge.net.rtmp_form import RtmpForm
 from edge.rtmp.chunk_writer import ChunkWriter
@@ -58,6 +58,7 @@ class StreamWriter:
         "_expected",
         "_form",
         "_headed_epoch",
+        "_is_early",
         "_offset_ms",
         "_owner",
         "_resume",
@@ -109,6 +110,8 @@ class StreamWriter:
         # Id of the epoch whose headers the peer has.
         self._headed_epoch = ""
         self._resume = resume if is_hop else None
+        # Of a burst that comes later a node needs all: frames that came one by one it would have, too.
+        self._is_early = is_hop and stream.queue.newest() is None
         self._try_to_resume()
         stream.readers.append(self)
 
@@ -204,6 +207,8 @@ class StreamWriter:
             return 0
         self._waiting_since_ms = None
         if self._base_ms is None:
+            if self._is_early:
+                seq = next((at for at in range(queue.base, seq) if _may_begin(queue[at])), seq)
             self._base_ms = queue[seq].dts_ms
         else:
             self.dropped_count += seq - self.seq
@@ -251,3 +256,8 @@ class StreamWriter:
         )
         parts.extend(pieces)
         return sum(map(len, pieces))
+
+
+def _may_begin(frame: Frame) -> bool:
+    """Whether a player can show a stream from here."""
+    return frame.kind == MEDIA and (frame.is_keyframe or frame.type_id != VIDEO)

@@ -206,6 +206,29 @@ def test_node_that_holds_nothing_is_given_headers_and_what_came_well_before_the_
     assert not any(message.payload[1:2] == b"\x00" for message in decode(take(writer), CHUNK)), "headers sent again"
 
 
+@pytest.mark.parametrize("resume", [None, ResumePoint("e1", 7)])
+def test_node_that_waited_for_the_first_frame_gets_all_of_a_burst(resume: ResumePoint | None) -> None:
+    """What a push had held back comes at once: along a chain each would begin at its newest keyframe."""
+    source, node = Source(), Node()
+    writer = open_writer(source, is_hop=True, resume=resume)
+    assert take(writer) == b""
+    source.headers()
+    source.video(0)
+    source.run(35, from_ms=40)
+    node.receive(take(writer))
+    first = 1 if resume is None else resume.next_index
+    frames = [frame for frame in source.frames if frame.kind == MEDIA]
+    assert node.bodies == [frame.payload for frame in frames[first:]]
+
+
+def test_player_that_waited_for_the_first_frame_begins_at_the_newest_keyframe_of_a_burst() -> None:
+    source = Source()
+    writer = open_writer(source)
+    source.run(35)
+    start = source.stream.queue.keyframes[-1]
+    assert [m.payload for m in decode(take(writer), CHUNK)] == [frame.payload for frame in source.frames[start:]]
+
+
 def test_eviction_takes_a_writer_that_lags_to_a_keyframe() -> None:
     source = Source(HubConfig(max_cached_frames=40))
     source.run(5)

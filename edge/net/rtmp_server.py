@@ -81,8 +81,12 @@ class RtmpServerConnection(PlayingConnection):
         return ""
 
     def is_publish_kept_alive(self, now_ms: int, limit_ms: int) -> bool:
-        """A node of ours that forwards a silent publisher answers pings; it decides itself."""
-        return bool(self._session.peer_edge_id) and now_ms - self.last_read_ms <= limit_ms
+        """Whether bytes still come of a message under way, which has a deadline of its own.
+
+        Or of a node of ours that forwards a silent publisher: it answers pings, and decides itself.
+        """
+        is_expected = bool(self._session.peer_edge_id) or self._session.is_amid_message
+        return is_expected and now_ms - self.last_read_ms <= limit_ms
 
     def is_over_rate(self, now_ms: int, limit_kbps: int) -> bool:
         """Whether more than ``limit_kbps`` came since the last window of a second ended."""

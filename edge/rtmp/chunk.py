@@ -197,10 +197,15 @@ class ChunkReader:
             assert self._current is not None
             pos = self._take_payload(self._current, data, begin, out)
 
+    @property
+    def is_amid_message(self) -> bool:
+        """A part of a message has come."""
+        return bool(self._open or self._rest)
+
     def next_deadline_ms(self) -> int | None:
         """Return when the oldest unfinished header or message is due, or None."""
         limit_ms = self._config.message_timeout_ms
-        if not limit_ms or not (self._open or self._rest):
+        if not limit_ms or not self.is_amid_message:
             return None
         since_ms = next(iter(self._open.values())).since_ms if self._open else self._rest_since_ms
         if self._rest:

@@ -282,6 +282,11 @@ class Session:
         else:
             self._fail(None)
 
+    @property
+    def is_amid_message(self) -> bool:
+        """The peer has sent a part of a message, and the rest is to come."""
+        return self._reader.is_amid_message
+
     def next_deadline_ms(self) -> int | None:
         """Return when ``handle_timer`` must be called, None for never."""
         if self._state is State.ENDED:

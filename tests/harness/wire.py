@@ -161,6 +161,10 @@ class RtmpPeer:
             parts += [bytes((0xC0 | chunk_stream_id,)), extended, payload[at : at + size]]
         self._writer.write(b"".join(parts))
 
+    def send_bytes(self, data: bytes) -> None:
+        """Queue bytes as they are, such as a part of a message."""
+        self._writer.write(data)
+
     def send_command(self, message_stream_id: int, *values: Any) -> None:
         self.send(3, COMMAND, message_stream_id, 0, encode_amf(*values))
 

@@ -101,6 +101,23 @@ async def test_Q1_publisher_that_falls_silent_is_told_and_players_too() -> None:
         again.peer.abort()
 
 
+async def test_publisher_in_the_midst_of_a_large_message_is_not_silent() -> None:
+    """A large keyframe over a slow line takes longer than the limit; bytes of it come all the time."""
+    async with running("-publish_normal_timeout_ms=5000") as one:
+        publisher = await one.publisher()
+        player = await one.player()
+        await pictures(player, 0)
+        (connection,) = unit_of(one).service.publishers
+        publisher.peer.send_bytes(b"\x06\0\0\0\x0f\x42\x40\x09\x01\0\0\0" + b"\x17\x01\0\0\0" + bytes(50))
+        await publisher.peer.drain()
+        await eventually(lambda: connection._session.is_amid_message, "a part of the message")
+        connection.last_read_ms = now_ms() + 6000
+        unit_of(one).tick(now_ms() + 8000, is_full_second=False)
+        assert unit_of(one).service.publishers
+        unit_of(one).tick(now_ms() + 11_100, is_full_second=False)
+        assert not unit_of(one).service.publishers, "no more bytes of it: silent"
+
+
 async def test_Q1_publisher_that_never_sends_has_a_time_of_its_own() -> None:
     async with running("-publish_firstpkt_timeout_ms=20000", "-publish_normal_timeout_ms=5000") as one:
         client = await one.client()

@@ -12,7 +12,7 @@ PORT ?= 8079
 # Programs that the tests run. Debian names.
 DEB_PACKAGES := ca-certificates ffmpeg git openssl python3-venv rtmpdump nginx-light libnginx-mod-rtmp \
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
-	dnsmasq-base etcd-server
+	dnsmasq-base etcd-server iproute2
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help run test lint format unit bench deps clean

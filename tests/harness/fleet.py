@@ -152,4 +152,7 @@ async def _few_at_a_time(starts: Iterable[Awaitable[None]]) -> None:
         async with gate:
             await start
 
-    await asyncio.gather(*map(through_gate, starts))
+    # Those that are starting when one fails are waited for, else nobody would end them.
+    for failure in await asyncio.gather(*map(through_gate, starts), return_exceptions=True):
+        if failure is not None:
+            raise failure

@@ -27,8 +27,9 @@ _SCRIPT = Script(fps=10, gop=10, video_bytes=300, audio_start_ms=None)
 _STREAMS_PER_EDGE = 4
 _CUT_S = 3.0
 _SHORT_CUT_S = 2.0
-#: TCP sends again 6.2 s after the loss, and then not before 12.6 s. Less than -log_retain_ms.
-_LONG_CUT_S = 8.0
+#: TCP sends again 6.2 s after the loss, and then not before 12.6 s; what a shield says of an idle publisher
+#: (-publish_normal_timeout_ms) 8.0 and 11.2 s after it. Less than -log_retain_ms.
+_LONG_CUT_S = 8.5
 #: A second of silence is noticed, and looked for once a second.
 _FLAGS = ("-upstream_stall_timeout_ms=600", "-timeout_ms=400")
 _NOTICED_S = 2.0

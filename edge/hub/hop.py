@@ -61,10 +61,6 @@ class HopReceiver:
     def push(self, type_id: int, wire_timestamp: int, payload: bytes, now_ms: int) -> None:
         """One message of the hop, marks included; malformed marks are ignored."""
         publisher = self._publisher
-        if not publisher.is_active:
-            publisher.refused_count += 1
-            return
-        publisher.last_media_ms = now_ms
         kind, is_keyframe = MEDIA, False
         if type_id == VIDEO:
             kind, is_keyframe = classify_video(payload)
@@ -81,19 +77,48 @@ class HopReceiver:
             kind = _kind_of_data(payload)
         if kind != MEDIA:
             publisher.stream.hold_header(self._pending, Frame(type_id, 0, payload, kind))
-        elif self._mark is not None:
+            return
+        if not publisher.is_active and not self._takes_back():
+            publisher.refused_count += 1
+            self._count_on(wire_timestamp)
+            return
+        publisher.last_media_ms = now_ms
+        if self._mark is not None:
             self._on_media(Frame(type_id, 0, payload, MEDIA, is_keyframe), wire_timestamp, now_ms)
 
     def commit(self) -> None:
         """Show players what was pushed since the last call."""
         self._publisher.commit()
 
+    def _takes_back(self) -> bool:
+        """Go on with exactly the frame that the stream waits for, although another node has taken over since.
+
+        Two nodes may push one epoch: one that was cut off comes back with what it had, and may never get more.
+        """
+        publisher, mark = self._publisher, self._mark
+        stream = publisher.stream
+        epoch, current = stream.epoch, stream.publisher
+        is_open = current.is_hop if current is not None else stream.grace_until_ms > 0
+        if not is_open or mark is None or epoch is None or mark.epoch != epoch.id or self._index != epoch.next_index:
+            return False
+        stream.publisher = publisher
+        stream.grace_until_ms = 0
+        self._epoch = epoch
+        return True
+
+    def _count_on(self, wire_timestamp: int) -> int:
+        """Return the index of the media message at hand, and go on to the next."""
+        index = self._index
+        self._index = index + 1
+        self._origin_ms += signed_difference(wire_timestamp, self._origin_ms & 0xFFFFFFFF)
+        return index
+
     def _on_mark(self, mark: Mark, now_ms: int) -> None:
         self._mark = mark
         self._index = mark.index
         self._origin_ms = mark.dts_ms
         self._epoch = None
-        if mark.index >= self._publisher.stream.past_epochs.get(mark.epoch, 0):
+        if self._publisher.is_active and mark.index >= self._publisher.stream.past_epochs.get(mark.epoch, 0):
             self._epoch = self._take_up(mark, mark.index, mark.dts_ms, now_ms)
 
     def _take_up(self, mark: Mark, index: int, origin_ms: int, now_ms: int) -> Epoch:
@@ -117,9 +142,7 @@ class HopReceiver:
         stream, mark = self._publisher.stream, self._mark
         if mark is None:
             return
-        index = self._index
-        self._index = index + 1
-        self._origin_ms += signed_difference(wire_timestamp, self._origin_ms & 0xFFFFFFFF)
+        index = self._count_on(wire_timestamp)
         epoch = self._epoch
         if epoch is None:
             # Of a publisher before this one: repeats, until it shows that it is back.

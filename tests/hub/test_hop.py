@@ -172,6 +172,96 @@ def test_few_earlier_publishers_are_remembered() -> None:
     assert list(node.stream.past_epochs) == [f"e{n}" for n in range(41, 49)]
 
 
+class Rival:
+    """Another node that pushes the stream of a receiver; claiming makes it the publisher, as on a server."""
+
+    def __init__(self, node: Receiver, *, is_hop: bool = True) -> None:
+        self.node = node
+        self.publisher = Publisher(node.stream, "5.6.7.8:9", 0, is_hop=is_hop)
+        node.stream.publisher = self.publisher
+        self.hop = HopReceiver(self.publisher)
+
+    def mark(self, epoch: str, index: int) -> None:
+        self.hop.push(DATA, 0, Mark(epoch, index, index * 40, 0).encode(), 0)
+
+    def media(self, number: int) -> None:
+        self.hop.push(VIDEO, number * 40, b"\x17\x01" + b"%d" % number, 0)
+
+
+def test_node_that_is_back_with_old_frames_does_not_stop_the_one_that_has_new_ones() -> None:
+    """A shield that was cut off pushes again what it had; the one that stood in for it goes on."""
+    node = Receiver()
+    node.mark("e1", 0)
+    for n in range(10):
+        node.media(n)
+    back = Rival(node)
+    back.mark("e1", 5)
+    for n in range(5, 8):
+        back.media(n)
+    for n in range(10, 15):
+        node.media(n)
+    assert node.numbers == node.indices == list(range(15))
+    assert node.publisher.is_active and node.stream.stats.gap_count == 0
+
+
+def test_frames_of_two_nodes_that_push_one_epoch_are_taken_once_each_from_whoever_is_first() -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    for n in range(5):
+        node.media(n)
+    other = Rival(node)
+    other.mark("e1", 5)
+    for n in range(5, 60):
+        first, second = (other, node) if n // 10 % 2 else (node, other)
+        first.media(n)
+        second.media(n)
+    assert node.numbers == node.indices == list(range(60))
+    assert [frame.dts_ms for frame in node.stream.queue.frames] == [n * 40 for n in range(60)]
+
+
+def test_header_before_the_frame_with_which_a_node_takes_the_stream_back_is_kept() -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    node.media(0)
+    Rival(node).mark("e1", 1)
+    header = b"\x17\x00new"
+    node.hop.push(VIDEO, 0, header, 0)
+    node.media(1)
+    assert node.bodies == [b"\x17\x010", header, b"\x17\x011"]
+
+
+def test_waiting_stream_goes_on_with_the_next_frame_of_another_node_of_its_epoch() -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    node.media(0)
+    node.stream.publisher, node.stream.grace_until_ms = None, 5000
+    node.media(1)
+    assert (node.numbers, node.stream.grace_until_ms, node.publisher.is_active) == ([0, 1], 0, True)
+
+
+@pytest.mark.parametrize(("is_hop", "epoch"), [(False, "e1"), (True, "e2")])
+def test_new_publisher_is_not_replaced_by_what_a_node_still_brings_of_the_old_one(is_hop: bool, epoch: str) -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    node.media(0)
+    new = Rival(node, is_hop=is_hop)
+    if is_hop:
+        new.mark(epoch, 0)
+        new.media(100)
+    node.media(1)
+    assert new.publisher.is_active
+    assert 1 not in node.numbers
+
+
+def test_stream_that_has_ended_is_not_taken_back() -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    node.media(0)
+    node.stream.end("over")
+    node.media(1)
+    assert node.numbers == [0]
+
+
 def test_headers_bear_no_number_and_repeats_are_left_out() -> None:
     node = Receiver()
     header = b"\x17\x00cfg"

@@ -266,6 +266,12 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         unsent = fcntl.ioctl(self.fd, _SIOCOUTQNSD, b"\0\0\0\0")
         return self.queued_bytes + int.from_bytes(unsent, sys.byteorder)
 
+    @property
+    def is_unheard(self) -> bool:
+        """The kernel repeats what was sent, and nothing acknowledges it: no slow peer, whose kernel would."""
+        info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)
+        return info[2] > 0  # tcpi_retransmits
+
     # --- bytes ---------------------------------------------------------------
 
     def send_session(self) -> None:

@@ -97,7 +97,7 @@ class Push(UpstreamLink):
             0 < stall_ms <= quiet_ms
             and now - self._pinged_ms >= config.timeout_ms
             and (connection.has_ponged or connection.edge_id)
-            and not connection.unsent_bytes()
+            and (connection.is_unheard or not connection.unsent_bytes())
         ):
             connection.close_now("answers no ping")
             return

@@ -135,19 +135,6 @@ async def _audience(
             await audience.stop()
 
 
-# Not strict: how long each waits depends on the kernel, and under CI=true the deadlines are long.
-_xfail_takeover = pytest.mark.xfail(
-    reason="who comes back pushes what it had, and takes the streams from the node that feeds them now",
-    strict=False,
-)
-_xfail_silent_push = pytest.mark.xfail(
-    has_namespaces(),
-    reason="what waits in the kernel of a push keeps it from leaving an upstream that is cut off",
-    strict=False,
-)
-
-
-@_xfail_takeover
 async def test_U6_shield_that_is_cut_off_and_comes_back_costs_no_frame() -> None:
     """First one; then the other, which has taken its streams, hears all and only its answers are lost."""
     async with _audience("m1", "m2") as audience:
@@ -161,7 +148,6 @@ async def test_U6_origin_that_is_cut_off_and_comes_back_costs_no_frame() -> None
         await audience.live_through("o1", Cut.UNPLUGGED)
 
 
-@_xfail_takeover
 async def test_U6_edge_cut_off_from_its_shields_with_publishers_and_players_costs_no_frame() -> None:
     async with _audience("e1") as audience:
         await audience.live_through("e1", Cut.SILENT)
@@ -173,7 +159,6 @@ async def test_U6_all_flows_at_once_after_an_origin_was_cut_off_for_long() -> No
         await audience.live_through("o1", Cut.SILENT, _LONG_CUT_S)
 
 
-@_xfail_silent_push
 async def test_U6_all_flows_at_once_after_an_edge_that_only_publishes_was_cut_off_for_long() -> None:
     """No pull over the same connection notices the silence in the place of its pushes."""
     async with _audience("e1", fronts=["e2"]) as audience:

@@ -25,7 +25,6 @@ NOT_ACTED_ON: frozenset[str] = frozenset(
         "circuit_breaker",
         "loop_stall_warn_ms",
         # upstream and naming
-        "health_check_interval",
         "defer_close_second",
         "upstream_tls_verify",
         # HTTP, HLS, gRPC

@@ -195,11 +195,32 @@ define_int32(
 define_int32(
     "health_check_interval",
     3,
-    "Interval of connect tests to a server that refused.",
+    "Interval of connects to a server that failed, to find out when it is back; there are none to a server alone.",
     topic=_TOPIC,
     unit="s",
     is_reloadable=True,
     lower=1,
+    upper=86400,
+)
+define_int32(
+    "health_check_timeout_ms",
+    500,
+    "Longest connect of -health_check_interval; a server that takes longer is still down.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=1,
+)
+define_int32(
+    "slow_start_ms",
+    10000,
+    "A server that is back, or new in the list, gets about 10 % of its usual share of new streams, growing to all of "
+    "it in this time, while others are up: if it fails under load, few players meet that. Not with a hashing balancer.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    is_zero_off=True,
+    lower=0,
 )
 define_int32(
     "defer_close_second",

@@ -31,6 +31,9 @@ class UpstreamConfig:
     first_data_timeout_ms: int = 3000
     upstream_stall_timeout_ms: int = 5000
     disable_server_duration: int = 5
+    health_check_interval: int = 3
+    health_check_timeout_ms: int = 500
+    slow_start_ms: int = 10000
     rebalance_after_ms: int = 30000
     max_connects_per_s: int = 50
     max_pulls: int = 10000

@@ -1,13 +1,12 @@
 """Which server to ask: a followed list, a balancer, and what we learned of each server.
 
-Three things keep a server from being chosen. *Isolation*: a connect failed, so
-nobody asks it for a while that doubles from 100 ms to 30 s as it goes on
-failing; at most half of the list is isolated at a time, so one server alone
-never is (brpc's isolation durations). Here the first request after the wait is
-the health check, and nobody else asks before its end or ``timeout_ms``.
-*Passing over*: it gave no data for one stream key, so it is asked for that key
-only when there is no other, for ``disable_server_duration``. *Exclusion*: the
-caller has tried it for this request.
+Four things keep a server from being chosen. *Health*: an attempt there failed;
+it is barred, or stepped over while another is up, until it has shown that it is
+back (``health``). *Slow start*: it is back, and gets a part of its share only,
+but for the hashing balancers, whose keys have one owner. *Passing over*: it gave
+no data for one stream key, so it is asked for that key only when there is no
+other, for ``disable_server_duration``. *Exclusion*: the caller has tried it for
+this request.
 """
 
 from __future__ import annotations
@@ -16,13 +15,14 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Any
 
 import mmh3
 
 from edge.errors import ConfigError, NoServerError
 from edge.upstream.config import UpstreamConfig
+from edge.upstream.health import HealthTable
+from edge.upstream.health_check import CheckIO, HealthChecker, TcpChecks
 from lb import registry as balancers
 from lb.base import BalancerError, LoadBalancer, SelectRequest
 from naming import registry as services
@@ -33,58 +33,12 @@ from naming.watcher import Watcher
 
 _log = logging.getLogger(__name__)
 
-MIN_ISOLATION_MS = 100
-MAX_ISOLATION_MS = 30000
 # (server, key) pairs passed over at a time: bounds memory when many keys fail at once.
 MAX_DISABLED = 65536
 # Balancers with a ring, whose points per server have a flag of their own.
 _HASHING = frozenset(("c_murmurhash", "c_md5", "c_ketama"))
-
-
-@dataclass(slots=True)
-class _Health:
-    """What we learned of one server; times are of the caller's clock.
-
-    Attributes:
-        isolated_until_ms: nobody asks it before this moment.
-        isolation_ms: length of the last isolation, 0 before the first.
-        broken_at_ms: moment of the last failure that counted, None before the first.
-        revived_at_ms: moment of the first success after that, None while it has not come.
-        last_error: how the last failed attempt ended, "" before the first.
-    """
-
-    isolated_until_ms: int = 0
-    isolation_ms: int = 0
-    broken_at_ms: int | None = None
-    revived_at_ms: int | None = None
-    ok_count: int = 0
-    failure_count: int = 0
-    last_error: str = ""
-
-    def fail(self, now_ms: int, latency_ms: float) -> None:
-        """Take a failed attempt that began ``latency_ms`` ago."""
-        self.failure_count += 1
-        if self.broken_at_ms is not None and now_ms - latency_ms < self.broken_at_ms:
-            return  # began before the failure that isolated it: no news
-        is_flapping = self.revived_at_ms is None or now_ms - self.revived_at_ms < MAX_ISOLATION_MS
-        if self.isolation_ms and is_flapping:
-            self.isolation_ms = min(2 * self.isolation_ms, MAX_ISOLATION_MS)
-        else:
-            self.isolation_ms = MIN_ISOLATION_MS
-        self.broken_at_ms, self.revived_at_ms = now_ms, None
-        self.isolated_until_ms = now_ms + self.isolation_ms
-
-    def succeed(self, now_ms: int) -> None:
-        """Take a successful attempt: the isolation ends."""
-        self.ok_count += 1
-        if self.broken_at_ms is not None and self.revived_at_ms is None:
-            self.revived_at_ms = now_ms
-        self.isolated_until_ms = min(self.isolated_until_ms, now_ms)
-
-    def begin_attempt(self, now_ms: int, longest_ms: int) -> None:
-        """Take that an attempt begins; after an isolation it is the health check, and others wait for its end."""
-        if self.broken_at_ms is not None and self.revived_at_ms is None and self.isolated_until_ms <= now_ms:
-            self.isolated_until_ms = now_ms + longest_ms
+# Those that go by latencies, to which a failure is a long one.
+_LEARNING = frozenset(("la", "p2c"))
 
 
 class Target:
@@ -98,13 +52,16 @@ class Target:
 
     __slots__ = (
         "_balancer",
+        "_checker",
+        "_checks",
         "_disable_ms",
         "_disabled",
+        "_entropy",
         "_has_owners",
         "_health",
+        "_is_learning",
         "_lb",
         "_loads",
-        "_longest_attempt_ms",
         "_servers",
         "_watcher",
         "address",
@@ -122,21 +79,21 @@ class Target:
         resolver: AddressResolver | None = None,
         accepts: Callable[[ServerNode], bool] | None = None,
         entropy: Callable[[int], int] = random.randrange,
+        checks: CheckIO | None = None,
     ) -> None:
         """Read the configuration; nothing is looked up before ``start``.
 
         ``accepts`` tells servers that may be used from our own addresses;
-        ``entropy(n)`` is a uniform integer in ``[0, n)``. Raises ConfigError,
-        naming the valid words, for a bad address, scheme, balancer or parameter.
+        ``entropy(n)`` is a uniform integer in ``[0, n)``; ``checks`` connects to servers
+        that are down, by TCP unless given. Raises ConfigError, naming the valid words,
+        for a bad address, scheme, balancer or parameter.
         """
         try:
             self.address: Address = parse_address(proxy_to)
         except NamingError as error:
             raise ConfigError(str(error)) from error
         self._disable_ms = config.disable_server_duration * 1000
-        self._longest_attempt_ms = config.timeout_ms
         self._servers: tuple[ServerNode, ...] = ()
-        self._health: dict[ServerNode, _Health] = {}
         self._loads: Counter[ServerNode] = Counter()  # streams of ours that run there now
         self._disabled: dict[tuple[ServerNode, str], int] = {}  # until when; in order of that moment
         self._watcher: Watcher | None = None
@@ -144,7 +101,14 @@ class Target:
         self.warnings = self._find_warnings(proxy_lb)
         for warning in self.warnings:
             _log.warning("%s", warning)
+        self._entropy = entropy
         self._balancer = self._make_balancer(entropy, config.chash_num_replicas)
+        name = self._lb.partition(":")[0].lower()
+        self._is_learning = name in _LEARNING
+        has_slow_start = self._balancer is not None and name not in _HASHING
+        self._health = HealthTable(config, has_slow_start=has_slow_start)
+        self._checks = checks or TcpChecks()
+        self._checker = HealthChecker(self._health, self._checks, timeout_ms=config.health_check_timeout_ms)
         self.why_unusable = self._find_missing()
         if self.address.is_plain or services.is_built(self.address.scheme):
             self._watcher = Watcher(self.address, self._on_update, options=naming, resolver=resolver, accepts=accepts)
@@ -167,9 +131,10 @@ class Target:
         return self._watcher is not None and await self._watcher.start(within_ms=within_ms)
 
     async def close(self) -> None:
-        """Stop following. Safe to call again."""
+        """Stop following and checking. Safe to call again."""
         if self._watcher is not None:
             await self._watcher.close()
+        await self._checker.close()
 
     def select(self, key_text: str, excluded: Collection[ServerNode] = (), *, now_ms: int) -> ServerNode | None:
         """Choose a server for the stream key; None when the list is empty or all are down.
@@ -184,22 +149,43 @@ class Target:
             raise NoServerError(self.why_unusable)
         if not servers:
             return None
-        unavailable = self._isolated(now_ms)
-        tried = frozenset(excluded)
-        avoided = tried | self._passed_over(key_text, now_ms)
-        # Where all that are up have failed this key, those not yet tried for this request come first.
-        if avoided != tried and all(server in avoided or server in unavailable for server in servers):
-            avoided = tried
-        up = frozenset(servers) - unavailable if tried else frozenset()
-        if up and tried >= up:
-            avoided = up - {next(server for server in excluded if server in up)}
         if self._balancer is None:
             return servers[0]
+        unavailable = self._health.barred(now_ms)
+        avoided = self._avoided(key_text, excluded, unavailable, now_ms)
         code = mmh3.hash(key_text.encode("utf-8", "surrogatepass"), 0, signed=False)
-        chosen = self._balancer.select(servers, SelectRequest(code, avoided, unavailable, now_ms, self._loads))
-        if chosen in self._health:
-            self._health[chosen].begin_attempt(now_ms, self._longest_attempt_ms)
+        offered = self._offered(unavailable)
+        chosen = self._balancer.select(offered, SelectRequest(code, avoided, unavailable, now_ms, self._loads))
+        if chosen is not None:
+            self._health.begin_attempt(chosen, now_ms)
         return chosen
+
+    def _avoided(
+        self, key_text: str, excluded: Collection[ServerNode], unavailable: frozenset[ServerNode], now_ms: int
+    ) -> frozenset[ServerNode]:
+        """The servers to step over: as many as leave one to choose, the worst reasons first."""
+        up = [server for server in self._servers if server not in unavailable]
+        tried = frozenset(excluded)
+        down = tried | self._health.down(now_ms)
+        known = down | self._passed_over(key_text, now_ms)
+        slow = (server for server, share in self._health.slow(now_ms).items() if self._entropy(100) >= share)
+        for avoided in (known.union(slow), known, down, tried):
+            if not all(server in avoided for server in up):
+                return avoided
+        oldest = next((server for server in excluded if server in up), None)
+        return frozenset(up) - {oldest}
+
+    def _offered(self, unavailable: frozenset[ServerNode]) -> tuple[ServerNode, ...]:
+        """The list for the balancer: one that learns forgets servers that are shut.
+
+        Else its memory of their failures would keep them from being tried for
+        minutes after they are back. Their slow start keeps that within bounds.
+        """
+        shut = self._health.shut() if self._is_learning else frozenset()
+        if not shut:
+            return self._servers
+        offered = tuple(server for server in self._servers if server not in shut)
+        return offered if not unavailable.issuperset(offered) else self._servers
 
     def home_of(self, key_text: str, now_ms: int) -> ServerNode | None:
         """The server that a key belongs to, if it is up; None where the balancer knows no owners.
@@ -210,7 +196,7 @@ class Target:
             return None
         code = mmh3.hash(key_text.encode("utf-8", "surrogatepass"), 0, signed=False)
         home = self._balancer.select(self._servers, SelectRequest(code, now_ms=now_ms))
-        return None if home is None or home in self._isolated(now_ms) else home
+        return None if home is None or home in self._health.barred(now_ms) | self._health.down(now_ms) else home
 
     def report(self, server: ServerNode, ok: bool, latency_ms: float, now_ms: int, error: str = "") -> None:
         """Tell how an attempt to connect ended; ``error`` is for the pages.
@@ -220,12 +206,11 @@ class Target:
         """
         if server not in self._servers:
             return  # left the list while it was being tried
-        health = self._health.setdefault(server, _Health())
         if ok:
-            health.succeed(now_ms)
+            self._health.succeed(server, now_ms)
         else:
-            health.fail(now_ms, latency_ms)
-            health.last_error = error
+            self._health.fail(server, latency_ms, now_ms, error)
+        self._checker.wake()
         if self._balancer is not None:
             self._balancer.feedback(server, latency_ms, ok, now_ms)
 
@@ -250,7 +235,7 @@ class Target:
 
     def has_alternative(self, server: ServerNode, key_text: str, *, now_ms: int) -> bool:
         """Whether another server is up and not passed over for this key."""
-        barred = self._isolated(now_ms) | self._passed_over(key_text, now_ms)
+        barred = self._health.barred(now_ms) | self._health.down(now_ms) | self._passed_over(key_text, now_ms)
         return any(other != server and other not in barred for other in self._servers)
 
     def is_passed_over(self, server: ServerNode, key_text: str, now_ms: int) -> bool:
@@ -259,7 +244,7 @@ class Target:
 
     def snapshot(self, now_ms: int) -> dict[str, Any]:
         """The data of the pages: plain values, times in milliseconds."""
-        isolated = self._isolated(now_ms)
+        barred = self._health.barred(now_ms)
         disabled = Counter(server for (server, _), until_ms in self._disabled.items() if until_ms > now_ms)
         watcher = self._watcher
         return {
@@ -270,36 +255,19 @@ class Target:
             "naming_failed_count": watcher.failed_count if watcher else 0,
             "naming_empty_count": watcher.empty_count if watcher else 0,
             "naming_skipped_count": watcher.skipped_count if watcher else 0,
-            "servers": [
-                self._describe(server, server in isolated, disabled[server], now_ms) for server in self._servers
-            ],
+            "servers": [self._describe(server, server in barred, disabled[server], now_ms) for server in self._servers],
         }
 
-    def _describe(self, server: ServerNode, is_isolated: bool, disabled_count: int, now_ms: int) -> dict[str, Any]:
-        health = self._health.get(server, _Health())
+    def _describe(self, server: ServerNode, is_barred: bool, disabled_count: int, now_ms: int) -> dict[str, Any]:
+        health = self._health.describe(server, now_ms, is_barred=is_barred)
         return {
             "endpoint": server.endpoint,
             "tag": server.tag,
-            "state": "isolated" if is_isolated else "up",
-            "isolated_for_ms": health.isolated_until_ms - now_ms if is_isolated else 0,
+            "state": health.pop("state"),
             "streams_count": self._loads[server],
-            "ok_count": health.ok_count,
-            "failure_count": health.failure_count,
             "disabled_keys_count": disabled_count,
-            "last_error": health.last_error,
+            **health,
         }
-
-    def _isolated(self, now_ms: int) -> frozenset[ServerNode]:
-        """The servers nobody may ask now: those with the longest wait, at most half of the list."""
-        waiting = [
-            (health.isolated_until_ms, server)
-            for server, health in self._health.items()
-            if health.isolated_until_ms > now_ms
-        ]
-        limit = len(self._servers) // 2
-        if len(waiting) > limit:
-            waiting.sort(key=lambda pair: -pair[0])
-        return frozenset(server for _, server in waiting[:limit])
 
     def _passed_over(self, key_text: str, now_ms: int) -> frozenset[ServerNode]:
         if not self._disabled:
@@ -315,7 +283,8 @@ class Target:
 
     def _on_update(self, servers: tuple[ServerNode, ...]) -> None:
         self._servers = servers
-        self._health = {server: health for server, health in self._health.items() if server in servers}
+        self._health.follow(servers, self._checks.now_ms())
+        self._checker.wake()
 
     def _find_warnings(self, proxy_lb: str) -> tuple[str, ...]:
         if self.address.is_plain and proxy_lb:

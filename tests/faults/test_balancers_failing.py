@@ -10,7 +10,7 @@ from edge.upstream.config import UpstreamConfig
 from edge.upstream.target import Target
 from lb import registry as balancers
 from naming.node import ServerNode
-from tests.harness.virtual import LATENCY_MS, Fleet, Player
+from tests.harness.virtual import LATENCY_MS, Fleet, Player, VirtualChecks
 
 CONFIG = UpstreamConfig()
 each_balancer = pytest.mark.parametrize("balancer", balancers.known())
@@ -23,11 +23,10 @@ def servers(*weights: int) -> list[ServerNode]:
 
 
 async def fleet_of(balancer: str, *weights: int) -> Fleet:
-    text = ",".join(f"{server.endpoint} {server.tag}" for server in servers(*weights))
-    target = Target(f"list://{text}", balancer, CONFIG, entropy=random.Random(1).randrange)
-    assert await target.start()
-    await target.close()  # a list does not change; no task is left behind
-    return Fleet(target, CONFIG)
+    checks = VirtualChecks()
+    target = Target("list://10.0.0.1:1", balancer, CONFIG, entropy=random.Random(1).randrange, checks=checks)
+    target._on_update(tuple(servers(*weights)))  # nobody follows the list: no task is left behind
+    return Fleet(target, CONFIG, checks=checks)
 
 
 def assert_each_bad_server_delayed_a_player_once(players: list[Player]) -> None:
@@ -43,8 +42,60 @@ async def test_N10_first_server_dead_delays_nobody(balancer: str) -> None:
     players = fleet.players_come(1000, every_ms=20)
     assert max(player.delay_ms for player in players) <= REFUSAL_MS + LATENCY_MS
     assert_each_bad_server_delayed_a_player_once(players)
-    # 100 ms, then doubling: 8 times in 20 s, not once per player.
-    assert 1 <= fleet.asked[dead] <= 10
+    # By those that came before the first was refused; then it is checked: after 100 ms, and every 3 s.
+    assert fleet.asked[dead] == 1
+    assert fleet.checked[dead] == 1 + 20_000 // 3000
+
+
+@each_balancer
+async def test_N10_three_dead_of_four_delay_nobody_after_their_first_check(balancer: str) -> None:
+    fleet = await fleet_of(balancer, 1, 1, 1, 1)
+    *dead, up = servers(1, 1, 1, 1)
+    for server in dead:
+        fleet.behaviour[server] = "refuse"
+    fleet.players_come(100, every_ms=20)
+    asked_count = {server: fleet.asked[server] for server in dead}
+    players = fleet.players_come(500, every_ms=20)
+    # A server that only hashing brings up late is asked once, when it is found to be dead.
+    assert sum(fleet.asked[server] - asked_count[server] for server in dead) <= 1
+    assert {player.asked[-1] for player in players} == {up}
+
+
+@each_balancer
+async def test_dead_server_that_listens_again_gets_players_within_an_interval(balancer: str) -> None:
+    fleet = await fleet_of(balancer, 1, 1, 1)
+    dead = servers(1, 1, 1)[0]
+    fleet.behaviour[dead] = "refuse"
+    fleet.players_come(500, every_ms=20)
+    fleet.behaviour[dead] = "ok"
+    came_ms = fleet.now_ms
+    fleet.run(came_ms + 3000)
+    assert fleet.target.snapshot(fleet.now_ms)["servers"][0]["state"] == "trial"
+    players = fleet.players_come(500, every_ms=20)
+    assert dead in {player.asked[-1] for player in players[:200]}
+    assert max(player.delay_ms for player in players) == LATENCY_MS
+    assert fleet.target.snapshot(fleet.now_ms)["servers"][0]["state"] in ("slow start", "up")
+    assert fleet.checked[dead] <= 2 + 13_000 // 3000
+
+
+@pytest.mark.parametrize("balancer", ["rr", "random", "wrr", "wr", "la", "p2c"])
+async def test_server_that_is_back_gets_its_share_little_by_little(balancer: str) -> None:
+    fleet = await fleet_of(balancer, 1, 1, 1)
+    back = servers(1, 1, 1)[0]
+    fleet.behaviour[back] = "refuse"
+    fleet.players_come(200, every_ms=20)
+    fleet.behaviour[back] = "ok"
+    while fleet.target.snapshot(fleet.now_ms)["servers"][0]["state"] not in ("trial", "slow start"):
+        fleet.run(fleet.now_ms + 10)
+
+    def share(count: int) -> float:
+        return sum(player.asked[-1] == back for player in fleet.players_come(count, every_ms=5)) / count
+
+    first, second, third = share(400), share(800), share(800)  # up to 2, 6 and 10 s after it came back
+    assert first <= 0.2 and second <= 0.6 and first < max(second, third)
+    fleet.run(fleet.now_ms + 30_000)
+    share(4000)
+    assert share(2000) == pytest.approx(1 / 3, rel=0.25)
 
 
 @each_balancer
@@ -75,9 +126,10 @@ async def test_N12_black_hole_delays_a_player_once_and_few_players(balancer: str
     assert max(player.delay_ms for player in players) <= limit_ms + LATENCY_MS
     assert_each_bad_server_delayed_a_player_once(players)
     delayed = [player for player in players if hole in player.asked]
-    # Those that come during the first time-out, then about one per doubling of the isolation.
+    # Those that come during the first time-out; then connects find out about the silent one, and about one player
+    # per doubling of the isolation about the mute one.
     assert len(delayed) <= limit_ms // 50 + 30
-    assert sum(player.came_ms > 10_000 for player in delayed) <= limit_ms // 50 + 10
+    assert sum(player.came_ms > 10_000 for player in delayed) <= (limit_ms // 50 + 10 if kind == "mute" else 0)
 
 
 @each_balancer

@@ -105,6 +105,88 @@ class Player(UpstreamLink):
         raise AssertionError(f"{self.key} gave up: {why}")
 
 
+class ScriptedChecks:
+    """Health checks that begin and end when the test says so.
+
+    Attributes:
+        time_ms: what the clock shows.
+        timers: calls to come, with their moments.
+        going_on: what to tell of the connects that go on, by server.
+        timeouts_ms: how long these may take.
+    """
+
+    def __init__(self) -> None:
+        self.time_ms = 0
+        self.timers: list[tuple[int, Timer]] = []
+        self.going_on: dict[ServerNode, Callable[[str], None]] = {}
+        self.timeouts_ms: list[int] = []
+        self.is_closed = False
+
+    @property
+    def due_ms(self) -> list[int]:
+        """Moments of the calls to come."""
+        return [at_ms for at_ms, timer in self.timers if not timer.is_cancelled]
+
+    def now_ms(self) -> int:
+        return self.time_ms
+
+    def call_later(self, delay_ms: int, callback: Callable[[], None]) -> Timer:
+        timer = Timer(callback)
+        self.timers.append((self.time_ms + delay_ms, timer))
+        return timer
+
+    def connect(self, server: ServerNode, timeout_ms: int, done: Callable[[str], None]) -> None:
+        assert server not in self.going_on, "one connect per server at a time"
+        self.going_on[server] = done
+        self.timeouts_ms.append(timeout_ms)
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+    def begin(self) -> int:
+        """Let time pass up to the next call; returns that time."""
+        (at_ms,) = self.due_ms
+        timer = self.timers[-1][1]
+        self.timers.clear()
+        self.time_ms = max(at_ms, self.time_ms)
+        timer.callback()
+        return self.time_ms
+
+    def end(self, server: ServerNode, error: str) -> int:
+        """Let the next connect begin in its time and end at once; returns that time."""
+        self.begin()
+        self.going_on.pop(server)(error)
+        return self.time_ms
+
+
+class VirtualChecks:
+    """Health checks of a target whose servers are those of a fleet, named by ``fleet`` once it is there."""
+
+    fleet: Fleet | None = None
+
+    def now_ms(self) -> int:
+        return self.fleet.now_ms if self.fleet is not None else 0
+
+    def call_later(self, delay_ms: int, callback: Callable[[], None]) -> Timer:
+        assert self.fleet is not None
+        return self.fleet.call_later(delay_ms, callback)
+
+    def connect(self, server: ServerNode, timeout_ms: int, done: Callable[[str], None]) -> None:
+        fleet = self.fleet
+        assert fleet is not None
+        fleet.checked[server] += 1
+        match fleet.behaviour.get(server, "ok"):
+            case "refuse":
+                fleet.call_later(1, lambda: done("Connection refused"))
+            case "silent":
+                fleet.call_later(timeout_ms, lambda: done("no answer"))
+            case _:
+                fleet.call_later(1, lambda: done(""))
+
+    async def close(self) -> None:
+        self.fleet = None
+
+
 @dataclass(slots=True)
 class Fleet:
     """Servers, a clock, and players that come.
@@ -114,6 +196,7 @@ class Fleet:
             connecting), ``mute`` (connects, answers nothing), ``not_found``.
         latency_ms: of the answers, by server.
         asked: attempts at each server.
+        checks, checked: what makes the target's health checks, None when nobody does; how often, by server.
     """
 
     target: Target
@@ -121,6 +204,8 @@ class Fleet:
     behaviour: dict[ServerNode, str] = field(default_factory=dict)
     latency_ms: dict[ServerNode, int] = field(default_factory=dict)
     asked: Counter[ServerNode] = field(default_factory=Counter)
+    checks: VirtualChecks | None = None
+    checked: Counter[ServerNode] = field(default_factory=Counter)
     players: list[Player] = field(default_factory=list)
     now_ms: int = 0
     manager: SimpleNamespace = field(init=False)
@@ -128,6 +213,8 @@ class Fleet:
     _order: itertools.count[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
+        if self.checks is not None:
+            self.checks.fleet = self
         context = SimpleNamespace(
             now_ms=lambda: self.now_ms, call_later=self.call_later, log_limited=lambda *arguments: None
         )

@@ -13,9 +13,10 @@ from edge.errors import ConfigError, NoServerError
 from edge.upstream.config import UpstreamConfig
 from edge.upstream.target import MAX_DISABLED, Target
 from naming.node import ServerNode
+from tests.harness.virtual import ScriptedChecks
 from tests.naming.fakes import FakeResolver
 
-CONFIG = UpstreamConfig()
+CONFIG = UpstreamConfig(slow_start_ms=0)
 
 
 def servers(count: int) -> tuple[ServerNode, ...]:
@@ -26,7 +27,7 @@ async def started(count: int, config: UpstreamConfig = CONFIG) -> Target:
     text = ",".join(server.endpoint for server in servers(count))
     target = Target(f"list://{text}", "rr", config, entropy=random.Random(1).randrange)
     assert await target.start()
-    await target.close()  # a list does not change; no task is left behind
+    await target.close()  # a list does not change; no task is left behind, nor anybody who makes health checks
     return target
 
 
@@ -117,7 +118,7 @@ async def test_refused_server_is_isolated_for_100_ms() -> None:
     bad, good = servers(2)
     target.report(bad, False, 1, 1000)
     assert picks(target, 1099) == {good: 40}
-    # The first request after it is the health check; the others wait for its end, or for timeout_ms.
+    # The first request after it tries the server out; the others wait for its end, or for timeout_ms.
     assert picks(target, 1100) == {bad: 1, good: 39}
     assert picks(target, 1100 + CONFIG.timeout_ms - 1) == {good: 40}
     assert picks(target, 1100 + CONFIG.timeout_ms) == {bad: 1, good: 39}
@@ -244,8 +245,10 @@ async def test_removed_server_is_forgotten() -> None:
     target.report(gone, False, 1, 1000)
     target._on_update((stays,))
     target.report(gone, False, 1, 1001)
-    assert target.servers == (stays,) and target._health == {}
+    assert target.servers == (stays,)
     assert target.select("k", {stays}, now_ms=1002) == stays
+    target._on_update((gone, stays))
+    assert [row["failure_count"] for row in target.snapshot(1003)["servers"]] == [0, 0]
 
 
 async def test_O1_own_addresses_are_left_out() -> None:
@@ -272,11 +275,14 @@ async def test_snapshot_is_plain_data() -> None:
                 "endpoint": "10.0.0.1:1",
                 "tag": "",
                 "state": "up",
-                "isolated_for_ms": 0,
                 "streams_count": 0,
+                "disabled_keys_count": 0,
+                "isolated_for_ms": 0,
+                "check_in_ms": 0,
+                "check_count": 0,
+                "share_pct": 100,
                 "ok_count": 1,
                 "failure_count": 0,
-                "disabled_keys_count": 0,
                 "last_error": "",
             }
         ],
@@ -373,3 +379,188 @@ async def test_passed_over_is_of_one_key_and_passes() -> None:
     assert not target.is_passed_over(other, "_/live/a", 1)
     assert not target.is_passed_over(server, "_/live/b", 1)
     assert not target.is_passed_over(server, "_/live/a", CONFIG.disable_server_duration * 1000)
+
+
+def checked(count: int, proxy_lb: str = "rr", **config: int) -> tuple[Target, ScriptedChecks]:
+    checks = ScriptedChecks()
+    target = Target(
+        "list://10.0.0.1:1",
+        proxy_lb,
+        replace(CONFIG, **config),
+        entropy=random.Random(1).randrange,
+        checks=checks,
+    )
+    target._on_update(servers(count))
+    return target, checks
+
+
+def fail(target: Target, checks: ScriptedChecks, server: ServerNode, now_ms: int) -> None:
+    checks.time_ms = now_ms
+    target.report(server, False, 1, now_ms, "refused")
+
+
+async def test_server_that_is_down_is_asked_by_nobody_before_a_connect_works() -> None:
+    target, checks = checked(2)
+    bad, good = servers(2)
+    fail(target, checks, bad, 1000)
+    assert picks(target, 1099) == {good: 40}
+    now_ms = checks.end(bad, "Connection refused")
+    assert now_ms == 1100 and picks(target, now_ms + 2999) == {good: 40}
+    assert not target.has_alternative(good, "k", now_ms=now_ms)
+    now_ms = checks.end(bad, "")
+    assert now_ms == 4100
+    assert picks(target, now_ms) == {bad: 1, good: 39}, "one request tries it out"
+    target.report(bad, True, 5, now_ms + 5)
+    assert picks(target, now_ms + 5) == {bad: 20, good: 20}
+
+
+async def test_tried_server_is_asked_again_rather_than_one_that_is_down() -> None:
+    target, checks = checked(2)
+    bad, good = servers(2)
+    fail(target, checks, bad, 1000)
+    now_ms = checks.end(bad, "Connection refused")
+    assert {target.select("k", [good], now_ms=now_ms) for _ in range(10)} == {good}
+
+
+async def test_of_four_servers_three_that_are_down_are_asked_by_nobody() -> None:
+    target, checks = checked(4)
+    *down, up = servers(4)
+    for server in down:
+        fail(target, checks, server, 1000)
+    assert len(picks(target, 1001)) == 2, "nothing is known of the third yet: at most half is kept out"
+    now_ms = checks.begin()
+    for server in down:
+        checks.going_on.pop(server)("Connection refused")
+    assert picks(target, now_ms) == {up: 40}
+
+
+async def test_when_all_are_down_each_is_asked_in_its_turn() -> None:
+    target, checks = checked(3)
+    for server in servers(3):
+        fail(target, checks, server, 1000)
+    checks.begin()
+    for server in servers(3):
+        checks.going_on.pop(server)("Connection refused")
+    asked: list[ServerNode] = []
+    for now_ms in (1200, 1201, 1202, 2200, 2201, 2202):
+        server = target.select("k", asked, now_ms=now_ms)
+        assert server is not None
+        target.report(server, False, 1, now_ms + 1)
+        asked = [*(other for other in asked if other != server), server]
+        if now_ms == 1202:
+            assert set(asked) == set(servers(3))
+            asked = []
+    assert set(asked) == set(servers(3))
+
+
+async def test_home_that_is_down_is_no_home() -> None:
+    target, checks = checked(3, "c_murmurhash")
+    home = target.home_of("_/live/a", 0)
+    assert home is not None
+    fail(target, checks, home, 1000)
+    now_ms = checks.end(home, "Connection refused")
+    assert target.home_of("_/live/a", now_ms + 500) is None
+    now_ms = checks.end(home, "")
+    assert target.home_of("_/live/a", now_ms) == home
+
+
+async def test_home_that_is_down_beyond_half_of_the_servers_is_no_home() -> None:
+    target, checks = checked(4, "c_murmurhash")
+    homes = {target.home_of(f"_/live/{number}", 0): f"_/live/{number}" for number in range(100)}
+    down = [server for server in servers(4) if server != target.home_of("_/live/a", 0)]
+    for server in down:
+        fail(target, checks, server, 1000)
+    now_ms = checks.begin()
+    for server in down:
+        checks.going_on.pop(server)("Connection refused")
+    assert [target.home_of(homes[server], now_ms) for server in down] == [None, None, None]
+
+
+@pytest.mark.parametrize("proxy_lb", ["la", "p2c"])
+async def test_servers_that_are_shut_are_asked_when_the_others_are_isolated(proxy_lb: str) -> None:
+    target, checks = checked(3, proxy_lb)
+    *shut, last = servers(3)
+    for server in shut:
+        fail(target, checks, server, 1000)
+    now_ms = checks.begin()
+    for server in shut:
+        checks.going_on.pop(server)("Connection refused")
+    fail(target, checks, last, now_ms)
+    assert target.select("k", now_ms=now_ms + 1) in shut
+
+
+async def test_server_that_failed_alone_is_checked_once_the_list_has_another() -> None:
+    target, checks = checked(1)
+    fail(target, checks, servers(1)[0], 1000)
+    assert checks.due_ms == []
+    checks.time_ms = 5000
+    target._on_update(servers(2))
+    assert checks.due_ms == [5000]
+
+
+def shares_of(target: Target, server: ServerNode, now_ms: int, count: int = 3000) -> float:
+    """Share of ``server`` among picks at one moment, each with an answer after 5 ms."""
+    chosen: Counter[ServerNode | None] = Counter()
+    for number in range(count):
+        picked = target.select(f"_/live/{number}", now_ms=now_ms)
+        assert picked is not None
+        chosen[picked] += 1
+        target.report(picked, True, 5, now_ms)
+    return chosen[server] / count
+
+
+@pytest.mark.parametrize("proxy_lb", ["rr", "random", "wrr:default_weight=1", "wr:default_weight=1", "la", "p2c"])
+async def test_share_of_a_server_that_is_back_grows_in_slow_start_ms(proxy_lb: str) -> None:
+    target, checks = checked(3, proxy_lb, slow_start_ms=10_000)
+    bad = servers(3)[0]
+    assert shares_of(target, bad, 0) == pytest.approx(1 / 3, abs=0.06), "no slow start at the start"
+    fail(target, checks, bad, 60_000)
+    back_ms = checks.end(bad, "")
+    target.report(bad, True, 5, back_ms)
+    first, half = shares_of(target, bad, back_ms + 1), shares_of(target, bad, back_ms + 5000)
+    learns = proxy_lb in ("la", "p2c")  # these distrust a server that has failed for a while beside
+    assert first <= 0.12 and half <= 0.55
+    assert learns or 0.02 < first < half > 0.12
+    assert target.snapshot(back_ms + 5000)["servers"][0]["share_pct"] == 50
+    assert target.snapshot(back_ms + 10_000)["servers"][0]["state"] == "up"
+    assert learns or shares_of(target, bad, back_ms + 10_000) == pytest.approx(1 / 3, abs=0.02)
+
+
+@pytest.mark.parametrize("proxy_lb", ["c_murmurhash", "c_md5:load_factor=1.25"])
+async def test_owner_of_a_key_has_no_slow_start(proxy_lb: str) -> None:
+    target, checks = checked(3, proxy_lb, slow_start_ms=10_000)
+    owner = target.select("_/live/a", now_ms=0)
+    assert owner is not None
+    fail(target, checks, owner, 1000)
+    back_ms = checks.end(owner, "")
+    assert target.select("_/live/a", now_ms=back_ms) == owner
+    target.report(owner, True, 5, back_ms)
+    assert picks(target, back_ms, key="_/live/a") == {owner: 40}
+
+
+async def test_server_in_its_slow_start_is_asked_when_the_others_are_down_or_tried() -> None:
+    target, checks = checked(2, slow_start_ms=10_000)
+    slow, other = servers(2)
+    fail(target, checks, slow, 1000)
+    back_ms = checks.end(slow, "")
+    target.report(slow, True, 5, back_ms)
+    assert {target.select("k", [other], now_ms=back_ms) for _ in range(20)} == {slow}
+    target.disable(other, "k", back_ms)
+    assert {target.select("k", now_ms=back_ms) for _ in range(20)} == {slow}
+    fail(target, checks, other, back_ms)
+    assert picks(target, back_ms + 1) == {slow: 40}
+
+
+async def test_server_that_is_new_in_a_list_in_force_begins_slowly() -> None:
+    target, _ = checked(2, slow_start_ms=10_000)
+    target._on_update(servers(3))
+    new = servers(3)[2]
+    assert 0.005 < shares_of(target, new, 1) < 0.08
+    assert shares_of(target, new, 10_000) == pytest.approx(1 / 3, abs=0.01)
+
+
+async def test_closing_ends_the_checks() -> None:
+    target, checks = checked(2)
+    fail(target, checks, servers(2)[0], 1000)
+    await target.close()
+    assert checks.is_closed and not checks.going_on

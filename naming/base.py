@@ -27,9 +27,9 @@ class NamingOptions:
         ns_max_body_bytes: largest list that is read, from a file or over HTTP.
         remote_file_timeout_ms: how long one fetch of a ``remotefile`` may take, in milliseconds.
         remote_file_connect_timeout_ms: its TCP connect; -1: a third of the fetch.
-        consul_...: the agent, the URL around the name of the service, and the pace.
+        consul_...: the agent, the URL around the name of the service, the pace, and the file with the token.
         nacos_...: the servers, the paths of the API, and user and password, encoded as in a URL.
-        etcd_...: the servers.
+        etcd_...: the servers, the user, and the file with the password.
         discovery_...: the URL that names the nodes, and what is asked of them.
     """
 
@@ -44,6 +44,7 @@ class NamingOptions:
     consul_agent_addr: str = "http://127.0.0.1:8500"
     consul_service_discovery_url: str = "/v1/health/service/"
     consul_url_parameter: str = "?stale&passing"
+    consul_token_file: str = ""
     consul_connect_timeout_ms: int = 200
     consul_blocking_query_wait_secs: int = 60
     consul_retry_interval_ms: int = 500
@@ -62,6 +63,8 @@ class NamingOptions:
     discovery_zone: str = ""
     etcd_address: str = "http://127.0.0.1:2379"
     etcd_connect_timeout_ms: int = 200
+    etcd_user: str = ""
+    etcd_password_file: str = ""
 
 
 class AddressResolver(Protocol):

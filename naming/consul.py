@@ -19,7 +19,8 @@ from naming.file import read_list
 from naming.node import ServerNode
 from naming.polling import ItemResolver, read_items
 from naming.registry import register
-from naming.threads import call_on_thread
+from naming.secret_file import read_secret
+from naming.threads import PatientCalls
 
 # The agent answers up to a sixteenth of the wait late; beyond this it is taken for dead.
 _GRACE_S = 10
@@ -30,13 +31,15 @@ class ConsulService:
     """Long polls; questions are at least ``consul_retry_interval_ms`` apart, whatever the agent does.
 
     Attributes of an instance that count: ``Service.Address`` (numeric),
-    ``Service.Port`` and the first of ``Service.Tags``, which becomes the tag.
+    ``Service.Port`` and the first of ``Service.Tags``, which becomes the tag. The
+    token is read before each question, for tools renew it by writing the file.
     """
 
-    __slots__ = ("_context", "_index")
+    __slots__ = ("_calls", "_context", "_index")
 
     def __init__(self, context: NamingContext) -> None:
         self._context = context
+        self._calls = PatientCalls(name="naming-file", timeout_ms=context.options.ns_fetch_timeout_ms)
         self._index = 0
 
     def check_name(self, name: str) -> None:
@@ -55,7 +58,10 @@ class ConsulService:
                 began = loop.time()
                 is_failure = False
                 try:
-                    answer = await fetcher.get(origins, self._path(name), timeout_ms=self._timeout_ms())
+                    headers = await self._headers()
+                    answer = await fetcher.get(
+                        origins, self._path(name), headers=headers, timeout_ms=self._timeout_ms()
+                    )
                     servers = self._take(answer)
                     if servers is not None:
                         yield servers
@@ -69,6 +75,11 @@ class ConsulService:
                     if spare is not None:
                         yield spare
                 await self._context.sleep(pause_s if is_failure else max(0.0, began + pause_s - loop.time()))
+
+    async def _headers(self) -> dict[str, str]:
+        """The token, when there is one; raises NamingError when its file is of no use."""
+        path = self._context.options.consul_token_file
+        return {"X-Consul-Token": await self._calls.call(lambda: read_secret(path))} if path else {}
 
     def _path(self, name: str) -> str:
         options = self._context.options
@@ -102,9 +113,7 @@ class ConsulService:
     async def _read_spare(self, path: str) -> list[ServerNode] | None:
         """The list in the file that stands in while no agent has ever answered."""
         try:
-            text = await call_on_thread(
-                lambda: read_list(path, self._context.options.ns_max_body_bytes), name="naming-file"
-            )
+            text = await self._calls.call(lambda: read_list(path, self._context.options.ns_max_body_bytes))
             return await ItemResolver(self._context).resolve(read_items(text, self._context))
         except (OSError, NamingError) as error:
             self._context.on_failure(f"the file instead of Consul: {error}")

@@ -4,6 +4,7 @@ A value is ``address tag`` as in lists, or the JSON object that etcd's own
 naming library writes, with ``Addr`` and perhaps ``Metadata``, whose ``weight``
 or text becomes the tag. Keys that a lease takes away take their server away.
 A watch serves as a bell only: whatever it says, the whole prefix is read again.
+With ``-etcd_user`` it logs in first.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from naming.base import NamingContext, NamingError
-from naming.fetch import Fetcher, Origins, parse_origins
+from naming.etcd_gateway import Gateway
+from naming.fetch import Fetcher, parse_origins
 from naming.lines import Item
 from naming.node import ServerNode
 from naming.polling import ItemResolver, read_items
@@ -47,9 +49,10 @@ class EtcdService:
         origins = parse_origins(options.etcd_address, "etcd_address")
         resolver = ItemResolver(self._context)
         async with Fetcher(self._context, connect_timeout_ms=options.etcd_connect_timeout_ms) as fetcher:
+            gateway = Gateway(fetcher, origins, options)
             while True:
                 try:
-                    items, revision = await self._read(fetcher, origins, name)
+                    items, revision = await self._read(gateway, name)
                     servers = await resolver.resolve(items)
                 except NamingError as error:
                     self._context.on_failure(str(error))
@@ -57,13 +60,13 @@ class EtcdService:
                     continue
                 yield servers
                 await self._context.sleep(_PAUSE_S)
-                await self._wait(fetcher, origins, name, revision)
+                await self._wait(gateway, name, revision)
 
-    async def _read(self, fetcher: Fetcher, origins: Origins, prefix: str) -> tuple[list[Item], int]:
+    async def _read(self, gateway: Gateway, prefix: str) -> tuple[list[Item], int]:
         """The servers below the prefix and the revision at which they were read."""
         # One more than is used, so that the cut is noticed and told.
         body = {**_range(prefix), "limit": str(self._context.options.ns_max_servers + 1)}
-        found = (await fetcher.request("POST", origins, "/v3/kv/range", body=json.dumps(body).encode())).json()
+        found = await gateway.ask("/v3/kv/range", body)
         try:
             revision = int(found["header"]["revision"])
             values = [base64.b64decode(entry["value"], validate=True) for entry in found.get("kvs", ())]
@@ -72,7 +75,7 @@ class EtcdService:
         lines = [_line(value.decode("utf-8", errors="replace")) for value in values]
         return read_items("\n".join(lines), self._context), revision
 
-    async def _wait(self, fetcher: Fetcher, origins: Origins, prefix: str, revision: int) -> None:
+    async def _wait(self, gateway: Gateway, prefix: str, revision: int) -> None:
         """Return when a key has changed since ``revision``, at the latest after ``ns_access_interval``.
 
         A watch that fails is no outage: the next reading tells whether there is one.
@@ -82,7 +85,7 @@ class EtcdService:
 
         async def listen() -> None:
             try:
-                await fetcher.listen(origins, "/v3/watch", json.dumps(body).encode(), _is_change)
+                await gateway.listen("/v3/watch", body, _is_change)
                 bell.set()
             except NamingError:
                 return
@@ -122,6 +125,14 @@ def _line(value: str) -> str:
 
 
 def _is_change(message: Any) -> bool:
-    """Whether a message of a watch tells of events, or of its own end."""
+    """Whether a message of a watch tells of events, or of a revision that is no longer kept.
+
+    Raises NamingError when it tells of the end of the watch for another reason,
+    such as no permission: to read at once would be to read for ever.
+    """
     result = message.get("result") if isinstance(message, dict) else None
-    return not isinstance(result, dict) or bool(result.get("events")) or bool(result.get("canceled"))
+    if not isinstance(result, dict):
+        raise NamingError("the watch of etcd has failed")
+    if result.get("canceled") and not result.get("compact_revision"):
+        raise NamingError(f"etcd has ended the watch: {str(result.get('cancel_reason'))[:200]}")
+    return bool(result.get("events") or result.get("canceled"))

@@ -24,6 +24,21 @@ from naming.base import AddressResolver, NamingContext, NamingError
 from naming.endpoint import parse_endpoint
 
 _PORTS = {"http": 80, "https": 443}
+# What is kept of the body of a refusal.
+_REASON_BYTES = 4096
+
+
+class StatusError(NamingError):
+    """An answer with another status than 200-299.
+
+    Attributes:
+        status: such as 401.
+        body: its beginning.
+    """
+
+    def __init__(self, text: str, status: int, body: bytes) -> None:
+        super().__init__(text)
+        self.status, self.body = status, body
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +131,16 @@ class Fetcher:
         if self._session is not None:
             await self._session.close()
 
-    async def get(self, origins: Origins, path: str, *, timeout_ms: int | None = None) -> Answer:
+    async def get(
+        self,
+        origins: Origins,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_ms: int | None = None,
+    ) -> Answer:
         """GET ``path``, sent as it is; see :meth:`request`."""
-        return await self.request("GET", origins, path, timeout_ms=timeout_ms)
+        return await self.request("GET", origins, path, headers=headers, timeout_ms=timeout_ms)
 
     async def request(
         self,
@@ -133,7 +155,8 @@ class Fetcher:
         """Ask the origins in turn until one gives an answer with a status of 200-299.
 
         All of it has ``timeout_ms``, by default ``ns_fetch_timeout_ms``; 0 is no
-        bound. Raises NamingError with the last failure.
+        bound. Raises NamingError with the last failure; a ``StatusError`` goes before
+        others, for a server that refuses has said more than one that is not there.
         """
         timeout_ms = self._context.options.ns_fetch_timeout_ms if timeout_ms is None else timeout_ms
         failure = NamingError("no server to ask")
@@ -146,28 +169,43 @@ class Fetcher:
                     try:
                         answer = await self._ask(method, origins.urls[(begin + turn) % count] + path, body, headers)
                     except NamingError as error:
-                        failure = error
+                        failure = failure if isinstance(failure, StatusError) else error
                     else:
                         origins.first = (begin + turn) % count
                         return answer
         except TimeoutError:
-            raise NamingError(f"no whole answer from {origins.urls[begin]} within {timeout_ms} ms") from None
+            if not isinstance(failure, StatusError):
+                failure = NamingError(f"no whole answer from {origins.urls[begin]} within {timeout_ms} ms")
         raise failure
 
-    async def listen(self, origins: Origins, path: str, body: bytes, is_wanted: Callable[[Any], bool]) -> None:
+    async def listen(
+        self,
+        origins: Origins,
+        path: str,
+        body: bytes,
+        is_wanted: Callable[[Any], bool],
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         """POST to the first origin, and return at the first line of the answer that is JSON and wanted.
 
-        It has no deadline: the caller cancels. Raises NamingError when the answer
-        ends or is of another kind.
+        A line of more than ``ns_max_body_bytes`` counts as wanted: it is not read to
+        its end. It has no deadline: the caller cancels. Raises NamingError when the
+        answer ends or is of another kind; what ``is_wanted`` raises goes on.
         """
         assert self._session is not None, "used outside of its with block"
         url = origins.urls[origins.first] + path
+        limit = self._context.options.ns_max_body_bytes
+        rest = b""
         try:
-            async with self._session.post(URL(url, encoded=True), data=body, allow_redirects=False) as response:
+            async with self._session.post(
+                URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
+            ) as response:
                 if response.status != 200:
                     raise NamingError(f"{url} answered {response.status}")
-                async for line in response.content:
-                    if is_wanted(json.loads(line)):
+                async for part in response.content.iter_any():
+                    *lines, rest = (rest + part).split(b"\n")
+                    if any(is_wanted(json.loads(line)) for line in lines) or len(rest) > limit:
                         return
         except (aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
             raise NamingError(f"{url}: {_describe(error)}") from error
@@ -181,7 +219,8 @@ class Fetcher:
                 method, URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
             ) as response:
                 if not 200 <= response.status < 300:
-                    raise NamingError(f"{where} answered {response.status}")
+                    reason = await response.content.read(_REASON_BYTES)
+                    raise StatusError(f"{where} answered {response.status}", response.status, reason)
                 if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                     raise NamingError(f"{where} sent a compressed body, which was not asked for")
                 return Answer(response.status, response.headers.copy(), await self._read(response, where))

@@ -9,6 +9,7 @@ are outages that end by themselves.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator, Sequence
@@ -18,7 +19,7 @@ from naming.lines import Item
 from naming.node import ServerNode
 from naming.polling import ItemResolver, read_items
 from naming.registry import register
-from naming.threads import call_on_thread
+from naming.threads import PatientCalls
 
 POLL_INTERVAL_S = 0.1
 # (device, inode, size in bytes, times of modification and of status change in ns): differs when the file was
@@ -53,13 +54,15 @@ class FileService:
     """Yield the servers of a file, one per line as ``address tag``; ``#`` begins a comment.
 
     Names in it are looked up again each ``ns_access_interval``, after which a
-    file that could not be read is tried again too.
+    file that could not be read is tried again too. A file system that says
+    nothing for ``ns_fetch_timeout_ms`` is an outage like any other.
     """
 
-    __slots__ = ("_context",)
+    __slots__ = ("_calls", "_context")
 
     def __init__(self, context: NamingContext) -> None:
         self._context = context
+        self._calls = PatientCalls(name="naming-file", timeout_ms=context.options.ns_fetch_timeout_ms)
 
     def check_name(self, name: str) -> None:
         """Raise NamingError unless ``name`` can be a path."""
@@ -69,14 +72,16 @@ class FileService:
     async def watch(self, name: str) -> AsyncIterator[Sequence[ServerNode]]:
         """Follow the file ``name``, verbatim; a path without a leading ``/`` is relative to the working directory."""
         self.check_name(name)
-        resolver = ItemResolver(self._context)
+        loop, resolver = asyncio.get_running_loop(), ItemResolver(self._context)
         looks = max(1, round(self._context.options.ns_access_interval / POLL_INTERVAL_S))
         items: list[Item] | None = None
         taken: Signature | str | None = None
         seen: Signature | str | None = None
         is_good, looks_left = False, 0
         while True:
+            began = loop.time()
             state = await self._look(name)
+            looks_left -= int((loop.time() - began) / POLL_INTERVAL_S)  # a slow look counts as those that it took
             is_changed = state != taken and (taken is None or state == seen)
             seen = state
             if is_changed or looks_left <= 0:
@@ -99,9 +104,11 @@ class FileService:
     async def _look(self, path: str) -> Signature | str:
         """The state of the file, or what prevents from seeing it."""
         try:
-            return await call_on_thread(lambda: look_at(path), name="naming-file")
+            return await self._calls.call(lambda: look_at(path))
         except OSError as error:
             return f'cannot read "{path}": {error.strerror}'
+        except NamingError as error:
+            return f'cannot look at "{path}": {error}'
 
     async def _read(self, path: str, state: Signature | str) -> list[Item] | None:
         """The items of the file; None, and told, when there is no list to be had."""
@@ -110,7 +117,7 @@ class FileService:
             return None
         limit = self._context.options.ns_max_body_bytes
         try:
-            text = await call_on_thread(lambda: read_list(path, limit), name="naming-file")
+            text = await self._calls.call(lambda: read_list(path, limit))
             return read_items(text, self._context)
         except OSError as error:
             self._context.on_failure(f'cannot read "{path}": {error.strerror}')

@@ -117,11 +117,12 @@ class Lookup:
             )
         # The wire of a broken server may fail in more ways than the library names.
         except (dns.exception.DNSException, OSError, ValueError, EOFError) as error:
+            self._resolver = None
             reason = str(error) or type(error).__name__
             raise NamingError(f'cannot resolve "{name}": {reason[:200]}') from error
 
     def _make(self) -> dns.asyncresolver.Resolver:
-        """The resolver; the system's settings are read again until there are any."""
+        """The resolver; after a failure the system's settings are read again, for they may name other servers now."""
         if self._resolver is None:
             resolver = dns.asyncresolver.Resolver(configure=not self._servers)
             if self._servers:

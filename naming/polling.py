@@ -55,21 +55,26 @@ class ItemResolver:
     address that it had, for an outage of DNS says nothing about a server.
     """
 
-    __slots__ = ("_context", "_known")
+    __slots__ = ("_context", "_known", "_last")
 
     def __init__(self, context: NamingContext) -> None:
         self._context = context
         self._known: dict[str, str] = {}
+        self._last: list[ServerNode] = []
 
     async def resolve(self, items: Sequence[Item]) -> list[ServerNode]:
         """Servers of the items, in their order, one address per name.
 
         Names without any address so far are left out. At most ``ns_max_servers``
         names are looked up. Raises NamingError when there are items and none has
-        an address.
+        an address, and when no name has answered and the servers are those of the
+        last time: nothing is known anew.
         """
         names = list(dict.fromkeys(item.host for item in items if not is_ip(item.host)))
-        names = names[: self._context.options.ns_max_servers]
+        limit = self._context.options.ns_max_servers
+        if len(names) > limit:
+            self._context.skip(f"{len(names)} names, only {limit} are looked up")
+            names = names[:limit]
         answers = await asyncio.gather(
             *(self._context.resolver.resolve(name) for name in names), return_exceptions=True
         )
@@ -92,6 +97,9 @@ class ItemResolver:
                 servers.append(ServerNode(host, item.port, item.tag))
         if items and not servers:
             raise NamingError(faults[0] if faults else "no server has an address")
+        if faults and len(faults) == len(names) and servers == self._last:
+            raise NamingError(f"none of {len(names)} names has an answer, the first: {faults[0]}")
+        self._last = servers
         if faults:
             self._context.skip(f"{len(faults)} names without an answer, the first: {faults[0]}")
         return servers

@@ -21,16 +21,23 @@ from naming.endpoint import is_ip
 
 # Lookups in flight, over all names: bounds threads when a long list of names meets a silent resolver.
 _MAX_LOOKUPS = 16
+# What says that a name has no address of this family, and not that its servers are out of order just now.
+_HAS_NONE = frozenset(
+    getattr(socket, name, socket.EAI_NONAME) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY")
+)
 
 
 def system_lookup(host: str) -> list[str]:
     """All IPv4 addresses of ``host``, or all IPv6 ones when it has no IPv4; blocks.
 
-    Raises OSError when there are none.
+    Raises OSError when there are none. An outage is no sign that there is no IPv4:
+    it must not turn a list of IPv4 addresses into one of IPv6.
     """
     try:
         return _lookup_family(host, socket.AF_INET)
-    except OSError:
+    except socket.gaierror as error:
+        if error.errno not in _HAS_NONE:
+            raise
         return _lookup_family(host, socket.AF_INET6)
 
 

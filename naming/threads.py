@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from naming.base import NamingError
 
 _T = TypeVar("_T")
 
 
-async def call_on_thread(function: Callable[[], _T], *, name: str) -> _T:
-    """Run ``function`` on a daemon thread and return its result or raise its OSError.
+def begin_on_thread(function: Callable[[], _T], *, name: str) -> asyncio.Future[_T]:
+    """Run ``function`` on a daemon thread; the future gets its result or its exception.
 
     A dead file system may hold the thread for ever; it delays neither the event
     loop nor the end of the process. Who cancels leaves the thread to itself.
@@ -25,6 +27,7 @@ async def call_on_thread(function: Callable[[], _T], *, name: str) -> _T:
             return
         if error is not None:
             done.set_exception(error)
+            done.exception()  # marks it as seen: the caller may have given up
         else:
             done.set_result(result)  # type: ignore[arg-type]
 
@@ -39,4 +42,31 @@ async def call_on_thread(function: Callable[[], _T], *, name: str) -> _T:
             loop.call_soon_threadsafe(finish, result, failure)
 
     threading.Thread(target=run, name=name, daemon=True).start()
-    return await done
+    return done
+
+
+async def call_on_thread(function: Callable[[], _T], *, name: str) -> _T:
+    """Await the result of :func:`begin_on_thread`."""
+    return await begin_on_thread(function, name=name)
+
+
+class PatientCalls:
+    """Blocking calls of one owner, of which at most one runs: one that hangs is waited for by those after it."""
+
+    __slots__ = ("_name", "_running", "_timeout_ms")
+
+    def __init__(self, *, name: str, timeout_ms: int) -> None:
+        """``timeout_ms`` bounds each :meth:`call`; 0 is no bound. ``name`` is that of the threads."""
+        self._name, self._timeout_ms = name, timeout_ms
+        self._running: asyncio.Future[Any] | None = None
+
+    async def call(self, function: Callable[[], _T]) -> _T:
+        """As :func:`call_on_thread`; raises NamingError when there is no result within the bound."""
+        try:
+            async with asyncio.timeout(self._timeout_ms / 1000 if self._timeout_ms else None):
+                if self._running is not None:
+                    await asyncio.wait((self._running,))
+                running = self._running = begin_on_thread(function, name=self._name)
+                return await asyncio.shield(running)
+        except TimeoutError:
+            raise NamingError(f"no answer within {self._timeout_ms} ms") from None

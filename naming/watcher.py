@@ -148,11 +148,11 @@ class Watcher:
         if not servers and was_first:
             _log.warning("%s: the first answer has no servers", self._label)
         added, removed = set(servers) - set(self.servers), set(self.servers) - set(servers)
-        self.servers = servers
         if added or removed:
             halves = [f"{word} {len(nodes)}" for word, nodes in (("added", added), ("removed", removed)) if nodes]
             _log.info("%s: %s", self._label, " ".join(halves))
             self._on_update(servers)
+        self.servers = servers  # last: a change that could not be handed on is handed on with the next answer
 
     async def _run(self) -> None:
         """Follow the name for ever; a fault of a service's own code is logged and tried again."""

@@ -18,6 +18,12 @@ define_string(
 define_string(
     "consul_url_parameter", "?stale&passing", "What stands behind the service's name at Consul.", topic=_TOPIC
 )
+define_string(
+    "consul_token_file",
+    "",
+    "File with the ACL token sent to Consul (X-Consul-Token); read before each question; empty: no token.",
+    topic=_TOPIC,
+)
 define_int32("consul_connect_timeout_ms", 200, "Longest TCP connect to Consul.", topic=_TOPIC, unit="ms", lower=1)
 define_int32(
     "consul_blocking_query_wait_secs",
@@ -71,3 +77,5 @@ define_string(
     topic=_TOPIC,
 )
 define_int32("etcd_connect_timeout_ms", 200, "Longest TCP connect to etcd.", topic=_TOPIC, unit="ms", lower=1)
+define_string("etcd_user", "", "User at etcd; empty: no login.", topic=_TOPIC)
+define_string("etcd_password_file", "", "File with the password of -etcd_user; read before each login.", topic=_TOPIC)

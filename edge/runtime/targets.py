@@ -21,6 +21,7 @@ from naming.endpoint import is_ip, parse_endpoint
 from naming.fetch import parse_origins
 from naming.lines import parse_items
 from naming.resolver import system_lookup
+from naming.secret_file import read_secret
 from naming.url import Address, parse_address
 
 Lookup = Callable[[str], Sequence[str]]
@@ -32,6 +33,7 @@ _REGISTRIES = {
     "etcd": "etcd_address",
     "discovery": "discovery_api_addr",
 }
+_SECRET_FILES = {"consul": "consul_token_file", "etcd": "etcd_password_file"}
 _DNS_PORTS = {"http": 80, "https": 443, "redis": 80, "dns": 80}
 # A start that cannot succeed is told within two seconds, look-ups included.
 LOOKUP_BUDGET_S = 1.5
@@ -110,6 +112,22 @@ def _check_registry(parsed: Parsed, address: Address) -> Iterator[Problem]:
         parse_origins(text, flag)
     except NamingError as error:
         yield Problem(parsed.where(flag), f"{error}, and {address.scheme}:// asks there")
+    yield from _check_login(parsed, address.scheme)
+
+
+def _check_login(parsed: Parsed, scheme: str) -> Iterator[Problem]:
+    """The files with what a registry is to be told: they must be there, and a user needs one."""
+    flag = _SECRET_FILES.get(scheme)
+    if flag is None:
+        return
+    path = value_of(parsed.flags, flag)
+    if scheme == "etcd" and bool(path) != bool(value_of(parsed.flags, "etcd_user")):
+        yield Problem(parsed.where(flag), "-etcd_user and -etcd_password_file need each other")
+    elif path:
+        try:
+            read_secret(path)
+        except NamingError as error:
+            yield Problem(parsed.where(flag), f"-{flag}: {error}")
 
 
 def _read_address(parsed: Parsed, target: str, problems: list[Problem]) -> Address | None:

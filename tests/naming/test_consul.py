@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,6 +148,47 @@ async def test_a_file_stands_in_until_the_agent_answers(tmp_path: Path) -> None:
         async with following("consul://absent", replace(settings, consul_agent_addr="127.0.0.1:1")) as followed:
             await followed.steps.reach_sleep()
             assert followed.watcher.failed_count == 2 and not followed.watcher.has_answer
+
+
+async def test_token_is_sent_and_read_anew_and_a_lost_file_is_an_outage(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("first-secret\n")
+    async with serving() as fake:
+        tokens: list[str] = []
+
+        async def check(request: web.Request) -> web.Response:
+            tokens.append(request.headers.get("X-Consul-Token", ""))
+            return web.json_response([entry()], headers={"X-Consul-Index": str(len(tokens))})
+
+        fake.handler = check
+        async with following("consul://svc", options(fake, consul_token_file=str(token))) as followed:
+            token.write_text("second-secret")
+            await followed.steps.next_round()
+            token.unlink()
+            await followed.steps.next_round()
+            assert tokens == ["first-secret", "second-secret"], "nothing is asked without the token"
+            assert followed.watcher.failed_count == 1 and followed.servers == ["10.0.0.1:8001 10"]
+            assert not any("secret" in asked for asked in fake.asked)
+
+
+async def test_a_spare_file_that_hangs_does_not_keep_from_asking_the_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_over = threading.Event()
+    monkeypatch.setattr("naming.consul.read_list", lambda path, limit: is_over.wait(20))
+    async with serving() as fake:
+        settings = options(
+            fake,
+            consul_enable_degrade_to_file_naming_service=True,
+            consul_file_naming_service_dir=f"{tmp_path}/",
+            ns_fetch_timeout_ms=200,
+        )
+        async with following("consul://svc", settings) as followed:
+            await asyncio.wait_for(followed.steps.reach_sleep(), deadline(5))
+            answer(fake, "1", entry())
+            await followed.steps.next_round()
+            assert followed.servers == ["10.0.0.1:8001 10"]
+        is_over.set()
 
 
 def test_N6_N7_instances_that_cannot_be_used_are_left_out() -> None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from naming.base import NamingContext, NamingError, NamingOptions
 from naming.dns_records import DnsService
-from naming.url import parse_address
-from naming.watcher import Watcher
-from tests.harness.clock import deadline, free_port, require_program
 from tests.naming.dns_server import refusal, serving_dns
 from tests.naming.fakes import FakeResolver
+from tests.naming.programs import Dnsmasq
 from tests.naming.web import following
 
 
@@ -41,37 +37,21 @@ def test_bad_names(name: str) -> None:
         DnsService(context).check_name(name)
 
 
-def start_dnsmasq(port: int, folder: Path) -> subprocess.Popen[bytes]:
-    """Start a server with two hosts and a service of both."""
-    return subprocess.Popen(
-        [
-            *(require_program("dnsmasq"), "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null"),
-            *("--bind-interfaces", "--listen-address=127.0.0.1", f"--port={port}", f"--pid-file={folder}/pid"),
-            *("--user=", "--local-ttl=20", "--host-record=one.live.test,127.0.0.21"),
-            *("--host-record=two.live.test,127.0.0.22", "--srv-host=_rtmp._tcp.live.test,one.live.test,1935,10,30"),
-            "--srv-host=_rtmp._tcp.live.test,two.live.test,1936,20,10",
-        ],
-        stderr=subprocess.DEVNULL,
-    )
-
-
 @pytest.mark.interop
-async def test_real_server(tmp_path: Path) -> None:
-    port = free_port()
-    server = start_dnsmasq(port, tmp_path)
+async def test_real_server_and_an_alias_whose_time_is_shorter(tmp_path: Path) -> None:
+    server = Dnsmasq(tmp_path)
     try:
-        for text, expected in (
-            ("dns://one.live.test:80", ["127.0.0.21:80 "]),
-            ("srv://_rtmp._tcp.live.test", ["127.0.0.21:1935 30"]),
+        server.start(
+            *("--host-record=one.live.test,127.0.0.21,40", "--cname=alias.live.test,one.live.test,20"),
+            *("--srv-host=_rtmp._tcp.live.test,one.live.test,1935,10,30", "--local-ttl=30"),
+        )
+        for text, expected, ttl_s in (
+            ("dns://one.live.test:80", "127.0.0.21:80", 40),
+            ("dns://alias.live.test:80", "127.0.0.21:80", 20),
+            ("srv://_rtmp._tcp.live.test", "127.0.0.21:1935 30", 30),
         ):
-            began = time.monotonic()
-            while True:
-                watcher = Watcher(parse_address(f"{text}?server=127.0.0.1:{port}"), lambda servers: None)
-                has_answer = await watcher.start(within_ms=1000)
-                await watcher.close()
-                if has_answer or time.monotonic() - began > deadline(5):
-                    break
-            assert [f"{node.endpoint} {node.tag}" for node in watcher.servers] == expected
+            async with following(f"{text}?server=127.0.0.1:{server.port}") as followed:
+                await followed.steps.reach_sleep()
+                assert followed.servers == [expected] and followed.steps.waits == [ttl_s]
     finally:
-        server.terminate()
-        server.wait()
+        server.kill()

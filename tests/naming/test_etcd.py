@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-import subprocess
-import urllib.request
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +15,10 @@ from naming.base import NamingContext, NamingError, NamingOptions
 from naming.etcd import EtcdService
 from naming.url import parse_address
 from naming.watcher import Watcher
-from tests.harness.clock import deadline, free_port, require_program, wait_until, wait_until_sync
+from tests.harness.clock import deadline, wait_until
 from tests.naming.fakes import FakeResolver
+from tests.naming.programs import Etcd, code
 from tests.naming.web import FakeWeb, following, serving
-
-
-def code(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
 
 
 def found(*values: str) -> str:
@@ -40,6 +35,7 @@ class Gateway:
 
     def __init__(self, fake: FakeWeb) -> None:
         self.text, self.status = found("10.0.0.1:80 5"), 200
+        self.first = '{"result":{"header":{"revision":"7"},"created":true}}\n'
         self.bell = asyncio.Event()
         fake.handler = self.handle
 
@@ -48,7 +44,7 @@ class Gateway:
             return web.Response(text=self.text, status=self.status)
         response = web.StreamResponse()
         await response.prepare(request)
-        await response.write(b'{"result":{"header":{"revision":"7"},"created":true}}\n')
+        await response.write(self.first.encode())
         await self.bell.wait()
         await response.write(b'{"result":{"header":{"revision":"8"},"events":[{}]}}\n')
         return response
@@ -116,55 +112,79 @@ async def test_N4_N5_outages_and_an_empty_prefix_keep_the_list() -> None:
         await watcher.close()
 
 
+async def test_a_watch_that_is_refused_each_time_is_no_hot_loop() -> None:
+    async with serving() as fake:
+        gateway = Gateway(fake)
+        gateway.first = '{"result":{"created":true,"canceled":true,"cancel_reason":"permission denied"}}\n'
+        async with following("etcd://live/", options(fake)) as followed:
+            await followed.steps.next_round()
+            await wait_until(lambda: len(fake.asked) == 2, deadline(3), "the watch")
+            await asyncio.sleep(0.05)
+            assert fake.asked[2:] == [] and followed.steps.waits == [0.5, 5], "it waits for the interval"
+            await followed.steps.end_sleep()
+            await wait_until(lambda: len(fake.asked) == 3, deadline(3), "the next reading")
+        gateway.bell.set()
+
+
+async def test_a_message_longer_than_lines_may_be_rings_as_well() -> None:
+    async with serving() as fake:
+        gateway = Gateway(fake)
+        gateway.first = json.dumps({"result": {"events": ["x" * 1000] * 1000}}) + "\n"
+        async with following("etcd://live/", options(fake)) as followed:
+            await followed.steps.next_round()
+            gateway.text = found("10.0.0.2:80")
+            await wait_until(lambda: followed.servers == ["10.0.0.2:80"], deadline(3), "the change")
+            assert followed.watcher.failed_count == 0
+        gateway.bell.set()
+
+
 def test_an_empty_prefix_would_be_everything() -> None:
     context = NamingContext(NamingOptions(), FakeResolver(), lambda detail: None)
     with pytest.raises(NamingError, match="prefix"):
         EtcdService(context).check_name("")
 
 
-def ask(address: str, path: str, **fields: str) -> None:
-    """POST to the gateway; raises OSError while it is not up."""
-    body = json.dumps({key: code(value) for key, value in fields.items()}).encode()
-    urllib.request.urlopen(urllib.request.Request(f"{address}{path}", body), timeout=2).close()
-
-
-def is_up(address: str) -> bool:
+@pytest.fixture
+def etcd(tmp_path: Path) -> Iterator[Etcd]:
+    server = Etcd(tmp_path)
     try:
-        ask(address, "/v3/kv/put", key="live/a", value="10.0.0.1:1935 5")
-    except OSError:
-        return False
-    return True
-
-
-def start_etcd(address: str, peer: str, folder: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [
-            *(require_program("etcd"), f"--data-dir={folder}/data", f"--listen-client-urls={address}"),
-            *(f"--advertise-client-urls={address}", f"--listen-peer-urls={peer}"),
-            *(f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}", "--log-level=error"),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+        server.start()
+        yield server
+    finally:
+        server.kill()
 
 
 @pytest.mark.interop
-async def test_real_server(tmp_path: Path) -> None:
-    address = f"http://127.0.0.1:{free_port()}"
-    server = start_etcd(address, f"http://127.0.0.1:{free_port()}", tmp_path)
+async def test_real_server_rings(etcd: Etcd) -> None:
+    etcd.put("live/a", "10.0.0.1:1935 5")
     # Long, so that only the bell of the watch can be in time.
-    settings = NamingOptions(etcd_address=address, ns_access_interval=60)
-    watcher = Watcher(parse_address("etcd://live/"), lambda servers: None, options=settings)
-    try:
-        await asyncio.to_thread(wait_until_sync, lambda: is_up(address), deadline(15), "etcd is up")
-        assert await watcher.start()
-        assert [f"{node.endpoint} {node.tag}" for node in watcher.servers] == ["10.0.0.1:1935 5"]
-        await asyncio.to_thread(ask, address, "/v3/kv/put", key="live/b", value='{"Addr":"10.0.0.2:1935"}')
-        await asyncio.to_thread(ask, address, "/v3/kv/put", key="other", value="10.0.0.3:1935")
-        await wait_until(lambda: len(watcher.servers) == 2, deadline(5), "the second server")
-        await asyncio.to_thread(ask, address, "/v3/kv/deleterange", key="live/a")
-        await wait_until(lambda: len(watcher.servers) == 1, deadline(5), "the first is gone")
-    finally:
-        await watcher.close()
-        server.terminate()
-        server.wait()
+    async with following("etcd://live/", NamingOptions(etcd_address=etcd.address, ns_access_interval=600)) as followed:
+        assert followed.servers == ["10.0.0.1:1935 5"]
+        await followed.steps.end_sleep()
+        await asyncio.to_thread(etcd.replace, {"live/b": '{"Addr":"10.0.0.2:1935"}', "other": "10.0.0.3:1935"})
+        await wait_until(lambda: len(followed.servers) == 2, deadline(5), "the second server")
+
+
+@pytest.mark.interop
+async def test_changes_that_etcd_has_forgotten_when_the_watch_begins_are_read(etcd: Etcd) -> None:
+    etcd.put("live/a", "10.0.0.1:1935 5")
+    async with following("etcd://live/", NamingOptions(etcd_address=etcd.address, ns_access_interval=600)) as followed:
+        await followed.steps.reach_sleep()
+        for server in ("10.0.0.2:1935", "10.0.0.3:1935"):
+            await asyncio.to_thread(etcd.put, "live/a", server)
+        found = await asyncio.to_thread(etcd.ask, "/v3/kv/range", {"key": code("live/a")})
+        await asyncio.to_thread(etcd.ask, "/v3/kv/compaction", {"revision": found["header"]["revision"]})
+        await followed.steps.end_sleep()
+        await wait_until(lambda: followed.servers == ["10.0.0.3:1935"], deadline(5), "the newest server")
+        assert followed.watcher.failed_count == 0
+
+
+@pytest.mark.interop
+async def test_a_lease_that_ends_takes_its_server_away(etcd: Etcd) -> None:
+    lease = etcd.ask("/v3/lease/grant", {"TTL": "1"})["ID"]
+    etcd.put("live/a", "10.0.0.1:1935")
+    etcd.ask("/v3/kv/put", {"key": code("live/b"), "value": code("10.0.0.2:1935"), "lease": lease})
+    async with following("etcd://live/", NamingOptions(etcd_address=etcd.address, ns_access_interval=600)) as followed:
+        assert len(followed.servers) == 2
+        await followed.steps.end_sleep()
+        await wait_until(lambda: followed.servers == ["10.0.0.1:1935"], deadline(10), "the server is gone")

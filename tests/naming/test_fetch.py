@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from naming.base import NamingContext, NamingError, NamingOptions
-from naming.fetch import Fetcher, check_query, parse_origins
+from naming.fetch import Fetcher, StatusError, check_query, parse_origins
 from tests.harness.clock import free_port
 from tests.naming.fakes import FakeResolver
 from tests.naming.web import FakeWeb, serving
@@ -120,6 +120,32 @@ async def test_the_next_server_is_asked_and_remembered() -> None:
         async with Fetcher(context(names)) as fetcher:
             assert (await fetcher.get(origins, "/")).text() == "ok"
             assert origins.first == 1 and names.asked == ["registry"]
+
+
+async def test_a_refusal_goes_before_servers_that_are_not_there_and_keeps_its_reason() -> None:
+    async with serving() as fake:
+        fake.answer("x" * 10_000, 401)
+        async with Fetcher(context(ns_fetch_timeout_ms=2000), connect_timeout_ms=200) as fetcher:
+            with pytest.raises(StatusError) as caught:
+                await fetcher.get(parse_origins(f"{fake.address},127.0.0.1:{free_port()}", "x"), "/")
+        assert caught.value.status == 401 and caught.value.body == b"x" * 4096
+
+
+async def test_a_refusal_goes_before_a_server_that_is_silent() -> None:
+    async with serving() as fake:
+        fake.answer("", 401)
+        is_over = asyncio.Event()
+
+        async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await is_over.wait()
+            writer.close()
+
+        silent = await asyncio.start_server(hold, "127.0.0.1", 0)
+        async with silent, Fetcher(context(ns_fetch_timeout_ms=200)) as fetcher:
+            port = silent.sockets[0].getsockname()[1]
+            with pytest.raises(StatusError, match="answered 401"):
+                await fetcher.get(parse_origins(f"{fake.address},127.0.0.1:{port}", "x"), "/")
+            is_over.set()
 
 
 async def test_nobody_answers_or_has_an_address() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dns.nameserver
+import dns.resolver
 import pytest
 
 from naming.base import NamingError, NamingOptions
@@ -74,3 +76,21 @@ async def test_N1_N2_faults_of_the_server_are_failures_in_time(rule: Rule) -> No
             await lookup_at(fake, 200).addresses("a")
         with pytest.raises(NamingError, match='"a"'):
             await lookup_at(fake, 200).services("a")
+
+
+async def test_servers_of_the_system_that_change_during_an_outage_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving_dns() as fake:
+        fake.rules["a A"] = refusal("SERVFAIL")
+        port = fake.port
+
+        def configure(resolver: dns.resolver.BaseResolver, path: object) -> None:
+            resolver.nameservers = [dns.nameserver.Do53Nameserver("127.0.0.1", port)]
+
+        monkeypatch.setattr(dns.resolver.BaseResolver, "read_resolv_conf", configure)
+        lookup = Lookup(parse_question("a"), NamingOptions(dns_timeout_ms=500))
+        with pytest.raises(NamingError):
+            await lookup.addresses("a")
+        async with serving_dns() as other:
+            other.rules["a A"] = "a 5 A 10.0.0.1"
+            port = other.port
+            assert (await lookup.addresses("a")).records == ("10.0.0.1",)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from naming.base import NamingError
+from naming.base import NamingContext, NamingError, NamingOptions
 from naming.lines import Item
 from naming.node import ServerNode
 from naming.polling import ItemResolver, poll, read_items
@@ -67,3 +67,26 @@ async def test_N1_a_name_keeps_its_address_through_an_outage() -> None:
 async def test_N1_nobody_has_an_address() -> None:
     with pytest.raises(NamingError, match='cannot resolve "a"'):
         await ItemResolver(make_context()).resolve([Item("a", 1)])
+
+
+async def test_N1_no_name_answers_and_nothing_is_new() -> None:
+    faults: list[str] = []
+    names = FakeResolver(a=["10.0.0.1"], b=["10.0.0.2"])
+    resolver = ItemResolver(make_context(names, on_failure=faults.append))
+    both = [Item("a", 1), Item("b", 2)]
+    await resolver.resolve(both)
+    names.answers.clear()
+    with pytest.raises(NamingError, match="none of 2 names has an answer"):
+        await resolver.resolve(both)
+    assert await resolver.resolve(both[:1]) == [ServerNode("10.0.0.1", 1)], "a list that has changed counts"
+    assert len(faults) == 1
+    with pytest.raises(NamingError, match="none of 1 names"):
+        await resolver.resolve(both[:1])
+
+
+async def test_N3_names_beyond_the_limit_are_told() -> None:
+    faults: list[str] = []
+    names = FakeResolver(a=["10.0.0.1"], b=["10.0.0.2"])
+    context = NamingContext(NamingOptions(ns_max_servers=1), names, faults.append)
+    assert await ItemResolver(context).resolve([Item("a", 1), Item("b", 2)]) == [ServerNode("10.0.0.1", 1)]
+    assert faults == ["2 names, only 1 are looked up"]

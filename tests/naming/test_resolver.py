@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Sequence
 
@@ -14,6 +15,26 @@ from naming.resolver import Resolver, system_lookup
 
 def test_system_knows_localhost() -> None:
     assert system_lookup("localhost")[0] in ("127.0.0.1", "::1")
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [(socket.EAI_NONAME, ["::1"]), (-5, ["::1"]), (socket.EAI_AGAIN, None), (socket.EAI_FAIL, None)],
+)
+def test_N1_an_outage_of_ipv4_answers_does_not_turn_the_list_into_ipv6(
+    code: int, expected: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(host: str, port: None, family: socket.AddressFamily, kind: int) -> list[tuple[object, ...]]:
+        if family == socket.AF_INET:
+            raise socket.gaierror(code, "no")
+        return [(family, kind, 6, "", ("::1", 0, 0, 0))]
+
+    monkeypatch.setattr("socket.getaddrinfo", answer)
+    if expected is not None:
+        assert system_lookup("origin") == expected
+    else:
+        with pytest.raises(OSError, match="no"):
+            system_lookup("origin")
 
 
 async def test_numeric_address_answers_itself() -> None:

@@ -49,6 +49,22 @@ async def test_only_changes_are_handed_on(caplog: pytest.LogCaptureFixture) -> N
     ]
 
 
+async def test_a_change_that_could_not_be_handed_on_is_handed_on_with_the_next_answer() -> None:
+    resolver, steps, told = FakeResolver(origin=["10.0.0.1"]), Steps(), []
+
+    def fail_once(servers: tuple[ServerNode, ...]) -> None:
+        told.append(servers)
+        if len(told) == 1:
+            raise KeyError("a fault of the receiver")
+
+    watcher = Watcher(parse_address("http://origin:1"), fail_once, resolver=resolver, sleep=steps.sleep)
+    await watcher.start()
+    await steps.next_round()
+    await steps.next_round()
+    assert told == [(node(1),), (node(1),)] and watcher.failed_count == 1
+    await watcher.close()
+
+
 async def test_N5_empty_answer_keeps_the_list() -> None:
     watcher, updates = make_watcher()
     watcher.apply([node(1)])

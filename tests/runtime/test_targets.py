@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -186,6 +187,26 @@ def test_registries_with_an_address_and_those_that_nobody_asks_are_fine() -> Non
     address = "-discovery_api_addr=http://127.0.0.1:7171/discovery/nodes"
     assert findings("-proxy_to=discovery://a", "-proxy_lb=rr", address) == []
     assert findings("-proxy_to=10.0.0.1:1", "-etcd_address=") == []
+
+
+def test_secrets_of_registries_must_be_there_and_are_not_told(tmp_path: Path) -> None:
+    good, bad, absent = tmp_path / "good", tmp_path / "bad", tmp_path / "absent"
+    good.write_text("hunter2\n")
+    bad.write_text("hunter2\nhunter2\n")
+    consul = ("-proxy_to=consul://a", "-proxy_lb=rr")
+    etcd = ("-proxy_to=etcd://a", "-proxy_lb=rr")
+    assert findings(*consul, f"-consul_token_file={good}") == []
+    assert findings(*etcd, "-etcd_user=edge", f"-etcd_password_file={good}") == []
+    assert findings(*etcd, f"-consul_token_file={absent}") == [], "nobody asks Consul"
+    for arguments, text in (
+        ((*consul, f"-consul_token_file={bad}"), "not one line"),
+        ((*consul, f"-consul_token_file={absent}"), "cannot read"),
+        ((*etcd, "-etcd_user=edge"), "need each other"),
+        ((*etcd, f"-etcd_password_file={good}"), "need each other"),
+        ((*etcd, "-etcd_user=edge", f"-etcd_password_file={absent}"), "cannot read"),
+    ):
+        (finding,) = findings(*arguments)
+        assert text in finding and "hunter2" not in finding
 
 
 @pytest.mark.parametrize("balancer", ["c_ketama:replicas=30", "c_ketama"])

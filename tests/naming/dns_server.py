@@ -13,7 +13,10 @@ Rule = str | Callable[[DNSRecord], bytes]
 
 
 class FakeDns(asyncio.DatagramProtocol):
-    """Answers by ``rules``; a name without any rule does not exist, one with others has no data."""
+    """Answers by ``rules``; a name without any rule does not exist, one with others has no data.
+
+    The rule ``*`` is for all questions that have no other.
+    """
 
     def __init__(self) -> None:
         self.rules: dict[str, Rule] = {}
@@ -29,7 +32,7 @@ class FakeDns(asyncio.DatagramProtocol):
         query = DNSRecord.parse(data)
         name = str(query.q.qname).rstrip(".")
         self.asked.append(f"{name} {QTYPE[query.q.qtype]}")
-        rule = self.rules.get(self.asked[-1]) or self.rules.get(f"{name} *")
+        rule = self.rules.get(self.asked[-1]) or self.rules.get(f"{name} *") or self.rules.get("*")
         reply = query.reply()
         if callable(rule):
             answer = rule(query)
@@ -56,9 +59,9 @@ def refusal(code: str) -> Callable[[DNSRecord], bytes]:
 
 
 @contextlib.asynccontextmanager
-async def serving_dns() -> AsyncIterator[FakeDns]:
+async def serving_dns(address: str = "127.0.0.1", port: int = 0) -> AsyncIterator[FakeDns]:
     loop = asyncio.get_running_loop()
-    transport, fake = await loop.create_datagram_endpoint(FakeDns, local_addr=("127.0.0.1", 0))
+    transport, fake = await loop.create_datagram_endpoint(FakeDns, local_addr=(address, port))
     try:
         yield fake
     finally:

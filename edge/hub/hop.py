@@ -46,12 +46,19 @@ def find_resume(queue: FrameQueue, epoch: Epoch | None, epoch_id: str, next_inde
 
 
 class HopReceiver:
-    """Feeds a stream from a node of ours: drops what it has, counts what it misses."""
+    """Feeds a stream from a node of ours: drops what it has, counts what it misses.
 
-    __slots__ = ("_epoch", "_index", "_mark", "_origin_ms", "_pending", "_publisher")
+    Attributes:
+        is_lost: the sender has lost its publisher: what it holds of an epoch before ours is no news.
+    """
 
-    def __init__(self, publisher: Publisher) -> None:
+    __slots__ = ("_epoch", "_index", "_mark", "_origin_ms", "_pending", "_publisher", "_wanted_epoch", "is_lost")
+
+    def __init__(self, publisher: Publisher, *, wanted_epoch: str = "") -> None:
+        """``wanted_epoch``: what those for whom we ask have been playing, while we have nothing of the stream."""
+        self.is_lost = False
         self._publisher = publisher
+        self._wanted_epoch = wanted_epoch
         self._epoch: Epoch | None = None
         self._index = 0
         self._origin_ms = 0
@@ -118,8 +125,20 @@ class HopReceiver:
         self._index = mark.index
         self._origin_ms = mark.dts_ms
         self._epoch = None
-        if self._publisher.is_active and mark.index >= self._publisher.stream.past_epochs.get(mark.epoch, 0):
+        if self._publisher.is_active and not self._is_past(mark, mark.index):
             self._epoch = self._take_up(mark, mark.index, mark.dts_ms, now_ms)
+
+    def _is_past(self, mark: Mark, index: int) -> bool:
+        """Whether frame ``index`` is of a publisher before the present one, and none that shows it to be back."""
+        stream = self._publisher.stream
+        if index < stream.past_epochs.get(mark.epoch, 0):
+            return True
+        if not self.is_lost:
+            return False
+        epoch = stream.epoch
+        if epoch is None:
+            return self._wanted_epoch not in ("", mark.epoch)
+        return epoch.id != mark.epoch and mark.wall_ms < epoch.started_wall_ms
 
     def _take_up(self, mark: Mark, index: int, origin_ms: int, now_ms: int) -> Epoch:
         """Go on with frame ``index`` of the epoch that ``mark`` names; what lies between is lost."""
@@ -145,8 +164,7 @@ class HopReceiver:
         index = self._count_on(wire_timestamp)
         epoch = self._epoch
         if epoch is None:
-            # Of a publisher before this one: repeats, until it shows that it is back.
-            if index < stream.past_epochs.get(mark.epoch, 0):
+            if self._is_past(mark, index):
                 stream.stats.duplicate_count += 1
                 return
             epoch = self._epoch = self._take_up(mark, index, self._origin_ms, now_ms)

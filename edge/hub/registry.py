@@ -35,7 +35,8 @@ class Registry:
         on_idle: called when the last player of a stream without local publisher has left.
         on_player_left: called when a player of a stream has left that others still play.
         on_published: called when a local publisher has begun a stream in ``PUBLISH_REALM``.
-        on_unpublished: called when a stream has ended.
+        on_lost: called when the connection of a stream's publisher has broken, and the stream waits for it.
+        on_ended: called when a stream has ended.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Registry:
         self.on_idle: Callable[[Stream, int], None] | None = None
         self.on_player_left: Callable[[Stream], None] | None = None
         self.on_published: Callable[[Stream], None] | None = None
+        self.on_lost: Callable[[Stream], None] | None = None
         self.on_ended: Callable[[Stream], None] | None = None
         self._new_id = new_id
         self._wall_ms = wall_ms
@@ -124,6 +126,8 @@ class Registry:
             grace_ms = max(grace_ms, self.config.publisher_return_ms)
         if grace_ms > 0:
             stream.grace_until_ms = now_ms + grace_ms
+            if is_loss and self.on_lost is not None:
+                self.on_lost(stream)
         else:
             self.end_stream(stream, reason)
 

@@ -20,7 +20,7 @@ from edge.net.poller import GONE, READ, WRITE
 from edge.net.rtmp_connection import RtmpConnection
 from edge.net.rtmp_form import RtmpForm
 from edge.rtmp.client import ClientSession
-from edge.rtmp.commands import VIA_CODE, parse_via
+from edge.rtmp.commands import LOST_CODE, VIA_CODE, parse_via
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import (
     Connected,
@@ -86,6 +86,10 @@ class Link(Protocol):
 
     def on_via(self, via: tuple[str, ...]) -> None:
         """The upstream, a node of ours, says through which services the stream comes to it."""
+        ...
+
+    def on_publisher_lost(self) -> None:
+        """The upstream, a node of ours, says that the publisher's connection to it broke."""
         ...
 
     def on_writer_finished(self) -> None:
@@ -327,6 +331,8 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
                 self._end_link(event.request_id, LinkEnd.UNPUBLISHED, event.description)
             elif event.code == VIA_CODE and event.request_id in self._links:
                 self._links[event.request_id].on_via(parse_via(event.info))
+            elif event.code == LOST_CODE and self.edge_id and event.request_id in self._links:
+                self._links[event.request_id].on_publisher_lost()
         elif isinstance(event, StreamEofReceived):
             self._end_link(event.request_id, LinkEnd.UNPUBLISHED, "StreamEOF")
         elif isinstance(event, PongReceived):

@@ -115,9 +115,14 @@ class PlayingConnection(RtmpConnection[ServerSession]):
                 )
                 if other.is_hop:
                     other.writer.on_via = partial(self._tell_via, other.message_stream_id)
+                    other.writer.on_lost = partial(self._tell_lost, other.message_stream_id)
 
     def _tell_via(self, message_stream_id: int, via: tuple[str, ...]) -> None:
         self._session.notify_via(message_stream_id, via)
+        self.send_session()
+
+    def _tell_lost(self, message_stream_id: int) -> None:
+        self._session.notify_lost(message_stream_id)
         self.send_session()
 
     def _form(self, play: Play) -> RtmpForm:

@@ -16,6 +16,7 @@ from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.net.context import NetContext
 from edge.net.rtmp_form import RtmpForms
+from edge.net.stream_writer import StreamWriter
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import ResumePoint
 
@@ -63,6 +64,7 @@ class RtmpService:
         self.why_missing: Callable[[StreamKey], str | None] = lambda key: None
         self.is_waiting: Callable[[Stream], bool] = lambda stream: False
         self.via_of: Callable[[Stream], tuple[str, ...]] = lambda stream: ()
+        registry.on_lost = self._tell_lost
         self.request_pull: Callable[[Stream, StreamRequest, tuple[str, ...], ResumePoint | None], None] | None = None
 
     def resolve(self, name: str, tc_url: TcUrl, *, is_play: bool) -> StreamRequest:
@@ -82,14 +84,25 @@ class RtmpService:
         )
 
     def waiting_info(self, stream: Stream) -> dict[str, object] | None:
-        """What a node of ours is told of a stream: that it has no data yet (``missing``: nor a publisher), its way."""
+        """What a node of ours is told of a stream: that it has no data yet, and its way.
+
+        ``missing``: it has no publisher either; ``lost``: the connection of its publisher broke.
+        """
         if not self.is_edge and stream.publisher is None and not stream.grace_until_ms:
             return {"waiting": True, "missing": True}
         info: dict[str, object] = {"waiting": True} if self.is_waiting(stream) else {}
+        if stream.publisher is None and stream.grace_until_ms:
+            info["lost"] = True
         via = self.via_of(stream)
         if via:
             info["via"] = ",".join(via)
         return info or None
+
+    def _tell_lost(self, stream: Stream) -> None:
+        """Nodes that play ``stream`` here may find its publisher elsewhere."""
+        for reader in tuple(stream.readers):
+            if isinstance(reader, StreamWriter) and reader.on_lost is not None:
+                reader.on_lost()
 
     def publish_key(self, key: StreamKey) -> StreamKey:
         """Where a publish is stored: apart from the live stream on an edge."""

@@ -47,6 +47,7 @@ class StreamWriter:
     Attributes:
         seq: next frame to write.
         on_via: told when the services that the stream comes through change; set for hops.
+        on_lost: told when the connection of the publisher has broken; set for hops.
         jump_count: times it fell so far behind that it went to the newest keyframe.
         dropped_count: frames left out by that.
     """
@@ -68,6 +69,7 @@ class StreamWriter:
         "is_hop",
         "jump_count",
         "message_stream_id",
+        "on_lost",
         "on_via",
         "seq",
         "stream",
@@ -94,6 +96,7 @@ class StreamWriter:
         self._chunk_stream_id = _FIRST_CHUNK_STREAM + message_stream_id % _CHUNK_STREAM_COUNT
         self._form = form
         self.is_hop = is_hop
+        self.on_lost: Callable[[], None] | None = None
         self.on_via: Callable[[tuple[str, ...]], None] | None = None
         self._offset_ms = timestamp_offset
         self._base_ms: int | None = None

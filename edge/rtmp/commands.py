@@ -22,6 +22,7 @@ RTMP_SCHEMES = frozenset(("rtmp", "rtmps", "rtmpt", "rtmpe", "rtmpte"))
 MAX_EDGE_ID_BYTES = 128
 """Longest service id of a peer of ours, and longest epoch; they are copied into logs and further hops."""
 VIA_CODE = "NetStream.Play.Via"
+LOST_CODE = "NetStream.Play.PublisherLost"
 """Status code by which peers of ours tell each other that a stream comes another way now."""
 MAX_VIA = 32
 """Services that the way of a stream may name; what is beyond them is left out."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge.errors import CommandError, LocalProtocolError
-from edge.rtmp.commands import VIA_CODE, status_info
+from edge.rtmp.commands import LOST_CODE, VIA_CODE, status_info
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import AmfObject
 from edge.rtmp.messages import SetChunkSize, SetPeerBandwidth, UserControl, WindowAcknowledgementSize
@@ -205,9 +205,16 @@ class ServerSession(ServerCommands):
 
     def notify_via(self, message_stream_id: int, via: tuple[str, ...]) -> None:
         """Tell a player that is a peer of ours through which services the stream comes from now on."""
+        self._notify_peer(message_stream_id, VIA_CODE, {"via": ",".join(via)})
+
+    def notify_lost(self, message_stream_id: int) -> None:
+        """Tell a player that is a peer of ours that the publisher's connection broke; it may be elsewhere by now."""
+        self._notify_peer(message_stream_id, LOST_CODE, {"lost": True})
+
+    def _notify_peer(self, message_stream_id: int, code: str, info: AmfObject) -> None:
         stream = self._streams.get(message_stream_id)
         if stream is not None and stream.use in PLAYER_USES and self.peer_edge_id:
-            self._send_status(message_stream_id, "status", VIA_CODE, "", {"via": ",".join(via)})
+            self._send_status(message_stream_id, "status", code, "", info)
 
     def notify_stream_begin(self, message_stream_id: int) -> None:
         """Tell a player that media begin (again)."""

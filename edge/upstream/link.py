@@ -104,7 +104,7 @@ class UpstreamLink:
         self._began_ms = now
         self.policy.on_link_created(now)
         try:
-            server = self.target.select(self.key.text, self._excluded, now_ms=now)
+            server = self._choose(now)
         except NoServerError as error:
             self.server = None
             self._fail(LinkEnd.LOST, error.detail)
@@ -119,6 +119,10 @@ class UpstreamLink:
             self._set_timer(delay_ms, self._connect)
         else:
             self._connect()
+
+    def _choose(self, now_ms: int) -> ServerNode | None:
+        """The server to ask, None for none; raises NoServerError."""
+        return self.target.select(self.key.text, self._excluded, now_ms=now_ms)
 
     def _may_join(self, server: ServerNode) -> bool:
         tc_url, app = self.manager.tc_url_of(self.key, server, is_play=self.what == "pull")
@@ -223,6 +227,9 @@ class UpstreamLink:
 
     def on_via(self, via: tuple[str, ...]) -> None:
         """The services through which the upstream gets a pulled stream have changed."""
+
+    def on_publisher_lost(self) -> None:
+        """The upstream has lost the publisher of a pulled stream, and waits for it."""
 
     def on_writer_finished(self) -> None:
         """A push has written all of its ended stream."""

@@ -235,6 +235,10 @@ class UpstreamManager:
         logger.info("push started key=%s", stream.key)
         push.start()
 
+    def push_of(self, key: StreamKey) -> Push | None:
+        """The push of the live stream ``key``, if it is published here."""
+        return self.pushes.get(key._replace(realm=PUBLISH_REALM))
+
     def _on_ended(self, stream: Stream) -> None:
         push = self.pushes.get(stream.key)
         if push is not None and push.stream is stream:

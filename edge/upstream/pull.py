@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edge.hub.hop import HopReceiver
@@ -20,6 +21,7 @@ from edge.rtmp.commands import parse_via
 from edge.rtmp.events import MediaReceived, ResumePoint
 from edge.upstream.align import Alignment, RunAligner
 from edge.upstream.link import UpstreamLink
+from naming.node import ServerNode
 
 if TYPE_CHECKING:
     from edge.upstream.manager import UpstreamManager
@@ -34,6 +36,8 @@ _MAX_LOOP_PLAYERS = 4
 _RECHECK_MS = 1000
 #: When a node dies, pulls and pushes through it go to another one, and the pull may be there first.
 _MISSING_WAIT_MS = 300
+#: Looks, that long after each other, for whether a publisher that was lost is back.
+_LOST_LOOKS = 4
 
 
 class Pull(UpstreamLink):
@@ -69,6 +73,8 @@ class Pull(UpstreamLink):
         self._lost_ms = 0
         self._is_announced = False
         self._is_moving = False
+        self._way_back: ServerNode | None = None
+        self._lost_timer: asyncio.TimerHandle | None = None
         self.via: tuple[str, ...] = ()
         self.is_suspect = False
         self._loop_timer: asyncio.TimerHandle | None = None
@@ -80,6 +86,18 @@ class Pull(UpstreamLink):
 
     def _share(self) -> bool:
         return self.manager.config.share_play_connection
+
+    def _choose(self, now_ms: int) -> ServerNode | None:
+        """Where it came from after a move in vain, else where this node itself pushes the stream to."""
+        back, push = self._way_back, self.manager.push_of(self.key)
+        if back is not None and not self._is_moving:
+            self._way_back = None
+            return back
+        if push is not None and push.state == "live" and push.target is self.target:
+            server = push.server
+            if server is not None and server not in self._excluded:
+                return server
+        return super()._choose(now_ms)
 
     def _open(self, connection: RtmpClientConnection) -> None:
         epoch = self.stream.epoch
@@ -104,7 +122,8 @@ class Pull(UpstreamLink):
         self._last_data_ms = self.manager.context.now_ms()
         self._pinged_ms = 0
         if connection.edge_id:
-            self._hop = HopReceiver(self.publisher)
+            resume = self._first_resume
+            self._hop = HopReceiver(self.publisher, wanted_epoch=resume.epoch if resume is not None else "")
         else:
             self._hop = None
             if self._aligner is None:
@@ -117,6 +136,8 @@ class Pull(UpstreamLink):
             self._set_timer(self.manager.config.timeout_ms, self._move_back)
         else:
             self._set_timer(self.manager.config.first_data_timeout_ms, self._on_silence)
+        if info.get("lost") is True:
+            self.on_publisher_lost()
         if self.is_suspect:
             self.is_suspect = False
             self.watch_for_loop()
@@ -127,6 +148,43 @@ class Pull(UpstreamLink):
 
     def _fail_missing(self) -> None:
         self._fail(LinkEnd.NOT_FOUND, "the upstream has no publisher of it")
+
+    # --- a publisher that the upstream has lost ------------------------------
+
+    def on_publisher_lost(self) -> None:
+        """The publisher, or the node that pushed it, may be at another server by now.
+
+        What the upstream still holds comes first: the search begins when nothing new has come for a moment.
+        """
+        if self._hop is not None and self._lost_timer is None and self.state in ("waiting", "live"):
+            self._hop.is_lost = True
+            self._look_later(_LOST_LOOKS)
+
+    def _look_later(self, looks_left: int) -> None:
+        look = partial(self._look_elsewhere, self._attempt, self._position(), looks_left)
+        self._lost_timer = self.manager.context.call_later(_MISSING_WAIT_MS, look)
+
+    def _look_elsewhere(self, attempt: int, position: tuple[Epoch | None, int, int], looks_left: int) -> None:
+        self._lost_timer = None
+        server, now = self.server, self.manager.context.now_ms()
+        if attempt != self._attempt or self.state not in ("waiting", "live") or server is None or self._hop is None:
+            return
+        has_news = self._position() != position
+        if has_news and looks_left > 1:
+            self._look_later(looks_left - 1)
+            return
+        self._hop.is_lost = False
+        if has_news:
+            return  # it is back
+        if self.target.has_alternative(server, self.key.text, now_ms=now):
+            self._fail(LinkEnd.TIMEOUT, "its publisher is lost there")
+            return
+        # No better place; the next look elsewhere is that of any silent stream.
+        self.policy.on_link_left(now)
+        self.is_useful = False
+        self._lost_ms = self._lost_ms or (now if self.was_live else 0)
+        self.state = "waiting"
+        self._set_timer(self.manager.config.first_data_timeout_ms, self._on_silence)
 
     # --- another server while all is well ------------------------------------
 
@@ -147,13 +205,15 @@ class Pull(UpstreamLink):
         home = self.target.home_of(self.key.text, now)
         if home is None or server not in self.target.servers or self.target.is_passed_over(home, self.key.text, now):
             return False
+        if self.manager.push_of(self.key) is not None:
+            return False
         logger.info("pull moves key=%s from=%s to=%s", self.key, server.endpoint, home.endpoint)
         self._cancel_timer()
         self._leave()
         self._on_attempt_ended(LinkEnd.LOST)
         self.policy.on_link_left(now)
         self._excluded.clear()
-        self._is_moving = True
+        self._is_moving, self._way_back = True, server
         self._try_now()
         return True
 
@@ -248,7 +308,7 @@ class Pull(UpstreamLink):
         """
         self.is_useful = True
         self.was_live = True
-        self._is_moving = False
+        self._is_moving, self._way_back = False, None
         self._is_announced = False
         self.policy.on_link_useful()
         self.state = "live"
@@ -362,9 +422,10 @@ class Pull(UpstreamLink):
     def close(self) -> None:
         """Stop pulling."""
         super().close()
-        if self._loop_timer is not None:
-            self._loop_timer.cancel()
-            self._loop_timer = None
+        for timer in (self._loop_timer, self._lost_timer):
+            if timer is not None:
+                timer.cancel()
+        self._loop_timer = self._lost_timer = None
         if self.stream.pull is self:
             self.stream.pull = None
         if self.stream.publisher is self.publisher:

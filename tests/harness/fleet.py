@@ -1,7 +1,7 @@
 """Origins, shields and edges as processes, and what may happen to them.
 
 Edges pull from and push to the shields, shields the origins; both tiers place a
-stream by its key (``c_murmurhash``). A shield is an edge of the origins in the
+stream by its key (``c_murmurhash``), the shields unless told otherwise. A shield is an edge of the origins in the
 middle, or the merge service of a process that is a front as well.
 
 They run on the loopback, or each in a network namespace of its own.
@@ -45,10 +45,11 @@ class Fleet:
         shields: int = 2,
         edges: int = 3,
         is_merge_tier: bool = False,
+        shield_lb: str = "c_murmurhash",
         proxied: Sequence[str] = (),
         in_namespaces: bool = False,
     ) -> None:
-        self._flags, self._is_merge_tier = flags, is_merge_tier
+        self._flags, self._is_merge_tier, self._shield_lb = flags, is_merge_tier, shield_lb
         self._counts = {"o": origins, "m": shields, "e": edges}
         self.nodes: dict[str, EdgeServer] = {}
         self.merge_ports: dict[str, int] = {}
@@ -105,7 +106,8 @@ class Fleet:
     def _upstream_flags(self, name: str) -> tuple[str, ...]:
         if name[0] == "o":
             return ()
-        flags: tuple[str, ...] = (f"-proxy_to={self._list_of(name, self._tier_above(name))}", "-proxy_lb=c_murmurhash")
+        lb = self._shield_lb if name[0] == "m" else "c_murmurhash"
+        flags: tuple[str, ...] = (f"-proxy_to={self._list_of(name, self._tier_above(name))}", f"-proxy_lb={lb}")
         if name in self.merge_ports:
             flags += (f"-cdn_merge_to={self._list_of(name, 'm', last=name)}", "-cdn_merge_lb=c_murmurhash")
         return flags

@@ -31,8 +31,8 @@ class Receiver:
     def reconnect(self) -> None:
         self.hop = HopReceiver(self.publisher)
 
-    def mark(self, epoch: str, index: int, dts_ms: int = 0) -> None:
-        self.hop.push(DATA, 0, Mark(epoch, index, dts_ms, 0).encode(), self.now_ms)
+    def mark(self, epoch: str, index: int, dts_ms: int = 0, *, wall_ms: int = 0) -> None:
+        self.hop.push(DATA, 0, Mark(epoch, index, dts_ms, wall_ms).encode(), self.now_ms)
 
     def media(self, number: int, *, is_keyframe: bool = True, at_ms: int | None = None) -> None:
         first = b"\x17\x01" if is_keyframe else b"\x27\x01"
@@ -170,6 +170,45 @@ def test_few_earlier_publishers_are_remembered() -> None:
         node.mark(f"e{n}", 0)
         node.media(n)
     assert list(node.stream.past_epochs) == [f"e{n}" for n in range(41, 49)]
+
+
+def test_sender_that_lost_its_publisher_does_not_bring_back_an_older_one() -> None:
+    """A node that never saw the older one, and looks for the stream at a server that still holds it."""
+    node = Receiver()
+    node.mark("e2", 0, wall_ms=2000)
+    for n in range(5):
+        node.media(n)
+    node.reconnect()
+    node.hop.is_lost = True
+    node.mark("e1", 40, wall_ms=1000)
+    for n in range(40, 43):
+        node.media(n)
+    assert node.numbers == list(range(5))
+    node.hop.is_lost = False
+    node.media(43)
+    assert node.numbers == [*range(5), 43], "it is back"
+    assert node.indices == [*range(5), 43]
+
+
+def test_sender_that_lost_its_publisher_may_hold_a_newer_one() -> None:
+    node = Receiver()
+    node.mark("e2", 0, wall_ms=2000)
+    node.media(0)
+    node.reconnect()
+    node.hop.is_lost = True
+    node.mark("e3", 0, wall_ms=3000)
+    node.media(7)
+    assert node.numbers == [0, 7]
+
+
+@pytest.mark.parametrize(("wanted", "numbers"), [("", [7]), ("e1", [7]), ("e2", [])])
+def test_node_without_frames_takes_from_a_loss_only_what_those_behind_it_play(wanted: str, numbers: list[int]) -> None:
+    node = Receiver()
+    node.hop = HopReceiver(node.publisher, wanted_epoch=wanted)
+    node.hop.is_lost = True
+    node.mark("e1", 0)
+    node.media(7)
+    assert node.numbers == numbers
 
 
 class Rival:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+import pytest
+
 from edge.upstream.pull import Pull
+from naming.node import ServerNode
+from tests.harness.client import RtmpClient
 from tests.harness.clock import deadline
-from tests.net.serving import Node, Nodes, pictures, status_of, wait_until
+from tests.net.serving import Feed, Node, Nodes, pictures, status_of, wait_until
 
 
 def pull_of(edge: Node) -> Pull:
@@ -244,3 +248,87 @@ async def test_end_is_not_put_off_by_a_server_that_still_holds_the_stream_of_a_l
         assert asyncio.get_running_loop().time() - left <= deadline(1.2)
         assert any(stale.registry.streams), "the lost publisher was not waited for: the test shows nothing"
         assert pull.stream.stats.duplicate_count
+
+
+async def lost_and_found(nodes: Nodes, *, is_waiting: bool) -> tuple[Node, Feed, RtmpClient]:
+    """A publisher whose node pushed to one server, was cut off and pushes to another; a player behind both.
+
+    ``is_waiting``: the far node comes to the first server only after the loss.
+    """
+    first, second, home, far = (nodes.add(name) for name in ("first", "second", "home", "far"))
+    await home.follow(first.port)
+    feed = await nodes.publisher(home)
+    await feed.send(3)
+    await wait_until(lambda: any(s.queue.end for s in first.registry.streams.values()), 2, "forwarded")
+    await far.follow(first.port, publisher_return_ms=60_000)
+    assert far.manager is not None and home.manager is not None
+    if not is_waiting:
+        player = await nodes.player(far)
+        assert await pictures(player, 3) == [0, 1, 2]
+    home.manager.push_target._on_update(())
+    (push,) = home.manager.pushes.values()
+    assert push.connection is not None
+    push.connection.abort("cut")
+    if is_waiting:
+        await wait_until(lambda: [s.publisher for s in first.registry.streams.values()] == [None], 2, "the loss")
+        player = await nodes.player(far)
+        assert await pictures(player, 3) == [0, 1, 2]
+    elsewhere = ServerNode("127.0.0.1", second.port)
+    far.manager.pull_target._on_update((*far.manager.pull_target.servers, elsewhere))
+    home.manager.push_target._on_update((elsewhere,))
+    return far, feed, player
+
+
+@pytest.mark.parametrize("is_waiting", [False, True])
+async def test_publisher_that_was_lost_at_one_server_is_found_at_another(is_waiting: bool) -> None:
+    """Origins behind rr: a shield dies, and the one that stands in for it pushes to another origin than it did."""
+    async with Nodes() as nodes:
+        far, feed, player = await lost_and_found(nodes, is_waiting=is_waiting)
+        await feed.send(5)
+        began = asyncio.get_running_loop().time()
+        assert await pictures(player, 5) == [3, 4, 5, 6, 7]
+        assert asyncio.get_running_loop().time() - began <= deadline(1.5)
+        stats = pull_of(far).stream.stats
+        assert (stats.gap_count, pull_of(far).policy.deadline_ms) == (0, None)
+
+
+async def test_publisher_that_was_lost_and_is_nowhere_else_is_waited_for_where_it_was() -> None:
+    async with Nodes() as nodes:
+        origin, other, home, far = (nodes.add(name) for name in ("origin", "other", "home", "far"))
+        await home.follow(origin.port, retry_interval_ms=2500, fast_retry_count=0)
+        feed = await nodes.publisher(home)
+        await feed.send(3)
+        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        await far.follow(origin.port, other.port, publisher_return_ms=60_000)
+        player = await nodes.player(far)
+        assert await pictures(player, 3) == [0, 1, 2]
+        pull = pull_of(far)
+        (push,) = home.manager.pushes.values()  # type: ignore[union-attr]
+        assert push.connection is not None
+        push.connection.abort("cut")
+
+        def waits_at(node: Node) -> bool:
+            return pull.state == "waiting" and pull.publisher.peer == f"127.0.0.1:{node.port}"
+
+        await wait_until(lambda: pull.state != "live", 2, "the loss")
+        await wait_until(lambda: waits_at(origin), 2, "the way back")
+        await asyncio.sleep(0.7)
+        assert waits_at(origin), "the only server that knows the stream was left again"
+        await feed.send(3)
+        assert await pictures(player, 3) == [3, 4, 5]
+        assert pull.stream.stats.gap_count == 0
+
+
+async def test_node_that_pushes_a_stream_asks_the_server_that_gets_it() -> None:
+    async with Nodes() as nodes:
+        servers = [nodes.add(f"origin{number}") for number in range(6)]
+        home = nodes.add("home")
+        await home.follow(*(server.port for server in servers))
+        feed = await nodes.publisher(home)
+        await feed.send(3)
+        assert home.manager is not None
+        (push,) = home.manager.pushes.values()
+        await wait_until(lambda: push.state == "live", 2, "the push")
+        player = await nodes.player(home)
+        assert await pictures(player, 3) == [0, 1, 2]
+        assert (pull_of(home).attempt_count, pull_of(home).server) == (1, push.server)

@@ -8,6 +8,9 @@ from collections import deque
 ATTEMPT_LIMIT_US = 30_000_000
 # Callers count in milliseconds: an attempt of 0 ms took less than one.
 _SHORTEST_US = 500
+# A latency below this is no better than this: so far down it tells how busy both machines were at that
+# moment, not how far apart they are, and no viewer sees it.
+NEGLIGIBLE_US = 5_000
 # What a failed attempt is worth at least: the default of -timeout_ms.
 TIMEOUT_US = 1_000_000
 

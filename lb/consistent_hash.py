@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import logging
 import math
 import struct
 from bisect import bisect_left
@@ -21,10 +20,8 @@ from itertools import chain
 import mmh3
 
 from lb.base import BalancerError, SelectRequest
-from lb.registry import Entropy, register
+from lb.registry import Entropy, refuse_unknown, register
 from naming.node import ServerNode
-
-_log = logging.getLogger(__name__)
 
 DEFAULT_REPLICAS = 100
 # Points per server: bounds what a slip of the finger in a flag costs at each change of the list.
@@ -107,14 +104,13 @@ class ConsistentHash:
             as another carries less; the overflow of an owner goes to those that
             follow it. This is ours, not brpc's: all of a fleet must have it.
 
-    Another parameter is logged and ignored, as by brpc.
+    Raises BalancerError for another parameter, which brpc logs and ignores.
     """
 
     __slots__ = ("_load_factor", "_points", "_replicas", "_ring", "_seen")
 
     def __init__(self, name: str, params: Mapping[str, str], points: Points) -> None:
-        for key in params.keys() - {"replicas", "load_factor"}:
-            _log.warning('parameter "%s" of load balancer "%s" is unknown and ignored', key, name)
+        refuse_unknown(name, params, ("replicas", "load_factor"))
         self._points = points
         self._replicas = _read_replicas(name, params.get("replicas", str(DEFAULT_REPLICAS)))
         self._load_factor = _read_load_factor(name, params.get("load_factor"))

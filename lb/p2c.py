@@ -3,7 +3,11 @@
 The score is an estimate of latency times the attempts going on, divided by the
 weight: low is good. The estimate follows a rise at once and a fall slowly
 (*peak* moving average), so a server in trouble is avoided from its first bad
-answer; without news it fades, so that it is tried again.
+answer; without news it fades, so that it is tried again. The estimate is brpc's,
+number for number. The score differs in one thing: a latency below
+``NEGLIGIBLE_US`` counts as that. Beside servers that answer within a millisecond
+the estimate of a slow one would have to fade for a minute until it is tried
+again, and among these chance alone would decide.
 """
 
 from __future__ import annotations
@@ -12,9 +16,9 @@ import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from lb.attempts import TIMEOUT_US, Attempts, latency_us_of
+from lb.attempts import NEGLIGIBLE_US, TIMEOUT_US, Attempts, latency_us_of
 from lb.base import BalancerError, SelectRequest
-from lb.registry import Entropy, register
+from lb.registry import Entropy, refuse_unknown, register
 from lb.weights import parse_weight
 from naming.node import ServerNode
 
@@ -46,8 +50,10 @@ class Estimate:
 
     def score(self, now_us: int, tau_us: int) -> float:
         """Lower is better."""
-        latency_us = self.ewma_us * math.exp(-max(now_us - self.stamp_us, 0) / tau_us)
-        return max(latency_us, 1.0) * (self.attempts.count(now_us) + 1) / self.weight
+        latency_us = 1.0
+        if self.ewma_us:
+            latency_us = max(self.ewma_us * math.exp(-max(now_us - self.stamp_us, 0) / tau_us), NEGLIGIBLE_US)
+        return latency_us * (self.attempts.count(now_us) + 1) / self.weight
 
     def learn(self, latency_us: int, is_ok: bool, now_us: int, tau_us: int) -> None:
         """Take an attempt that has finished; a failure counts as a timeout at least."""
@@ -68,8 +74,7 @@ class PowerOfTwoChoices:
     __slots__ = ("_choices", "_entropy", "_estimates", "_seen", "_tau_us")
 
     def __init__(self, params: Mapping[str, str], entropy: Entropy) -> None:
-        for name in params.keys() - {"choices", "tau_ms"}:
-            raise BalancerError(f'unknown parameter "{name}" of load balancer "p2c" (valid: choices, tau_ms)')
+        refuse_unknown("p2c", params, ("choices", "tau_ms"))
         self._choices = _read(params, "choices", DEFAULT_CHOICES, MIN_CHOICES, MAX_CHOICES)
         self._tau_us = _read(params, "tau_ms", DEFAULT_TAU_MS, 1, MAX_TAU_MS) * 1000
         self._entropy = entropy

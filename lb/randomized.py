@@ -12,6 +12,9 @@ from lb.round_robin import strides, walk
 from lb.weights import WeightedServers, default_weight
 from naming.node import ServerNode
 
+# Draws by weight that together cover the whole range.
+PARTS = 256
+
 
 @register("random")
 class Randomized:
@@ -39,9 +42,33 @@ class Randomized:
         """Learn nothing: chance does not depend on results."""
 
 
+class EvenDraws:
+    """Random integers that are spread evenly: of ``PARTS`` draws one falls into each ``PARTS``-th of the range.
+
+    Each draw alone is uniform; the parts come in an order that is drawn anew each time.
+    """
+
+    __slots__ = ("_entropy", "_left")
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._left: list[int] = []
+
+    def draw(self, limit: int) -> int:
+        """An integer in ``[0, limit)``; the limit may differ each time."""
+        left = self._left = self._left or list(range(PARTS))
+        place = self._entropy(len(left))
+        left[place], left[-1] = left[-1], left[place]
+        return (left.pop() * limit + self._entropy(limit)) // PARTS
+
+
 @register("wr")
 class WeightedRandom:
     """Draw a server with a probability proportional to its weight, the number in its tag.
+
+    brpc's draws are independent, so of 10,000 picks a tenth is easily missed by 3 %
+    of it, as chance has it. With ``EvenDraws`` a share of a twentieth or more is
+    within 3 % of its weight over so many picks, in any order as before.
 
     brpc draws up to n times from all and then walks over those not drawn; to
     draw once from those that may be chosen gives the same shares, and always
@@ -49,11 +76,11 @@ class WeightedRandom:
     the parameter ``default_weight`` gives them one.
     """
 
-    __slots__ = ("_entropy", "_weighted")
+    __slots__ = ("_draws", "_weighted")
 
     def __init__(self, params: Mapping[str, str], entropy: Entropy) -> None:
-        self._entropy = entropy
-        self._weighted = WeightedServers(default_weight(params, "wr"))
+        self._draws = EvenDraws(entropy)
+        self._weighted = WeightedServers(default_weight(params, "wr"), "wr")
 
     def select(self, servers: Sequence[ServerNode], request: SelectRequest) -> ServerNode | None:
         """Return a server that is up, one that was tried only when no other is; None when none is up."""
@@ -63,7 +90,7 @@ class WeightedRandom:
         candidates = fresh or up
         if not candidates:
             return None
-        draw = self._entropy(sum(candidates.values()))
+        draw = self._draws.draw(sum(candidates.values()))
         sums = accumulate(candidates.values())
         return next(server for server, upto in zip(candidates, sums, strict=True) if draw < upto)
 

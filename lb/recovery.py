@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from lb.base import BalancerError, SelectRequest
+from lb.registry import refuse_unknown
 from naming.node import ServerNode
 
 # How long a count of the available servers holds (brpc's -detect_available_server_interval_ms).
@@ -62,11 +63,7 @@ def recover_policy(params: Mapping[str, str], entropy: Callable[[int], int], bal
     """
     if not params:
         return None
-    for name in params:
-        if name not in _NAMES:
-            raise BalancerError(
-                f'unknown parameter "{name}" of load balancer "{balancer}" (valid: {", ".join(_NAMES)})'
-            )
+    refuse_unknown(balancer, params, _NAMES)
     values = []
     for name in _NAMES:
         text = params.get(name, "")

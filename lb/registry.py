@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from lb.base import BalancerError, LoadBalancer
@@ -74,3 +74,14 @@ def parse_params(text: str) -> dict[str, str]:
             raise BalancerError(f'bad balancer parameter "{pair}", expected name=value')
         params[key] = value
     return params
+
+
+def refuse_unknown(balancer: str, params: Iterable[str], valid: tuple[str, ...]) -> None:
+    """Raise BalancerError for the first parameter that is not in ``valid``, naming those that are.
+
+    brpc ignores them, or logs them; a slip of the finger must show.
+    """
+    for name in params:
+        if name not in valid:
+            words = ", ".join(valid) or "none"
+            raise BalancerError(f'unknown parameter "{name}" of load balancer "{balancer}" (valid: {words})')

@@ -6,10 +6,13 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from lb.base import BalancerError
+from lb.registry import parse_params, refuse_unknown
 from naming.node import ServerNode
 
 _log = logging.getLogger(__name__)
 _MAX_WEIGHT = 2**32 - 1
+# Balancers that leave out servers without one.
+_NEED_WEIGHTS = frozenset(("wrr", "wr"))
 
 
 def parse_weight(tag: str) -> int | None:
@@ -21,10 +24,11 @@ def parse_weight(tag: str) -> int | None:
 
 
 def default_weight(params: Mapping[str, str], balancer: str) -> int:
-    """The parameter ``default_weight``, 0 without it; others are ignored, as brpc does.
+    """The parameter ``default_weight``, 0 without it.
 
-    Raises BalancerError when it is no weight.
+    Raises BalancerError when it is no weight, and for another parameter.
     """
+    refuse_unknown(balancer, params, ("default_weight",))
     text = params.get("default_weight")
     if text is None:
         return 0
@@ -34,13 +38,31 @@ def default_weight(params: Mapping[str, str], balancer: str) -> int:
     return weight
 
 
+def nobody_has_a_weight(balancer: str, count: int) -> str:
+    """What to tell of a list from which no server can ever be chosen."""
+    return (
+        f'load balancer "{balancer}" will choose nobody: none of {count} servers has a weight; '
+        "write one behind each address, or use default_weight=1"
+    )
+
+
+def why_nobody(spec: str, tags: Sequence[str]) -> str:
+    """Why the balancer of ``spec``, which is valid, can choose no server of a list with these tags; "" if it can."""
+    name, _, params = spec.partition(":")
+    name = name.lower()
+    if name not in _NEED_WEIGHTS or not tags or default_weight(parse_params(params), name):
+        return ""
+    return "" if any(map(parse_weight, tags)) else nobody_has_a_weight(name, len(tags))
+
+
 class WeightedServers:
     """The servers of the list in force that have a weight; worked out once per list."""
 
-    __slots__ = ("_default", "_seen", "_weights")
+    __slots__ = ("_balancer", "_default", "_seen", "_weights")
 
-    def __init__(self, default: int) -> None:
-        """``default`` is the weight of a server whose tag is none; 0 leaves it out."""
+    def __init__(self, default: int, balancer: str) -> None:
+        """``default`` is the weight of a server whose tag is none, 0 leaves it out; ``balancer`` is for the log."""
+        self._balancer = balancer
         self._default = default
         self._seen: tuple[ServerNode, ...] = ()
         self._weights: dict[ServerNode, int] = {}
@@ -51,6 +73,9 @@ class WeightedServers:
             self._seen = tuple(servers)
             weights = {server: parse_weight(server.tag) or self._default for server in self._seen}
             self._weights = {server: weight for server, weight in weights.items() if weight}
+            if weights and not self._weights:
+                _log.warning("%s", nobody_has_a_weight(self._balancer, len(weights)))
+                return self._weights
             for server in weights.keys() - self._weights.keys():
                 _log.warning('server %s is not used: its tag "%s" is no weight', server.endpoint, server.tag)
         return self._weights

@@ -15,6 +15,7 @@ from edge.flags.problem import Problem
 from edge.flags.registry import value_of
 from lb import registry as balancers
 from lb.base import BalancerError
+from lb.weights import why_nobody
 from naming import registry as schemes
 from naming.base import NamingError
 from naming.endpoint import is_ip, parse_endpoint
@@ -87,8 +88,24 @@ def _check_balancer(parsed: Parsed, target: str, balancer: str) -> Iterator[Prob
         balancers.create(_with_replicas(parsed, words))
     except BalancerError as error:
         yield Problem(where, f"-{balancer}: {error}")
+    else:
+        why = why_nobody(words, _written_tags(value_of(parsed.flags, target)))
+        if why:
+            yield Problem(where, f"-{balancer}: {why}", is_warning=True)
     if not value_of(parsed.flags, target):
         yield Problem(where, f"-{balancer} has no effect without -{target}", is_warning=True)
+
+
+def _written_tags(target: str) -> list[str]:
+    """The tags of a target that lists its servers itself; none of another one, or one that cannot be read."""
+    try:
+        address = parse_address(target)
+    except NamingError:
+        return []
+    if address.is_plain or address.scheme not in ("list", "dlist"):
+        return []
+    items, _ = parse_items(address.name.split(","))
+    return [item.tag for item in items]
 
 
 def _with_replicas(parsed: Parsed, words: str) -> str:

@@ -252,9 +252,13 @@ def test_load_factor_sends_the_overflow_of_a_hot_key_to_those_that_follow() -> N
     assert balancer.select(THREE_SERVERS, SelectRequest(0, tried, down, loads={THREE: 99})) == THREE
 
 
-def test_parameters(caplog: pytest.LogCaptureFixture) -> None:
-    registry.create("c_md5:replicas=7 hosts=2")
-    assert caplog.messages == ['parameter "hosts" of load balancer "c_md5" is unknown and ignored']
+def test_a_slip_in_a_parameter_is_refused() -> None:
+    text = r'unknown parameter "load_facto" of load balancer "c_md5" \(valid: replicas, load_factor\)'
+    with pytest.raises(BalancerError, match=text):
+        registry.create("c_md5:replicas=7 load_facto=1.25")
+
+
+def test_parameters() -> None:
     for text in ("0", "", "x", "-1", "10001", "²", "9" * 5000):
         with pytest.raises(BalancerError, match="is not in 1-10000"):
             registry.create(f"c_murmurhash:replicas={text}")

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
-from lb.base import SelectRequest
-from lb.locality_aware import MIN_WEIGHT, WEIGHT_SCALE, LocalityAware, Record
+from lb import registry
+from lb.base import BalancerError, SelectRequest
+from lb.locality_aware import MEASURE_AFTER_US, MEASURE_EVERY, MIN_WEIGHT, WEIGHT_SCALE, LocalityAware, Record
+from lb.registry import Entropy
 from naming.node import ServerNode
 from tests.lb.contract import SERVERS, BalancerContract
+from tests.lb.slow_server import shares
 
 
 class TestContract(BalancerContract):
-    spec = "la:ignored=1"
+    spec = "la"
 
 
 def test_scale_is_that_of_the_reference() -> None:
@@ -111,12 +116,58 @@ def test_new_server_begins_with_the_mean_weight() -> None:
 def test_down_server_comes_back_with_the_mean_weight() -> None:
     balancer = LocalityAware({}, random.Random(1).randrange)
     balancer.select(SERVERS[:2], SelectRequest())
-    for server, latency_ms in ((SERVERS[0], 1), (SERVERS[1], 99)):
+    for server, latency_ms in ((SERVERS[0], 10), (SERVERS[1], 299)):
         balancer.feedback(server, latency_ms, True, 100)
     before = Counter(balancer.select(SERVERS[:2], SelectRequest(now_ms=100)) for _ in range(500))
     assert before[SERVERS[0]] > 450
     balancer.select(SERVERS[:2], SelectRequest(now_ms=100, unavailable=frozenset(SERVERS[:1])))
-    weights = WEIGHT_SCALE // 1000, WEIGHT_SCALE // 99000
+    weights = 1 / 10, 1 / 299
     after = Counter(balancer.select(SERVERS[:2], SelectRequest(now_ms=100)) for _ in range(1000))
     mean = sum(weights) / 2
-    assert abs(after[SERVERS[0]] / 1000 - mean / (mean + weights[1])) < 0.04
+    chances = math.sqrt(mean * weights[0]), weights[1]
+    assert abs(after[SERVERS[0]] / 1000 - chances[0] / sum(chances)) < 0.02
+
+
+@pytest.mark.parametrize("base_ms", [0, 1, 5, 20])
+@pytest.mark.parametrize("per_s", [5, 20, 40])
+def test_server_that_was_slow_is_found_to_have_recovered(base_ms: int, per_s: int) -> None:
+    found = shares("la", base_ms, per_s)
+    assert 0 < found.slow < 0.15
+    assert found.recovered == pytest.approx(1 / 3, rel=0.1)
+
+
+def test_latencies_of_a_few_milliseconds_are_as_good_as_none() -> None:
+    found = simulate(fleet(0, 2, 4), 6000)
+    assert all(found[port] / 6000 == pytest.approx(1 / 3, rel=0.1) for port in (1, 2, 3))
+
+
+def learned(latencies_ms: Sequence[float], entropy: Entropy) -> LocalityAware:
+    """A balancer that has had two answers of each of the first servers, in the first 20 ms."""
+    balancer = LocalityAware({}, entropy)
+    balancer.select(SERVERS[: len(latencies_ms)], SelectRequest())
+    for server, latency_ms in zip(SERVERS, latencies_ms, strict=False):
+        for now_ms in (10, 20):
+            balancer.feedback(server, latency_ms, True, now_ms)
+    return balancer
+
+
+def test_server_that_was_not_chosen_for_3_s_is_measured_again() -> None:
+    balancer = learned((1, 1000), lambda limit: 0)
+    every_ms, slow = 100, SERVERS[1]
+    chosen = [balancer.select(SERVERS[:2], SelectRequest(now_ms=every_ms * number)) for number in range(1, 101)]
+    moments = [every_ms * number for number, server in enumerate(chosen, 1) if server == slow]
+    assert moments == [3000, 6000, 9000] and MEASURE_AFTER_US == 3_000_000
+    tried = SelectRequest(now_ms=99_999, excluded=frozenset([slow]))
+    assert all(balancer.select(SERVERS[:2], tried) == SERVERS[0] for _ in range(20))
+
+
+def test_measuring_all_slow_servers_takes_no_more_than_a_tenth_of_the_selections() -> None:
+    balancer = learned((1, 1000, 1000, 1000, 1000), lambda limit: 0)
+    chosen = Counter(balancer.select(SERVERS, SelectRequest(now_ms=5000 * number)) for number in range(1, 401))
+    assert MEASURE_EVERY == 10 and chosen[SERVERS[0]] == 360
+    assert [chosen[server] for server in SERVERS[1:]] == [10] * 4
+
+
+def test_parameters_are_refused() -> None:
+    with pytest.raises(BalancerError, match=r'unknown parameter "min_weight" of load balancer "la" \(valid: none\)'):
+        registry.create("la:min_weight=1")

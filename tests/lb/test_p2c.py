@@ -8,10 +8,12 @@ from collections import Counter
 import pytest
 
 from lb import registry
+from lb.attempts import NEGLIGIBLE_US
 from lb.base import BalancerError, SelectRequest
 from lb.p2c import Estimate, PowerOfTwoChoices
 from naming.node import ServerNode
 from tests.lb.contract import SERVERS, BalancerContract
+from tests.lb.slow_server import shares
 
 TAU_US = 10_000_000
 
@@ -53,7 +55,23 @@ def test_score_is_latency_times_attempts_by_weight() -> None:
     assert estimate.score(0, TAU_US) == 2000
     estimate.attempts.begin(0)
     assert estimate.score(0, TAU_US) == 4000
-    assert abs(estimate.score(TAU_US, TAU_US) - 4000 / 2.718281828) < 0.01
+    estimate.learn(80_000, True, 0, TAU_US)
+    assert abs(estimate.score(TAU_US, TAU_US) - 20_000 / 2.718281828) < 0.01
+
+
+def test_latencies_of_a_few_milliseconds_are_as_good_as_none() -> None:
+    estimate = Estimate(1)
+    for latency_us in (500, 5000):
+        estimate.learn(latency_us, True, 0, TAU_US)
+        assert estimate.score(0, TAU_US) == estimate.score(9 * TAU_US, TAU_US) == NEGLIGIBLE_US
+
+
+@pytest.mark.parametrize("base_ms", [0, 1, 5, 20])
+@pytest.mark.parametrize("per_s", [5, 20, 40])
+def test_server_that_was_slow_is_found_to_have_recovered(base_ms: int, per_s: int) -> None:
+    found = shares("p2c", base_ms, per_s)
+    assert found.slow < 0.15
+    assert found.recovered == pytest.approx(1 / 3, rel=0.1)
 
 
 def test_without_news_the_attempts_going_on_decide() -> None:

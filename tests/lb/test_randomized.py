@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
 from lb import registry
 from lb.base import BalancerError, SelectRequest
+from lb.randomized import PARTS, EvenDraws, WeightedRandom
 from naming.node import ServerNode
 from tests.lb.contract import SERVERS, BalancerContract
 
@@ -67,14 +69,43 @@ def test_wr_shares_of_those_that_may_be_chosen() -> None:
 
 
 def test_wr_picks_the_first_whose_prefix_sum_is_greater() -> None:
+    balancer = WeightedRandom({}, random.randrange)
     for draw, port in [(0, 1), (1, 2), (2, 2), (3, 3), (9, 3)]:
-        chosen = registry.create("wr", entropy=lambda limit, draw=draw: draw).select(WEIGHTED, SelectRequest())
+        balancer._draws = SimpleNamespace(draw=lambda limit, draw=draw: draw)  # type: ignore[assignment]
+        chosen = balancer.select(WEIGHTED, SelectRequest())
         assert chosen is not None and chosen.port == port
+
+
+@pytest.mark.parametrize("weights", [(5, 3, 2), (1, 2, 7), (5, 20, 75)])
+def test_wr_shares_are_within_3_percent_of_the_weights_over_10000_picks_whatever_the_seed(
+    weights: tuple[int, ...],
+) -> None:
+    servers = tuple(ServerNode("10.0.0.1", port, str(weight)) for port, weight in enumerate(weights, 1))
+    for seed in range(15):
+        balancer = registry.create("wr", entropy=random.Random(seed).randrange)
+        chosen = Counter(balancer.select(servers, SelectRequest()) for _ in range(10000))
+        for server, weight in zip(servers, weights, strict=True):
+            assert chosen[server] == pytest.approx(10000 * weight / sum(weights), rel=0.03)
+
+
+def test_each_part_of_the_range_is_drawn_once_in_an_order_that_is_new_each_time() -> None:
+    draws = EvenDraws(random.Random(3).randrange)
+    rounds = [[draws.draw(PARTS * 10) // 10 for _ in range(PARTS)] for _ in range(2)]
+    assert [sorted(found) for found in rounds] == [list(range(PARTS))] * 2
+    assert rounds[0] != rounds[1] and rounds[0] != sorted(rounds[0])
+
+
+@pytest.mark.parametrize("limit", [1, 3, 2**40])
+def test_draws_reach_both_ends_of_the_range(limit: int) -> None:
+    assert EvenDraws(lambda below: 0).draw(limit) == 0
+    assert EvenDraws(lambda below: below - 1).draw(limit) == limit - 1
 
 
 def test_wr_without_weights_has_nobody_unless_a_default_is_given() -> None:
     plain = WEIGHTED[3:]
     assert registry.create("wr").select(plain, SelectRequest()) is None
-    assert registry.create("wr:default_weight=1 other=x").select(plain, SelectRequest()) == plain[0]
+    assert registry.create("wr:default_weight=1").select(plain, SelectRequest()) == plain[0]
+    with pytest.raises(BalancerError, match=r'unknown parameter "weight" .*"wr" \(valid: default_weight\)'):
+        registry.create("wr:weight=1")
     with pytest.raises(BalancerError, match="default_weight"):
         registry.create("wr:default_weight=x")

@@ -42,3 +42,11 @@ def test_registering_twice_or_unlisted_is_a_bug() -> None:
         registry.register("nearest")
     with pytest.raises(ValueError, match="twice"):
         registry.register("rr")(RoundRobin)
+
+
+@pytest.mark.parametrize("name", registry.known())
+def test_every_balancer_refuses_an_unknown_parameter_and_names_the_valid_ones(name: str) -> None:
+    with pytest.raises(
+        BalancerError, match=rf'unknown parameter "typo" of load balancer "{name}" \(valid: [a-z_, ]+\)'
+    ):
+        registry.create(f"{name}:typo=1")

@@ -84,6 +84,8 @@ def test_servers_without_a_weight_are_not_chosen() -> None:
     balancer = registry.create("wrr")
     assert {balancer.select(servers, SelectRequest()) for _ in range(9)} == set(servers[:2])
     assert balancer.select(servers[2:], SelectRequest()) is None
-    assert registry.create("wrr:default_weight=4 other=x").select(servers[2:], SelectRequest()) == servers[2]
+    assert registry.create("wrr:default_weight=4").select(servers[2:], SelectRequest()) == servers[2]
+    with pytest.raises(BalancerError, match=r'unknown parameter "weight" .*"wrr" \(valid: default_weight\)'):
+        registry.create("wrr:weight=4")
     with pytest.raises(BalancerError, match="default_weight"):
         registry.create("wrr:default_weight=0")

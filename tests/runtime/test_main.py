@@ -63,6 +63,7 @@ PLANTED = {
     "target": ("-proxy_to=nowhere", "-proxy_to: bad address"),
     "scheme": ("-proxy_to=zk://a", "valid: list, dlist, file"),
     "balancer": ("-proxy_lb=best", "valid: rr, wrr"),
+    "parameter of a balancer": ("-proxy_lb=c_murmurhash:load_facto=1.25", "valid: replicas, load_factor"),
     "merge port": ("-cdn_merge_to=http://a", "does not contain a port"),
     "ports": ("-internal_port=8079", "internal_port=8079 is same with port=8079"),
     "order": ("-ts_pre_generated=99", "-ts_pre_generated=99 is not below -ts_max_stored=32"),

@@ -44,6 +44,9 @@ def findings(*arguments: str, lookup: Callable[[str], Sequence[str]] = look_up) 
         ["-proxy_to=http://origin:8079", "-proxy_lb=rr"],
         ["-proxy_to=http://origin:8079", "-proxy_lb=c_murmurhash"],
         ["-proxy_to=consul://live", "-proxy_lb=rr"],
+        ["-proxy_to=list://10.0.0.1:1,10.0.0.2:1 3", "-proxy_lb=wrr"],
+        ["-proxy_to=list://10.0.0.1:1", "-proxy_lb=wr:default_weight=1"],
+        ["-proxy_to=list://10.0.0.1:1", "-proxy_lb=p2c"],
         ["-cdn_merge_to=http://localhost:7035", "-cdn_merge_lb=c_md5"],
     ],
 )
@@ -64,6 +67,8 @@ def test_good_targets(arguments: list[str]) -> None:
         ("-cdn_merge_to=zk://a:1", 'unknown naming scheme "zk"'),
         ("-proxy_lb=fastest", 'unknown load balancer "fastest"'),
         ("-cdn_merge_lb=p2c_ewma", 'unknown load balancer "p2c_ewma"'),
+        ("-proxy_lb=c_murmurhash:load_facto=1.25", '"load_facto" of load balancer "c_murmurhash" (valid: replicas, '),
+        ("-cdn_merge_lb=la:x=1", 'unknown parameter "x" of load balancer "la" (valid: none)'),
     ],
 )
 def test_N9_bad_targets_and_balancers_are_errors(argument: str, text: str) -> None:
@@ -86,6 +91,8 @@ def test_N9_messages_list_the_valid_names() -> None:
         (["-proxy_lb=rr"], "no effect without -proxy_to"),
         (["-proxy_to=nowhere:1"], '"nowhere" cannot be resolved now'),
         (["-proxy_to=list://127.0.0.1:8079,10.0.0.1:1", "-proxy_lb=rr"], "one of the servers is this one"),
+        (["-proxy_to=list://10.0.0.1:1,10.0.0.2:1 x", "-proxy_lb=wrr"], '-proxy_lb: load balancer "wrr" will choose'),
+        (["-cdn_merge_to=dlist://origin:1", "-cdn_merge_lb=WR"], "none of 1 servers has a weight"),
     ],
 )
 def test_doubtful_targets_are_warned_of(arguments: list[str], text: str) -> None:

@@ -147,10 +147,8 @@ class Watcher:
             return
         if not servers and was_first:
             _log.warning("%s: the first answer has no servers", self._label)
-        added, removed = set(servers) - set(self.servers), set(self.servers) - set(servers)
-        if added or removed:
-            halves = [f"{word} {len(nodes)}" for word, nodes in (("added", added), ("removed", removed)) if nodes]
-            _log.info("%s: %s", self._label, " ".join(halves))
+        if set(servers) != set(self.servers):
+            _log.info("%s: %s", self._label, _describe_change(self.servers, servers))
             self._on_update(servers)
         self.servers = servers  # last: a change that could not be handed on is handed on with the next answer
 
@@ -215,3 +213,14 @@ class _Warning:
         _log.warning("reason=%s %s (%d more since)", self._kind, text, self._quiet_count)
         self._quiet_until = now + _WARN_INTERVAL_S
         self._quiet_count = 0
+
+
+def _describe_change(before: Sequence[ServerNode], after: Sequence[ServerNode]) -> str:
+    """Such as ``added 2 removed 1 retagged 3``; a weight is a tag."""
+    old, new = {node.endpoint for node in before}, {node.endpoint for node in after}
+    counts = {
+        "added": len(new - old),
+        "removed": len(old - new),
+        "retagged": len({node.endpoint for node in set(before) ^ set(after)} & old & new),
+    }
+    return " ".join(f"{word} {count}" for word, count in counts.items() if count)

@@ -162,10 +162,12 @@ class HealthTable:
         there with another tag, such as another weight.
         """
         known = {server.endpoint for server in self._servers}
-        had_checks, stay = len(self._servers) > 1, frozenset(servers)
+        had_checks, now = len(self._servers) > 1, {server.endpoint: server for server in servers}
         self._servers = servers
-        self._health = {server: health for server, health in self._health.items() if server in stay}
-        self._unwell = {server: health for server, health in self._unwell.items() if server in stay}
+        for table in (self._health, self._unwell):
+            kept = {now[server.endpoint]: health for server, health in table.items() if server.endpoint in now}
+            table.clear()
+            table.update(kept)
         for server in servers:
             if known and server.endpoint not in known:
                 self._health[server] = self._unwell[server] = ServerHealth(slow_since_ms=now_ms)

@@ -60,7 +60,6 @@ class UpstreamManager:
         self.jitter = random.random
         self.wall_ms = wall_ms
         self._rebalancer = Rebalancer(
-            pull_target.home_of,
             after_ms=config.rebalance_after_ms,
             moves_per_call=config.max_connects_per_s,
             jitter=lambda: self.jitter(),

@@ -193,21 +193,28 @@ class Pull(UpstreamLink):
         """It has data now."""
         return self.state == "live"
 
-    def move(self) -> bool:
-        """Go on at the owner of the key; only between nodes of ours, which lose nothing by it.
+    def is_away(self, now_ms: int) -> bool:
+        """Whether it should run at another server, and can: from a node of ours it goes on without a loss.
 
-        Returns False and stays where it is without data, at a server that has left
-        the list (there would be no way back), and while the owner is passed over.
+        A stream that is published here is pulled from where it is pushed to.
         """
-        connection, server, now = self.connection, self.server, self.manager.context.now_ms()
-        if self.state != "live" or connection is None or not connection.edge_id or server is None:
+        connection, server = self.connection, self.server
+        if connection is None or not connection.edge_id or server is None or self.manager.push_of(self.key) is not None:
             return False
+        return self.target.is_away(server, self.key.text, now_ms)
+
+    def move(self) -> bool:
+        """Ask the balancer again and go on there, or come back at once.
+
+        Returns False and stays without data, and while the owner of the key is passed over.
+        """
+        server, now = self.server, self.manager.context.now_ms()
         home = self.target.home_of(self.key.text, now)
-        if home is None or server not in self.target.servers or self.target.is_passed_over(home, self.key.text, now):
+        if self.state != "live" or server is None:
             return False
-        if self.manager.push_of(self.key) is not None:
+        if home is not None and self.target.is_passed_over(home, self.key.text, now):
             return False
-        logger.info("pull moves key=%s from=%s to=%s", self.key, server.endpoint, home.endpoint)
+        logger.info("pull moves key=%s from=%s", self.key, server.endpoint)
         self._cancel_timer()
         self._leave()
         self._on_attempt_ended(LinkEnd.LOST)

@@ -1,11 +1,12 @@
-"""Pulls go home: to the server that a hashing balancer names for their key.
+"""Pulls go to where they belong while all is well: to the owner of their key, and away from a server off the list.
 
 A pull stays where it runs. After a failure, or a change of the list, it may run
-at another server than the owner of its key, and new pulls of other nodes ask the
-owner: then two shields fetch the stream, for as long as anybody plays it. Between
-nodes of ours a pull changes its server at the very next frame, so once the owner
-has been up for ``rebalance_after_ms`` it goes there. Where that brings no data the
-pull is back within a moment, and the next try comes after twice the time.
+at another server than the one that a hashing balancer names for its key, and new
+pulls of other nodes ask that one: then two shields fetch the stream, for as long
+as anybody plays it. Or its server has been taken off the list, to be shut down.
+Between nodes of ours a pull changes its server at the very next frame, so when it
+has been away for ``rebalance_after_ms`` it is moved. Where that brings no data it is
+back within a moment, and the next try comes after twice the time.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ from itertools import islice
 from typing import Protocol
 
 from edge.hub.key import StreamKey
-from naming.node import ServerNode
 
-#: Pulls looked at per call, and pulls away from home remembered at a time: a look costs some microseconds.
+#: Pulls looked at per call, and pulls that are away remembered at a time: a look costs some microseconds.
 _LOOKS = 256
 _MAX_STRAYS = 512
 #: Longest time between two tries of one pull.
@@ -31,7 +31,10 @@ class Movable(Protocol):
     """A pull, as far as this module is concerned."""
 
     key: StreamKey
-    server: ServerNode | None
+
+    def is_away(self, now_ms: int) -> bool:
+        """It belongs elsewhere, and may go there."""
+        ...
 
     @property
     def is_running(self) -> bool:
@@ -39,38 +42,29 @@ class Movable(Protocol):
         ...
 
     def move(self) -> bool:
-        """Go on at the owner now; False where that is not possible without a loss."""
+        """Ask the balancer again and go on there; False where that is not possible now."""
         ...
 
 
 @dataclass(slots=True)
 class _Stray:
-    """A pull away from home: where that is, until when it waits, and how long that is."""
+    """A pull that is away: until when it stays, and how long that is."""
 
-    home: ServerNode
     until_ms: int
     wait_ms: int
 
 
 class Rebalancer:
-    """Finds the pulls that may go home now.
+    """Finds the pulls to move.
 
     Attributes:
         move_count: moves so far.
     """
 
-    __slots__ = ("_after_ms", "_home_of", "_jitter", "_looks", "_moves_per_call", "_strays", "move_count")
+    __slots__ = ("_after_ms", "_jitter", "_looks", "_moves_per_call", "_strays", "move_count")
 
-    def __init__(
-        self,
-        home_of: Callable[[str, int], ServerNode | None],
-        *,
-        after_ms: int,
-        moves_per_call: int,
-        jitter: Callable[[], float],
-    ) -> None:
-        """``home_of(key_text, now_ms)``: owner of a key if it is up, else None; ``jitter()`` is uniform in [0, 1)."""
-        self._home_of = home_of
+    def __init__(self, *, after_ms: int, moves_per_call: int, jitter: Callable[[], float]) -> None:
+        """``jitter()`` is uniform in [0, 1)."""
         self._after_ms = after_ms
         self._moves_per_call = moves_per_call
         self._jitter = jitter
@@ -89,10 +83,10 @@ class Rebalancer:
         moves = 0
         for key, stray in list(self._strays.items()):
             pull = pulls.get(key)
-            if pull is None or self._home_of(key.text, now_ms) != stray.home:
+            if pull is None:
                 del self._strays[key]
-            elif pull.server == stray.home:
-                if pull.is_running:
+            elif not pull.is_away(now_ms):
+                if pull.is_running:  # else it is under way
                     del self._strays[key]
             elif stray.until_ms <= now_ms and moves < self._moves_per_call and pull.move():
                 moves += 1
@@ -104,7 +98,6 @@ class Rebalancer:
         for pull in pulls:
             if len(self._strays) >= _MAX_STRAYS:
                 return
-            home = self._home_of(pull.key.text, now_ms)
-            if home is not None and pull.server is not None and home != pull.server and pull.key not in self._strays:
+            if pull.key not in self._strays and pull.is_away(now_ms):
                 until_ms = now_ms + self._after_ms + int(_JITTER * self._jitter() * self._after_ms)
-                self._strays[pull.key] = _Stray(home, until_ms, self._after_ms)
+                self._strays[pull.key] = _Stray(until_ms, self._after_ms)

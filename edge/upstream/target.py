@@ -52,6 +52,7 @@ class Target:
 
     __slots__ = (
         "_balancer",
+        "_by_endpoint",
         "_checker",
         "_checks",
         "_disable_ms",
@@ -94,6 +95,7 @@ class Target:
             raise ConfigError(str(error)) from error
         self._disable_ms = config.disable_server_duration * 1000
         self._servers: tuple[ServerNode, ...] = ()
+        self._by_endpoint: dict[str, ServerNode] = {}
         self._loads: Counter[ServerNode] = Counter()  # streams of ours that run there now
         self._disabled: dict[tuple[ServerNode, str], int] = {}  # until when; in order of that moment
         self._watcher: Watcher | None = None
@@ -160,10 +162,15 @@ class Target:
             self._health.begin_attempt(chosen, now_ms)
         return chosen
 
+    def _now(self, server: ServerNode) -> ServerNode:
+        """The server as the list has it now: callers keep one for as long as a stream runs, and its tag may change."""
+        return self._by_endpoint.get(server.endpoint, server)
+
     def _avoided(
         self, key_text: str, excluded: Collection[ServerNode], unavailable: frozenset[ServerNode], now_ms: int
     ) -> frozenset[ServerNode]:
         """The servers to step over: as many as leave one to choose, the worst reasons first."""
+        excluded = [self._now(server) for server in excluded]
         up = [server for server in self._servers if server not in unavailable]
         tried = frozenset(excluded)
         down = tried | self._health.down(now_ms)
@@ -188,15 +195,29 @@ class Target:
         return offered if not unavailable.issuperset(offered) else self._servers
 
     def home_of(self, key_text: str, now_ms: int) -> ServerNode | None:
-        """The server that a key belongs to, if it is up; None where the balancer knows no owners.
+        """The server that a key belongs to; None where the balancer knows no owners, or when the owner is down or full.
 
-        With a ``load_factor`` a key may be elsewhere on purpose, so there are none either.
+        Full is one that carries its part already, with a ``load_factor``.
         """
         if self._balancer is None or not self._has_owners or not self._servers:
             return None
         code = mmh3.hash(key_text.encode("utf-8", "surrogatepass"), 0, signed=False)
         home = self._balancer.select(self._servers, SelectRequest(code, now_ms=now_ms))
-        return None if home is None or home in self._health.barred(now_ms) | self._health.down(now_ms) else home
+        if home is None or home in self._health.barred(now_ms) | self._health.down(now_ms):
+            return None
+        chosen = self._balancer.select(self._servers, SelectRequest(code, now_ms=now_ms, loads=self._loads))
+        return home if chosen == home else None
+
+    def is_away(self, server: ServerNode, key_text: str, now_ms: int) -> bool:
+        """Whether a stream at ``server`` belongs elsewhere: to its owner, or to any that is still in the list."""
+        if server.endpoint not in self._by_endpoint:
+            return bool(self._servers)
+        home = self.home_of(key_text, now_ms)
+        return home is not None and home != self._now(server)
+
+    def is_passed_over(self, server: ServerNode, key_text: str, now_ms: int) -> bool:
+        """Whether ``server`` has lately had no data for the key."""
+        return self._disabled.get((self._now(server), key_text), 0) > now_ms
 
     def report(self, server: ServerNode, ok: bool, latency_ms: float, now_ms: int, error: str = "") -> None:
         """Tell how an attempt to connect ended; ``error`` is for the pages.
@@ -204,8 +225,9 @@ class Target:
         ``ok`` means that the server answered the setup of a connection or stream, be
         it with a refusal; ``latency_ms`` is the time the attempt took.
         """
-        if server not in self._servers:
+        if server.endpoint not in self._by_endpoint:
             return  # left the list while it was being tried
+        server = self._now(server)
         if ok:
             self._health.succeed(server, now_ms)
         else:
@@ -216,10 +238,11 @@ class Target:
 
     def occupy(self, server: ServerNode) -> None:
         """A stream runs at ``server`` from now on; ``vacate`` follows when it ends."""
-        self._loads[server] += 1
+        self._loads[self._now(server)] += 1
 
     def vacate(self, server: ServerNode) -> None:
         """A stream has ended there."""
+        server = self._now(server)
         self._loads[server] -= 1
         if self._loads[server] <= 0:
             del self._loads[server]
@@ -228,7 +251,7 @@ class Target:
         """Pass ``server`` over for this key while there is another, for ``disable_server_duration``."""
         if self._disable_ms <= 0:
             return
-        pair = server, key_text
+        pair = self._now(server), key_text
         self._disabled.pop(pair, None)  # to the end: the order is that of the moments
         self._disabled[pair] = now_ms + self._disable_ms
         self._forget_disabled(now_ms)
@@ -236,11 +259,7 @@ class Target:
     def has_alternative(self, server: ServerNode, key_text: str, *, now_ms: int) -> bool:
         """Whether another server is up and not passed over for this key."""
         barred = self._health.barred(now_ms) | self._health.down(now_ms) | self._passed_over(key_text, now_ms)
-        return any(other != server and other not in barred for other in self._servers)
-
-    def is_passed_over(self, server: ServerNode, key_text: str, now_ms: int) -> bool:
-        """Whether ``server`` has lately had no data for the key."""
-        return self._disabled.get((server, key_text), 0) > now_ms
+        return any(other.endpoint != server.endpoint and other not in barred for other in self._servers)
 
     def snapshot(self, now_ms: int) -> dict[str, Any]:
         """The data of the pages: plain values, times in milliseconds."""
@@ -283,6 +302,12 @@ class Target:
 
     def _on_update(self, servers: tuple[ServerNode, ...]) -> None:
         self._servers = servers
+        self._by_endpoint = {server.endpoint: server for server in servers}
+        # What is known of a server outlives a change of its tag.
+        loads, self._loads = self._loads, Counter()
+        for server, count in loads.items():
+            self._loads[self._now(server)] += count
+        self._disabled = {(self._now(server), key): until_ms for (server, key), until_ms in self._disabled.items()}
         self._health.follow(servers, self._checks.now_ms())
         self._checker.wake()
 
@@ -301,7 +326,7 @@ class Target:
             raise ConfigError(f'unknown load balancer "{self._lb}" (valid: {", ".join(balancers.known())})')
         if self.address.is_plain:
             return None
-        self._has_owners = name.lower() in _HASHING and "load_factor=" not in params
+        self._has_owners = name.lower() in _HASHING
         if name.lower() in _HASHING and "replicas=" not in params:
             params = f"{params} replicas={replicas}"
         try:

@@ -44,7 +44,7 @@ async def test_only_changes_are_handed_on(caplog: pytest.LogCaptureFixture) -> N
     assert updates == [(node(1), node(2)), (node(1), node(2, tag="w")), (node(1),)]
     assert caplog.messages == [
         'HttpService("origin:1"): added 2',
-        'HttpService("origin:1"): added 1 removed 1',
+        'HttpService("origin:1"): retagged 1',
         'HttpService("origin:1"): removed 1',
     ]
 

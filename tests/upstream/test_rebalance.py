@@ -9,34 +9,34 @@ from edge.upstream.rebalance import Rebalancer
 from naming.node import ServerNode
 from tests.net.serving import Node, Nodes, pictures, wait_until
 
-HOME, AWAY, THIRD = (ServerNode(f"10.0.0.{number}", 1935) for number in (1, 2, 3))
-
 
 @dataclass(eq=False)
 class FakePull:
     key: StreamKey
-    server: ServerNode | None = AWAY
+    is_at_home: bool = False
     is_running: bool = True
-    moves_to: ServerNode | None = HOME
+    gets_there: bool = True
     moved: list[int] = field(default_factory=list)
     rig: Rig | None = None
+
+    def is_away(self, now_ms: int) -> bool:
+        assert self.rig is not None
+        return self.rig.has_home and not self.is_at_home
 
     def move(self) -> bool:
         assert self.rig is not None
         if not self.is_running:
             return False
         self.moved.append(self.rig.now_ms)
-        self.server = self.moves_to
+        self.is_at_home = self.gets_there
         return True
 
 
 class Rig:
     def __init__(self, count: int = 1, *, after_ms: int = 30000, moves_per_call: int = 50) -> None:
         self.now_ms = 0
-        self.home: ServerNode | None = HOME
-        self.rebalancer = Rebalancer(
-            lambda key_text, now_ms: self.home, after_ms=after_ms, moves_per_call=moves_per_call, jitter=lambda: 0.5
-        )
+        self.has_home = True
+        self.rebalancer = Rebalancer(after_ms=after_ms, moves_per_call=moves_per_call, jitter=lambda: 0.5)
         keys = [StreamKey("_", "live", f"s{number}") for number in range(count)]
         self.pulls = {key: FakePull(key, rig=self) for key in keys}
         self.pull = self.pulls[keys[0]]
@@ -57,7 +57,7 @@ def test_pull_goes_home_once_its_owner_has_been_up_long_enough() -> None:
 
 def test_pull_at_home_stays() -> None:
     rig = Rig()
-    rig.pull.server = HOME
+    rig.pull.is_at_home = True
     rig.run(100)
     assert rig.pull.moved == []
 
@@ -65,9 +65,9 @@ def test_pull_at_home_stays() -> None:
 def test_owner_that_goes_down_meanwhile_has_to_be_up_long_enough_again() -> None:
     rig = Rig()
     rig.run(20)
-    rig.home = THIRD
+    rig.has_home = False
     rig.run(22)
-    rig.home = HOME
+    rig.has_home = True
     rig.run(50)
     assert rig.pull.moved == []
     rig.run(60)
@@ -76,7 +76,7 @@ def test_owner_that_goes_down_meanwhile_has_to_be_up_long_enough_again() -> None
 
 def test_no_owner_no_move() -> None:
     rig = Rig()
-    rig.home = None
+    rig.has_home = False
     rig.run(100)
     assert rig.pull.moved == []
 
@@ -89,7 +89,7 @@ def test_off_by_flag() -> None:
 
 def test_home_that_has_no_data_is_tried_after_twice_the_time_each() -> None:
     rig = Rig()
-    rig.pull.moves_to = AWAY
+    rig.pull.gets_there = False
     rig.run(1000)
     gaps = [later - earlier for earlier, later in zip(rig.pull.moved, rig.pull.moved[1:], strict=False)]
     assert gaps == [60000, 120000, 240000, 480000]
@@ -114,6 +114,20 @@ def test_many_go_home_a_few_at_a_time_and_all_of_them() -> None:
         most = max(most, rig.rebalancer.move_count - before)
     assert most == 50
     assert all(len(pull.moved) == 1 for pull in rig.pulls.values())
+
+
+def test_pull_under_way_to_its_new_server_keeps_its_wait() -> None:
+    rig = Rig()
+    rig.pull.gets_there = False
+    rig.run(36)
+    assert len(rig.pull.moved) == 1
+    rig.pull.is_running, rig.has_home = False, False
+    rig.run(38)
+    rig.pull.is_running, rig.has_home = True, True
+    rig.run(80)
+    assert len(rig.pull.moved) == 1
+    rig.run(100)
+    assert len(rig.pull.moved) == 2
 
 
 def test_pull_that_has_ended_is_forgotten() -> None:
@@ -204,16 +218,49 @@ async def test_owner_that_has_no_data_gives_the_pull_back_and_no_end_is_told() -
         assert (far_pull.attempt_count, far_pull.stream.stats.gap_count) == (1, 0)
 
 
-async def test_pull_of_a_server_that_has_left_the_list_stays() -> None:
+async def test_pull_leaves_a_server_that_is_taken_off_the_list_and_the_player_misses_nothing() -> None:
+    """So that a shield can be drained, and other edges do not fetch its streams a second time."""
     async with Nodes() as nodes:
-        origin, owner, _, edge = await away_from_home(nodes)
+        origin, owner, other, edge = await away_from_home(nodes)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        owner.listen()
+        assert edge.manager is not None
+        (pull,) = edge.manager.pulls.values()
+        target = edge.manager.pull_target
+        target._on_update(tuple(server for server in target.servers if server.port == owner.port))
+
+        def has_moved() -> bool:
+            edge.tick()
+            return pull.server is not None and pull.server.port == owner.port
+
+        await wait_until(has_moved, 3, "the move")
+        await feed.send(5)
+        assert await pictures(player, 5) == [3, 4, 5, 6, 7]
+        await wait_until(lambda: not other.registry.streams, 2, "the old server without streams")
+        assert pull.stream.stats.gap_count == 0
+
+
+async def test_pull_stays_at_a_server_off_the_list_when_it_alone_has_the_stream() -> None:
+    """Such as an origin whose encoder has not left it yet."""
+    async with Nodes() as nodes:
+        origin, empty, edge = nodes.add("origin"), nodes.add("empty"), nodes.add("edge")
+        await edge.follow(origin.port, rebalance_after_ms=1, timeout_ms=200, disable_server_duration=0)
         feed = await nodes.publisher(origin)
         await feed.send(3)
         player = await nodes.player(edge)
         assert await pictures(player, 3) == [0, 1, 2]
         assert edge.manager is not None
         (pull,) = edge.manager.pulls.values()
-        target = edge.manager.pull_target
-        target._on_update(tuple(server for server in target.servers if server.port == owner.port))
-        assert not pull.move()
-        assert (pull.state, pull.attempt_count) == ("live", 2)
+        edge.manager.pull_target._on_update((ServerNode("127.0.0.1", empty.port),))
+
+        def has_been_there() -> bool:
+            edge.tick()
+            return pull.attempt_count >= 3 and pull.publisher.peer == f"127.0.0.1:{origin.port}"
+
+        await wait_until(has_been_there, 4, "the move and the way back")
+        await feed.send(5)
+        assert await pictures(player, 5) == [3, 4, 5, 6, 7]
+        assert (pull.stream.stats.gap_count, pull.policy.deadline_ms) == (0, None)

@@ -366,7 +366,59 @@ async def test_home_of_a_key_is_what_would_be_chosen_unless_it_is_down() -> None
     assert target.home_of("_/live/a", 1) is None
 
 
-@pytest.mark.parametrize("proxy_lb", ["rr", "la", "c_murmurhash:load_factor=1.25"])
+async def test_home_that_carries_its_part_already_takes_no_more() -> None:
+    target = await hashing("c_murmurhash:load_factor=1.25")
+    home = target.home_of("_/live/a", 0)
+    assert home is not None
+    for _ in range(3):
+        target.occupy(home)
+    assert target.home_of("_/live/a", 0) is None
+    for other in (*target.servers, *target.servers):
+        if other != home:
+            target.occupy(other)
+    assert target.home_of("_/live/a", 0) == home
+
+
+async def test_stream_is_away_from_its_owner_or_at_a_server_off_the_list() -> None:
+    target = await hashing()
+    home = target.home_of("_/live/a", 0)
+    assert home is not None
+    other = next(server for server in target.servers if server != home)
+    assert not target.is_away(home, "_/live/a", 0)
+    assert target.is_away(other, "_/live/a", 0)
+    target.report(home, False, 1, 0, "refused")
+    assert not target.is_away(other, "_/live/a", 1), "the owner is down"
+    target._on_update(tuple(server for server in target.servers if server != other))
+    assert target.is_away(other, "_/live/a", 1)
+    target._on_update(())
+    assert not target.is_away(other, "_/live/a", 1), "nowhere to go"
+
+
+async def test_what_is_known_of_a_server_outlives_a_change_of_its_weight() -> None:
+    """A change of weight is another tag, and that another node; streams that run know the old one."""
+    target = Target("list://10.0.0.1:1 4,10.0.0.1:2 4,10.0.0.1:3 4", "wrr", CONFIG)
+    assert await target.start()
+    await target.close()
+    old = target.servers[0]
+    target.occupy(old)
+    target.report(old, True, 1, 0)
+    target.disable(old, "_/live/a", 0)
+    target.report(target.servers[1], False, 1, 0, "refused")
+    target._on_update(tuple(replace(server, tag="7") for server in target.servers))
+    first, second, _ = target.snapshot(1)["servers"]
+    assert (first["tag"], first["streams_count"], first["ok_count"], first["disabled_keys_count"]) == ("7", 1, 1, 1)
+    assert (second["failure_count"], second["last_error"]) == (1, "refused")
+    assert target.is_passed_over(old, "_/live/a", 1)
+    assert not target.is_away(old, "_/live/a", 1)
+    target.report(old, True, 1, 1)
+    target.vacate(old)
+    row = target.snapshot(1)["servers"][0]
+    assert (row["ok_count"], row["streams_count"]) == (2, 0)
+    tried = {target.select("_/live/b", [old], now_ms=1) for _ in range(9)}
+    assert {server.port for server in tried if server is not None} == {3}
+
+
+@pytest.mark.parametrize("proxy_lb", ["rr", "la"])
 async def test_key_has_no_home_where_the_balancer_may_choose_any_server(proxy_lb: str) -> None:
     assert (await hashing(proxy_lb)).home_of("_/live/a", 0) is None
 

@@ -151,8 +151,8 @@ define_int64(
 define_int32(
     "rebalance_after_ms",
     30000,
-    "A pull that runs at another server than the owner of its key (hashing balancers), or at one that has left the list, "
-    "goes where it belongs when it has been away this long; only between nodes of ours.",
+    "A pull that runs at another server than the owner of its key (hashing balancers), or at one that has left the "
+    "list, goes where it belongs when it has been away this long; only between nodes of ours.",
     topic=_TOPIC,
     unit="ms",
     is_zero_off=True,

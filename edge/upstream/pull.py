@@ -340,7 +340,7 @@ class Pull(UpstreamLink):
         if not self._is_aligning:
             self._relay(event.type_id, event.wire_timestamp, event.payload, now_ms)
             return
-        result, rest = aligner.add(event.type_id, event.wire_timestamp, event.payload)
+        result, rest = aligner.add(event.type_id, event.wire_timestamp, event.payload, now_ms)
         if result is Alignment.PENDING:
             return
         self._is_aligning = False

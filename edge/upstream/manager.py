@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _MAX_MISSING = 10000
 _FIRST_ANSWER_MS = 5000
+_QUERY_SIGNS = frozenset("?&=#%+")
 # Rounds of a naming service without an answer; empty answers not applied; answers with unusable parts.
 _NAMING_COUNTS = ("failed", "empty", "skipped")
 
@@ -104,9 +105,13 @@ class UpstreamManager:
 
     # --- names ---------------------------------------------------------------
 
+    def _may_unify(self, key: StreamKey) -> bool:
+        """Whether vhost and app may travel in the query of the name: with its signs they would mean something else."""
+        return self.config.unified_play_connections and _QUERY_SIGNS.isdisjoint(key.vhost + key.app)
+
     def tc_url_of(self, key: StreamKey, server: ServerNode, *, is_play: bool) -> tuple[str, str]:
         """The tcUrl and app to connect with; a default vhost travels as the server's address."""
-        if is_play and self.config.unified_play_connections:
+        if is_play and self._may_unify(key):
             return "rtmp://__defaultVhost__/unified_app", "unified_app"
         host = server.endpoint if key.vhost == self.service.hub.default_vhost else key.vhost
         return f"rtmp://{host}/{key.app}", key.app
@@ -114,7 +119,7 @@ class UpstreamManager:
     def name_of(self, key: StreamKey, query: str, *, is_play: bool) -> str:
         """The stream name to ask for, with what is left of the client's query."""
         parts = [query] if query else []
-        if is_play and self.config.unified_play_connections:
+        if is_play and self._may_unify(key):
             if key.vhost != self.service.hub.default_vhost:
                 parts.append(f"vhost={key.vhost}")
             parts.append(f"app={key.app}")

@@ -34,6 +34,15 @@ async def test_names_that_go_upstream(vhost: str, unified: bool, tc_url: str, ap
         assert manager.tc_url_of(key, SERVER, is_play=False)[1] == "live"
 
 
+@pytest.mark.parametrize("sign", ["&app=secret", "?x", "=", "#", "%26", "+"])
+async def test_app_that_would_mean_another_one_in_a_query_does_not_travel_there(sign: str) -> None:
+    async with Nodes() as nodes:
+        manager = await nodes.add().follow(1, unified_play_connections=True)
+        for key in (KEY._replace(app=f"a{sign}"), KEY._replace(vhost=f"v{sign}")):
+            assert manager.tc_url_of(key, SERVER, is_play=True) == (f"rtmp://{key.vhost}/{key.app}", key.app)
+            assert manager.name_of(key, "a=1", is_play=True) == "s?a=1"
+
+
 async def test_pace_acts_only_after_failures() -> None:
     async with Nodes() as nodes:
         manager = await nodes.add().follow(1, max_connects_per_s=50)

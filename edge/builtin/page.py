@@ -31,7 +31,8 @@ class PageContext:
 
     Attributes:
         streams: one dict per live stream: ``key vhost app stream state publisher``
-            (texts), ``players`` (count), ``video_codec audio_codec`` (texts),
+            (texts), ``service`` (text, "" in a process with one service),
+            ``players`` (count), ``video_codec audio_codec`` (texts),
             ``video_bps audio_bps fps fluency_pct uptime_s`` (numbers), ``gop``
             (frames). A key that is absent is shown as ``-``, others appear in
             JSON only.
@@ -43,8 +44,10 @@ class PageContext:
         server_urls: ``host`` (text), ``rtmp_port``, ``http_port`` (numbers),
             ``role`` (``origin`` or ``edge``), ``proxy_to`` (text).
         is_internal_port_set: whether guarded pages answer on the internal port only.
-        upstreams: one dict per upstream server: ``endpoint``, ``state`` and counts.
-        connections: one dict per connection: ``id peer protocol role key uptime_s`` and counts.
+        services: one dict per service: ``service`` (its name, in a process with two),
+            ``role``, ``id``, ``pulls_from``, ``pushes_to`` and counts.
+        upstreams: one dict per upstream server: ``service``, ``use``, ``endpoint``, ``state`` and counts.
+        connections: one dict per connection: ``id service peer protocol role key uptime_s`` and counts.
     """
 
     streams: Callable[[], list[Data]]
@@ -54,6 +57,7 @@ class PageContext:
     version: str
     server_urls: Callable[[], Data]
     is_internal_port_set: bool
+    services: Callable[[], list[Data]]
     upstreams: Callable[[], list[Data]]
     connections: Callable[[], list[Data]]
 

@@ -42,7 +42,9 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(duration=duration, bit_rate=bit_rate, cell=cell)
-    environment.globals.update(columns=columns, style=Markup(_STYLE), MAX_ROWS=streams.MAX_ROWS)
+    environment.globals.update(
+        columns=columns, style=Markup(_STYLE), MAX_ROWS=streams.MAX_ROWS, has_services=streams.has_services
+    )
     return environment
 
 

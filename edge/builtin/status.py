@@ -8,7 +8,7 @@ from edge.builtin.streams import MAX_ROWS
 
 
 def collect(context: PageContext, _visit: Visit) -> Data:
-    """Return what is known of the server: ``server``, ``counters``, ``upstreams``, ``connections``."""
+    """Return what is known of the server: ``server``, ``services``, ``counters``, ``upstreams``, ``connections``."""
     is_ready, reasons = context.readiness()
     streams, connections = context.streams(), context.connections()
     return {
@@ -22,6 +22,7 @@ def collect(context: PageContext, _visit: Visit) -> Data:
             "player_count": sum(row.get("players") or 0 for row in streams),
             "connection_count": len(connections),
         },
+        "services": context.services(),
         "counters": dict(sorted(context.counters().items())),
         "upstreams": context.upstreams(),
         "connections": connections,
@@ -30,15 +31,17 @@ def collect(context: PageContext, _visit: Visit) -> Data:
 
 def text(data: Data) -> str:
     """Sections with a head line each; the tables are cut at ``MAX_ROWS``."""
-    parts = [pairs(data["server"]), "\n[counters]\n", pairs(data["counters"])]
-    for name in ("upstreams", "connections"):
-        rows = data[name]
-        if rows:
-            shown = rows[:MAX_ROWS]
-            parts += [f"\n[{name}]\n", table(shown, columns(shown))]
-        if len(rows) > MAX_ROWS:
-            parts.append(f"... and {len(rows) - MAX_ROWS} more\n")
-    return "".join(parts)
+    parts = [pairs(data["server"]), _section(data, "services"), "\n[counters]\n", pairs(data["counters"])]
+    return "".join((*parts, _section(data, "upstreams"), _section(data, "connections")))
+
+
+def _section(data: Data, name: str) -> str:
+    rows = data[name]
+    if not rows:
+        return ""
+    shown = rows[:MAX_ROWS]
+    rest = f"... and {len(rows) - MAX_ROWS} more\n" if len(rows) > MAX_ROWS else ""
+    return f"\n[{name}]\n{table(shown, columns(shown))}{rest}"
 
 
 STATUS = register(Page("/status", "Status", collect, text, template="status.html"))

@@ -14,8 +14,10 @@ class StreamStats:
         video_bytes, audio_bytes: message bodies received, headers excluded.
         gop: video frames between the last two keyframes.
         video_bps, audio_bps: bytes in the last sampled second.
-        jump_count, gap_count, dropped_count: timestamps corrected; losses seen
-            upstream; frames refused (replaced publisher, waiting for a keyframe).
+        gap_count, dropped_count: losses seen upstream; frames refused
+            (replaced publisher, waiting for a keyframe).
+        player_jump_count, player_dropped_count: times that a player too far
+            behind went to a keyframe; frames that players left out by that.
     """
 
     __slots__ = (
@@ -29,7 +31,8 @@ class StreamStats:
         "duplicate_count",
         "gap_count",
         "gop",
-        "jump_count",
+        "player_dropped_count",
+        "player_jump_count",
         "upstream_gap_ms",
         "video_bps",
         "video_bytes",
@@ -40,7 +43,8 @@ class StreamStats:
         self.video_bytes = self.audio_bytes = self.video_frames = self.audio_frames = 0
         self.gop = self._gop_frames = 0
         self.video_bps = self.audio_bps = 0
-        self.jump_count = self.gap_count = self.dropped_count = self.duplicate_count = 0
+        self.gap_count = self.dropped_count = self.duplicate_count = 0
+        self.player_jump_count = self.player_dropped_count = 0
         self.upstream_gap_ms = 0
         self._last = (0, 0, 0)
         self._fps: deque[int] = deque(maxlen=10)

@@ -91,9 +91,9 @@ class RawConnection:
         return "idle"
 
     @property
-    def key_text(self) -> str:
-        """The first stream it carries, for people."""
-        return ""
+    def keys(self) -> list[str]:
+        """The streams it carries, for people."""
+        return []
 
     # --- readiness -----------------------------------------------------------
 

@@ -150,6 +150,8 @@ class LogFan:
                 continue
             self.waiting_for_keyframe.discard(player)
             player.waiting_since_ms = None
+            if player.base_ms is not None:
+                self.fanout.count_left_out(stream, seq - after)
             self.guard(player, self.start_at, player, seq, stream.queue.headers_at(seq))
             if not player.is_blocked:
                 self.advance(player, self.log.end)
@@ -391,13 +393,13 @@ class LogFan:
             return player.owner.close_slow(f"{player.jump_count} jumps to a keyframe within a minute")
         target = queue.start_seq(self.stream.config)
         if target is None or target < keep_from or log.offset_of(target) < player.offset:
-            player.dropped_count += queue.end - seen
+            self.fanout.count_left_out(self.stream, queue.end - seen, jump_count=1)
             player.waiting_since_ms = self.fanout.now_ms()
             self.waiting_for_keyframe.add(player)
             self._move(player, log.end)
             player.primed = 0
             return
-        player.dropped_count += target - seen
+        self.fanout.count_left_out(self.stream, target - seen, jump_count=1)
         self.start_at(player, target, queue.headers_between(seen, target))
 
     def _move(self, player: Player, offset: int) -> None:

@@ -61,7 +61,8 @@ class Fanout:
 
     Attributes:
         interval_ms: 0 for every message at once, else how often a slot is flushed.
-        jump_count: players that fell behind and were taken to a keyframe.
+        jump_count: times that a player, or another node, fell behind and went to a keyframe.
+        dropped_count: frames that were left out by that.
         send_count: ``send`` calls to players so far.
     """
 
@@ -91,6 +92,7 @@ class Fanout:
         self._is_flush_due = False
         self._flush = FlushInterval(config.flush_interval_ms, config.flush_cpu_pct)
         self.jump_count = 0
+        self.dropped_count = 0
         self.send_count = 0
 
     @property
@@ -344,14 +346,20 @@ class Fanout:
                 fan.guard(player, fan.jump, player, fan.stream.queue.base)
 
     def is_jumping_too_often(self, player: Player) -> bool:
-        """Count a jump to the newest keyframe; True when ``slow_player_max_jumps`` a minute are exceeded."""
-        self.jump_count += 1
+        """Count an attempt to jump to the newest keyframe; True from ``slow_player_max_jumps`` a minute on."""
         now = self.now_ms()
         if now - player.jumped_ms > _JUMP_WINDOW_MS:
             player.jumped_ms, player.jump_count = now, 0
         player.jump_count += 1
         limit = self._config.slow_player_max_jumps
         return 0 < limit < player.jump_count
+
+    def count_left_out(self, stream: Stream, frame_count: int, *, jump_count: int = 0) -> None:
+        """A player of ``stream`` fell behind: it jumped, or after that frames went by until a keyframe came."""
+        stream.stats.player_jump_count += jump_count
+        stream.stats.player_dropped_count += frame_count
+        self.jump_count += jump_count
+        self.dropped_count += frame_count
 
     # --- ends ----------------------------------------------------------------
 

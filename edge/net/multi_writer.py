@@ -42,6 +42,10 @@ class MultiWriterOwner(Protocol):
         """Monotonic clock."""
         ...
 
+    def count_left_out(self, stream: Stream, frame_count: int, *, jump_count: int = 0) -> None:
+        """A writer of ``stream`` fell behind and leaves frames out."""
+        ...
+
 
 class MultiWriter:
     """Fills a connection from its streams while it has room."""
@@ -107,6 +111,10 @@ class MultiWriter:
     def now_ms(self) -> int:
         """Monotonic clock."""
         return self._owner.now_ms()
+
+    def count_left_out(self, stream: Stream, frame_count: int, *, jump_count: int = 0) -> None:
+        """A writer fell behind."""
+        self._owner.count_left_out(stream, frame_count, jump_count=jump_count)
 
     def pump(self) -> int:
         """Take turns until the queue is full or nobody has anything; returns the calls made."""

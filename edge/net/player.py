@@ -46,12 +46,12 @@ class Player:
         base_ms: stream clock at the player's 0; None before its first frame.
         begun_offset: where it began, moved on by what it has left out; None before.
         waiting_since_ms: set while it waits for a keyframe to begin on.
+        jump_count: times it fell too far behind since ``jumped_ms``.
     """
 
     __slots__ = (
         "base_ms",
         "begun_offset",
-        "dropped_count",
         "fan",
         "is_blocked",
         "jump_count",
@@ -85,7 +85,6 @@ class Player:
         self.progress_ms = 0
         self.jump_count = 0
         self.jumped_ms = 0
-        self.dropped_count = 0
 
     @property
     def log_bytes(self) -> int:

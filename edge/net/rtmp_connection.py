@@ -10,6 +10,7 @@ from edge.net.multi_writer import MultiWriter
 from edge.rtmp.session import Session
 
 if TYPE_CHECKING:
+    from edge.hub.stream import Stream
     from edge.net.context import NetContext
 
 SessionType = TypeVar("SessionType", bound=Session)
@@ -78,6 +79,10 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
     def writer_finished(self, message_stream_id: int, reason: str) -> None:
         """A writer has written everything up to the end of its stream."""
         raise NotImplementedError
+
+    def count_left_out(self, stream: Stream, frame_count: int, *, jump_count: int = 0) -> None:
+        """A writer of ``stream`` fell behind: counted with the players."""
+        self.context.fanout.count_left_out(stream, frame_count, jump_count=jump_count)
 
     def schedule_pump(self) -> None:
         """A writer has frames."""

@@ -179,12 +179,12 @@ class PlayingConnection(RtmpConnection[ServerSession]):
             play.writer = None
 
     def _end_play(self, message_stream_id: int) -> None:
+        label = str(self)
         play = self.plays.pop(message_stream_id)
         if play is None:
             return
         self._stop_reading(play)
-        text = "[c%d %s play %s] play ended sent=%d"
-        logger.info(text, self.number, self.peer, play.key, self.total_sent_bytes())
+        logger.info("%s play ended key=%s sent=%d", label, play.key, self.total_sent_bytes())
         self.service.registry.remove_player(play.stream, self.context.now_ms(), is_internal=play.is_internal)
 
     # --- owner of players and writers ----------------------------------------

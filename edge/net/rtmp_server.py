@@ -13,6 +13,7 @@ from edge.hub.publisher import Publisher
 from edge.net.connection import RECEIVE_BYTES
 from edge.net.play import Play
 from edge.net.rtmp_playing import NOT_FOUND, PlayingConnection
+from edge.rtmp.commands import PROXY_LOOP
 from edge.rtmp.events import (
     ConnectRequested,
     MediaReceived,
@@ -22,6 +23,7 @@ from edge.rtmp.events import (
     PlayRequested,
     PublishEnded,
     PublishRequested,
+    RequestRefused,
     SessionEnded,
 )
 from edge.rtmp.server import ServerSession
@@ -59,7 +61,8 @@ class RtmpServerConnection(PlayingConnection):
         self._watch_deadline()
 
     def __str__(self) -> str:
-        return f"[c{self.number} {self.peer} {f'{self.role} {self.key_text}'.strip()}]"
+        purpose = f"{self.role} {self._carried}".rstrip()
+        return f"[c{self.number} {self.peer} {self.service.log_prefix}{purpose}]"
 
     @property
     def is_publishing(self) -> bool:
@@ -68,17 +71,22 @@ class RtmpServerConnection(PlayingConnection):
 
     @property
     def role(self) -> str:
-        """``publish``, ``play`` or ``idle``."""
-        return "publish" if self.feeds else "play" if self.plays else "idle"
+        """``publish``, ``play``, ``publish+play`` or ``idle``."""
+        if self.feeds:
+            return "publish+play" if self.plays else "publish"
+        return "play" if self.plays else "idle"
 
     @property
-    def key_text(self) -> str:
-        """The first stream it publishes or plays, for people."""
-        for feed in (self.feeds or {}).values():
-            return str(feed[0].stream.key)
-        for play in self.plays.values():
-            return str(play.key)
-        return ""
+    def keys(self) -> list[str]:
+        """The streams it publishes, then those it plays, for people."""
+        published = [str(feed[0].stream.key) for feed in (self.feeds or {}).values()]
+        return [*published, *(str(play.key) for play in self.plays.values())]
+
+    @property
+    def _carried(self) -> str:
+        """The stream it carries, or how many: a line about one of several names it itself."""
+        count = len(self.feeds or ()) + len(self.plays)
+        return f"{count} streams" if count > 1 else "".join(self.keys)
 
     def is_publish_kept_alive(self, now_ms: int, limit_ms: int) -> bool:
         """Whether bytes still come of a message under way, which has a deadline of its own.
@@ -156,6 +164,10 @@ class RtmpServerConnection(PlayingConnection):
             self._on_pause(event)
         elif isinstance(event, Noticed):
             self._on_notice(event)
+        elif isinstance(event, RequestRefused):
+            self.context.counters[f"error_{event.reason}_count"] += 1
+            text = "%s refused reason=%s %s"
+            self.context.log_limited(logging.INFO, event.reason, text, self, event.reason, event.detail)
         elif isinstance(event, SessionEnded):
             self._on_session_ended(event.error)
 
@@ -242,7 +254,8 @@ class RtmpServerConnection(PlayingConnection):
             service.registry.on_published(publisher.stream)
 
     def _replaced(self, old: Publisher, new: Publisher) -> None:
-        logger.warning("publisher %s of key=%s replaced by %s", old.peer, new.stream.key, new.peer)
+        text = "%spublisher %s of key=%s replaced by %s"
+        logger.warning(text, self.service.log_prefix, old.peer, new.stream.key, new.peer)
         if self.service.hub.stop_kickedoff_publisher and old.on_stopped is not None:
             old.on_stopped(_BAD_NAME, f"Kicked: Replaced by publisher from {new.peer}", "kicked")
 
@@ -252,14 +265,14 @@ class RtmpServerConnection(PlayingConnection):
         self._refuse(reason)
 
     def _end_feed(self, message_stream_id: int, why: str, *, is_loss: bool = False) -> None:
+        label = str(self)
         feed = self.feeds.pop(message_stream_id, None) if self.feeds else None
         if feed is None:
             return
         feed[1].commit()
         publisher = feed[0]
         key = publisher.stream.key
-        text = "[c%d %s publish %s] publish ended why=%s received=%d"
-        logger.info(text, self.number, self.peer, key, why, self.received_bytes)
+        logger.info("%s publish ended key=%s why=%s received=%d", label, key, why, self.received_bytes)
         self.service.registry.release_publisher(
             publisher, self.context.now_ms(), f"publisher on key={key} is gone", is_loss=is_loss
         )
@@ -293,7 +306,7 @@ class RtmpServerConnection(PlayingConnection):
         if isinstance(found, str):
             session.accept_play(event.request_id)
             session.end_stream(event.message_stream_id, NOT_FOUND, found)
-            return self._refuse("not_found")
+            return self._refuse(PROXY_LOOP if found.startswith(PROXY_LOOP) else "not_found")
         session.accept_play(event.request_id, service.waiting_info(found) if is_hop else None)
         play = Play(event.message_stream_id, request, found, is_hop=is_hop, resume=event.resume)
         self.plays.add(play)

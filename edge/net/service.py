@@ -17,6 +17,7 @@ from edge.hub.stream import Stream
 from edge.net.context import NetContext
 from edge.net.rtmp_form import RtmpForms
 from edge.net.stream_writer import StreamWriter
+from edge.rtmp.commands import PROXY_LOOP
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import ResumePoint
 
@@ -31,6 +32,7 @@ class RtmpService:
 
     Attributes:
         is_edge: streams are pulled from, and publishes pushed to, an upstream.
+        name: ``front`` or ``merge`` in a process with both, else "".
         service_id: names this service in hop lists (see decisions on loops).
         is_draining: new connections are refused at ``connect``.
         publishers: connections that publish.
@@ -50,11 +52,13 @@ class RtmpService:
         service_id: str,
         hostname: str,
         is_edge: bool,
+        name: str = "",
     ) -> None:
         self.context = context
         self.registry = registry
         self.hub = hub
         self.rtmp = rtmp
+        self.name = name
         self.service_id = service_id
         self.hostname = hostname
         self.is_edge = is_edge
@@ -66,6 +70,11 @@ class RtmpService:
         self.via_of: Callable[[Stream], tuple[str, ...]] = lambda stream: ()
         registry.on_lost = self._tell_lost
         self.request_pull: Callable[[Stream, StreamRequest, tuple[str, ...], ResumePoint | None], None] | None = None
+
+    @property
+    def log_prefix(self) -> str:
+        """What log lines of a process with two services begin with: the name and a space."""
+        return f"{self.name} " if self.name else ""
 
     def resolve(self, name: str, tc_url: TcUrl, *, is_play: bool) -> StreamRequest:
         """The stream that a play or publish name means.
@@ -129,7 +138,7 @@ class RtmpService:
         if stream is not None and (stream.publisher or stream.grace_until_ms or stream.pull is not None):
             # Nodes that began to pull from each other at once have all joined what the next one has.
             if not set(hops).isdisjoint(self.via_of(stream)):
-                return f"proxy_loop: {key} comes from a node that asks for it"
+                return f"{PROXY_LOOP}: {key} comes from a node that asks for it"
             return stream
         if not self.is_edge and is_hop:
             return self.registry.find_or_create(key, now_ms)

@@ -40,6 +40,10 @@ class WriterOwner(Protocol):
         """Monotonic clock."""
         ...
 
+    def count_left_out(self, stream: Stream, frame_count: int, *, jump_count: int = 0) -> None:
+        """A writer of ``stream`` fell behind and leaves frames out."""
+        ...
+
 
 class StreamWriter:
     """A cursor into a stream's queue; a reader of the stream.
@@ -48,8 +52,6 @@ class StreamWriter:
         seq: next frame to write.
         on_via: told when the services that the stream comes through change; set for hops.
         on_lost: told when the connection of the publisher has broken; set for hops.
-        jump_count: times it fell so far behind that it went to the newest keyframe.
-        dropped_count: frames left out by that.
     """
 
     __slots__ = (
@@ -64,10 +66,8 @@ class StreamWriter:
         "_owner",
         "_resume",
         "_waiting_since_ms",
-        "dropped_count",
         "end_reason",
         "is_hop",
-        "jump_count",
         "message_stream_id",
         "on_lost",
         "on_via",
@@ -104,8 +104,6 @@ class StreamWriter:
         self._waiting_since_ms: int | None = owner.now_ms()
         # A player may change over while the rest of an ended stream is still on its way to it.
         self.end_reason = stream.end_reason
-        self.jump_count = 0
-        self.dropped_count = 0
         self.seq = stream.queue.end
         if place is not None:
             self.seq, self._base_ms = place
@@ -214,7 +212,7 @@ class StreamWriter:
                 seq = next((at for at in range(queue.base, seq) if _may_begin(queue[at])), seq)
             self._base_ms = queue[seq].dts_ms
         else:
-            self.dropped_count += seq - self.seq
+            self._owner.count_left_out(self.stream, seq - self.seq)
         self.seq = seq
         return self._write_headers(parts, seq)
 
@@ -225,11 +223,12 @@ class StreamWriter:
         return sum(self._write(parts, header, frame) for header in queue.headers_at(seq) if self._form.accepts(header))
 
     def _jump(self) -> None:
+        """Go to the newest keyframe, or to the end and wait for one."""
         queue = self.stream.queue
         target = queue.start_seq(self.stream.config)
-        self.jump_count += 1
-        self.dropped_count += (target if target is not None and target > self.seq else queue.end) - self.seq
-        self.seq = target if target is not None and target > self.seq else queue.end
+        seq = target if target is not None and target > self.seq else queue.end
+        self._owner.count_left_out(self.stream, seq - self.seq, jump_count=1)
+        self.seq = seq
         self._waiting_since_ms = self._owner.now_ms()
 
     def _emit(self, parts: list[bytes | memoryview], frame: Frame) -> int:

@@ -258,6 +258,17 @@ class Noticed:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestRefused:
+    """A request was refused on a connection that stays: counted as ``error_<reason>_count``, logged at INFO.
+
+    ``reason`` e.g. ``proxy_loop``, ``bad_name``, ``no_stream``, ``stream_busy``.
+    """
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded:
     """Nothing more will come; ``error`` is None for an orderly end."""
 

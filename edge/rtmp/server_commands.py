@@ -14,6 +14,7 @@ from typing import Any
 from edge.errors import CommandError, HandshakeError, ProtocolError
 from edge.rtmp.amf0 import UNDEFINED
 from edge.rtmp.commands import (
+    PROXY_LOOP,
     Command,
     check_app,
     check_stream_name,
@@ -35,6 +36,7 @@ from edge.rtmp.events import (
     PlayRequested,
     PublishEnded,
     PublishRequested,
+    RequestRefused,
 )
 from edge.rtmp.handshake import ClientHandshake, ServerHandshake
 from edge.rtmp.messages import UserControl, UserControlEvent
@@ -309,7 +311,7 @@ class ServerCommands(Session):
         elif stream.use in PLAYER_USES:
             self._refuse_busy(stream, "it is playing")
         elif (loop := self._find_loop(command)) is not None:
-            self._refuse(command, code, "proxy_loop", loop)
+            self._refuse(command, code, PROXY_LOOP, loop)
         else:
             if stream.use in PUBLISHER_USES:
                 self._end_use(stream, "republish")
@@ -333,7 +335,7 @@ class ServerCommands(Session):
         elif stream.use in PUBLISHER_USES:
             self._refuse_busy(stream, "it is publishing")
         elif (loop := self._find_loop(command)) is not None:
-            self._refuse(command, "NetStream.Play.StreamNotFound", "proxy_loop", loop)
+            self._refuse(command, "NetStream.Play.StreamNotFound", PROXY_LOOP, loop)
         else:
             is_replay = stream.use in PLAYER_USES
             request_id = self._ask(stream, Use.PLAY_ASKED, name)
@@ -359,25 +361,26 @@ class ServerCommands(Session):
     def _find_loop(self, command: Command) -> str | None:
         """Return how the request shows that the stream goes in a circle, None when it does not."""
         hops = self._hops(command)
+        name = (command.text(0) or "").partition("?")[0]
         if len(hops) > self._config.max_forward_hops:
-            return f"{len(hops)} hops exceed {self._config.max_forward_hops}"
+            return f"the request for {name}: {len(hops)} hops exceed {self._config.max_forward_hops}"
         if not all(is_edge_id(hop) for hop in hops):
-            return "unreadable hops"
+            return f"the request for {name}: unreadable hops"
         if self._edge_id and (self._edge_id in hops or self._edge_id == self.peer_edge_id):
-            return f"the request has passed {self._edge_id} already"
+            return f"the request for {name} has passed {self._edge_id} already"
         return None
 
     def _refuse(self, command: Command, code: str, reason: str, detail: str) -> None:
         """Refuse a play or publish; ends the session unless the client multiplexes."""
-        self._send_status(command.message_stream_id, "error", code, f"{reason} {detail}")
-        self._notice(reason, detail)
+        self._send_status(command.message_stream_id, "error", code, f"{reason}: {detail}")
         if self.should_close_on_error:
             raise CommandError(detail, reason=reason, is_quiet=True)
+        self.events.append(RequestRefused(reason, detail))
 
     def _refuse_busy(self, stream: ServerStream, detail: str) -> None:
         """Refuse a second use of a message stream; the first goes on, so the connection stays."""
-        self._send_status(stream.message_stream_id, "error", "NetStream.Failed", f"stream_busy {detail}")
-        self._notice("stream_busy", detail)
+        self._send_status(stream.message_stream_id, "error", "NetStream.Failed", f"stream_busy: {detail}")
+        self.events.append(RequestRefused("stream_busy", detail))
 
     # --- the other commands ------------------------------------------------------
 

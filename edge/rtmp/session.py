@@ -57,6 +57,7 @@ Event = (
     | events.HandshakeCompleted
     | PongReceived
     | Noticed
+    | events.RequestRefused
     | SessionEnded
 )
 

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import resource
 import socket
+from collections.abc import Mapping
+from typing import Any
 
 from edge.builtin.page import PageContext
 from edge.builtin.site import site_routes
@@ -36,6 +38,13 @@ def raise_descriptor_limit() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         logger.info("open files: soft limit raised from %d to the hard limit %d", soft, hard)
     return hard
+
+
+def service_line(row: Mapping[str, Any]) -> str:
+    """What the log says of a service at start: its name, where there are two, its id and its upstreams."""
+    name = f"{row['service']} " if row.get("service") else ""
+    sides = f" pulls from {row['pulls_from']}, pushes to {row['pushes_to']}" if row["pulls_from"] else ""
+    return f"{name}service id={row['id']}{sides}"
 
 
 class Node:
@@ -102,6 +111,8 @@ class Node:
             self.listeners.append(
                 Listener(sock, self.context, handlers, is_internal=is_internal, limits=self.limits, role=role)
             )
+        for row in self.pages.services():
+            logger.info("%s", service_line(row))
         for unit in self.units:
             if unit.upstream is not None:
                 spawn(unit.upstream.start(), name="upstream", owner=self.tasks)

@@ -11,6 +11,8 @@ from edge.hub.stream import Stream
 from edge.media.frame import AUDIO, AUDIO_HEADER, VIDEO, VIDEO_HEADER, codec_name
 from edge.media.metadata import number_field
 from edge.net.aio import TaskOwner, now_ms
+from edge.net.connection import RawConnection
+from edge.net.rtmp_server import RtmpServerConnection
 from naming.url import without_secrets
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class PageData:
             version=settings.version,
             server_urls=self.server_urls,
             is_internal_port_set=settings.http.is_internal_port_set,
+            services=self.services,
             upstreams=self.upstreams,
             connections=self.connections,
         )
@@ -80,6 +83,8 @@ class PageData:
             "gap_count": stats.gap_count,
             "duplicate_count": stats.duplicate_count,
             "dropped_count": stats.dropped_count,
+            "player_jump_count": stats.player_jump_count,
+            "player_dropped_count": stats.player_dropped_count,
             "upstream_gap_ms": stats.upstream_gap_ms,
             "timestamp_jump_count": stream.timeline.jump_count,
         }
@@ -107,6 +112,7 @@ class PageData:
                 ),
                 "shared_log_player_count": fanout.player_count,
                 "player_jump_count": fanout.jump_count,
+                "player_dropped_count": fanout.dropped_count,
                 "player_send_count": fanout.send_count,
                 "flush_interval_ms": fanout.interval_ms,
                 "flush_call_us": round(fanout.call_us, 2),
@@ -159,25 +165,67 @@ class PageData:
             "proxy_to": without_secrets(node.settings.upstream.proxy_to),
         }
 
+    def services(self) -> list[dict[str, Any]]:
+        """One row per service: its id, which refusals of loops name, and where its streams come from and go to."""
+        return [
+            {
+                **self._service_of(unit.name),
+                "role": "edge" if unit.service.is_edge else "origin",
+                "id": unit.service.service_id,
+                "pulls_from": unit.upstream.pull_target.address.shown if unit.upstream is not None else "",
+                "pushes_to": unit.upstream.push_target.address.shown if unit.upstream is not None else "",
+                "stream_count": len(unit.registry.streams),
+                "player_count": sum(stream.player_count for stream in unit.registry.streams.values()),
+            }
+            for unit in self._node.units
+        ]
+
+    def _service_of(self, name: str) -> dict[str, str]:
+        """The column that tells the rows of two services apart; none where there is one."""
+        return {"service": name} if len(self._node.units) > 1 else {}
+
     def upstreams(self) -> list[dict[str, Any]]:
-        """One row per upstream server."""
-        return [row for unit in self._node.units if unit.upstream is not None for row in unit.upstream.servers()]
+        """One row per upstream server and what it is there for: ``use`` is ``pull``, ``push`` or ``pull+push``."""
+        now, rows = now_ms(), []
+        for unit in self._node.units:
+            if unit.upstream is None:
+                continue
+            uses = {"pull": unit.upstream.pull_target, "push": unit.upstream.push_target}
+            for target in unit.upstream.targets:
+                use = "+".join(name for name, used in uses.items() if used is target)
+                head = {**self._service_of(unit.name), "use": use, "target": target.address.shown}
+                rows += [{**head, **row} for row in target.snapshot(now)["servers"]]
+        return rows
 
     def connections(self) -> list[dict[str, Any]]:
-        """One row per RTMP connection."""
-        now = now_ms()
-        rows = []
+        """One row per RTMP connection; ``key`` is there when it carries one stream."""
+        now, keys, rows = now_ms(), self._carried_upstream(), []
         for connection in sorted(self._node.context.connections, key=lambda item: item.number):
+            service, carried = keys.get(connection) or ({}, connection.keys)
+            if isinstance(connection, RtmpServerConnection):
+                service = self._service_of(connection.service.name)
             rows.append(
                 {
                     "id": connection.number,
+                    **service,
                     "peer": connection.peer,
                     "protocol": "rtmp",
                     "role": connection.role,
-                    "key": connection.key_text,
+                    "key": carried[0] if len(carried) == 1 else "",
+                    "stream_count": len(carried),
                     "uptime_s": (now - connection.created_ms) // 1000,
                     "received_bytes": connection.received_bytes,
                     "sent_bytes": connection.total_sent_bytes(),
                 }
             )
         return rows
+
+    def _carried_upstream(self) -> dict[RawConnection, tuple[dict[str, str], list[str]]]:
+        """Of the connections to upstreams: whose each is, and the streams it carries."""
+        found: dict[RawConnection, tuple[dict[str, str], list[str]]] = {}
+        for unit in self._node.units:
+            if unit.upstream is not None:
+                for link in (*unit.upstream.pulls.values(), *unit.upstream.pushes.values()):
+                    if link.connection is not None:
+                        found.setdefault(link.connection, (self._service_of(unit.name), []))[1].append(str(link.key))
+        return found

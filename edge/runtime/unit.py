@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 
+from edge.errors import ConfigError
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.net.aio import wall_ms
@@ -20,6 +21,8 @@ from edge.net.service import RtmpService
 from edge.runtime.settings import Settings
 from edge.upstream.manager import UpstreamManager
 from edge.upstream.target import Target
+from naming.base import NamingError
+from naming.url import parse_address
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +39,9 @@ def make_units(settings: Settings, context: NetContext) -> list[ServiceUnit]:
     config = settings.upstream
 
     def target(address: str, balancer: str) -> Target | None:
-        return Target(address, balancer, config, naming=settings.naming) if address else None
+        if not address:
+            return None
+        return Target(address, _balancer_in_force(address, balancer), config, naming=settings.naming)
 
     source = target(config.proxy_to, config.proxy_lb)
     if not config.cdn_merge_to:
@@ -47,6 +52,15 @@ def make_units(settings: Settings, context: NetContext) -> list[ServiceUnit]:
         ServiceUnit("front", settings, context, pull_target=merge, push_target=front_push),
         ServiceUnit("merge", settings, context, pull_target=source, push_target=source),
     ]
+
+
+def _balancer_in_force(address: str, words: str) -> str:
+    """The balancer of a target; of one that is missing or not used the check of the flags has told, so nobody else."""
+    try:
+        is_one_server = parse_address(address).is_plain
+    except NamingError as error:
+        raise ConfigError(str(error)) from error
+    return "" if is_one_server else words or "rr"
 
 
 class ServiceUnit:
@@ -82,6 +96,7 @@ class ServiceUnit:
             service_id=secrets.token_hex(8),
             hostname=settings.hostname,
             is_edge=pull_target is not None,
+            name=name,
         )
         self.upstream: UpstreamManager | None = None
         if pull_target is not None and push_target is not None:

@@ -45,6 +45,7 @@ def context(**changes: Any) -> PageContext:
             "proxy_to": "",
         },
         "is_internal_port_set": False,
+        "services": lambda: [{"role": "origin", "id": "5d5d5d5d5d5d5d5d", "stream_count": 1}],
         "upstreams": lambda: [{"endpoint": "10.0.0.1:1935", "state": "up"}],
         "connections": lambda: [{"id": 7, "peer": "10.0.0.9:51234", "protocol": "rtmp", "role": "publisher"}],
     }

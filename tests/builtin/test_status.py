@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from edge.builtin.page import Visit
-from edge.builtin.status import collect, text
+from edge.builtin.page import PageFormat, Visit
+from edge.builtin.site import render
+from edge.builtin.status import STATUS, collect, text
 from edge.builtin.streams import MAX_ROWS
 from tests.builtin import sample
 
@@ -13,6 +14,15 @@ def test_totals_and_sections() -> None:
     shown = text(data)
     for line in ("version: 1.2.3", "player_count: 7", "[counters]", "error_handshake_count: 1", "[upstreams]"):
         assert line in shown.splitlines()
+
+
+def test_id_of_each_service_is_in_every_format() -> None:
+    rows = [{"service": name, "role": "edge", "id": f"{name}5d"} for name in ("front", "merge")]
+    data = collect(sample.context(services=lambda: rows), Visit())
+    for view in PageFormat:
+        shown = render(STATUS, view, data)
+        assert "front5d" in shown and "merge5d" in shown, view
+    assert "\n[services]\nservice  role  id\nfront    edge  front5d\nmerge    edge  merge5d\n" in text(data)
 
 
 def test_reasons_for_not_being_ready_are_shown() -> None:

@@ -139,6 +139,11 @@ class Peer:
         return [event.reason for event in self.of(events.Noticed)]
 
     @property
+    def refusals(self) -> list[str]:
+        """The reasons of requests that were refused while the connection stays."""
+        return [event.reason for event in self.of(events.RequestRefused)]
+
+    @property
     def end_reason(self) -> str | None:
         """Why the session ended: "" in good order, None when it goes on."""
         ends = self.of(events.SessionEnded)

@@ -180,8 +180,10 @@ def test_blocked_player_jumps_to_a_keyframe_when_its_frames_go(room: int) -> Non
     assert all(frames[seqs[n]].is_keyframe for n in breaks)
     assert len(breaks) <= 1
     assert seqs[-1] == len(frames) - 1
-    assert peer.player.dropped_count
+    counted = rig.source.stream.stats
+    assert counted.player_jump_count == rig.fanout.jump_count == peer.player.jump_count
     everything = rig.seqs_of(witness)
+    assert counted.player_dropped_count == rig.fanout.dropped_count == len(everything) - len(seqs)
     assert everything == rig.wanted(everything[0])
 
 
@@ -426,4 +428,4 @@ def test_player_behind_goes_on_with_the_sound_when_no_picture_comes_any_more() -
                 peer.give_room(None)
     last = rig.seqs_of(peer)[-1]
     assert last == len(rig.source.frames) - 1
-    assert peer.player is not None and peer.player.dropped_count > 0
+    assert rig.source.stream.stats.player_dropped_count > 0

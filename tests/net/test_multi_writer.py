@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge.hub.config import HubConfig
+from edge.hub.stream import Stream
 from edge.media.frame import MEDIA
 from edge.net.multi_writer import MultiWriter
 from edge.net.rtmp_form import RtmpForm
@@ -21,6 +22,7 @@ class Wire:
         self.scheduled = 0
         self.largest = 0
         self.finished: list[tuple[int, str]] = []
+        self.left_out: list[tuple[Stream, int, int]] = []
         self.multi: MultiWriter | None = None
 
     @property
@@ -46,6 +48,9 @@ class Wire:
 
     def now_ms(self) -> int:
         return 0
+
+    def count_left_out(self, stream: Stream, frame_count: int, *, jump_count: int = 0) -> None:
+        self.left_out.append((stream, frame_count, jump_count))
 
 
 def begin(count: int) -> tuple[Wire, MultiWriter, list[Source]]:
@@ -145,3 +150,9 @@ def test_hop_and_player_may_share_a_connection() -> None:
     multi.pump()
     bodies = [frame.payload for frame in source.frames if frame.kind == MEDIA]
     assert received(wire, 1)[1:] == received(wire, 2) == bodies
+
+
+def test_frames_that_a_writer_leaves_out_are_told_to_the_connection() -> None:
+    wire, multi, (source,) = begin(1)
+    multi.count_left_out(source.stream, 7, jump_count=1)
+    assert wire.left_out == [(source.stream, 7, 1)]

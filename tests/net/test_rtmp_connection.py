@@ -159,3 +159,11 @@ async def test_closed_connection_pumps_nothing() -> None:
 def test_connections_have_no_dictionary(kind: type) -> None:
     """There are thousands of them: a dictionary each would double their size."""
     assert not kind.__dictoffset__
+
+
+async def test_frames_that_its_writers_leave_out_are_counted_with_those_of_players() -> None:
+    async with joined() as (shell, _):
+        source, fanout = Source(), shell.context.fanout
+        shell._open_writers(4096).count_left_out(source.stream, 7, jump_count=1)
+        assert (fanout.jump_count, fanout.dropped_count) == (1, 7)
+        assert (source.stream.stats.player_jump_count, source.stream.stats.player_dropped_count) == (1, 7)

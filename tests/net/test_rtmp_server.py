@@ -184,6 +184,42 @@ async def test_M8_third_publisher_within_a_second_is_refused() -> None:
         assert server.counters["error_stream_busy_count"] == 1
 
 
+# --- labels ------------------------------------------------------------------
+
+
+async def test_connection_of_several_streams_is_not_labelled_by_one_of_them(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with serving() as server:
+        feeds = [await server.publisher(name) for name in ("a", "b")]
+        player = await server.player("a")
+        player.message_stream_id = int((await player.call("createStream", None))[3])
+        player.play("b")
+        await eventually(lambda: server.stream("b").player_count == 1, "the second play")
+        (connection,) = (one for one in server.connections if one.role == "play")
+        head = f"[c{connection.number} {connection.peer}"
+        for label, key in (("_/live/a", "_/live/a"), ("2 streams", "_/live/b")):
+            assert f"{head} play {label}] play started key={key}\n" in caplog.text
+        player.peer.abort()
+        await eventually(lambda: not server.stream("a").player_count, "the end")
+        for label, key in (("2 streams", "_/live/a"), ("_/live/b", "_/live/b")):
+            assert f"{head} play {label}] play ended key={key} sent=" in caplog.text
+        assert connection.role == "idle" and connection.keys == []
+        feeds[0].peer.abort()
+        await eventually(lambda: "publish ended key=_/live/a" in caplog.text, "the end of a publish")
+        assert " publish _/live/a] publish ended key=_/live/a why=" in caplog.text
+
+
+async def test_connection_that_publishes_and_plays_says_both() -> None:
+    async with serving() as server:
+        client = await server.publisher("a")
+        client.message_stream_id = int((await client.call("createStream", None))[3])
+        client.play("a")
+        (connection,) = server.connections
+        await eventually(lambda: connection.role == "publish+play", "the play")
+        assert str(connection).endswith(" publish+play 2 streams]")
+        assert connection.keys == ["_/live/a", "_/live/a"]
+
+
 # --- the end -----------------------------------------------------------------
 
 

@@ -71,3 +71,11 @@ async def test_limits_of_names_come_from_the_settings() -> None:
         node = nodes.add(hub={"max_name_bytes": 4})
         with pytest.raises(BadNameError):
             node.service.resolve("abcde", TC_URL, is_play=True)
+
+
+async def test_lines_of_a_process_with_two_services_begin_with_the_name() -> None:
+    async with Nodes() as nodes:
+        service = nodes.add().service
+        assert (service.name, service.log_prefix) == ("", "")
+        service.name = "merge"
+        assert service.log_prefix == "merge "

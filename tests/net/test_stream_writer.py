@@ -35,6 +35,10 @@ class Owner:
     def now_ms(self) -> int:
         return self.now
 
+    def count_left_out(self, stream: Stream, frame_count: int, *, jump_count: int = 0) -> None:
+        stream.stats.player_jump_count += jump_count
+        stream.stats.player_dropped_count += frame_count
+
 
 def open_writer(source: Source, *, is_hop: bool = False, resume: ResumePoint | None = None, **options) -> StreamWriter:
     form = RtmpForm(CHUNK, options.pop("track_mask", 7))
@@ -235,13 +239,13 @@ def test_eviction_takes_a_writer_that_lags_to_a_keyframe() -> None:
     writer = open_writer(source)
     data = take(writer)
     source.run(100, from_ms=200)
-    assert writer.jump_count
+    assert source.stream.stats.player_jump_count
     messages = decode(data + take(writer), CHUNK)
     bodies = [m.payload for m in messages]
     assert bodies[:10] == [frame.payload for frame in source.frames[:10]]
     assert messages[10].payload[0] == 0x17
     assert bodies[-1] == source.frames[-1].payload
-    assert writer.dropped_count == len(source.frames) - len(bodies)
+    assert source.stream.stats.player_dropped_count == len(source.frames) - len(bodies)
     times = [m.wire_timestamp for m in messages]
     assert times == sorted(times)
 
@@ -253,7 +257,7 @@ def test_writer_behind_by_more_than_the_queue_length_jumps() -> None:
     take(writer)
     source.run(100, from_ms=200)
     messages = decode(take(writer), CHUNK)
-    assert writer.jump_count == 1
+    assert source.stream.stats.player_jump_count == 1
     assert messages[0].payload[0] == 0x17 if messages[0].type_id == VIDEO else True
     assert len(messages) < 40
 

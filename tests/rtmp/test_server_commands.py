@@ -286,14 +286,14 @@ def test_M5_deleted_stream_among_others() -> None:
     peer = connected_peer(stream_multiplexing=True)
     peer.send(CREATE, CREATE, command("deleteStream", 0, None, 1.0), CREATE)
     peer.send(command("play", 3, None, "cam", message_stream_id=1))
-    assert (peer.reasons, peer.end_reason) == (["no_stream"], None)
+    assert (peer.refusals, peer.end_reason) == (["no_stream"], None)
     assert not peer.of(PlayRequested)
 
 
 def test_M6_publish_then_play_and_play_then_publish() -> None:
     for peer, name in ((publishing_peer(), "play"), (playing_peer(), "publish")):
         peer.send(command(name, 3, None, "dog", message_stream_id=1))
-        assert (peer.reasons, peer.end_reason) == (["stream_busy"], None)
+        assert (peer.refusals, peer.end_reason) == (["stream_busy"], None)
         info = peer.received().info("NetStream.Failed")
         assert info["description"].startswith("stream_busy")
         assert peer.session.active_stream_count == 1
@@ -348,7 +348,7 @@ def test_M16_awkward_names_are_asked_for(name: str) -> None:
 def test_refusal_leaves_a_multiplexed_connection_open() -> None:
     peer = connected_peer(stream_multiplexing=True)
     peer.send(CREATE, command("play", 3, None, "..", message_stream_id=1))
-    assert (peer.reasons, peer.end_reason) == (["bad_name"], None)
+    assert (peer.refusals, peer.end_reason) == (["bad_name"], None)
     peer.send(command("play", 3, None, "cam", message_stream_id=1))
     assert peer.of(PlayRequested)
 
@@ -384,15 +384,15 @@ def test_hops_of_others_are_not_believed() -> None:
 def test_O2_O4_loops_are_refused(verb: str, code: str, hops: str) -> None:
     peer = connected_peer(edgeId="e1", stream_multiplexing=True)
     peer.send(CREATE, command(verb, 3, {"edgeHops": hops}, "cam", message_stream_id=1))
-    assert peer.reasons == ["proxy_loop"]
-    assert peer.received().info(code)["description"].startswith("proxy_loop")
+    assert (peer.refusals, peer.reasons) == (["proxy_loop"], [])
+    assert peer.received().info(code)["description"].startswith("proxy_loop: the request for cam")
     assert peer.session.active_stream_count == 0
 
 
 def test_O2_connection_to_oneself_is_a_loop() -> None:
     peer = connected_peer(edgeId="server")
     peer.send(CREATE, command("play", 3, None, "cam", message_stream_id=1))
-    assert peer.end_reason == "proxy_loop"
+    assert (peer.end_reason, peer.refusals) == ("proxy_loop", []), "an end is counted once"
 
 
 def test_O2_four_hops_are_allowed() -> None:

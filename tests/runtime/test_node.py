@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import resource
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from edge.net.aio import now_ms
 from edge.net.listener import PortBusyError
 from edge.runtime.node import Node, raise_descriptor_limit
+from edge.runtime.unit import ServiceUnit
+from naming.url import Address
 from tests.harness.client import RtmpClient
 from tests.harness.clock import free_port
 from tests.net.conftest import open_sockets
-from tests.net.live import ended, eventually, number_of, pictures, send_video, status_of
+from tests.net.live import ended, eventually, number_of, pictures, send_video, status, status_of
 from tests.runtime.nodes import RunningNode, running, settings_of
 
 
@@ -167,6 +172,27 @@ async def test_merge_tier_of_one_node_pulls_once_and_pushes_straight() -> None:
             player.peer.abort()
 
 
+async def test_log_names_the_services_of_a_merge_tier_and_their_ids(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with running() as origin:
+        await origin.publisher("far")
+        async with running(*await merged(origin)) as one:
+            (alone,), (front, merge) = origin.node.units, one.node.units
+            await pictures(await one.player("far"), 0)
+            lines = caplog.messages
+            assert f"service id={alone.service.service_id}" in lines
+            source, tier = (address.shown for address in addresses_of(front, merge))
+            assert f"front service id={front.service.service_id} pulls from {tier}, pushes to {source}" in lines
+            assert f"merge service id={merge.service.service_id} pulls from {source}, pushes to {source}" in lines
+            for label in ("play", "front play", "merge play"):
+                assert re.search(rf"\[c\d+ 127\.0\.0\.1:\d+ {label} _/live/far\] play started", caplog.text), label
+
+
+def addresses_of(front: ServiceUnit, merge: ServiceUnit) -> list[Address]:
+    """Where the merge service pulls from, and where the front does."""
+    return [unit.upstream.pull_target.address for unit in (merge, front) if unit.upstream is not None]
+
+
 @pytest.mark.parametrize("has_internal_port", [False, True])
 async def test_merge_port_shows_no_admin_page(has_internal_port: bool) -> None:
     flags = (f"-internal_port={free_port()}",) if has_internal_port else ()
@@ -258,3 +284,26 @@ async def test_pages_over_http_show_what_is_served() -> None:
         code, body = await one.get("/api/streams")
         (row,) = json.loads(body)["streams"]
         assert (code, row["key"], row["state"]) == (200, "_/live/s", "live")
+
+
+@asynccontextmanager
+async def ring() -> AsyncIterator[tuple[RunningNode, RunningNode]]:
+    """Two nodes, each the upstream of the other."""
+    ports = [free_port(), free_port()]
+    async with running(f"-port={ports[0]}", f"-proxy_to=127.0.0.1:{ports[1]}") as first:
+        await eventually(lambda: first.node.pages.readiness()[0], "the first to know the second")
+        async with running(f"-port={ports[1]}", f"-proxy_to=127.0.0.1:{ports[0]}") as second:
+            yield first, second
+
+
+async def test_loop_is_counted_as_an_error_and_the_id_in_its_refusal_is_on_the_page() -> None:
+    async with ring() as (first, second):
+        player = await first.player("round")
+        info = await status(player, "NetStream.Play.StreamNotFound")
+        counters = [one.node.pages.counters() for one in (first, second)]
+        assert [each.get("error_proxy_loop_count") for each in counters] == [1, None]
+        assert not any("proxy_loop_count" in each for each in counters)
+        _, page = await first.get("/status")
+        (row,) = first.node.pages.services()
+        assert f" has passed {row['id']} already" in info["description"] and row["id"] in page
+        player.peer.abort()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from edge.rtmp import amf0
+from tests.harness.clock import free_port
 from tests.harness.wire import DATA
 from tests.net.live import eventually, pictures, send
-from tests.runtime.nodes import running
+from tests.runtime.nodes import RunningNode, running
 
 
 async def test_stream_row_shows_what_is_known() -> None:
@@ -78,8 +82,7 @@ async def test_counters_and_servers_of_an_edge() -> None:
         (row,) = one.node.pages.upstreams()
         assert row["endpoint"] == f"127.0.0.1:{origin.port()}"
         roles = {each["role"]: each["key"] for each in one.node.pages.connections()}
-        assert roles["play"] == "_/live/s"
-        assert "upstream" in roles
+        assert (roles["play"], roles["upstream"]) == ("_/live/s", "_/live/s")
         assert one.node.pages.server_urls()["role"] == "edge"
         publisher.peer.abort()
 
@@ -118,3 +121,77 @@ async def test_addresses_for_a_newcomer() -> None:
         assert urls["rtmp_port"] == urls["http_port"] == urls["internal_port"] == one.port()
         assert (urls["role"], urls["proxy_to"]) == ("origin", "")
         assert one.node.page_context.version == one.node.settings.version
+
+
+@asynccontextmanager
+async def merging() -> AsyncIterator[RunningNode]:
+    """A front and a merge service in one node, with a stream pulled through both from an origin."""
+    async with running() as origin:
+        publisher = await origin.publisher("far")
+        async with running(f"-proxy_to=127.0.0.1:{origin.port()}", f"-cdn_merge_to=127.0.0.1:{free_port()}") as one:
+            await pictures(await one.player("far"), 0)
+            yield one
+        publisher.peer.abort()
+
+
+async def test_rows_of_a_front_and_a_merge_service_tell_whose_they_are() -> None:
+    async with merging() as one:
+        pages = one.node.pages
+        front, merge = one.node.units
+        assert front.upstream and merge.upstream
+        tier, source = (unit.upstream.pull_target.address.shown for unit in (front, merge) if unit.upstream)
+        assert [(row["service"], row["use"], row["target"]) for row in pages.upstreams()] == [
+            ("front", "pull", tier),
+            ("front", "push", source),
+            ("merge", "pull+push", source),
+        ]
+        services = [(row["service"], row["role"], row["pulls_from"], row["pushes_to"]) for row in pages.services()]
+        assert services == [("front", "edge", tier, source), ("merge", "edge", source, source)]
+        assert [row["id"] for row in pages.services()] == [front.service.service_id, merge.service.service_id]
+        carried = [(row["service"], row["role"], row["key"], row["stream_count"]) for row in pages.connections()]
+        assert sorted(carried) == [
+            ("front", "play", "_/live/far", 1),
+            ("front", "upstream", "_/live/far", 1),
+            ("merge", "play", "_/live/far", 1),
+            ("merge", "upstream", "_/live/far", 1),
+        ]
+        for path in ("/streams", "/status"):
+            _, text = await one.get(path)
+            for row in pages.services():
+                assert any(row["service"] in line.split() for line in text.splitlines()), text
+        assert all(row["id"] in text for row in pages.services())
+
+
+async def test_rows_of_a_single_service_have_no_column_for_it() -> None:
+    async with running() as one:
+        await one.publisher()
+        pages = one.node.pages
+        assert not any("service" in row for row in (*pages.services(), *pages.connections()))
+        (row,) = pages.services()
+        wanted = {"role": "origin", "id": one.node.units[0].service.service_id, "pulls_from": "", "stream_count": 1}
+        assert row.items() >= wanted.items()
+        _, text = await one.get("/streams")
+        assert "service" not in text.splitlines()[0].split()
+
+
+async def test_players_that_fell_behind_are_counted_for_their_stream_and_for_the_node() -> None:
+    async with running() as one:
+        await one.publisher()
+        await eventually(lambda: one.node.units[0].registry.streams, "the stream")
+        (stream,) = one.node.units[0].registry.streams.values()
+        one.node.context.fanout.count_left_out(stream, 40, jump_count=1)
+        one.node.context.fanout.count_left_out(stream, 2)
+        for shown in (one.node.pages.streams()[0], one.node.pages.counters()):
+            assert (shown["player_jump_count"], shown["player_dropped_count"]) == (1, 42)
+
+
+async def test_connection_of_several_streams_shows_how_many_and_none_of_them() -> None:
+    async with running() as one:
+        for name in ("a", "b"):
+            await one.publisher(name)
+        client = await one.player("a")
+        client.message_stream_id = int((await client.call("createStream", None))[3])
+        client.play("b")
+        await eventually(lambda: one.node.pages.connections()[-1]["stream_count"] == 2, "the second play")
+        row = one.node.pages.connections()[-1]
+        assert (row["role"], row["key"]) == ("play", "")

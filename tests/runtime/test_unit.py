@@ -56,6 +56,23 @@ async def test_merge_tier_without_a_source_is_an_origin() -> None:
     assert merge.upstream is None
 
 
+@pytest.mark.parametrize(
+    ("flags", "balancer"),
+    [
+        (("-proxy_to=list://127.0.0.1:1",), "rr"),
+        (("-proxy_to=list://127.0.0.1:1", "-proxy_lb=random"), "random"),
+        (("-proxy_to=127.0.0.1:1", "-proxy_lb=rr"), ""),
+    ],
+)
+async def test_balancer_that_the_check_of_the_flags_has_warned_of_is_not_warned_of_again(
+    flags: tuple[str, ...], balancer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (unit,) = await units_of(*flags)
+    assert unit.upstream is not None
+    assert unit.upstream.pull_target.snapshot(0)["balancer"] == balancer
+    assert not caplog.records
+
+
 async def test_unusable_target_is_a_fault_of_the_configuration() -> None:
     with pytest.raises(ConfigError):
         await units_of("-proxy_to=zk://a")

@@ -68,6 +68,7 @@ class UpstreamLink:
         self._visited: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._began_ms = now
+        self._ended_ms = 0  # when the first of the attempts in vain ended, 0 while all is well
         self._attempt = 0
 
     def _waits(self) -> bool:
@@ -193,6 +194,12 @@ class UpstreamLink:
             self._timer.cancel()
             self._timer = None
 
+    def on_servers_found(self) -> None:
+        """There are servers to ask now, and were none before."""
+        if self.state == "retrying" and self.server is None:
+            self._cancel_timer()
+            self._try_now()
+
     # --- the connection's side -----------------------------------------------
 
     def on_connected(self, connection: RtmpClientConnection) -> None:
@@ -296,6 +303,7 @@ class UpstreamLink:
         manager, now = self.manager, self.manager.context.now_ms()
         was_started = self.message_stream_id != 0
         self.last_error = text
+        self._ended_ms = self._ended_ms or now
         self._cancel_timer()
         self._leave()
         self.state = "retrying"
@@ -358,6 +366,21 @@ class UpstreamLink:
             delay_ms,
             text,
         )
+
+    def _log_back(self) -> None:
+        """Say that it works after attempts in vain, and where."""
+        ended_ms, self._ended_ms = self._ended_ms, 0
+        if ended_ms and self.server is not None:
+            self.manager.context.log_limited(
+                logging.INFO,
+                f"{self.what}_back",
+                "%s key=%s upstream=%s works again after_ms=%d attempts=%d",
+                self.what,
+                self.key,
+                self.server.endpoint,
+                self.manager.context.now_ms() - ended_ms,
+                self.attempt_count,
+            )
 
     def _leave(self) -> None:
         connection, self.connection = self.connection, None

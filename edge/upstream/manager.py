@@ -73,6 +73,8 @@ class UpstreamManager:
         self._failing: set[ServerNode] = set()
         self._next_connect_ms: dict[ServerNode, int] = {}
         self.gave_up_count = 0
+        for target in self.targets:
+            target.on_found = self._on_found
         registry = service.registry
         service.request_pull = self._request_pull
         service.why_missing = self._why_missing
@@ -266,6 +268,11 @@ class UpstreamManager:
             publisher.on_stopped("NetStream.Publish.BadName", text, "upstream_refused")
 
     # --- pacing --------------------------------------------------------------
+
+    def _on_found(self) -> None:
+        """A naming service has named the first servers: nobody need wait for the next retry."""
+        for link in (*self.pulls.values(), *self.pushes.values()):
+            link.on_servers_found()
 
     def failed(self, server: ServerNode) -> None:
         """A connect failed: the next ones are spread."""

@@ -318,6 +318,7 @@ class Pull(UpstreamLink):
         self._is_moving, self._way_back = False, None
         self._is_announced = False
         self.policy.on_link_useful()
+        self._log_back()
         self.state = "live"
         self._set_timer(self.manager.config.upstream_stall_timeout_ms, self._on_silence)
         if self._lost_ms:

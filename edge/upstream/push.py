@@ -49,6 +49,7 @@ class Push(UpstreamLink):
         self.is_useful = True
         self._live_since_ms = self.manager.context.now_ms()
         self.policy.on_link_useful()
+        self._log_back()
         epoch, index = info.get("epoch"), info.get("nextIndex")
         resume = None
         if isinstance(epoch, str) and isinstance(index, (int, float)) and 0 <= index < 2**53:

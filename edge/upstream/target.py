@@ -46,6 +46,7 @@ class Target:
 
     Attributes:
         address: the target as configured.
+        on_found: called when the list has servers for the first time, or again.
         why_unusable: "not acted on yet: ..." when a part of it is not built, else "".
         warnings: what an operator should know of the configuration; logged once here.
     """
@@ -66,6 +67,7 @@ class Target:
         "_servers",
         "_watcher",
         "address",
+        "on_found",
         "warnings",
         "why_unusable",
     )
@@ -93,6 +95,7 @@ class Target:
             self.address: Address = parse_address(proxy_to)
         except NamingError as error:
             raise ConfigError(str(error)) from error
+        self.on_found: Callable[[], None] | None = None
         self._disable_ms = config.disable_server_duration * 1000
         self._servers: tuple[ServerNode, ...] = ()
         self._by_endpoint: dict[str, ServerNode] = {}
@@ -301,6 +304,7 @@ class Target:
             del self._disabled[pair]
 
     def _on_update(self, servers: tuple[ServerNode, ...]) -> None:
+        had_servers = bool(self._servers)
         self._servers = servers
         self._by_endpoint = {server.endpoint: server for server in servers}
         # What is known of a server outlives a change of its tag.
@@ -310,6 +314,8 @@ class Target:
         self._disabled = {(self._now(server), key): until_ms for (server, key), until_ms in self._disabled.items()}
         self._health.follow(servers, self._checks.now_ms())
         self._checker.wake()
+        if servers and not had_servers and self.on_found is not None:
+            self.on_found()
 
     def _find_warnings(self, proxy_lb: str) -> tuple[str, ...]:
         if self.address.is_plain and proxy_lb:

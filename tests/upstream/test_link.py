@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 
+import pytest
+
+from naming.node import ServerNode
 from tests.harness.fault_proxy import FaultProxy
 from tests.net.serving import Nodes, pictures, wait_until
 
@@ -125,3 +130,86 @@ async def test_streams_of_a_shared_connection_that_are_answered_in_turn_are_not_
         assert asyncio.get_running_loop().time() - began > 2 * timeout_ms / 1000, "too fast to show anything"
         assert {pull.attempt_count for pull in manager.pulls.values()} == {1}
         assert manager.pool.connect_count == 1
+
+
+async def test_log_says_that_it_works_again_and_where(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        await edge.follow(origin.port)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        assert "works again" not in caplog.text
+        origin.stop_listening()
+        origin.drop_connections()
+        await wait_until(lambda: "ended end=lost" in caplog.text, 2, "the loss")
+        origin.listen()
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        assert await pictures(player, 3) == [0, 1, 2]
+        (line,) = [message for message in caplog.messages if "works again" in message]
+        assert re.fullmatch(
+            rf"pull key=_/live/s upstream=127.0.0.1:{origin.port} works again after_ms=\d+ attempts=\d+", line
+        )
+
+
+async def test_first_answer_of_a_naming_service_is_used_at_once() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        manager = await edge.follow(origin.port, retry_interval_ms=60_000)
+        target = manager.pull_target
+        servers = target.servers
+        target._on_update(())
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        await wait_until(lambda: [pull.attempt_count for pull in manager.pulls.values()] == [3], 2, "attempts in vain")
+        target._on_update(servers)
+        assert await pictures(player, 3) == [0, 1, 2]
+
+
+async def test_N13_server_without_the_stream_is_passed_over_for_it_and_for_no_other() -> None:
+    """Decision 29: while there is another, and for disable_server_duration."""
+    async with Nodes() as nodes:
+        empty, origin, edge = nodes.add("empty"), nodes.add("origin"), nodes.add("edge")
+        manager = await edge.follow(empty.port, origin.port, disable_server_duration=60)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        first = ServerNode("127.0.0.1", empty.port)
+        for _ in range(6):
+            player = await nodes.player(edge)
+            assert await pictures(player, 3) == [0, 1, 2]
+            (pull,) = manager.pulls.values()
+            asked = pull.attempt_count
+            player.peer.abort()
+            await wait_until(lambda: not manager.pulls, 2, "the end of the pull")
+            if asked == 2:
+                break
+        else:
+            raise AssertionError("rr has never asked the empty server first")
+        now_ms = edge.context.now_ms()
+        assert manager.pull_target.is_passed_over(first, "_/live/s", now_ms)
+        assert not manager.pull_target.is_passed_over(first, "_/live/other", now_ms)
+        for _ in range(4):
+            player = await nodes.player(edge)
+            assert await pictures(player, 3) == [0, 1, 2]
+            (pull,) = manager.pulls.values()
+            assert pull.attempt_count == 1
+            player.peer.abort()
+            await wait_until(lambda: not manager.pulls, 2, "the end of the pull")
+
+
+async def test_server_that_works_again_may_be_asked_first_after_the_next_loss() -> None:
+    """What was tried in vain counts for one search, not for the life of the stream."""
+    async with Nodes() as nodes:
+        dead, origin, edge = nodes.add("dead"), nodes.add("origin"), nodes.add("edge")
+        dead.stop_listening()
+        manager = await edge.follow(dead.port, origin.port, disable_server_duration=0)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        (pull,) = manager.pulls.values()
+        assert not pull._excluded

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
+
 from edge.hub.key import StreamKey
+from edge.upstream.config import UpstreamConfig
 from edge.upstream.rebalance import Rebalancer
+from edge.upstream.target import Target
 from naming.node import ServerNode
 from tests.net.serving import Node, Nodes, pictures, wait_until
+
+CONFIG = UpstreamConfig()
 
 
 @dataclass(eq=False)
@@ -136,6 +142,69 @@ def test_pull_that_has_ended_is_forgotten() -> None:
     rig.pulls.clear()
     rig.run(100)
     assert rig.pull.moved == []
+
+
+# --- where a key belongs -------------------------------------------------------
+
+
+async def hashing(proxy_lb: str = "c_murmurhash") -> Target:
+    target = Target("list://10.0.0.1:1,10.0.0.1:2,10.0.0.1:3", proxy_lb, CONFIG)
+    assert await target.start()
+    await target.close()
+    return target
+
+
+async def test_home_of_a_key_is_what_would_be_chosen_unless_it_is_down() -> None:
+    target = await hashing()
+    home = target.home_of("_/live/a", 0)
+    assert home is not None
+    assert target.select("_/live/a", now_ms=0) == home
+    target.report(home, False, 1, 0, "refused")
+    assert target.select("_/live/a", now_ms=1) != home
+    assert target.home_of("_/live/a", 1) is None
+
+
+async def test_home_that_carries_its_part_already_takes_no_more() -> None:
+    target = await hashing("c_murmurhash:load_factor=1.25")
+    home = target.home_of("_/live/a", 0)
+    assert home is not None
+    for _ in range(3):
+        target.occupy(home)
+    assert target.home_of("_/live/a", 0) is None
+    for other in (*target.servers, *target.servers):
+        if other != home:
+            target.occupy(other)
+    assert target.home_of("_/live/a", 0) == home
+
+
+async def test_stream_is_away_from_its_owner_or_at_a_server_off_the_list() -> None:
+    target = await hashing()
+    home = target.home_of("_/live/a", 0)
+    assert home is not None
+    other = next(server for server in target.servers if server != home)
+    assert not target.is_away(home, "_/live/a", 0)
+    assert target.is_away(other, "_/live/a", 0)
+    target.report(home, False, 1, 0, "refused")
+    assert not target.is_away(other, "_/live/a", 1), "the owner is down"
+    target._on_update(tuple(server for server in target.servers if server != other))
+    assert target.is_away(other, "_/live/a", 1)
+    target._on_update(())
+    assert not target.is_away(other, "_/live/a", 1), "nowhere to go"
+
+
+@pytest.mark.parametrize("proxy_lb", ["rr", "la"])
+async def test_key_has_no_home_where_the_balancer_may_choose_any_server(proxy_lb: str) -> None:
+    assert (await hashing(proxy_lb)).home_of("_/live/a", 0) is None
+
+
+async def test_passed_over_is_of_one_key_and_passes() -> None:
+    target = await hashing()
+    (server, other) = target.servers[:2]
+    target.disable(server, "_/live/a", 0)
+    assert target.is_passed_over(server, "_/live/a", 1)
+    assert not target.is_passed_over(other, "_/live/a", 1)
+    assert not target.is_passed_over(server, "_/live/b", 1)
+    assert not target.is_passed_over(server, "_/live/a", CONFIG.disable_server_duration * 1000)
 
 
 # --- nodes --------------------------------------------------------------------

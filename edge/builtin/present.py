@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 ABSENT = "-"
+# One long name must not push the other columns of all rows out of sight; its own row gives way.
+_MAX_WIDTH = 48
 
 
 def duration(seconds: float | None) -> str:
@@ -48,11 +50,11 @@ def columns(rows: Sequence[Mapping[str, Any]], first: Sequence[str] = ()) -> lis
 
 
 def table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
-    """Return an aligned text table with a head line; "" without rows."""
+    """Return an aligned text table with a head line; "" without rows. Cells beyond the widest column shift their row."""
     if not rows:
         return ""
     lines = [list(names), *([cell(row.get(name)) for name in names] for row in rows)]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(names))]
+    widths = [min(max(len(line[index]) for line in lines), _MAX_WIDTH) for index in range(len(names))]
     return "".join(
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() + "\n" for line in lines
     )

@@ -56,3 +56,10 @@ def test_table_is_aligned_and_one_line_per_row() -> None:
 
 def test_pairs() -> None:
     assert present.pairs({"a": 1, "b": None}) == "a: 1\nb: -\n"
+
+
+def test_one_long_name_leaves_the_other_rows_readable() -> None:
+    rows = [{"key": "x" * 200, "n": 1}, {"key": "a", "n": 2}]
+    head, long, short = present.table(rows, ["key", "n"]).splitlines()
+    assert long == f"{'x' * 200}  1"
+    assert len(head) == len(short) < 60

@@ -45,20 +45,29 @@ async def test_U7_a_thousand_pushes_share_a_connection_and_are_back_after_a_rese
         audit(frames).assert_complete()
 
 
-async def test_U7_pushes_to_nginx_have_a_connection_each_said_once_and_are_back_after_a_reset() -> None:
-    names = [f"cam{number}" for number in range(50)]
-    async with NginxRtmp() as nginx, FaultProxy(nginx.port) as proxy:
-        with EdgeServer(f"-proxy_to={proxy.address}") as edge:
-            async with MultiPublisher(f"rtmp://{edge.address}/live", names, fps=5), AsyncExitStack() as stack:
-                await wait_until(lambda: proxy.link_count == len(names), deadline(4), "a connection each")
-                await asyncio.sleep(0.5)
-                assert (proxy.accepted_count, proxy.link_count) == (len(names), len(names))
-                assert await proxy.reset_all() == len(names)
-                await wait_until(lambda: proxy.link_count == len(names), deadline(2), "a new connection each")
-                players = [await stack.enter_async_context(SynthPlayer(nginx.rtmp_url(name))) for name in names[::5]]
+async def test_U7_a_thousand_pushes_to_nginx_have_a_connection_each_said_once_and_are_back_after_a_restart() -> None:
+    names = [f"cam{number}" for number in range(1000)]
+    async with NginxRtmp() as nginx:
+        # As many at once as there are: the pace of connects after a failure is not what is shown here.
+        with EdgeServer(f"-proxy_to={nginx.address}", "-max_connects_per_s=1000") as edge:
+
+            async def wait_connected(times: int, within_s: float) -> None:
+                ends_at = time.monotonic() + deadline(within_s)
+                while True:
+                    counters = await asyncio.to_thread(edge.counters)
+                    is_done = counters["upstream_connection_count"] == counters["push_count"] == len(names)
+                    if is_done and counters["upstream_connect_count"] >= times * len(names):
+                        return
+                    assert time.monotonic() < ends_at, counters
+                    await asyncio.sleep(0.1)
+
+            async with MultiPublisher(f"rtmp://{edge.address}/live", names, fps=2), AsyncExitStack() as stack:
+                await wait_connected(1, 6)
+                await nginx.restart()
+                await wait_connected(2, 6)
+                players = [await stack.enter_async_context(SynthPlayer(nginx.rtmp_url(name))) for name in names[::50]]
                 for player in players:
-                    await player.wait_frames(10, 5)
+                    await player.wait_frames(4, 5)
                     player.account.assert_complete()
-                assert proxy.accepted_count == 2 * len(names)
             assert edge.log.count("carries one stream per connection") == 1
             await assert_gives_back([edge])

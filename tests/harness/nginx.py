@@ -53,7 +53,7 @@ daemon off;
 master_process off;
 pid nginx.pid;
 error_log error.log info;
-events {{ worker_connections 128; }}
+events {{ worker_connections 4096; }}
 rtmp {{
   server {{
     listen 127.0.0.1:{self.port};
@@ -84,6 +84,12 @@ rtmp {{
         assert code is None, f"nginx left with {code}:\n{self._program.stderr}{self.log}"
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    async def restart(self) -> None:
+        """Kill it and start it again on its port."""
+        assert self._program is not None
+        self._program.__exit__()
+        await self.start()
 
     async def stop(self) -> None:
         if self._program is not None:

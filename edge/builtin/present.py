@@ -50,7 +50,7 @@ def columns(rows: Sequence[Mapping[str, Any]], first: Sequence[str] = ()) -> lis
 
 
 def table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
-    """Return an aligned text table with a head line; "" without rows. Cells beyond the widest column shift their row."""
+    """Return an aligned text table with a head line; "" without rows. A cell that is too wide shifts its row."""
     if not rows:
         return ""
     lines = [list(names), *([cell(row.get(name)) for name in names] for row in rows)]

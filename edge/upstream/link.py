@@ -357,7 +357,8 @@ class UpstreamLink:
         self.manager.context.log_limited(
             level,
             f"{self.what}_ended",
-            "%s key=%s upstream=%s ended end=%s next=%s in_ms=%d %s",
+            "%s%s key=%s upstream=%s ended end=%s next=%s in_ms=%d %s",
+            self.manager.service.log_prefix,
             self.what,
             self.key,
             endpoint,

@@ -12,6 +12,7 @@ from typing import Any
 from edge.hub.key import PUBLISH_REALM, StreamKey, StreamRequest
 from edge.hub.stream import Stream
 from edge.net.aio import TaskOwner, spawn, wall_ms
+from edge.net.rtmp_client import LinkEnd
 from edge.net.service import RtmpService
 from edge.net.stream_writer import StreamWriter
 from edge.rtmp.events import ResumePoint
@@ -99,7 +100,7 @@ class UpstreamManager:
         """Follow the servers."""
         for target in self.targets:
             if not await target.start(within_ms=_FIRST_ANSWER_MS):
-                logger.warning("no servers of %s yet", target.address.shown)
+                logger.warning("%sno servers of %s yet", self.service.log_prefix, target.address.shown)
 
     def new_id(self) -> str:
         """Id of an epoch that this node begins (a foreign upstream has none)."""
@@ -149,7 +150,7 @@ class UpstreamManager:
     ) -> None:
         if stream.pull is None and stream.publisher is None:
             pull = self.pulls[stream.key] = Pull(self, stream, request.query, hops, resume)
-            logger.info("pull started key=%s", stream.key)
+            logger.info("%spull started key=%s", self.service.log_prefix, stream.key)
             pull.is_suspect = self.context.now_ms() < self._in_vain.get(stream.key, 0)
             pull.start()
 
@@ -184,8 +185,9 @@ class UpstreamManager:
     def pull_gave_up(self, pull: Pull, why: str) -> None:
         """Its players are told; the key is refused for a moment."""
         self.gave_up_count += 1
-        text = f"{why}: {pull.last_error or pull.key}"
-        logger.warning("pull gave up key=%s why=%s last=%s", pull.key, why, pull.last_error)
+        text = _told(why, pull.last_error or str(pull.key))
+        prefix = self.service.log_prefix
+        logger.warning("%spull gave up key=%s why=%s last=%s", prefix, pull.key, why, pull.last_error)
         if not pull.was_live:
             self._missing[pull.key] = (self.context.now_ms() + self.service.hub.missing_cache_ms, text)
             if len(self._missing) > _MAX_MISSING:
@@ -194,7 +196,7 @@ class UpstreamManager:
 
     def pull_in_vain(self, pull: Pull) -> None:
         """Whoever still played what it waited for has left."""
-        logger.info("pull ended key=%s why=no players", pull.key)
+        logger.info("%spull ended key=%s why=no players", self.service.log_prefix, pull.key)
         self._end_pull(pull, "no players")
 
     def _end_pull(self, pull: Pull, text: str) -> None:
@@ -211,7 +213,7 @@ class UpstreamManager:
         pull = stream.pull
         # What has never had data is not worth keeping, and would keep a loop through foreign servers alive.
         if isinstance(pull, Pull) and (self.service.hub.keep_pulling_seconds <= 0 or not pull.was_live):
-            logger.info("pull ended key=%s why=no players", pull.key)
+            logger.info("%spull ended key=%s why=no players", self.service.log_prefix, pull.key)
             self._end_pull(pull, "no players")
 
     def _on_player_left(self, stream: Stream) -> None:
@@ -238,7 +240,7 @@ class UpstreamManager:
             return
         publisher = stream.publisher
         push = self.pushes[stream.key] = Push(self, stream, publisher.query, publisher.hops)
-        logger.info("push started key=%s", stream.key)
+        logger.info("%spush started key=%s", self.service.log_prefix, stream.key)
         push.start()
 
     def push_of(self, key: StreamKey) -> Push | None:
@@ -254,18 +256,18 @@ class UpstreamManager:
         """The publish is over, and told upstream."""
         if self.pushes.get(push.key) is push:
             del self.pushes[push.key]
-            logger.info("push ended key=%s", push.key)
+            logger.info("%spush ended key=%s", self.service.log_prefix, push.key)
         push.close()
 
     def push_gave_up(self, push: Push, why: str) -> None:
         """The publisher is told that the upstream does not want it."""
         self.gave_up_count += 1
-        logger.warning("push gave up key=%s why=%s last=%s", push.key, why, push.last_error)
+        prefix = self.service.log_prefix
+        logger.warning("%spush gave up key=%s why=%s last=%s", prefix, push.key, why, push.last_error)
         self.push_finished(push)
         publisher = push.stream.publisher
         if publisher is not None and publisher.on_stopped is not None:
-            text = f"{why}: {push.last_error}"
-            publisher.on_stopped("NetStream.Publish.BadName", text, "upstream_refused")
+            publisher.on_stopped("NetStream.Publish.BadName", _told(why, push.last_error), "upstream_refused")
 
     # --- pacing --------------------------------------------------------------
 
@@ -335,3 +337,9 @@ class UpstreamManager:
         await self._tasks.close()
         for target in self.targets:
             await target.close()
+
+
+def _told(why: str, last_error: str) -> str:
+    """What players or a publisher are told: of a loop what the node said that found it, however far away it is."""
+    _, loop, found = last_error.rpartition(LinkEnd.LOOP.value)
+    return f"{why}{found}" if why == loop else f"{why}: {last_error}"

@@ -9,7 +9,8 @@ import pytest
 from edge.hub.key import StreamKey
 from edge.net.aio import now_ms
 from naming.node import ServerNode
-from tests.net.serving import Nodes, pictures, status_of, wait_until
+from tests.net.live import status
+from tests.net.serving import Node, Nodes, pictures, status_of, wait_until
 
 SERVER = ServerNode("10.0.0.1", 1935)
 KEY = StreamKey("v.example", "live", "s")
@@ -136,3 +137,41 @@ async def test_what_naming_services_lack_is_counted() -> None:
         manager = await nodes.add("edge").follow(proxy_to="file://absent/servers.list", proxy_lb="rr")
         counters = manager.counters()
         assert [counters[f"ns_{what}_count"] for what in ("failed", "empty", "skipped")] == [1, 0, 0]
+
+
+async def ring(nodes: Nodes) -> list[Node]:
+    """Three nodes, each of which asks the next; the last asks the first."""
+    members = [nodes.add(f"n{number}") for number in range(3)]
+    for member, upstream in zip(members, [*members[1:], members[0]], strict=True):
+        await member.follow(upstream.port)
+    return members
+
+
+async def test_reason_of_a_loop_does_not_grow_with_each_node_on_the_way_back() -> None:
+    async with Nodes() as nodes:
+        members = await ring(nodes)
+        player = await nodes.player(members[0], "round")
+        info = await status(player, "NetStream.Play.StreamNotFound")
+        assert info["description"] == "proxy_loop: the request for round has passed n0 already"
+        publisher = await members[1].client()
+        nodes.clients.append(publisher)
+        publisher.publish("turn")
+        info = await status(publisher, "NetStream.Publish.BadName")
+        assert info["description"] == "proxy_loop: the request for turn has passed n1 already"
+
+
+async def test_lines_of_pulls_name_the_service_in_a_process_with_two(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        edge.service.name = "merge"
+        manager = await edge.follow(origin.port)
+        player = await nodes.player(edge)
+        await wait_until(lambda: any(pull.state == "waiting" for pull in manager.pulls.values()), 2, "the pull")
+        origin.stop_listening()
+        origin.drop_connections()
+        await wait_until(lambda: "ended end=lost" in caplog.text, 2, "the loss")
+        player.peer.abort()
+        await wait_until(lambda: not manager.pulls, 2, "the end")
+        lines = [line for line in caplog.messages if "pull " in line]
+        assert len(lines) >= 3 and all(line.startswith("merge pull ") for line in lines), lines

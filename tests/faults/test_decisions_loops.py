@@ -33,7 +33,7 @@ def ring(size: int, *flags: str) -> Iterator[list[EdgeServer]]:
 async def test_O2_play_that_comes_back_is_refused_with_its_reason(size: int) -> None:
     with ring(size) as nodes:
         async with SynthPlayer(nodes[0].rtmp_url("live", "round")) as player:
-            await player.wait_status("NetStream.Play.StreamNotFound", 6)
+            await player.wait_status("NetStream.Play.StreamNotFound", 2)
             assert "proxy_loop" in str(player.status_infos[-1]["description"]), player.status_infos[-1]
             await player.wait_end(1)
         attempts = [(await asyncio.to_thread(node.counters))["upstream_connect_count"] for node in nodes]
@@ -46,7 +46,7 @@ async def test_O2_publish_that_comes_back_is_refused_with_its_reason(size: int) 
     with ring(size) as nodes:
         publisher = SynthPublisher(nodes[0].rtmp_url("live", "round"))
         await publisher.start()
-        await wait_until(lambda: publisher.error is not None, deadline(6), "the publisher to be told")
+        await wait_until(lambda: publisher.error is not None, deadline(2), "the publisher to be told")
         assert isinstance(publisher.error, WireError) and "proxy_loop" in str(publisher.error), publisher.error
         await publisher.stop()
         attempts = [(await asyncio.to_thread(node.counters))["upstream_connect_count"] for node in nodes]
@@ -59,7 +59,7 @@ async def test_O2_two_nodes_whose_players_come_at_once_do_not_wait_for_each_othe
         players = [SynthPlayer(node.rtmp_url("live", "both")) for node in nodes]
         await asyncio.gather(*(player.start() for player in players))
         for player in players:
-            await player.wait_status("NetStream.Play.StreamNotFound", 6)
+            await player.wait_status("NetStream.Play.StreamNotFound", 2)
             await player.stop()
         await assert_gives_back(nodes)
 
@@ -69,7 +69,7 @@ async def test_O2_ring_of_three_whose_players_come_at_once_is_refused() -> None:
         players = [SynthPlayer(node.rtmp_url("live", "ring")) for node in nodes]
         await asyncio.gather(*(player.start() for player in players))
         for player in players:
-            await player.wait_status("NetStream.Play.StreamNotFound", 6)
+            await player.wait_status("NetStream.Play.StreamNotFound", 2)
             assert "proxy_loop" in str(player.status_infos[-1]["description"]), player.status_infos[-1]
             await player.stop()
         attempts = [(await asyncio.to_thread(node.counters))["upstream_connect_count"] for node in nodes]

@@ -332,3 +332,16 @@ async def test_node_that_pushes_a_stream_asks_the_server_that_gets_it() -> None:
         player = await nodes.player(home)
         assert await pictures(player, 3) == [0, 1, 2]
         assert (pull_of(home).attempt_count, pull_of(home).server) == (1, push.server)
+
+
+async def test_pull_lets_go_when_a_player_has_left_and_few_enough_are_left_to_be_a_loop() -> None:
+    async with Nodes() as nodes:
+        _, edge = await chain(nodes, first_data_timeout_ms=60)
+        players = [await nodes.player(edge) for _ in range(6)]
+        pull = pull_of(edge)
+        await wait_until(lambda: pull.stream.player_count == 6 and pull.state == "waiting", 2, "all wait")
+        for left, state in ((5, "waiting"), (4, "retrying")):
+            players.pop().peer.abort()
+            await wait_until(lambda left=left: pull.stream.player_count == left, 2, "one has left")
+            await asyncio.sleep(0.2)
+            assert pull.state == state, f"with {left} players"

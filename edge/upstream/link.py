@@ -375,7 +375,8 @@ class UpstreamLink:
             self.manager.context.log_limited(
                 logging.INFO,
                 f"{self.what}_back",
-                "%s key=%s upstream=%s works again after_ms=%d attempts=%d",
+                "%s%s key=%s upstream=%s works again after_ms=%d attempts=%d",
+                self.manager.service.log_prefix,
                 self.what,
                 self.key,
                 self.server.endpoint,

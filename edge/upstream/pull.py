@@ -214,7 +214,7 @@ class Pull(UpstreamLink):
             return False
         if home is not None and self.target.is_passed_over(home, self.key.text, now):
             return False
-        logger.info("pull moves key=%s from=%s", self.key, server.endpoint)
+        logger.info("%spull moves key=%s from=%s", self.manager.service.log_prefix, self.key, server.endpoint)
         self._cancel_timer()
         self._leave()
         self._on_attempt_ended(LinkEnd.LOST)

@@ -48,7 +48,6 @@ class Target:
         address: the target as configured.
         on_found: called when the list has servers for the first time, or again.
         why_unusable: "not acted on yet: ..." when a part of it is not built, else "".
-        warnings: what an operator should know of the configuration; logged once here.
     """
 
     __slots__ = (
@@ -68,7 +67,6 @@ class Target:
         "_watcher",
         "address",
         "on_found",
-        "warnings",
         "why_unusable",
     )
 
@@ -103,9 +101,6 @@ class Target:
         self._disabled: dict[tuple[ServerNode, str], int] = {}  # until when; in order of that moment
         self._watcher: Watcher | None = None
         self._lb = proxy_lb or "rr"
-        self.warnings = self._find_warnings(proxy_lb)
-        for warning in self.warnings:
-            _log.warning("%s", warning)
         self._entropy = entropy
         self._balancer = self._make_balancer(entropy, config.chash_num_replicas)
         name = self._lb.partition(":")[0].lower()
@@ -316,13 +311,6 @@ class Target:
         self._checker.wake()
         if servers and not had_servers and self.on_found is not None:
             self.on_found()
-
-    def _find_warnings(self, proxy_lb: str) -> tuple[str, ...]:
-        if self.address.is_plain and proxy_lb:
-            return (f'"{self.address.shown}" is one server: load balancer "{proxy_lb}" is not used',)
-        if not self.address.is_plain and not proxy_lb:
-            return (f'"{self.address.shown}" has no load balancer, using rr',)
-        return ()
 
     def _make_balancer(self, entropy: Callable[[int], int], replicas: int) -> LoadBalancer | None:
         """The balancer; None for one plain server."""

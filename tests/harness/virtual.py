@@ -220,6 +220,7 @@ class Fleet:
         )
         self.manager = SimpleNamespace(
             context=context,
+            service=SimpleNamespace(log_prefix=""),
             config=self.config,
             pull_target=self.target,
             push_target=self.target,

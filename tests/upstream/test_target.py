@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections import Counter
 from dataclasses import replace
@@ -41,7 +40,7 @@ async def test_plain_address_is_one_server_without_a_balancer() -> None:
     assert await target.start()
     only = ServerNode("10.0.0.1", 1935)
     assert target.select("_/live/a", {only}, now_ms=0) == only
-    assert target.warnings == () and target.snapshot(0)["balancer"] == ""
+    assert target.snapshot(0)["balancer"] == ""
     await target.close()
 
 
@@ -72,17 +71,10 @@ def test_N9_bad_configuration_names_the_valid_words(proxy_to: str, proxy_lb: str
         Target(proxy_to, proxy_lb, CONFIG)
 
 
-def test_missing_balancer_is_rr_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    target = Target("list://10.0.0.1:1", "", CONFIG)
-    assert target.warnings == ('"list://10.0.0.1:1" has no load balancer, using rr',)
-    assert caplog.messages == list(target.warnings)
-    assert target.snapshot(0)["balancer"] == "rr"
-
-
-def test_balancer_of_one_plain_server_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING)
-    target = Target("10.0.0.1:1", "c_md5", CONFIG)
-    assert "is one server" in target.warnings[0] and target.why_unusable == ""
+def test_missing_balancer_is_rr_and_one_plain_server_needs_none() -> None:
+    assert Target("list://10.0.0.1:1", "", CONFIG).snapshot(0)["balancer"] == "rr"
+    plain = Target("10.0.0.1:1", "c_md5", CONFIG)
+    assert (plain.snapshot(0)["balancer"], plain.why_unusable) == ("", "")
 
 
 @pytest.mark.parametrize(

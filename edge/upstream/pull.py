@@ -161,13 +161,13 @@ class Pull(UpstreamLink):
             self._look_later(_LOST_LOOKS)
 
     def _look_later(self, looks_left: int) -> None:
-        look = partial(self._look_elsewhere, self._attempt, self._position(), looks_left)
+        look = partial(self._look_elsewhere, self._position(), looks_left)
         self._lost_timer = self.manager.context.call_later(_MISSING_WAIT_MS, look)
 
-    def _look_elsewhere(self, attempt: int, position: tuple[Epoch | None, int, int], looks_left: int) -> None:
+    def _look_elsewhere(self, position: tuple[Epoch | None, int, int], looks_left: int) -> None:
         self._lost_timer = None
         server, now = self.server, self.manager.context.now_ms()
-        if attempt != self._attempt or self.state not in ("waiting", "live") or server is None or self._hop is None:
+        if self.state not in ("waiting", "live") or server is None or self._hop is None:
             return
         has_news = self._position() != position
         if has_news and looks_left > 1:
@@ -185,6 +185,12 @@ class Pull(UpstreamLink):
         self._lost_ms = self._lost_ms or (now if self.was_live else 0)
         self.state = "waiting"
         self._set_timer(self.manager.config.first_data_timeout_ms, self._on_silence)
+
+    def _leave(self) -> None:
+        if self._lost_timer is not None:
+            self._lost_timer.cancel()
+            self._lost_timer = None
+        super()._leave()
 
     # --- another server while all is well ------------------------------------
 
@@ -430,10 +436,9 @@ class Pull(UpstreamLink):
     def close(self) -> None:
         """Stop pulling."""
         super().close()
-        for timer in (self._loop_timer, self._lost_timer):
-            if timer is not None:
-                timer.cancel()
-        self._loop_timer = self._lost_timer = None
+        if self._loop_timer is not None:
+            self._loop_timer.cancel()
+            self._loop_timer = None
         if self.stream.pull is self:
             self.stream.pull = None
         if self.stream.publisher is self.publisher:

@@ -345,3 +345,25 @@ async def test_pull_lets_go_when_a_player_has_left_and_few_enough_are_left_to_be
             await wait_until(lambda left=left: pull.stream.player_count == left, 2, "one has left")
             await asyncio.sleep(0.2)
             assert pull.state == state, f"with {left} players"
+
+
+async def test_look_for_a_lost_publisher_ends_with_its_attempt_and_begins_anew_with_the_next() -> None:
+    async with Nodes() as nodes:
+        first, second, home, far = (nodes.add(name) for name in ("first", "second", "home", "far"))
+        await home.follow(first.port, second.port)
+        feed = await nodes.publisher(home)
+        await feed.send(3)
+        await far.follow(first.port, second.port)
+        player = await nodes.player(far)
+        assert await pictures(player, 3) == [0, 1, 2]
+        pull = pull_of(far)
+        pull.on_publisher_lost()
+        assert pull._lost_timer is not None and pull._hop is not None and pull._hop.is_lost
+        assert pull.connection is not None
+        pull.connection.abort("cut")
+        await wait_until(lambda: pull.state == "waiting", 2, "the next attempt")
+        assert pull._lost_timer is None and not pull._hop.is_lost
+        pull.on_publisher_lost()
+        assert pull._lost_timer is not None and pull._hop.is_lost
+        await feed.send(3)
+        assert await pictures(player, 3) == [3, 4, 5]

@@ -106,11 +106,19 @@ class HopReceiver:
         stream = publisher.stream
         epoch, current = stream.epoch, stream.publisher
         is_open = current.is_hop if current is not None else stream.grace_until_ms > 0
-        if not is_open or mark is None or epoch is None or mark.epoch != epoch.id or self._index != epoch.next_index:
+        if not is_open or mark is None or epoch is None:
             return False
+        if mark.epoch != epoch.id:
+            # A publisher that came after: its node was there already, for the one before.
+            if mark.epoch in stream.past_epochs or mark.wall_ms <= epoch.started_wall_ms:
+                return False
+            self._epoch = None
+        elif self._index != epoch.next_index:
+            return False
+        else:
+            self._epoch = epoch
         stream.publisher = publisher
         stream.grace_until_ms = 0
-        self._epoch = epoch
         return True
 
     def _count_on(self, wire_timestamp: int) -> int:

@@ -80,12 +80,15 @@ class Registry:
         query: str = "",
         hops: tuple[str, ...] = (),
         is_hop: bool = False,
+        is_lost: bool = False,
         on_stopped: Callable[[str, str, str], None] | None = None,
     ) -> Claim:
         """Make ``peer`` the publisher of ``key``.
 
         With ``is_hop`` a node of ours pushes: the epoch comes with its first mark
-        (see ``hop.py``), so that a push that was cut off goes on where it was.
+        (see ``hop.py``), so that a push that was cut off goes on where it was. With
+        ``is_lost`` that node has no publisher itself at present: who feeds the stream
+        stays, and the node brings only what that one has not.
 
         Raises:
             StreamBusyError: somebody else publishes and may not be replaced
@@ -94,6 +97,9 @@ class Registry:
         """
         stream = self.find_or_create(key, now_ms)
         old = stream.publisher
+        if old is not None and is_lost:
+            spare = Publisher(stream, peer, now_ms, query=query, hops=hops, is_hop=is_hop, on_stopped=on_stopped)
+            return Claim(spare)
         if old is not None:
             if self.config.reject_second_stream_when_republish:
                 raise StreamBusyError(f"Fail to replace publisher {old.peer}")

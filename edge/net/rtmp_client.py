@@ -190,9 +190,9 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         """Ask for a stream."""
         self._add(link, self._session.open_play(name, hops=hops, resume=resume))
 
-    def open_publish(self, link: Link, name: str, *, hops: tuple[str, ...] = ()) -> None:
-        """Offer a stream."""
-        self._add(link, self._session.open_publish(name, hops=hops))
+    def open_publish(self, link: Link, name: str, *, hops: tuple[str, ...] = (), is_lost: bool = False) -> None:
+        """Offer a stream; ``is_lost``: its publisher is not there at present."""
+        self._add(link, self._session.open_publish(name, hops=hops, is_lost=is_lost))
 
     def _add(self, link: Link, request_id: int) -> None:
         self._links[request_id] = link

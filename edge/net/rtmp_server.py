@@ -231,6 +231,7 @@ class RtmpServerConnection(PlayingConnection):
                 query=request.query,
                 hops=event.hops,
                 is_hop=is_hop,
+                is_lost=event.is_lost,
                 on_stopped=lambda code, text, reason: self._stop_feed(message_stream_id, code, text, reason),
             )
         except StreamBusyError as error:

@@ -65,7 +65,7 @@ class Phase(enum.Enum):
 class ClientStream(MessageStream):
     """One play or publish of ours; ``message_stream_id`` is 0 until createStream is answered."""
 
-    __slots__ = ("buffer_ms", "hops", "is_publish", "phase", "request_id", "resume", "stream_name")
+    __slots__ = ("buffer_ms", "hops", "is_lost", "is_publish", "phase", "request_id", "resume", "stream_name")
 
     def __init__(
         self,
@@ -76,6 +76,7 @@ class ClientStream(MessageStream):
         hops: tuple[str, ...],
         resume: ResumePoint | None = None,
         buffer_ms: int = 0,
+        is_lost: bool = False,
     ) -> None:
         super().__init__(0)
         self.request_id = request_id
@@ -84,6 +85,7 @@ class ClientStream(MessageStream):
         self.hops = hops
         self.resume = resume
         self.buffer_ms = buffer_ms
+        self.is_lost = is_lost
         self.phase = Phase.QUEUED
 
     @property
@@ -183,9 +185,13 @@ class ClientSession(Session):
             )
         )
 
-    def open_publish(self, stream_name: str, *, hops: tuple[str, ...] = ()) -> int:
-        """Offer a stream; returns the request id. Send media after ``StreamStarted`` only."""
-        return self._open(ClientStream(self._next_request_id(), stream_name, is_publish=True, hops=hops))
+    def open_publish(self, stream_name: str, *, hops: tuple[str, ...] = (), is_lost: bool = False) -> int:
+        """Offer a stream; returns the request id. Send media after ``StreamStarted`` only.
+
+        ``is_lost``: its publisher is not there at present; a peer of ours then prefers one that has it.
+        """
+        stream = ClientStream(self._next_request_id(), stream_name, is_publish=True, hops=hops, is_lost=is_lost)
+        return self._open(stream)
 
     def close_stream(self, request_id: int) -> None:
         """End a request in whatever phase; nothing more is reported of it."""
@@ -267,7 +273,7 @@ class ClientSession(Session):
             if stream.is_publish:
                 properties["PublishType"] = "live"
             if self.peer_edge_id or self._is_simplified:
-                properties.update(hop_properties(stream.hops, stream.resume))
+                properties.update(hop_properties(stream.hops, stream.resume, is_lost=stream.is_lost))
         elif stream.is_publish:  # nginx-rtmp and FMS-like servers expect these first
             self._send_command("releaseStream", self._next_transaction_id(), None, stream.stream_name)
             self._send_command("FCPublish", self._next_transaction_id(), None, stream.stream_name)
@@ -299,7 +305,9 @@ class ClientSession(Session):
 
     def _send_request(self, stream: ClientStream) -> None:
         """Send play or publish as a command of its own."""
-        properties = hop_properties(stream.hops, stream.resume) if self.peer_edge_id else {}
+        properties: AmfObject = {}
+        if self.peer_edge_id:
+            properties = hop_properties(stream.hops, stream.resume, is_lost=stream.is_lost)
         arguments = ("live",) if stream.is_publish else (-2, -1, True)
         self._send_command(
             stream.verb,

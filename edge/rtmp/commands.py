@@ -268,12 +268,19 @@ def parse_via(info: AmfObject) -> tuple[str, ...]:
     return tuple(service_id for service_id in ids if is_edge_id(service_id))
 
 
-def hop_properties(hops: tuple[str, ...], resume: ResumePoint | None) -> AmfObject:
-    """Return the command object fields that ``parse_hops`` and ``parse_resume`` read."""
+def parse_lost(properties: AmfObject | None) -> bool:
+    """Return whether a peer of ours that publishes has lost its own publisher."""
+    return (properties or {}).get("edgeLost") is True
+
+
+def hop_properties(hops: tuple[str, ...], resume: ResumePoint | None, *, is_lost: bool = False) -> AmfObject:
+    """Return the command object fields that ``parse_hops``, ``parse_resume`` and ``parse_lost`` read."""
     properties: AmfObject = {}
     if hops:
         properties["edgeHops"] = ",".join(hops)
     if resume is not None:
         point: AmfObject = {"epoch": resume.epoch, "nextIndex": resume.next_index}
         properties["edgeResume"] = {**point, "isFresh": True} if resume.is_fresh else point
+    if is_lost:
+        properties["edgeLost"] = True
     return properties

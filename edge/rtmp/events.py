@@ -92,7 +92,8 @@ class PublishRequested:
     """``publish`` (or createStream with an embedded publish) arrived.
 
     ``stream_name`` is as sent, query included. ``hops`` are the service ids
-    that the stream has already passed (peers of ours only).
+    that the stream has already passed, and ``is_lost`` says that its publisher
+    is not there at present (peers of ours only).
     """
 
     request_id: int
@@ -100,6 +101,7 @@ class PublishRequested:
     stream_name: str
     publish_type: str = "live"
     hops: tuple[str, ...] = ()
+    is_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from edge.rtmp.commands import (
     is_edge_id,
     is_number,
     parse_hops,
+    parse_lost,
     parse_resume,
     status_info,
 )
@@ -320,7 +321,10 @@ class ServerCommands(Session):
             if publish_type not in _PUBLISH_TYPES:
                 publish_type = "live"
             hops = self._hops(command)
-            self.events.append(PublishRequested(request_id, stream.message_stream_id, name, publish_type, hops))
+            is_lost = bool(self.peer_edge_id) and parse_lost(command.object)
+            self.events.append(
+                PublishRequested(request_id, stream.message_stream_id, name, publish_type, hops, is_lost)
+            )
 
     def _play(self, command: Command) -> None:
         stream = self._streams.find_for_request(command.message_stream_id)

@@ -42,7 +42,8 @@ class Push(UpstreamLink):
         return self.manager.config.share_publish_connection
 
     def _open(self, connection: RtmpClientConnection) -> None:
-        connection.open_publish(self, self._name(), hops=(*self.hops, self.manager.service.service_id))
+        hops = (*self.hops, self.manager.service.service_id)
+        connection.open_publish(self, self._name(), hops=hops, is_lost=self.stream.publisher is None)
 
     def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:
         self.state = "live"

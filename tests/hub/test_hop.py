@@ -220,8 +220,8 @@ class Rival:
         node.stream.publisher = self.publisher
         self.hop = HopReceiver(self.publisher)
 
-    def mark(self, epoch: str, index: int) -> None:
-        self.hop.push(DATA, 0, Mark(epoch, index, index * 40, 0).encode(), 0)
+    def mark(self, epoch: str, index: int, *, wall_ms: int = 0) -> None:
+        self.hop.push(DATA, 0, Mark(epoch, index, index * 40, wall_ms).encode(), 0)
 
     def media(self, number: int) -> None:
         self.hop.push(VIDEO, number * 40, b"\x17\x01" + b"%d" % number, 0)
@@ -290,6 +290,23 @@ def test_new_publisher_is_not_replaced_by_what_a_node_still_brings_of_the_old_on
     node.media(1)
     assert new.publisher.is_active
     assert 1 not in node.numbers
+
+
+def test_newer_publisher_behind_a_node_that_was_there_already_is_taken() -> None:
+    """Two nodes push: one what a publisher sent that is gone, the other the new publish of the same encoder."""
+    node = Receiver()
+    Rival(node).mark("e1", 0, wall_ms=1000)
+    node.mark("e2", 0, wall_ms=2000)
+    node.media(7)
+    assert (node.numbers, node.publisher.is_active) == ([7], True)
+    epoch = node.stream.epoch
+    assert epoch is not None
+    assert epoch.id == "e2"
+    old = Rival(node)
+    node.stream.publisher = node.publisher
+    old.mark("e1", 0, wall_ms=1000)
+    old.media(1)
+    assert (node.numbers, node.publisher.is_active) == ([7], True)
 
 
 def test_stream_that_has_ended_is_not_taken_back() -> None:

@@ -212,3 +212,16 @@ def test_end_of_an_old_stream_does_not_touch_its_successor() -> None:
     new = publish(hub, "b", 5).stream
     hub.end_stream(old, "y")
     assert hub.find(KEY) is new
+
+
+def test_node_without_a_publisher_of_its_own_replaces_nobody() -> None:
+    """It comes back to say what it still holds; who feeds the stream stays."""
+    hub = registry()
+    first = hub.claim_publisher(KEY, "a", 0, is_hop=True).publisher
+    claim = hub.claim_publisher(KEY, "b", 10, is_hop=True, is_lost=True)
+    assert (claim.replaced, first.is_active, claim.publisher.is_active) == (None, True, False)
+    hub.release_publisher(claim.publisher, 20, "over")
+    assert hub.find(KEY) is not None and first.is_active
+    hub.release_publisher(first, 30, "over")
+    alone = hub.claim_publisher(KEY, "b", 40, is_hop=True, is_lost=True)
+    assert alone.publisher.is_active

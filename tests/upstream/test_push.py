@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from naming.node import ServerNode
 from tests.net.serving import Nodes, pictures, status_of, wait_until
 
 
@@ -92,3 +93,39 @@ async def test_node_that_has_nothing_of_the_stream_is_given_all_that_is_held() -
         await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 3, "forwarded at last")
         (stream,) = origin.registry.streams.values()
         assert [int(frame.payload[5:11]) for frame in stream.queue.frames] == list(range(35))
+
+
+async def test_node_that_has_lost_its_publisher_does_not_replace_one_that_has_it() -> None:
+    """The publisher came back through another node; then the origin dies, and both push to the next one."""
+    async with Nodes() as nodes:
+        origin, left, right = (nodes.add(name) for name in ("origin", "left", "right"))
+        home = nodes.add("home")
+        await left.follow(origin.port)
+        await right.follow(origin.port)
+        await home.follow(left.port)
+        feed = await nodes.publisher(home)
+        await feed.send(3)
+        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        assert home.manager is not None and left.manager is not None and right.manager is not None
+        (push,) = home.manager.pushes.values()
+        home.manager.push_target._on_update((ServerNode("127.0.0.1", right.port),))
+        assert push.connection is not None
+        push.connection.abort("cut")
+        await wait_until(lambda: [p.state for p in right.manager.pushes.values()] == ["live"], 2, "the other way")
+        await feed.send(3)
+        player = await nodes.player(origin)
+        await pictures(player, 1)
+        (late,) = left.manager.pushes.values()
+        assert late.stream.publisher is None and late.connection is not None
+        attempts = late.attempt_count
+        late.connection.abort("cut")
+        await wait_until(lambda: late.attempt_count > attempts and late.state == "live", 2, "its return")
+        (stream,) = origin.registry.streams.values()
+        feeding = stream.publisher
+        assert feeding is not None
+        await feed.send(4)
+        number = 0
+        while number < feed.number - 1:
+            (number,) = await pictures(player, 1)
+        assert stream.publisher is feeding
+        assert stream.stats.gap_count == 0

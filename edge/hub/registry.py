@@ -97,9 +97,9 @@ class Registry:
         """
         stream = self.find_or_create(key, now_ms)
         old = stream.publisher
+        publisher = Publisher(stream, peer, now_ms, query=query, hops=hops, is_hop=is_hop, on_stopped=on_stopped)
         if old is not None and is_lost:
-            spare = Publisher(stream, peer, now_ms, query=query, hops=hops, is_hop=is_hop, on_stopped=on_stopped)
-            return Claim(spare)
+            return Claim(publisher)
         if old is not None:
             if self.config.reject_second_stream_when_republish:
                 raise StreamBusyError(f"Fail to replace publisher {old.peer}")
@@ -107,7 +107,6 @@ class Registry:
             if since < self.config.republish_min_interval_ms:
                 raise StreamBusyError(f"{key} changed its publisher {since} ms ago, now {old.peer}")
             self._replaced_ms[key] = now_ms
-        publisher = Publisher(stream, peer, now_ms, query=query, hops=hops, is_hop=is_hop, on_stopped=on_stopped)
         if is_hop:
             stream.publisher = publisher
             stream.grace_until_ms = 0

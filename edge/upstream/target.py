@@ -105,7 +105,8 @@ class Target:
         self._balancer = self._make_balancer(entropy, config.chash_num_replicas)
         name = self._lb.partition(":")[0].lower()
         self._is_learning = name in _LEARNING
-        has_slow_start = self._balancer is not None and name not in _HASHING
+        self._has_owners = self._balancer is not None and name in _HASHING
+        has_slow_start = self._balancer is not None and not self._has_owners
         self._health = HealthTable(config, has_slow_start=has_slow_start)
         self._checks = checks or TcpChecks()
         self._checker = HealthChecker(self._health, self._checks, timeout_ms=config.health_check_timeout_ms)
@@ -153,7 +154,7 @@ class Target:
             return servers[0]
         unavailable = self._health.barred(now_ms)
         avoided = self._avoided(key_text, excluded, unavailable, now_ms)
-        code = mmh3.hash(key_text.encode("utf-8", "surrogatepass"), 0, signed=False)
+        code = _code_of(key_text)
         offered = self._offered(unavailable)
         chosen = self._balancer.select(offered, SelectRequest(code, avoided, unavailable, now_ms, self._loads))
         if chosen is not None:
@@ -199,7 +200,7 @@ class Target:
         """
         if self._balancer is None or not self._has_owners or not self._servers:
             return None
-        code = mmh3.hash(key_text.encode("utf-8", "surrogatepass"), 0, signed=False)
+        code = _code_of(key_text)
         home = self._balancer.select(self._servers, SelectRequest(code, now_ms=now_ms))
         if home is None or home in self._health.barred(now_ms) | self._health.down(now_ms):
             return None
@@ -315,12 +316,10 @@ class Target:
     def _make_balancer(self, entropy: Callable[[int], int], replicas: int) -> LoadBalancer | None:
         """The balancer; None for one plain server."""
         name, _, params = self._lb.partition(":")
-        self._has_owners = False
         if not balancers.is_known(name):
             raise ConfigError(f'unknown load balancer "{self._lb}" (valid: {", ".join(balancers.known())})')
         if self.address.is_plain:
             return None
-        self._has_owners = name.lower() in _HASHING
         if name.lower() in _HASHING and "replicas=" not in params:
             params = f"{params} replicas={replicas}"
         try:
@@ -335,3 +334,8 @@ class Target:
         if self.address.is_plain or services.is_built(self.address.scheme):
             return ""
         return f'not acted on yet: naming scheme "{self.address.scheme}"'
+
+
+def _code_of(key_text: str) -> int:
+    """What balancers hash a stream key to."""
+    return mmh3.hash(key_text.encode("utf-8", "surrogatepass"), 0, signed=False)

@@ -53,6 +53,7 @@ class RawConnection:
         "_is_polled",
         "_is_write_wanted",
         "_outbox",
+        "_write_error",
         "context",
         "created_ms",
         "fd",
@@ -82,6 +83,7 @@ class RawConnection:
         self._outbox: deque[bytes | memoryview] | None = None
         self._is_write_wanted = False
         self._is_polled = True
+        self._write_error: OSError | None = None
         context.poller.add(self.fd, self, READ)
         context.connections.add(self)
 
@@ -110,12 +112,14 @@ class RawConnection:
         try:
             count = self.sock.recv_into(view, self.read_limit)
         except BlockingIOError:
+            if self._write_error is not None:
+                self.on_lost(self._write_error)
             return 0
         except OSError as error:
             self.on_lost(error)
             return 0
         if count == 0:
-            self.on_lost(None)
+            self.on_lost(self._write_error)
             return 0
         if self.state == "open":
             self.received_bytes += count
@@ -161,7 +165,7 @@ class RawConnection:
 
     def enqueue(self, data: bytes | memoryview) -> None:
         """Queue bytes behind what is queued; ``flush`` sends them."""
-        if not data or self.state == "closed":
+        if not data or self.state == "closed" or self._write_error is not None:
             return
         if self._outbox is None:
             self._outbox = deque()
@@ -192,7 +196,7 @@ class RawConnection:
             except BlockingIOError:
                 sent = 0
             except OSError as error:
-                self.on_lost(error)
+                self._write_failed(error)
                 return False
             self.sent_bytes += sent
             self.queued_bytes -= sent
@@ -205,6 +209,31 @@ class RawConnection:
         if self.state == "closing":
             self._shutdown()
         return True
+
+    def _write_failed(self, error: OSError) -> None:
+        """The peer takes no more; what it sent before that is still read, then the connection is lost.
+
+        A peer that closes without having read all of ours (an encoder, our
+        acknowledgements) resets, and the end of its stream may lie in our kernel by then.
+        """
+        if self.state != "open":
+            self.on_lost(error)
+            return
+        self._write_error = error
+        self._outbox = None
+        self.queued_bytes = 0
+        self.want_write(False)
+        self.context.loop.call_soon(self._read_rest)
+
+    def _read_rest(self) -> None:
+        """Read until the end of the connection, once in a turn of the loop."""
+        try:
+            if self.state == "open":
+                self.read_some()
+        except Exception:
+            self.failed_internally()
+        if self.state == "open":
+            self.context.loop.call_soon(self._read_rest)
 
     # --- closing -------------------------------------------------------------
 

@@ -77,10 +77,11 @@ async def behind(server: LiveServer, name: str = "s") -> tuple[RtmpClient, RtmpC
     player.play(name)
     await status(player, "NetStream.Play.Start")
     stream = server.stream(name)
+    headers = 2
     for number in range(8):
         body = (b"\x17" if number == 0 else b"\x27") + b"\x01\0\0\0" + b"%08d" % number + bytes(2_000_000)
         send(publisher, VIDEO, number * 40, body)
-    await eventually(lambda: stream.queue.end >= 8, "all pictures")
+    await eventually(lambda: stream.queue.end == headers + 8, "all pictures")
     assert server.connections[-1].player is not None and server.connections[-1].player.is_blocked
     return publisher, player
 

@@ -10,7 +10,7 @@ from tests.harness.clock import deadline, wait_until
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.sink import SinkServer
 from tests.harness.synth import Script, SynthPublisher
-from tests.harness.wire import WireError, decode_amf, encode_amf
+from tests.harness.wire import RtmpPeer, WireError, decode_amf, encode_amf
 
 
 def test_amf_values_survive() -> None:
@@ -66,3 +66,26 @@ async def test_cut_and_stall_act_on_one_direction() -> None:
         proxy.up.cut_after_bytes = 8000
         async with SynthPublisher(f"rtmp://{proxy.address}/live/b") as publisher:
             await wait_until(lambda: publisher.error is not None, deadline(4), "the cut")
+
+
+async def test_close_sends_what_is_queued_although_answers_come_that_nobody_reads() -> None:
+    got = bytearray()
+    ended = asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                got.extend(data)
+                writer.write(b"an acknowledgement")
+                await asyncio.sleep(0)
+            ended.set_result("FIN")
+        except OSError as error:
+            ended.set_result(error)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        peer = RtmpPeer(*await asyncio.open_connection(*server.sockets[0].getsockname()))
+        peer.send_bytes(bytes(20_000_000))
+        await peer.close()
+        assert await ended == "FIN"
+    assert len(got) == 20_000_000

@@ -8,6 +8,7 @@ cut short raises :class:`WireError`, and so fails the test.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import struct
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ SET_CHUNK_SIZE, ACKNOWLEDGEMENT, USER_CONTROL, WINDOW_SIZE, PEER_BANDWIDTH = 1, 
 AUDIO, VIDEO, DATA, COMMAND = 8, 9, 18, 20
 STREAM_BEGIN, STREAM_EOF, PING_REQUEST, PING_RESPONSE = 0, 1, 6, 7
 _EXTENDED = 0xFFFFFF
+#: How long a peer may take to answer our FIN.
+_CLOSE_S = 5.0
 
 
 class WireError(Exception):
@@ -112,6 +115,29 @@ class _ChunkStream:
         self.partial: bytearray | None = None
 
 
+class _Ending(asyncio.Protocol):
+    """Takes the place of a stream's protocol and discards what comes.
+
+    Attributes:
+        lost: done when the connection has ended.
+    """
+
+    def __init__(self, inner: asyncio.BaseProtocol) -> None:
+        self._inner = inner
+        self.lost = asyncio.get_running_loop().create_future()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._inner.connection_lost(error)
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+
 class RtmpPeer:
     """One end of an RTMP connection over asyncio streams.
 
@@ -180,12 +206,21 @@ class RtmpPeer:
         self._writer.transport.abort()
 
     async def close(self) -> None:
-        """Send what is queued, then FIN."""
-        try:
-            self._writer.close()
+        """Send what is queued, then FIN, and wait for the peer's end; what it still sends is discarded.
+
+        A socket that is closed with unread bytes sends a reset instead, and what the kernel
+        has not sent by then is lost.
+        """
+        transport = self._writer.transport
+        if not transport.is_closing():
+            ending = _Ending(transport.get_protocol())
+            transport.set_protocol(ending)
+            transport.resume_reading()
+            transport.write_eof()
+            await asyncio.wait([ending.lost], timeout=_CLOSE_S)
+        transport.abort()
+        with contextlib.suppress(OSError):
             await self._writer.wait_closed()
-        except OSError:
-            pass
 
     async def read_message(self) -> Message:
         """The next message that is not protocol control; those are acted on here.

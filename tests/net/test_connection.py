@@ -164,9 +164,11 @@ class Recorder(RawConnection):
         super().__init__(sock, context)
         self.got: list[bytes] = []
         self.whys: list[str] = []
+        self.answer = b""
 
     def on_data(self, data: bytes) -> None:
         self.got.append(data)
+        self.send(self.answer)
         if data == b"fail":
             raise RuntimeError("injected")
 
@@ -246,7 +248,23 @@ async def test_T15_write_to_a_peer_that_has_gone_is_an_end(pair: tuple[Recorder,
     theirs.close()
     connection.enqueue(b"x")
     assert not connection.flush()
-    assert connection.state == "closed"
+    assert connection.queued_bytes == 0
+    await eventually(lambda: connection.state == "closed", "the end")
+    assert connection.whys == ["reset: Connection reset by peer"]
+
+
+async def test_end_of_a_stream_whose_publisher_closed_without_reading_our_acknowledgements(
+    pair: tuple[Recorder, socket.socket],
+) -> None:
+    connection, theirs = pair
+    connection.read_limit = 1000
+    connection.answer = b"acknowledgement"
+    connection.send(b"never read")
+    theirs.sendall(b"x" * 10_000)
+    theirs.close()
+    await eventually(lambda: connection.state == "closed", "the end")
+    assert connection.got == [b"x" * 1000] * 10
+    assert connection.whys == ["reset: Connection reset by peer"]
 
 
 async def test_T15_out_of_band_byte_harms_nobody(pair: tuple[Recorder, socket.socket]) -> None:

@@ -8,9 +8,10 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.harness.clock import deadline, free_port, wait_until
+from tests.harness.clock import deadline, wait_until
 from tests.harness.leaks import assert_gives_back
 from tests.harness.player import SynthPlayer
+from tests.harness.ports import free_port
 from tests.harness.server import EdgeServer
 from tests.harness.synth import SynthPublisher
 from tests.harness.wire import WireError

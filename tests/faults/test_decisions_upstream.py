@@ -7,10 +7,11 @@ import time
 
 import pytest
 
-from tests.harness.clock import deadline, free_port, wait_until
+from tests.harness.clock import deadline, wait_until
 from tests.harness.leaks import assert_gives_back
 from tests.harness.nginx import NginxRtmp
 from tests.harness.player import SynthPlayer
+from tests.harness.ports import free_port
 from tests.harness.server import EdgeServer
 from tests.harness.synth import Script, SynthPublisher
 

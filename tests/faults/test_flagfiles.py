@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.clock import ROOT, deadline, free_port
+from tests.harness.clock import ROOT, deadline
+from tests.harness.ports import free_port
 from tests.harness.server import EdgeServer
 
 pytestmark = pytest.mark.faults

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from tests.harness.clock import deadline, free_port, wait_until
+from tests.harness.clock import deadline, wait_until
 from tests.harness.leaks import assert_gives_back
 from tests.harness.nginx import NginxRtmp
 from tests.harness.player import SynthPlayer
+from tests.harness.ports import free_port
 from tests.harness.relay import ForeignRelay
 from tests.harness.server import EdgeServer
 from tests.harness.synth import SynthPublisher

@@ -8,10 +8,11 @@ import time
 import pytest
 
 from tests.harness.accounting import back_steps
-from tests.harness.clock import deadline, free_port, wait_until
+from tests.harness.clock import deadline, wait_until
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.nginx import NginxRtmp
 from tests.harness.player import SynthPlayer
+from tests.harness.ports import free_port
 from tests.harness.server import Chain, EdgeServer
 from tests.harness.synth import Script, SynthPublisher
 

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from tests.harness.accounting import audit
-from tests.harness.clock import deadline, free_port, wait_until
+from tests.harness.clock import deadline, wait_until
 from tests.harness.player import SynthPlayer
+from tests.harness.ports import free_port
 from tests.harness.server import EdgeServer
 from tests.harness.sink import Publication, SinkServer
 from tests.harness.synth import Script, SynthPublisher

@@ -8,8 +8,9 @@ from collections import Counter
 import pytest
 
 from edge.net.aio import now_ms
-from tests.harness.clock import deadline, free_port
+from tests.harness.clock import deadline
 from tests.harness.fault_proxy import FaultProxy
+from tests.harness.ports import free_port
 from tests.net.serving import Node, Nodes, media, wait_until
 
 pytestmark = pytest.mark.faults

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.clock import deadline, free_port
+from tests.harness.clock import deadline
 from tests.harness.fault_proxy import FaultProxy
+from tests.harness.ports import free_port
 from tests.net.serving import Nodes, pictures, wait_until
 
 pytestmark = pytest.mark.faults

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import shutil
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +14,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 IS_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 _CI_FACTOR = 5.0
-# Below those of outgoing connections (32768 and up), so that a server that is killed can be started on its port again.
-_SERVER_PORTS = (20000, 32000)
 
 
 def deadline(seconds: float) -> float:
@@ -38,18 +34,6 @@ def missing(what: str) -> None:
     if IS_CI:
         pytest.fail(what)
     pytest.skip(what)
-
-
-def free_port() -> int:
-    """A TCP port that nobody uses now, and that the kernel gives to no outgoing connection while its server is dead."""
-    while True:
-        port = random.randrange(*_SERVER_PORTS)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("0.0.0.0", port))
-            except OSError:
-                continue
-            return port
 
 
 def wait_until_sync(condition: Callable[[], object], within_s: float, what: str) -> float:

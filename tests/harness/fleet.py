@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
-from tests.harness.clock import free_port
+from tests.harness.ports import free_port
 from tests.harness.server import EdgeServer
 from tests.harness.wiring import Cut, Namespaces, Relays, Wiring
 

@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 from tests.harness.clients import Program
-from tests.harness.clock import deadline, free_port, missing, require_program, wait_until
+from tests.harness.clock import deadline, missing, require_program, wait_until
+from tests.harness.ports import free_port
 
 _MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/share/nginx/modules"), Path("/usr/lib64/nginx/modules"))
 

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from tests.harness.clock import ROOT, deadline, free_port, wait_until_sync
+from tests.harness.clock import ROOT, deadline, wait_until_sync
+from tests.harness.ports import free_port
 
 _SERVING = re.compile(r"Server\[edge\] is serving on port=(\d+)")
 _DIRTY = ("Traceback (most recent call last)", "never retrieved", "was never awaited")

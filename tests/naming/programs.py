@@ -15,7 +15,8 @@ from typing import Any
 
 from dnslib import DNSError, DNSRecord
 
-from tests.harness.clock import deadline, free_port, require_program, wait_until_sync
+from tests.harness.clock import deadline, require_program, wait_until_sync
+from tests.harness.ports import free_port
 
 
 def code(text: str) -> str:

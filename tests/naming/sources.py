@@ -22,7 +22,7 @@ from aiohttp import web
 import naming.consul
 import naming.file
 from naming.resolver import Resolver
-from tests.harness.clock import free_port
+from tests.harness.ports import free_port
 from tests.naming.dns_server import FakeDns, serving_dns
 from tests.naming.programs import Dnsmasq, Etcd, connection_count
 from tests.naming.system_names import SystemNames, unused_loopback

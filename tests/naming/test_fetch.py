@@ -10,7 +10,7 @@ from aiohttp import web
 
 from naming.base import NamingContext, NamingError, NamingOptions
 from naming.fetch import Fetcher, StatusError, check_query, parse_origins
-from tests.harness.clock import free_port
+from tests.harness.ports import free_port
 from tests.naming.fakes import FakeResolver
 from tests.naming.web import FakeWeb, serving
 

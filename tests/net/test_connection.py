@@ -165,6 +165,11 @@ class Recorder(RawConnection):
         self.got: list[bytes] = []
         self.whys: list[str] = []
         self.answer = b""
+        self.is_publishing = False
+
+    @property
+    def is_feeding(self) -> bool:
+        return self.is_publishing
 
     def on_data(self, data: bytes) -> None:
         self.got.append(data)
@@ -248,23 +253,37 @@ async def test_T15_write_to_a_peer_that_has_gone_is_an_end(pair: tuple[Recorder,
     theirs.close()
     connection.enqueue(b"x")
     assert not connection.flush()
-    assert connection.queued_bytes == 0
+    assert connection.state == "closed"
+
+
+@pytest.mark.parametrize("is_publishing", [True, False])
+async def test_end_of_a_stream_whose_publisher_closed_without_reading_our_acknowledgements(
+    pair: tuple[Recorder, socket.socket], is_publishing: bool
+) -> None:
+    connection, theirs = pair
+    connection.read_limit, connection.answer, connection.is_publishing = 1000, b"acknowledgement", is_publishing
+    connection.send(b"never read")
+    theirs.sendall(b"x" * 20_000)
+    theirs.close()
     await eventually(lambda: connection.state == "closed", "the end")
+    assert connection.got == [b"x" * 1000] * (20 if is_publishing else 1)
     assert connection.whys == ["reset: Connection reset by peer"]
 
 
-async def test_end_of_a_stream_whose_publisher_closed_without_reading_our_acknowledgements(
+async def test_end_of_a_stream_is_read_when_a_ping_finds_that_the_publisher_has_gone(
     pair: tuple[Recorder, socket.socket],
 ) -> None:
     connection, theirs = pair
-    connection.read_limit = 1000
-    connection.answer = b"acknowledgement"
+    connection.is_publishing = True
+    connection.poll_reads(False)
     connection.send(b"never read")
-    theirs.sendall(b"x" * 10_000)
+    theirs.sendall(b"x" * 20_000)
     theirs.close()
+    connection.send(b"ping")
+    connection.send(b"and more")
+    assert (connection.state, connection.queued_bytes) == ("open", 0)
     await eventually(lambda: connection.state == "closed", "the end")
-    assert connection.got == [b"x" * 1000] * 10
-    assert connection.whys == ["reset: Connection reset by peer"]
+    assert b"".join(connection.got) == b"x" * 20_000
 
 
 async def test_T15_out_of_band_byte_harms_nobody(pair: tuple[Recorder, socket.socket]) -> None:

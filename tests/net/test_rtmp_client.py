@@ -18,7 +18,7 @@ from edge.net.rtmp_client import LinkEnd, RtmpClientConnection, start_connect
 from edge.net.stream_writer import StreamWriter
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import MediaReceived
-from tests.harness.clock import free_port
+from tests.harness.ports import free_port
 from tests.harness.wire import VIDEO
 from tests.net.fakes import Source
 from tests.net.live import LiveServer, eventually, number_of, pictures, send_video, serving

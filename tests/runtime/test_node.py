@@ -18,7 +18,7 @@ from edge.runtime.node import Node, raise_descriptor_limit
 from edge.runtime.unit import ServiceUnit
 from naming.url import Address
 from tests.harness.client import RtmpClient
-from tests.harness.clock import free_port
+from tests.harness.ports import free_port
 from tests.net.conftest import open_sockets
 from tests.net.live import ended, eventually, number_of, pictures, send_video, status, status_of
 from tests.runtime.nodes import RunningNode, running, settings_of

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from edge.rtmp import amf0
-from tests.harness.clock import free_port
+from tests.harness.ports import free_port
 from tests.harness.wire import DATA
 from tests.net.live import eventually, pictures, send
 from tests.runtime.nodes import RunningNode, running

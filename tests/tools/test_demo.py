@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from edge.tools import demo
+from tests.harness.ports import free_port
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 LISTEN = """
@@ -14,11 +15,6 @@ import socket, sys, time
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 time.sleep(60)
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_guide_names_the_urls() -> None:

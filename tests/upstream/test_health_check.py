@@ -13,7 +13,8 @@ from edge.upstream.config import UpstreamConfig
 from edge.upstream.health import HealthTable
 from edge.upstream.health_check import MAX_CHECKS, HealthChecker, TcpChecks, try_connect
 from naming.node import ServerNode
-from tests.harness.clock import deadline, free_port, wait_until
+from tests.harness.clock import deadline, wait_until
+from tests.harness.ports import free_port
 from tests.harness.virtual import ScriptedChecks
 
 CONFIG = UpstreamConfig(health_check_interval=1)

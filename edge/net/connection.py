@@ -19,6 +19,8 @@ RECEIVE_BYTES = 65536
 _LINGER_DISCARD_MS = 200
 #: Small pieces of the queue are joined up to about this for one ``send``.
 _SEND_BYTES = 262144
+#: Reads in a row of a connection that has ended: with small chunks each may cost a millisecond or two.
+_RESTS_PER_TURN = 8
 #: SO_LINGER of 0 s: closing sends a reset.
 _RESET = struct.pack("ii", 1, 0)
 
@@ -108,6 +110,12 @@ class RawConnection:
 
     def read_some(self) -> int:
         """Read once and hand the bytes on; returns how many came."""
+        count = self._read_once()
+        if self._write_error is not None:
+            self._read_rest()
+        return count
+
+    def _read_once(self) -> int:
         view = self.context.receive_view
         try:
             count = self.sock.recv_into(view, self.read_limit)
@@ -210,30 +218,40 @@ class RawConnection:
             self._shutdown()
         return True
 
+    @property
+    def is_feeding(self) -> bool:
+        """Whether what the peer has sent is worth reading although nothing can be answered any more."""
+        return False
+
     def _write_failed(self, error: OSError) -> None:
         """The peer takes no more; what it sent before that is still read, then the connection is lost.
 
         A peer that closes without having read all of ours (an encoder, our
         acknowledgements) resets, and the end of its stream may lie in our kernel by then.
         """
-        if self.state != "open":
+        if self.state != "open" or not self.is_feeding:
             self.on_lost(error)
             return
         self._write_error = error
         self._outbox = None
         self.queued_bytes = 0
         self.want_write(False)
-        self.context.loop.call_soon(self._read_rest)
+        self.context.loop.call_soon(self._read_rest_later)
 
     def _read_rest(self) -> None:
-        """Read until the end of the connection, once in a turn of the loop."""
+        """Read up to the end of the connection, some of it per turn of the loop."""
+        for _ in range(_RESTS_PER_TURN):
+            if self.state != "open":
+                return
+            self._read_once()
+
+    def _read_rest_later(self) -> None:
         try:
-            if self.state == "open":
-                self.read_some()
+            self._read_rest()
         except Exception:
             self.failed_internally()
         if self.state == "open":
-            self.context.loop.call_soon(self._read_rest)
+            self.context.loop.call_soon(self._read_rest_later)
 
     # --- closing -------------------------------------------------------------
 

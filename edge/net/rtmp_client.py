@@ -159,6 +159,11 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         """Links on this connection, waiting ones included."""
         return len(self._links) + len(self.waiting)
 
+    @property
+    def is_feeding(self) -> bool:
+        """Frames of pulls, or why links are refused, may be on their way."""
+        return bool(self._links)
+
     # --- connecting ----------------------------------------------------------
 
     def on_ready(self, events: int) -> None:

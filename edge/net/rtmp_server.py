@@ -70,6 +70,11 @@ class RtmpServerConnection(PlayingConnection):
         return bool(self.feeds)
 
     @property
+    def is_feeding(self) -> bool:
+        """The end of what it publishes may be on its way."""
+        return self.is_publishing
+
+    @property
     def role(self) -> str:
         """``publish``, ``play``, ``publish+play`` or ``idle``."""
         if self.feeds:

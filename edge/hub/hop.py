@@ -8,9 +8,12 @@ recognised by their content. Timestamps are the origin's stream clock.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edge.errors import AmfError
 from edge.hub.frame_queue import FrameQueue
 from edge.hub.publisher import Publisher
+from edge.hub.stream import Stream
 from edge.media.frame import (
     AUDIO,
     DATA,
@@ -52,11 +55,30 @@ class HopReceiver:
         is_lost: the sender has lost its publisher: what it holds of an epoch before ours is no news.
     """
 
-    __slots__ = ("_epoch", "_index", "_mark", "_origin_ms", "_pending", "_publisher", "_wanted_epoch", "is_lost")
+    __slots__ = (
+        "_epoch",
+        "_index",
+        "_mark",
+        "_on_lost",
+        "_origin_ms",
+        "_pending",
+        "_publisher",
+        "_wanted_epoch",
+        "is_lost",
+    )
 
-    def __init__(self, publisher: Publisher, *, wanted_epoch: str = "") -> None:
-        """``wanted_epoch``: what those for whom we ask have been playing, while we have nothing of the stream."""
-        self.is_lost = False
+    def __init__(
+        self, publisher: Publisher, *, wanted_epoch: str = "", on_lost: Callable[[Stream], None] | None = None
+    ) -> None:
+        """Begin with nothing; a mark must come first.
+
+        Args:
+            publisher: in whose name the frames come.
+            wanted_epoch: what those for whom we ask have been playing, while we have nothing of the stream.
+            on_lost: told when the sender says that it has lost its publisher, and ours feeds the stream.
+        """
+        self.is_lost = publisher.is_lost
+        self._on_lost = on_lost
         self._publisher = publisher
         self._wanted_epoch = wanted_epoch
         self._epoch: Epoch | None = None
@@ -79,7 +101,10 @@ class HopReceiver:
             except AmfError:
                 return
             if mark is not None:
-                self._on_mark(mark, now_ms)
+                if mark.is_lost:
+                    self._lose()
+                else:
+                    self._on_mark(mark, now_ms)
                 return
             kind = _kind_of_data(payload)
         if kind != MEDIA:
@@ -136,6 +161,13 @@ class HopReceiver:
         if self._publisher.is_active and not self._is_past(mark, mark.index):
             self._epoch = self._take_up(mark, mark.index, mark.dts_ms, now_ms)
 
+    def _lose(self) -> None:
+        """The sender has lost its publisher: who plays the stream here may find it elsewhere."""
+        publisher = self._publisher
+        self.is_lost = publisher.is_lost = True
+        if publisher.is_active and self._on_lost is not None:
+            self._on_lost(publisher.stream)
+
     def _is_past(self, mark: Mark, index: int) -> bool:
         """Whether frame ``index`` is of a publisher before the present one, and none that shows it to be back."""
         stream = self._publisher.stream
@@ -179,6 +211,8 @@ class HopReceiver:
         if index < epoch.next_index:
             stream.stats.duplicate_count += 1
             return
+        if self._publisher.is_lost:
+            self.is_lost = self._publisher.is_lost = False
         frame.epoch, frame.index = epoch, index
         frame.dts_ms = max(self._origin_ms + epoch.shift_ms, 0)
         epoch.next_index = index + 1

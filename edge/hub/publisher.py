@@ -16,6 +16,7 @@ class Publisher:
         peer: ``ip:port`` for people and logs.
         query: what of the publisher's query goes upstream.
         is_hop: a node of ours feeds it; frames bear the origin's numbers.
+        is_lost: that node has lost its own publisher, and nothing has come since.
         hops: service ids the stream has passed on its way here.
         on_stopped: called with ``(code, description, reason)`` when this
             publisher is to be ended by us: an onStatus code, a text, a log word.
@@ -25,6 +26,7 @@ class Publisher:
     __slots__ = (
         "hops",
         "is_hop",
+        "is_lost",
         "last_media_ms",
         "on_stopped",
         "peer",
@@ -49,6 +51,7 @@ class Publisher:
         self.peer = peer
         self.query = query
         self.is_hop = is_hop
+        self.is_lost = False
         self.hops = hops
         self.on_stopped = on_stopped
         self.since_ms = now_ms

@@ -35,7 +35,8 @@ class Registry:
         on_idle: called when the last player of a stream without local publisher has left.
         on_player_left: called when a player of a stream has left that others still play.
         on_published: called when a local publisher has begun a stream in ``PUBLISH_REALM``.
-        on_lost: called when the connection of a stream's publisher has broken, and the stream waits for it.
+        on_lost: called when the connection of a stream's publisher has broken, here or on the way, and the
+            stream waits for it.
         on_ended: called when a stream has ended.
     """
 
@@ -98,6 +99,7 @@ class Registry:
         stream = self.find_or_create(key, now_ms)
         old = stream.publisher
         publisher = Publisher(stream, peer, now_ms, query=query, hops=hops, is_hop=is_hop, on_stopped=on_stopped)
+        publisher.is_lost = is_lost
         if old is not None and is_lost:
             return Claim(publisher)
         if old is not None:

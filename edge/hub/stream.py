@@ -139,6 +139,12 @@ class Stream:
 
     # --- who feeds it --------------------------------------------------------
 
+    @property
+    def has_lost_publisher(self) -> bool:
+        """The connection of its publisher broke, here or at the node that feeds it, and it is waited for."""
+        publisher = self.publisher
+        return publisher.is_lost if publisher is not None else self.grace_until_ms > 0
+
     def begin_publish(self, publisher: Publisher, epoch: Epoch, now_ms: int) -> None:
         """``publisher`` takes over; players stay and the clock goes on."""
         is_restart = self.epoch is not None

@@ -17,17 +17,22 @@ _MARK_PREFIX = b"\x02\x00\x0a" + MARK.encode()
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a mark says of the next media message: its epoch and index, its dts and the epoch's start at the origin."""
+    """What a mark says of the next media message: its epoch and index, its dts and the epoch's start at the origin.
+
+    With ``is_lost`` it says that no such message will come for now: the sender has
+    lost the node that feeds it, and holds nothing more.
+    """
 
     epoch: str
     index: int
     dts_ms: int
     wall_ms: int
+    is_lost: bool = False
 
     def encode(self) -> bytes:
         """Body of the data message."""
         fields = {"epoch": self.epoch, "index": self.index, "dts": self.dts_ms, "wall": self.wall_ms}
-        return amf0.encode_all(MARK, fields)
+        return amf0.encode_all(MARK, {**fields, "lost": True} if self.is_lost else fields)
 
 
 def is_mark(payload: bytes) -> bool:
@@ -54,4 +59,4 @@ def decode_mark(payload: bytes) -> Mark | None:
     if not all(isinstance(n, (int, float)) and 0 <= n < 2**53 for n in numbers):
         raise AmfError("mark with bad numbers")
     index, dts_ms, wall_ms = (int(n) for n in numbers if n is not None)
-    return Mark(epoch, index, dts_ms, wall_ms)
+    return Mark(epoch, index, dts_ms, wall_ms, is_lost=fields.get("lost") is True)

@@ -246,7 +246,10 @@ class RtmpServerConnection(PlayingConnection):
         publisher = claim.publisher
         if self.feeds is None:
             self.feeds = {}
-        self.feeds[message_stream_id] = (publisher, HopReceiver(publisher) if is_hop else publisher)
+        self.feeds[message_stream_id] = (
+            publisher,
+            HopReceiver(publisher, on_lost=service.tell_lost) if is_hop else publisher,
+        )
         service.publishers.add(self)
         info: dict[str, object] = {}
         epoch = publisher.stream.epoch

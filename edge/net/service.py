@@ -68,7 +68,7 @@ class RtmpService:
         self.why_missing: Callable[[StreamKey], str | None] = lambda key: None
         self.is_waiting: Callable[[Stream], bool] = lambda stream: False
         self.via_of: Callable[[Stream], tuple[str, ...]] = lambda stream: ()
-        registry.on_lost = self._tell_lost
+        registry.on_lost = self.tell_lost
         self.request_pull: Callable[[Stream, StreamRequest, tuple[str, ...], ResumePoint | None], None] | None = None
 
     @property
@@ -95,20 +95,20 @@ class RtmpService:
     def waiting_info(self, stream: Stream) -> dict[str, object] | None:
         """What a node of ours is told of a stream: that it has no data yet, and its way.
 
-        ``missing``: it has no publisher either; ``lost``: the connection of its publisher broke.
+        ``missing``: it has no publisher either; ``lost``: the connection of its publisher broke, here or on the way.
         """
         if not self.is_edge and stream.publisher is None and not stream.grace_until_ms:
             return {"waiting": True, "missing": True}
         info: dict[str, object] = {"waiting": True} if self.is_waiting(stream) else {}
-        if stream.publisher is None and stream.grace_until_ms:
+        if stream.has_lost_publisher:
             info["lost"] = True
         via = self.via_of(stream)
         if via:
             info["via"] = ",".join(via)
         return info or None
 
-    def _tell_lost(self, stream: Stream) -> None:
-        """Nodes that play ``stream`` here may find its publisher elsewhere."""
+    def tell_lost(self, stream: Stream) -> None:
+        """Nodes that play ``stream`` here may find its publisher elsewhere; the one it is pushed to tells its own."""
         for reader in tuple(stream.readers):
             if isinstance(reader, StreamWriter) and reader.on_lost is not None:
                 reader.on_lost()

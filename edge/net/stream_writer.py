@@ -51,7 +51,7 @@ class StreamWriter:
     Attributes:
         seq: next frame to write.
         on_via: told when the services that the stream comes through change; set for hops.
-        on_lost: told when the connection of the publisher has broken; set for hops.
+        on_lost: told when the connection of the publisher has broken, here or on the way; set for hops.
     """
 
     __slots__ = (
@@ -62,6 +62,7 @@ class StreamWriter:
         "_form",
         "_headed_epoch",
         "_is_early",
+        "_is_loss_due",
         "_offset_ms",
         "_owner",
         "_resume",
@@ -102,6 +103,7 @@ class StreamWriter:
         self._base_ms: int | None = None
         self._expected: tuple[Epoch | None, int] = (None, -1)
         self._waiting_since_ms: int | None = owner.now_ms()
+        self._is_loss_due = False
         # A player may change over while the rest of an ended stream is still on its way to it.
         self.end_reason = stream.end_reason
         self.seq = stream.queue.end
@@ -161,6 +163,11 @@ class StreamWriter:
         if self.is_hop:
             self.on_end(reason)
 
+    def tell_lost(self) -> None:
+        """Say behind the last frame that is held that the publisher has been lost, unless it is back by then."""
+        self._is_loss_due = self.is_hop
+        self._owner.writer_has_frames()
+
     # --- bytes ---------------------------------------------------------------
 
     def fill(self, parts: list[bytes | memoryview], budget_bytes: int) -> int:
@@ -178,6 +185,8 @@ class StreamWriter:
                 self.seq += 1
                 if self._form.accepts(frame):
                     size += self._emit(parts, frame)
+        if self._is_loss_due and self.seq >= queue.end:
+            size += self._emit_loss(parts)
         return size
 
     @property
@@ -244,6 +253,15 @@ class StreamWriter:
                     size += self._write_headers(parts, self.seq - 1)
             self._expected = (epoch, frame.index + 1)
         return size + self._write(parts, frame, frame)
+
+    def _emit_loss(self, parts: list[bytes | memoryview]) -> int:
+        self._is_loss_due = False
+        newest, (epoch, index) = self.stream.queue.newest(), self._expected
+        if epoch is None or newest is None or not self.stream.has_lost_publisher:
+            return 0
+        dts_ms = max(newest.dts_ms - epoch.shift_ms, 0)
+        mark = Mark(epoch.id, index, dts_ms, epoch.started_wall_ms, is_lost=True)
+        return self._append(parts, DATA, dts_ms, mark.encode())
 
     def _write(self, parts: list[bytes | memoryview], frame: Frame, at: Frame) -> int:
         if self.is_hop:

@@ -43,7 +43,12 @@ class Push(UpstreamLink):
 
     def _open(self, connection: RtmpClientConnection) -> None:
         hops = (*self.hops, self.manager.service.service_id)
-        connection.open_publish(self, self._name(), hops=hops, is_lost=self.stream.publisher is None)
+        connection.open_publish(self, self._name(), hops=hops, is_lost=self._is_lost)
+
+    @property
+    def _is_lost(self) -> bool:
+        """Nobody feeds the stream at present."""
+        return self.stream.publisher is None or self.stream.has_lost_publisher
 
     def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:
         self.state = "live"
@@ -60,6 +65,10 @@ class Push(UpstreamLink):
         self._writer = connection.open_writer(
             self.stream, self.message_stream_id, self.manager.service.forms.all, resume=resume
         )
+        if connection.edge_id:
+            self._writer.on_lost = self._writer.tell_lost
+            if self._is_lost:
+                self._writer.tell_lost()
         if self.stream.is_ended:
             self._writer.on_end("ended")
         self._pinged_ms = 0

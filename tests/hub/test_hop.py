@@ -26,13 +26,14 @@ class Receiver:
         self.publisher = Publisher(self.stream, "1.2.3.4:5", 0, is_hop=True)
         self.stream.publisher = self.publisher
         self.now_ms = 0
+        self.losses: list[Stream] = []
         self.reconnect()
 
     def reconnect(self) -> None:
-        self.hop = HopReceiver(self.publisher)
+        self.hop = HopReceiver(self.publisher, on_lost=self.losses.append)
 
-    def mark(self, epoch: str, index: int, dts_ms: int = 0, *, wall_ms: int = 0) -> None:
-        self.hop.push(DATA, 0, Mark(epoch, index, dts_ms, wall_ms).encode(), self.now_ms)
+    def mark(self, epoch: str, index: int, dts_ms: int = 0, *, wall_ms: int = 0, is_lost: bool = False) -> None:
+        self.hop.push(DATA, 0, Mark(epoch, index, dts_ms, wall_ms, is_lost=is_lost).encode(), self.now_ms)
 
     def media(self, number: int, *, is_keyframe: bool = True, at_ms: int | None = None) -> None:
         first = b"\x17\x01" if is_keyframe else b"\x27\x01"
@@ -188,6 +189,31 @@ def test_sender_that_lost_its_publisher_does_not_bring_back_an_older_one() -> No
     node.media(43)
     assert node.numbers == [*range(5), 43], "it is back"
     assert node.indices == [*range(5), 43]
+
+
+def test_sender_says_that_it_has_lost_its_publisher_until_it_has_news() -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    for n in range(3):
+        node.media(n)
+    node.mark("e1", 3, 80, is_lost=True)
+    assert (node.losses, node.publisher.is_lost, node.stream.has_lost_publisher) == ([node.stream], True, True)
+    node.mark("e1", 1, 40)
+    node.media(1)
+    assert node.stream.has_lost_publisher, "a repeat is no news"
+    node.media(2)
+    node.media(3)
+    assert not node.stream.has_lost_publisher
+    assert (node.numbers, node.losses) == ([0, 1, 2, 3], [node.stream])
+
+
+def test_loss_at_a_node_that_does_not_feed_the_stream_concerns_nobody() -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    node.media(0)
+    node.stream.publisher = Publisher(node.stream, "another", 0, is_hop=True)
+    node.mark("e1", 1, 40, is_lost=True)
+    assert (node.losses, node.stream.has_lost_publisher) == ([], False)
 
 
 def test_sender_that_lost_its_publisher_may_hold_a_newer_one() -> None:

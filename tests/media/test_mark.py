@@ -19,9 +19,10 @@ FIELDS = {"epoch": "e", "index": 1.0, "dts": 2.0, "wall": 3.0}
 @given(
     epoch=st.text(st.characters(codec="ascii"), min_size=1, max_size=64),
     numbers=st.tuples(*[st.integers(0, 2**53 - 1)] * 3),
+    is_lost=st.booleans(),
 )
-def test_round_trip(epoch: str, numbers: tuple[int, int, int]) -> None:
-    mark = Mark(epoch, *numbers)
+def test_round_trip(epoch: str, numbers: tuple[int, int, int], is_lost: bool) -> None:
+    mark = Mark(epoch, *numbers, is_lost=is_lost)
     assert decode_mark(mark.encode()) == mark
     assert is_mark(mark.encode())
 

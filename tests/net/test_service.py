@@ -36,6 +36,19 @@ async def test_node_of_ours_may_wait_on_an_origin_and_is_told_so() -> None:
         assert node.service.waiting_info(stream) is None
 
 
+async def test_node_of_ours_is_told_of_a_lost_publisher() -> None:
+    async with Nodes() as nodes:
+        node = nodes.add()
+        stream = find(node, is_hop=True)
+        assert isinstance(stream, Stream)
+        publisher = node.registry.claim_publisher(stream.key, "p", 0, is_hop=True, is_lost=True).publisher
+        assert node.service.waiting_info(stream) == {"lost": True}
+        publisher.is_lost = False
+        assert node.service.waiting_info(stream) is None
+        node.registry.release_publisher(publisher, 0, "gone", is_loss=True)
+        assert node.service.waiting_info(stream) == {"lost": True}
+
+
 async def test_edge_asks_its_upstream_once_and_keeps_publishes_apart() -> None:
     async with Nodes() as nodes:
         node = nodes.add()

@@ -284,6 +284,38 @@ def test_publishers_end_is_passed_on_to_nodes_at_once(is_hop: bool) -> None:
     assert writer.is_finished is is_hop
 
 
+@pytest.mark.parametrize("is_back", [False, True])
+def test_loss_of_the_publisher_is_told_behind_the_last_frame_unless_it_is_back(is_back: bool) -> None:
+    source = Source()
+    source.run(30)
+    writer, publisher = open_writer(source, is_hop=True), source.stream.publisher
+    source.stream.publisher, source.stream.grace_until_ms = None, 1
+    writer.tell_lost()
+    messages = decode(take(writer, 1), CHUNK)
+    assert len(messages) < 10, "the frames come first"
+    if is_back:
+        source.stream.publisher, source.stream.grace_until_ms = publisher, 0
+    messages = decode(take(writer), CHUNK)
+    mark = decode_mark(messages[-1].payload) if messages[-1].type_id == DATA else None
+    last = source.frames[-1]
+    if is_back:
+        assert mark is None
+    else:
+        assert mark is not None and (mark.index, mark.is_lost) == (last.index + 1, True)
+        assert messages[-2].payload == last.payload
+    assert take(writer) == b""
+
+
+def test_loss_is_told_to_nodes_of_ours_only() -> None:
+    source = Source()
+    source.run(3)
+    writer = open_writer(source)
+    take(writer)
+    source.stream.publisher, source.stream.grace_until_ms = None, 1
+    writer.tell_lost()
+    assert take(writer) == b""
+
+
 def test_closed_writer_reads_no_more() -> None:
     source = Source()
     writer = open_writer(source)

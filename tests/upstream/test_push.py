@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from naming.node import ServerNode
+from tests.harness.clock import deadline
 from tests.net.serving import Nodes, pictures, status_of, wait_until
 
 
@@ -129,3 +132,51 @@ async def test_node_that_has_lost_its_publisher_does_not_replace_one_that_has_it
             (number,) = await pictures(player, 1)
         assert stream.publisher is feeding
         assert stream.stats.gap_count == 0
+
+
+async def test_publisher_that_was_lost_two_nodes_away_is_found_at_another_origin() -> None:
+    """Shields behind rr: an edge dies, its encoders go to one that pushes by another shield to another origin."""
+    async with Nodes() as nodes:
+        first, second, left, right, home, far = (nodes.add(name) for name in ("o1", "o2", "m1", "m2", "e1", "e2"))
+        await left.follow(first.port)
+        await right.follow(second.port)
+        await home.follow(left.port)
+        feed = await nodes.publisher(home)
+        await feed.send(3)
+        await wait_until(lambda: any(s.queue.end for s in first.registry.streams.values()), 2, "forwarded")
+        await far.follow(first.port, publisher_return_ms=60_000)
+        player = await nodes.player(far)
+        assert await pictures(player, 3) == [0, 1, 2]
+        assert home.manager is not None and far.manager is not None
+        (push,) = home.manager.pushes.values()
+        home.manager.push_target._on_update((ServerNode("127.0.0.1", right.port),))
+        far.manager.pull_target._on_update(tuple(ServerNode("127.0.0.1", origin.port) for origin in (first, second)))
+        assert push.connection is not None
+        push.connection.abort("cut")
+        await feed.send(5)
+        began = asyncio.get_running_loop().time()
+        assert await pictures(player, 5) == [3, 4, 5, 6, 7]
+        assert asyncio.get_running_loop().time() - began <= deadline(1.5)
+        (stream,) = far.registry.streams.values()
+        assert stream.stats.gap_count == 0
+
+
+async def test_origin_that_is_new_learns_that_the_publisher_of_what_it_gets_is_lost() -> None:
+    async with Nodes() as nodes:
+        origin, middle, home = (nodes.add(name) for name in ("origin", "middle", "home"))
+        origin.stop_listening()
+        await middle.follow(origin.port)
+        await home.follow(middle.port)
+        feed = await nodes.publisher(home)
+        await feed.send(3)
+        await wait_until(lambda: any(s.queue.end for s in middle.registry.streams.values()), 2, "forwarded")
+        home.stop_listening()
+        home.drop_connections()
+        assert home.manager is not None
+        await home.manager.close()
+        (held,) = middle.registry.streams.values()
+        await wait_until(lambda: held.publisher is None, 2, "the loss")
+        origin.listen()
+        await wait_until(lambda: any(s.queue.end == 3 for s in origin.registry.streams.values()), 3, "what is held")
+        (stream,) = origin.registry.streams.values()
+        await wait_until(lambda: stream.has_lost_publisher, 1, "word of the loss")

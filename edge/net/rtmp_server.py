@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from typing import TYPE_CHECKING
 
 from edge.errors import ProtocolError, StreamBusyError
@@ -45,7 +46,7 @@ class RtmpServerConnection(PlayingConnection):
         feeds: message stream id -> publisher or hop receiver.
     """
 
-    __slots__ = ("_noticed", "_rate_mark", "_read_for_chunk_size", "_tc_url", "feeds")
+    __slots__ = ("_is_held", "_noticed", "_rate_mark", "_read_for_chunk_size", "_tc_url", "feeds")
 
     def __init__(self, sock: socket.socket, service: RtmpService) -> None:
         context = service.context
@@ -56,6 +57,7 @@ class RtmpServerConnection(PlayingConnection):
         self._tc_url: TcUrl | None = None
         self.feeds: dict[int, tuple[Publisher, Publisher | HopReceiver]] | None = None
         self._noticed: set[str] | None = None
+        self._is_held = False
         self._rate_mark = (0, 0)
         self._read_for_chunk_size = 0
         self._watch_deadline()
@@ -119,13 +121,22 @@ class RtmpServerConnection(PlayingConnection):
 
     # --- bytes in ------------------------------------------------------------
 
+    def read_some(self) -> int:
+        """Read once, unless what came before is still being worked off; returns how many bytes came."""
+        return 0 if self._is_held else super().read_some()
+
     def on_data(self, data: bytes) -> None:
         """Bytes of the client."""
+        self._session.receive_data(data, self.last_read_ms)
+        self._work_off()
+
+    def _work_off(self) -> None:
+        """Act on what the session has found; of requests, no more than one turn of the loop has time for."""
         session = self._session
         now = self.last_read_ms
-        session.receive_data(data, now)
         events = session.events
         feeds = self.feeds
+        budget_us, until_ns = self.context.config.parse_budget_us, 0
         while events:
             event = events.popleft()
             if feeds and type(event) is MediaReceived:
@@ -137,6 +148,12 @@ class RtmpServerConnection(PlayingConnection):
             feeds = self.feeds
             if self.state != "open":
                 return
+            now_ns = time.monotonic_ns()
+            if not until_ns:
+                until_ns = now_ns + budget_us * 1000
+            elif budget_us > 0 and now_ns >= until_ns and events:
+                self._hold()
+                break
         if feeds:
             for feed in feeds.values():
                 feed[1].commit()
@@ -145,6 +162,23 @@ class RtmpServerConnection(PlayingConnection):
             self._watch_deadline()
         if session.in_chunk_size != self._read_for_chunk_size:
             self._limit_reads(session.in_chunk_size)
+
+    def _hold(self) -> None:
+        """Go on in the next turn, and read nothing until then: a few bytes may ask for much work."""
+        self._is_held = True
+        self.poll_reads(False)
+        self.context.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self.state != "open":
+            return
+        self._is_held = False
+        try:
+            self._work_off()
+        except Exception:
+            self.failed_internally()
+        if not self._is_held:
+            self.poll_reads(True)
 
     def _limit_reads(self, chunk_size: int) -> None:
         """A chunk costs about a microsecond to parse, whatever its size: read less from a peer of tiny ones."""

@@ -7,6 +7,7 @@ import struct
 import pytest
 
 from edge.hub.config import HubConfig
+from edge.net.config import NetConfig
 from edge.rtmp.config import RtmpConfig
 from tests.harness.clock import deadline
 from tests.harness.wire import COMMAND, VIDEO
@@ -19,6 +20,7 @@ from tests.net.live import (
     serving,
     status,
     status_of,
+    until,
 )
 from tests.net.serving import Nodes, media, wait_until
 from tests.net.serving import pictures as next_pictures
@@ -232,3 +234,26 @@ async def test_shut_down_tells_whoever_publishes_or_plays() -> None:
             await ended(client, 1)
             codes = [status_of(message)["code"] for message in client.backlog if status_of(message)]
             assert codes[-1] == "NetConnection.Connect.Closed"
+
+
+async def test_flood_of_requests_leaves_time_for_others_and_is_answered_in_order() -> None:
+    async with serving(net=NetConfig(flush_interval_ms=0, parse_budget_us=100)) as server:
+        publisher = await server.publisher()
+        send_video(publisher, 0, is_keyframe=True)
+        player = await server.player()
+        await eventually(lambda: server.stream().player_count == 1, "the player")
+        connection = server.connections[-1]
+        for number in range(300):
+            player.peer.send_command(player.message_stream_id, "pause", 0.0, None, number % 2 == 0, 0.0)
+        await eventually(lambda: connection._is_held, "a turn that is over")
+        waiting = len(connection._session.events)
+        assert waiting > 0
+        player.peer.send_command(player.message_stream_id, "pause", 0.0, None, True, 0.0)
+        assert connection.read_some() == 0, "no more is read meanwhile"
+        codes: list[str] = []
+        while len(codes) < 301:
+            code = status_of((await until(player, status_of))[-1])["code"]
+            if "ause" in code:
+                codes.append(code)
+        assert codes == ["NetStream.Pause.Notify", "NetStream.Unpause.Notify"] * 150 + ["NetStream.Pause.Notify"]
+        await eventually(lambda: not connection._is_held, "reading again")

@@ -145,15 +145,21 @@ class Stream:
         publisher = self.publisher
         return publisher.is_lost if publisher is not None else self.grace_until_ms > 0
 
-    def begin_publish(self, publisher: Publisher, epoch: Epoch, now_ms: int) -> None:
-        """``publisher`` takes over; players stay and the clock goes on."""
+    def begin_publish(
+        self, publisher: Publisher, epoch: Epoch, now_ms: int, *, are_headers_there: bool = False
+    ) -> None:
+        """``publisher`` takes over; players stay and the clock goes on.
+
+        ``are_headers_there``: its headers have been pushed already, and wait for its first frame.
+        """
         is_restart = self.epoch is not None
         if self.epoch is not None:
             self._remember(self.epoch)
         self.publisher = publisher
         self.epoch = epoch
         self.grace_until_ms = 0
-        self._pending.clear()
+        if not are_headers_there:
+            self._pending.clear()
         self.timeline.restart()
         if is_restart:
             self._stale = self.queue.header_slots()
@@ -164,6 +170,10 @@ class Stream:
         self.past_epochs[epoch.id] = epoch.next_index
         if len(self.past_epochs) > _MAX_PAST_EPOCHS:
             del self.past_epochs[next(iter(self.past_epochs))]
+
+    def drop_pending_headers(self) -> None:
+        """Forget headers that still wait for a frame: whoever sent them is not heard any more."""
+        self._pending.clear()
 
     def want_keyframe(self, now_ms: int) -> None:
         """Hold video back until a keyframe, at most ``keyframe_wait_ms``: what came before is lost."""

@@ -129,6 +129,7 @@ class Pull(UpstreamLink):
             if self._aligner is None:
                 self._aligner = RunAligner()
             self._aligner.begin()
+            self.stream.drop_pending_headers()
             self._is_aligning = self._aligner.has_tail
         if is_unwanted:
             self._set_timer(_MISSING_WAIT_MS, self._fail_missing)
@@ -369,7 +370,9 @@ class Pull(UpstreamLink):
 
     def _new_epoch(self, now_ms: int) -> None:
         manager = self.manager
-        self.stream.begin_publish(self.publisher, Epoch(manager.new_id(), 0, 0, manager.wall_ms()), now_ms)
+        epoch = Epoch(manager.new_id(), 0, 0, manager.wall_ms())
+        # A foreign upstream sends its headers first, and what follows has been compared with what was before.
+        self.stream.begin_publish(self.publisher, epoch, now_ms, are_headers_there=True)
 
     # --- silence -------------------------------------------------------------
 

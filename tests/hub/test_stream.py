@@ -245,3 +245,22 @@ def test_huge_header_is_dropped() -> None:
     feed.push(AVC + bytes(MAX_HEADER_BYTES), KEYFRAME)
     assert feed.bodies == [KEYFRAME]
     assert feed.stream.stats.dropped_count == 1
+
+
+def test_headers_that_came_before_the_takeover_go_with_its_first_frame() -> None:
+    feed = Feed()
+    feed.push(AVC, AAC, KEYFRAME, SOUND)
+    feed.push(AVC2, AAC)
+    feed.stream.begin_publish(feed.publisher, Epoch("e2"), 0, are_headers_there=True)
+    feed.push(KEYFRAME, SOUND)
+    assert feed.bodies == [AVC, AAC, KEYFRAME, SOUND, AVC2, KEYFRAME, SOUND]
+    assert feed.stream.queue.header_slots() == {b"v", b"a"}
+
+
+def test_headers_of_an_attempt_that_brought_no_frame_are_forgotten() -> None:
+    feed = Feed()
+    feed.push(AVC, KEYFRAME)
+    feed.push(AVC2)
+    feed.stream.drop_pending_headers()
+    feed.push(KEYFRAME)
+    assert feed.bodies == [AVC, KEYFRAME, KEYFRAME]

@@ -49,6 +49,37 @@ async def test_R3_edge_pulls_from_nginx(clips: Callable[[str], Path]) -> None:
             await assert_plays_whole(clips(_CLIP), nginx.rtmp_url("clip"), edge.rtmp_url("live", "clip"), edge)
 
 
+async def test_codec_headers_survive_the_return_of_a_publisher_to_nginx(clips: Callable[[str], Path]) -> None:
+    """Somebody plays on meanwhile; whoever comes after the return gets the headers of what is published then."""
+    clip = clips(_CLIP_OF_MANY_GROUPS)
+    async with NginxRtmp() as nginx:
+        return_flag = f"-publisher_return_ms={_RETURN_MS}"
+        with (
+            EdgeServer(f"-proxy_to={nginx.address}", return_flag) as edge,
+            ffmpeg_play(edge.rtmp_url("live", "clip")) as first,
+        ):
+
+            async def wait_for_codecs() -> None:
+                def has_codecs() -> bool:
+                    (row,) = edge.streams()
+                    return bool(row["video_codec"] and row["audio_codec"])
+
+                await asyncio.to_thread(wait_until_sync, has_codecs, deadline(3), "codecs")
+
+            await wait_for_stream(edge)
+            with ffmpeg_publish(clips(_CLIP), nginx.rtmp_url("clip")):
+                await wait_for_codecs()
+            await asyncio.sleep(0.5)
+            with ffmpeg_publish(clip, nginx.rtmp_url("clip"), rate=2) as publisher:
+                await asyncio.sleep(1)
+                await wait_for_codecs()
+                with ffmpeg_play(edge.rtmp_url("live", "clip")) as second:
+                    await publisher.wait_ok(10)
+                    got = parse_framemd5(await second.wait_ok(_RETURN_MS / 1000 + 4))
+            await first.wait_ok(4)
+    assert_suffix(got, ffprobe_packets(clip))
+
+
 async def test_R3_edge_pushes_to_nginx(clips: Callable[[str], Path]) -> None:
     async with NginxRtmp() as nginx:
         with EdgeServer(f"-proxy_to={nginx.address}", f"-publisher_return_ms={_RETURN_MS}") as edge:

@@ -50,12 +50,13 @@ class MultiWriterOwner(Protocol):
 class MultiWriter:
     """Fills a connection from its streams while it has room."""
 
-    __slots__ = ("_chunks", "_owner", "_writers")
+    __slots__ = ("_chunks", "_next", "_owner", "_writers")
 
     def __init__(self, owner: MultiWriterOwner, chunk_size: int) -> None:
         self._owner = owner
         self._chunks = ChunkWriter(chunk_size)
         self._writers: list[StreamWriter] = []
+        self._next = -1  # who had the last turn
 
     def __len__(self) -> int:
         return len(self._writers)
@@ -103,8 +104,8 @@ class MultiWriter:
         """Some stream has news."""
         self._owner.schedule_pump()
 
-    def _finish_ended(self) -> None:
-        for writer in [writer for writer in self._writers if writer.is_finished]:
+    def _finish_ended(self, writers: list[StreamWriter]) -> None:
+        for writer in [writer for writer in writers if writer.is_finished]:
             reason, writer.end_reason = writer.end_reason or "", None
             self._owner.writer_finished(writer.message_stream_id, reason)
 
@@ -121,19 +122,31 @@ class MultiWriter:
         owner = self._owner
         calls = 0
         while owner.queued_bytes < _QUEUE_BYTES:
-            parts: list[bytes | memoryview] = []
-            size = 0
-            for writer in list(self._writers):
-                size += writer.fill(parts, _TURN_BYTES)
-                if size >= _QUEUE_BYTES:
-                    owner.enqueue(b"".join(parts))
-                    parts, size = [], 0
-            if parts:
-                owner.enqueue(b"".join(parts))
-            self._finish_ended()
+            writers = self._take_turns(_QUEUE_BYTES - owner.queued_bytes)
+            has_left_out = len(writers) < len(self._writers)
+            # One that had no turn may have its first frames still to write.
+            self._finish_ended(writers)
             if not owner.queued_bytes:
                 break
             calls += 1
-            if not owner.flush() or not any(writer.is_behind for writer in self._writers):
+            if not owner.flush() or not (has_left_out or any(writer.is_behind for writer in self._writers)):
                 break
         return calls
+
+    def _take_turns(self, room_bytes: int) -> list[StreamWriter]:
+        """Queue what the next writers have, about ``room_bytes`` in all; returns those that had a turn.
+
+        However many there are: what waits here holds up the answers to commands.
+        """
+        parts: list[bytes | memoryview] = []
+        size = 0
+        writers = self._writers
+        taken: list[StreamWriter] = []
+        while len(taken) < len(writers) and size < room_bytes:
+            self._next = (self._next + 1) % len(writers)
+            writer = writers[self._next]
+            taken.append(writer)
+            size += writer.fill(parts, _TURN_BYTES)
+        if parts:
+            self._owner.enqueue(b"".join(parts))
+        return taken

@@ -156,3 +156,24 @@ def test_frames_that_a_writer_leaves_out_are_told_to_the_connection() -> None:
     wire, multi, (source,) = begin(1)
     multi.count_left_out(source.stream, 7, jump_count=1)
     assert wire.left_out == [(source.stream, 7, 1)]
+
+
+def test_U7_bursts_of_many_streams_at_once_do_not_fill_the_connection() -> None:
+    """It would be closed as one whose answers are not read, and all its streams with it."""
+    wire, sources = Wire(room=0), [Source() for _ in range(60)]
+    multi = MultiWriter(wire, CHUNK)
+    for number, source in enumerate(sources):
+        source.number = number * 100_000
+        source.run(10, size=20_000)
+        multi.open(source.stream, number + 1, RtmpForm(CHUNK), is_hop=False)
+    sources[-1].stream.end("over")
+    multi.pump()
+    assert wire.largest < 2 * 262144
+    assert wire.finished == []
+    wire.room = None
+    wire.flush()
+    multi.pump()
+    for number, source in enumerate(sources):
+        assert received(wire, number + 1) == [frame.payload for frame in source.frames]
+    assert wire.largest < 2 * 262144
+    assert wire.finished == [(60, "over")]

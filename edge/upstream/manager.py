@@ -253,7 +253,13 @@ class UpstreamManager:
             push.finish()
 
     def push_finished(self, push: Push) -> None:
-        """The publish is over, and told upstream."""
+        """The publish is over, and told upstream; one that has followed it under the same key has waited for that."""
+        self._drop_push(push)
+        stream = self.service.registry.find(push.key)
+        if stream is not None and stream is not push.stream:
+            self._on_published(stream)
+
+    def _drop_push(self, push: Push) -> None:
         if self.pushes.get(push.key) is push:
             del self.pushes[push.key]
             logger.info("%spush ended key=%s", self.service.log_prefix, push.key)
@@ -329,7 +335,7 @@ class UpstreamManager:
     async def close(self) -> None:
         """End everything; publishes are ended upstream."""
         for push in list(self.pushes.values()):
-            self.push_finished(push)
+            self._drop_push(push)
         for pull in list(self.pulls.values()):
             self.pulls.pop(pull.key, None)
             pull.close()

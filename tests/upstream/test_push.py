@@ -57,6 +57,27 @@ async def test_end_of_the_publish_is_told_upstream_behind_the_last_picture() -> 
         await wait_until(lambda: not manager.pushes and not origin.registry.streams, 3, "push gone")
 
 
+async def test_publish_that_follows_at_once_on_the_one_before_goes_upstream_too() -> None:
+    """The end of the one before is still on its way then."""
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        manager = await edge.follow(origin.port)
+        feed = await nodes.publisher(edge)
+        await feed.send(3)
+        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        player = await nodes.player(origin)
+        assert await pictures(player, 3) == [0, 1, 2]
+        (first,) = manager.pushes.values()
+        feed.client.delete_stream("s")
+        feed.client.peer.send_command(0, "createStream", 8, None)
+        feed.client.publish("s")
+        feed.number = 10
+        await feed.send(3)
+        assert await status_of(player) == "NetStream.Play.UnpublishNotify"
+        await wait_until(lambda: [p.state for p in manager.pushes.values() if p is not first] == ["live"], 2, "pushed")
+        assert await pictures(await nodes.player(origin), 3) == [10, 11, 12]
+
+
 async def test_U8_dead_target_does_not_trouble_the_publisher_or_local_players() -> None:
     async with Nodes() as nodes:
         origin, edge = nodes.add("origin"), nodes.add("edge")

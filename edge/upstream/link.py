@@ -53,6 +53,7 @@ class UpstreamLink:
         self.state = "retrying"
         self.server: ServerNode | None = None
         self.connection: RtmpClientConnection | None = None
+        self._awaited: RtmpClientConnection | None = None  # is being set up, and perhaps carries us too
         self.message_stream_id = 0
         self.attempt_count = 0
         self.reconnect_count = 0
@@ -153,7 +154,7 @@ class UpstreamLink:
 
     def _acquire(self, server: ServerNode, tc_url: str, app: str, *, is_simplified: bool) -> None:
         manager = self.manager
-        manager.pool.acquire(
+        self._awaited = manager.pool.acquire(
             self,
             server,
             tc_url=tc_url,
@@ -206,6 +207,7 @@ class UpstreamLink:
         """A connection is there, perhaps still being set up; its session queues what is asked."""
         if self.state != "connecting":
             return
+        self._awaited = None
         self.connection = connection
         self._open(connection)
 
@@ -385,7 +387,8 @@ class UpstreamLink:
             )
 
     def _leave(self) -> None:
-        connection, self.connection = self.connection, None
+        connection, self.connection = self.connection or self._awaited, None
+        self._awaited = None
         if self.message_stream_id and self.server is not None:
             self.target.vacate(self.server)
         self.message_stream_id = 0

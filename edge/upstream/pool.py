@@ -59,12 +59,15 @@ class UpstreamPool:
 
     def acquire(
         self, link: Link, server: ServerNode, *, tc_url: str, app: str, is_simplified: bool, share: bool
-    ) -> None:
-        """Find or make a connection for ``link``; it is told by ``on_connected`` or ``on_ended``."""
+    ) -> RtmpClientConnection | None:
+        """Find or make a connection for ``link``; it is told by ``on_connected`` or ``on_ended``.
+
+        Returns the connection that it waits for, if it does: a link that gives up closes itself there.
+        """
         key = self._key_of(server, tc_url, app, is_simplified=is_simplified)
         if not share or self._can_share.get(server.endpoint) is False:
             self._connect(link, server, key, is_shared=False)
-            return
+            return None
         connection = self._shared.get(key)
         if connection is None or connection.state != "open":
             self._connect(link, server, key, is_shared=True)
@@ -72,6 +75,8 @@ class UpstreamPool:
             link.on_connected(connection)
         else:
             connection.waiting.append(link)
+            return connection
+        return None
 
     def _key_of(self, server: ServerNode, tc_url: str, app: str, *, is_simplified: bool) -> PoolKey:
         is_simplified = is_simplified and server.endpoint not in self._ordinary_next
@@ -171,7 +176,8 @@ class UpstreamPool:
         if not can_share and self._shared.get(key) is connection:
             del self._shared[key]
         for link in waiting:
-            if can_share:
+            # The one that connected may have left, and its connection is free.
+            if can_share or not connection.link_count:
                 link.on_connected(connection)
             else:
                 self._connect(link, server, key, is_shared=False)

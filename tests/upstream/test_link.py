@@ -10,6 +10,7 @@ import pytest
 
 from naming.node import ServerNode
 from tests.harness.fault_proxy import FaultProxy
+from tests.harness.relay import ForeignRelay
 from tests.net.serving import Nodes, pictures, wait_until
 
 
@@ -213,3 +214,23 @@ async def test_server_that_works_again_may_be_asked_first_after_the_next_loss() 
         assert await pictures(player, 3) == [0, 1, 2]
         (pull,) = manager.pulls.values()
         assert not pull._excluded
+
+
+@pytest.mark.parametrize("leaver", [0, 1], ids=["first", "second"])
+async def test_player_that_leaves_while_a_connection_is_made_leaves_no_connection_without_a_stream(leaver: int) -> None:
+    """The second stream waits to hear whether it may share the connection of the first, and it may not."""
+    async with Nodes() as nodes, ForeignRelay() as relay, FaultProxy(relay.port) as proxy:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        relay.source_url = f"rtmp://127.0.0.1:{origin.port}/live"
+        proxy.down.is_flowing.clear()
+        manager = await edge.follow(proxy.port, timeout_ms=5000)
+        players = []
+        for name in ("a", "b"):
+            players.append(await nodes.player(edge, name))
+            await wait_until(lambda: len(manager.pulls) == len(players), 2, "pull")
+        players[leaver].peer.abort()
+        await wait_until(lambda: len(manager.pulls) == 1, 2, "one left")
+        proxy.down.is_flowing.set()
+        await wait_until(lambda: relay.player_count == 1, 2, "the other plays")
+        await asyncio.sleep(0.1)
+        assert (manager.pool.connection_count, manager.pool.connect_count) == (1, 1)

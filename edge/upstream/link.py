@@ -136,7 +136,13 @@ class UpstreamLink:
     def on_recovered(self, server: ServerNode) -> None:
         """``server`` works again: who waits for a turn to connect to it need not where a connection can be shared."""
         if self._is_paced and self.state == "connecting" and self.server == server and self._may_join(server):
+            self._give_turn_back()
             self._connect()
+
+    def _give_turn_back(self) -> None:
+        if self._is_paced and self.server is not None:
+            self._is_paced = False
+            self.manager.give_turn_back(self.server)
 
     def _connect(self) -> None:
         self._is_paced = False
@@ -400,5 +406,6 @@ class UpstreamLink:
         if self.state == "closed":
             return
         self.state = "closed"
+        self._give_turn_back()
         self._cancel_timer()
         self._leave()

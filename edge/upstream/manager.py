@@ -304,6 +304,12 @@ class UpstreamManager:
         self._next_connect_ms[server] = at_ms + 1000 // rate
         return at_ms - now_ms
 
+    def give_turn_back(self, server: ServerNode) -> None:
+        """A turn that ``pace`` gave is not needed: those who come are not to wait for it."""
+        at_ms, rate = self._next_connect_ms.get(server), self.config.max_connects_per_s
+        if at_ms is not None and rate > 0:
+            self._next_connect_ms[server] = at_ms - 1000 // rate
+
     # --- for the pages -------------------------------------------------------
 
     def state_of(self, stream: Stream) -> str:

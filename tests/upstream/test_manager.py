@@ -50,8 +50,9 @@ async def test_pace_acts_only_after_failures() -> None:
         assert [manager.pace(SERVER, 1000) for _ in range(3)] == [0, 0, 0]
         manager.failed(SERVER)
         assert [manager.pace(SERVER, 1000) for _ in range(4)] == [0, 20, 40, 60]
+        manager.give_turn_back(SERVER)
         manager.succeeded(SERVER)
-        assert manager.pace(SERVER, 1000) == 80
+        assert [manager.pace(SERVER, 1000) for _ in range(2)] == [60, 80]
         assert manager.pace(SERVER, 5000) == 0
 
 
@@ -111,6 +112,27 @@ async def test_N11_server_that_comes_back_is_not_stormed(share: bool) -> None:
             await wait_until(lambda: live() == count, 2 * count / rate + 1, "all others in turn")
         elapsed_s = (now_ms() - since_ms) / 1000
         assert manager.pool.connect_count - tried <= rate * elapsed_s + 2
+
+
+@pytest.mark.parametrize("have_left", [True, False], ids=["left", "joined"])
+async def test_turns_to_connect_of_streams_that_need_none_any_more_hold_nobody_up(have_left: bool) -> None:
+    """Players that try a dead server and leave, or that share the first connection, would put it out of reach."""
+    count, rate = 40, 20
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        manager = await edge.follow(origin.port, proxy_to=f"127.0.0.1:{origin.port}", max_connects_per_s=rate)
+        origin.stop_listening()
+        players = [await nodes.player(edge, f"s{number}") for number in range(count)]
+        await wait_until(lambda: len(manager.pulls) == count, 2, "pulls")
+        (server,) = manager.pull_target.servers
+        if have_left:
+            for player in players:
+                player.peer.abort()
+            await wait_until(lambda: not manager.pulls, 2, "all gone")
+        else:
+            origin.listen()
+            await wait_until(lambda: {pull.state for pull in manager.pulls.values()} == {"waiting"}, 2, "all at once")
+        assert manager.pace(server, now_ms()) <= 1000 // rate
 
 
 async def test_pull_is_kept_for_a_while_when_asked_for() -> None:

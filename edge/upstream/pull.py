@@ -105,7 +105,7 @@ class Pull(UpstreamLink):
         if resume is not None:
             # Others may come whose players stopped a little earlier, and all need the headers.
             resume = ResumePoint(resume.epoch, resume.next_index, is_fresh=True)
-        if self._aligner is None and epoch is not None:
+        if epoch is not None:  # one that began with a foreign upstream nobody else knows
             resume = ResumePoint(epoch.id, epoch.next_index)
         connection.open_play(self, self._name(), hops=(*self.hops, self.manager.service.service_id), resume=resume)
 
@@ -124,10 +124,11 @@ class Pull(UpstreamLink):
         if connection.edge_id:
             resume = self._first_resume
             self._hop = HopReceiver(self.publisher, wanted_epoch=resume.epoch if resume is not None else "")
+            self._aligner = None
         else:
             self._hop = None
             if self._aligner is None:
-                self._aligner = RunAligner()
+                self._aligner = self._new_aligner()
             self._aligner.begin()
             self.stream.drop_pending_headers()
             self._is_aligning = self._aligner.has_tail
@@ -359,6 +360,14 @@ class Pull(UpstreamLink):
             self._new_epoch(now_ms)
         for arrived in rest:
             self._relay(arrived.type_id, arrived.wire_timestamp, arrived.payload, now_ms)
+
+    def _new_aligner(self) -> RunAligner:
+        """For the first foreign upstream, or the first one after a node of ours."""
+        aligner = RunAligner()
+        for frame in self.stream.queue.frames:
+            if frame.kind == MEDIA and frame.type_id != DATA:
+                aligner.remember(frame.type_id, frame.payload, frame.dts_ms)
+        return aligner
 
     def _relay(self, type_id: int, wire_timestamp: int, payload: bytes, now_ms: int) -> None:
         stream = self.stream

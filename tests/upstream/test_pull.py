@@ -367,3 +367,25 @@ async def test_look_for_a_lost_publisher_ends_with_its_attempt_and_begins_anew_w
         assert pull._lost_timer is not None and pull._hop.is_lost
         await feed.send(3)
         assert await pictures(player, 3) == [3, 4, 5]
+
+
+async def test_change_between_a_node_of_ours_and_a_foreign_server_neither_doubles_nor_loses_pictures() -> None:
+    async with Nodes() as nodes:
+        ours, foreign, edge = (nodes.add(name) for name in ("ours", "foreign", "edge"))
+        foreign.service.service_id = ""
+        manager = await edge.follow(ours.port)
+        feeds = [await nodes.publisher(node) for node in (ours, foreign)]
+        for feed in feeds:
+            await feed.send(9)
+        player = await nodes.player(edge)
+        assert await pictures(player, 9) == list(range(9))
+        pull = pull_of(edge)
+        for server, first in ((foreign, 9), (ours, 19), (foreign, 29), (ours, 39)):
+            manager.pull_target._on_update((ServerNode("127.0.0.1", server.port),))
+            assert pull.connection is not None
+            pull.connection.abort("cut")
+            await wait_until(lambda: pull.state == "waiting", 2, "the next server")
+            for feed in feeds:
+                await feed.send(10)
+            assert await pictures(player, 10) == list(range(first, first + 10))
+        assert pull.stream.stats.gap_count == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from edge.hub.stream import Stream
@@ -15,6 +16,7 @@ from edge.upstream.retry import REARM_INTERVALS
 if TYPE_CHECKING:
     from edge.upstream.manager import UpstreamManager
 
+#: So long an ended stream may take to its upstream, a reconnect included.
 _FINISH_MS = 2000
 #: How often a push looks at its upstream, and the silence of a publisher from which on it pings every time.
 _LOOK_MS = 1000
@@ -29,7 +31,8 @@ class Push(UpstreamLink):
         super().__init__(manager, stream.key, query, hops)
         self.stream = stream
         self._writer: StreamWriter | None = None
-        self._is_finishing = False
+        self._finish_timer: asyncio.TimerHandle | None = None
+        self._is_known_to_node = False  # a node of ours has accepted it last
         self._live_since_ms = 0
         self._is_established = False
         self._refused_since_ms = 0
@@ -54,6 +57,7 @@ class Push(UpstreamLink):
         self.state = "live"
         self.is_useful = True
         self._live_since_ms = self.manager.context.now_ms()
+        self._is_known_to_node = bool(connection.edge_id)
         self.policy.on_link_useful()
         self._log_back()
         epoch, index = info.get("epoch"), info.get("nextIndex")
@@ -93,7 +97,7 @@ class Push(UpstreamLink):
         slow upstream is not judged; a dead one ends by TCP's own time-out.
         """
         connection, config, now = self.connection, self.manager.config, self.manager.context.now_ms()
-        if self.state != "live" or connection is None or self._is_finishing:
+        if self.state != "live" or connection is None or self._finish_timer is not None:
             return
         if connection.last_read_ms >= self._pinged_ms:
             self._pinged_ms = 0
@@ -140,7 +144,7 @@ class Push(UpstreamLink):
         return not self._is_established or refused_ms >= config.publisher_return_ms
 
     def _on_attempt_ended(self, end: LinkEnd) -> None:
-        if self._is_finishing:
+        if self._finish_timer is not None and not self._is_known_to_node:
             self.manager.push_finished(self)
             return
         now, config = self.manager.context.now_ms(), self.manager.config
@@ -155,9 +159,19 @@ class Push(UpstreamLink):
         self.manager.push_gave_up(self, why)
 
     def finish(self) -> None:
-        """The publisher has left: what is queued goes up, then the push ends."""
-        if self.state != "live":
+        """The publisher has left: what is queued goes up, then the push ends.
+
+        To a node of ours even when the connection is lost just now: its players would
+        wait in vain for a publisher whose end nobody tells. For others the stream ended
+        with the connection, and would begin anew.
+        """
+        if self.state != "live" and not self._is_known_to_node:
             self.manager.push_finished(self)
             return
-        self._is_finishing = True
-        self._set_timer(_FINISH_MS, lambda: self.manager.push_finished(self))
+        self._finish_timer = self.manager.context.call_later(_FINISH_MS, lambda: self.manager.push_finished(self))
+
+    def close(self) -> None:
+        """Stop pushing."""
+        super().close()
+        if self._finish_timer is not None:
+            self._finish_timer.cancel()

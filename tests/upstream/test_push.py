@@ -57,6 +57,44 @@ async def test_end_of_the_publish_is_told_upstream_behind_the_last_picture() -> 
         await wait_until(lambda: not manager.pushes and not origin.registry.streams, 3, "push gone")
 
 
+async def test_end_of_a_publish_that_comes_while_the_upstream_is_away_is_told_once_it_is_back() -> None:
+    """Its players would sit on a frozen picture for ``publisher_return_ms``, and never see the last ones."""
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        manager = await edge.follow(origin.port)
+        feed = await nodes.publisher(edge)
+        await feed.send(3)
+        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        player = await nodes.player(origin)
+        assert await pictures(player, 3) == [0, 1, 2]
+        (push,) = manager.pushes.values()
+        origin.stop_listening()
+        assert push.connection is not None
+        push.connection.abort("cut")
+        await wait_until(lambda: push.state == "retrying", 2, "lost")
+        await feed.send(2)
+        await feed.leave()
+        await wait_until(lambda: push.stream.is_ended, 2, "end")
+        origin.listen()
+        assert await pictures(player, 2) == [3, 4]
+        assert await status_of(player) == "NetStream.Play.UnpublishNotify"
+        await wait_until(lambda: not manager.pushes and not origin.registry.streams, 2, "push gone")
+
+
+async def test_end_of_a_publish_waits_for_a_dead_upstream_only_a_moment() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        manager = await edge.follow(origin.port)
+        feed = await nodes.publisher(edge)
+        await feed.send(3)
+        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        origin.stop_listening()
+        origin.drop_connections()
+        await feed.leave()
+        await wait_until(lambda: not manager.pushes, 4, "push gone")
+        assert manager.pool.connection_count == 0
+
+
 async def test_publish_that_follows_at_once_on_the_one_before_goes_upstream_too() -> None:
     """The end of the one before is still on its way then."""
     async with Nodes() as nodes:

@@ -55,6 +55,7 @@ class LinkEnd(Enum):
     UNPUBLISHED = "unpublished"  # the upstream said that the publisher has ended
     TIMEOUT = "timeout"  # no answer in time
     LOOP = "proxy_loop"  # the upstream, or one behind it, has seen this request before
+    KICKED = "Kicked"  # the upstream, or one behind it, has another publisher instead
 
 
 class Link(Protocol):
@@ -391,9 +392,10 @@ def _tell_end(link: Link, end: LinkEnd, text: str, redirect: str) -> None:
 
 
 def _end_of(event: StreamFailed) -> LinkEnd:
-    """What a refusal means; a node of ours words a loop so that each node behind it knows it again."""
-    if event.description.startswith(LinkEnd.LOOP.value):
-        return LinkEnd.LOOP
+    """What a refusal means; nodes of ours word some so that each node behind them knows them again."""
+    for end in (LinkEnd.LOOP, LinkEnd.KICKED):
+        if event.description.startswith(end.value):
+            return end
     return LinkEnd.NOT_FOUND if event.code == "NetStream.Play.StreamNotFound" else LinkEnd.REFUSED
 
 

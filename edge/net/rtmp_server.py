@@ -14,7 +14,7 @@ from edge.hub.publisher import Publisher
 from edge.net.connection import RECEIVE_BYTES
 from edge.net.play import Play
 from edge.net.rtmp_playing import NOT_FOUND, PlayingConnection
-from edge.rtmp.commands import PROXY_LOOP
+from edge.rtmp.commands import KICKED, PROXY_LOOP
 from edge.rtmp.events import (
     ConnectRequested,
     MediaReceived,
@@ -300,7 +300,7 @@ class RtmpServerConnection(PlayingConnection):
         text = "%spublisher %s of key=%s replaced by %s"
         logger.warning(text, self.service.log_prefix, old.peer, new.stream.key, new.peer)
         if self.service.hub.stop_kickedoff_publisher and old.on_stopped is not None:
-            old.on_stopped(_BAD_NAME, f"Kicked: Replaced by publisher from {new.peer}", "kicked")
+            old.on_stopped(_BAD_NAME, f"{KICKED}: Replaced by publisher from {new.peer}", "kicked")
 
     def _stop_feed(self, message_stream_id: int, code: str, description: str, reason: str) -> None:
         self._end_feed(message_stream_id, reason)

@@ -23,6 +23,8 @@ MAX_EDGE_ID_BYTES = 128
 """Longest service id of a peer of ours, and longest epoch; they are copied into logs and further hops."""
 PROXY_LOOP = "proxy_loop"
 """With it begins the description of a refusal because of a loop; the nodes on the way back know it by that."""
+KICKED = "Kicked"
+"""The same of a publish that was ended because another one has taken its place."""
 VIA_CODE = "NetStream.Play.Via"
 LOST_CODE = "NetStream.Play.PublisherLost"
 """Status code by which peers of ours tell each other that a stream comes another way now."""

@@ -344,7 +344,8 @@ class UpstreamLink:
             self._give_up(LinkEnd.LOOP.value)
             return
         if decision.give_up or self._is_refused_for_good(end):
-            self._give_up(decision.why if decision.give_up else "upstream_refused")
+            why = end.value if end is LinkEnd.KICKED else "upstream_refused"
+            self._give_up(decision.why if decision.give_up else why)
             return
         deadline_ms = self.policy.deadline_ms
         at_ms = decision.at_ms

@@ -352,6 +352,9 @@ class UpstreamManager:
 
 
 def _told(why: str, last_error: str) -> str:
-    """What players or a publisher are told: of a loop what the node said that found it, however far away it is."""
-    _, loop, found = last_error.rpartition(LinkEnd.LOOP.value)
-    return f"{why}{found}" if why == loop else f"{why}: {last_error}"
+    """What players or a publisher are told: of a loop, say, the words of the node that found it, however far away."""
+    if why in (LinkEnd.LOOP.value, LinkEnd.KICKED.value):
+        _, word, found = last_error.rpartition(why)
+        if word:
+            return f"{why}{found}"
+    return f"{why}: {last_error}"

@@ -135,8 +135,10 @@ class Push(UpstreamLink):
         """A first refusal stands once the fast retries have met it; a later one may mean our own broken connection.
 
         An upstream that has not noticed the loss of the connection before holds
-        the name for that one, for a while.
+        the name for that one, for a while. Who was replaced would replace in turn.
         """
+        if end is LinkEnd.KICKED:
+            return True
         config = self.manager.config
         if end is not LinkEnd.REFUSED or self.refused_count <= config.fast_retry_count:
             return False

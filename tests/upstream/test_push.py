@@ -239,3 +239,25 @@ async def test_origin_that_is_new_learns_that_the_publisher_of_what_it_gets_is_l
         await wait_until(lambda: any(s.queue.end == 3 for s in origin.registry.streams.values()), 3, "what is held")
         (stream,) = origin.registry.streams.values()
         await wait_until(lambda: stream.has_lost_publisher, 1, "word of the loss")
+
+
+async def test_second_publisher_at_another_edge_ends_the_first_one_where_that_is_wanted() -> None:
+    """The first one's node would take the stream back, and the second one be refused."""
+    async with Nodes() as nodes:
+        origin = nodes.add("origin", hub={"stop_kickedoff_publisher": True, "republish_min_interval_ms": 100})
+        shield, left, right = (nodes.add(name) for name in ("shield", "left", "right"))
+        for edge, upstream in ((shield, origin), (left, shield), (right, origin)):
+            await edge.follow(upstream.port)
+        first = await nodes.publisher(left)
+        await first.send(3)
+        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        assert left.manager is not None and shield.manager is not None and right.manager is not None
+        await asyncio.sleep(0.2)  # more than three intervals: a push that has lasted is tried again for long
+        second = await nodes.publisher(right)
+        assert await status_of(first.client) == "NetStream.Publish.BadName"
+        assert not left.manager.pushes and not shield.manager.pushes
+        await second.send(3)
+        await asyncio.sleep(0.2)
+        assert await pictures(await nodes.player(origin), 3) == [0, 1, 2]
+        (push,) = right.manager.pushes.values()
+        assert (push.state, push.reconnect_count) == ("live", 0)

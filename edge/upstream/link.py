@@ -262,6 +262,11 @@ class UpstreamLink:
         if self.state in ("closed", "retrying"):
             return
         manager, server = self.manager, self.server
+        if self.is_useful:
+            # It has run there, so this is no step of the same search, and what comes is to be judged anew.
+            self.is_useful = False
+            self.policy.on_link_left(manager.context.now_ms())
+            self._visited.clear()
         if self._place is None and server is not None:
             self._visited.add(server.endpoint)
         if len(self._visited) > manager.config.max_redirects:

@@ -144,6 +144,23 @@ async def test_U6_redirect_to_self_is_a_loop(at_connect: bool) -> None:
             assert server.connect_count == 1
 
 
+async def test_stream_that_is_sent_elsewhere_in_its_midst_is_live_there() -> None:
+    """A pull that is taken for one that waits lets go of its upstream when a player leaves."""
+    async with Nodes() as nodes:
+        first, second, edge = (nodes.add(name) for name in ("first", "second", "edge"))
+        manager = await edge.follow(first.port, retry_interval_ms=5000)
+        for node in (first, second):
+            await (await nodes.publisher(node)).send(3)
+        assert await pictures(await nodes.player(edge), 3) == [0, 1, 2]
+        (pull,) = manager.pulls.values()
+        pull.on_redirect(f"rtmp://127.0.0.1:{second.port}/live", "moved")
+        assert pull.state == "connecting"
+        await wait_until(lambda: pull.state == "live", 2, "live there")
+        pull.on_redirect(f"rtmp://127.0.0.1:{first.port}/live", "moved back")
+        await wait_until(lambda: pull.state == "waiting", 2, "back")
+        assert pull.attempt_count == 1
+
+
 async def test_U6_chain_of_redirects_has_an_end() -> None:
     async with Nodes() as nodes:
         origin, edge = nodes.add("origin"), nodes.add("edge")

@@ -15,13 +15,14 @@ from 10 % of the usual to all of it within ``slow_start_ms``; that of a server
 that is new in a list in force does too.
 
 At most half of the list is kept from everybody at a time; so one server alone
-never is, and when all are down each has its turn. This module does no I/O:
-``health_check`` makes the connects.
+never is, and when all are down each has its turn. What is learned is learned of
+an endpoint: one that is in the list twice, with different tags, is up or down as
+one server. This module does no I/O: ``health_check`` makes the connects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,6 +129,14 @@ class ServerHealth:
             self.slow_since_ms = now_ms
 
 
+def by_endpoint(servers: Iterable[ServerNode]) -> Mapping[str, Sequence[ServerNode]]:
+    """The servers of each endpoint: more than one when it stands in the list with several tags."""
+    found: dict[str, list[ServerNode]] = {}
+    for server in servers:
+        found.setdefault(server.endpoint, []).append(server)
+    return found
+
+
 class HealthTable:
     """What we learned of each server of a list, and whom that keeps from being asked.
 
@@ -140,7 +149,7 @@ class HealthTable:
         "_health",
         "_interval_ms",
         "_longest_attempt_ms",
-        "_servers",
+        "_servers_at",
         "_slow_start_ms",
         "_unwell",
         "is_checked",
@@ -150,9 +159,10 @@ class HealthTable:
         self._interval_ms = config.health_check_interval * 1000
         self._longest_attempt_ms = config.timeout_ms
         self._slow_start_ms = config.slow_start_ms if has_slow_start else 0
-        self._servers: tuple[ServerNode, ...] = ()
-        self._health: dict[ServerNode, ServerHealth] = {}
-        self._unwell: dict[ServerNode, ServerHealth] = {}  # those of them that are failing or in their slow start
+        # The list, and what is known of it, by endpoint.
+        self._servers_at: Mapping[str, Sequence[ServerNode]] = {}
+        self._health: dict[str, ServerHealth] = {}
+        self._unwell: dict[str, ServerHealth] = {}  # those of them that are failing or in their slow start
         self.is_checked = True
 
     def follow(self, servers: tuple[ServerNode, ...], now_ms: int) -> None:
@@ -161,17 +171,15 @@ class HealthTable:
         The first list is an exception: nobody is new then. Nor is a server that was
         there with another tag, such as another weight.
         """
-        known = {server.endpoint for server in self._servers}
-        had_checks, now = len(self._servers) > 1, {server.endpoint: server for server in servers}
-        self._servers = servers
+        before, now = self._servers_at, by_endpoint(servers)
+        self._servers_at = now
         for table in (self._health, self._unwell):
-            kept = {now[server.endpoint]: health for server, health in table.items() if server.endpoint in now}
-            table.clear()
-            table.update(kept)
-        for server in servers:
-            if known and server.endpoint not in known:
-                self._health[server] = self._unwell[server] = ServerHealth(slow_since_ms=now_ms)
-        if had_checks == (len(servers) > 1):
+            for endpoint in table.keys() - now.keys():
+                del table[endpoint]
+        for endpoint in now:
+            if before and endpoint not in before:
+                self._health[endpoint] = self._unwell[endpoint] = ServerHealth(slow_since_ms=now_ms)
+        if (len(before) > 1) == (len(now) > 1):
             return
         for health in self._unwell.values():
             if health.is_failing:
@@ -180,19 +188,19 @@ class HealthTable:
 
     def fail(self, server: ServerNode, latency_ms: float, now_ms: int, error: str) -> None:
         """Take a failed attempt at ``server`` that began ``latency_ms`` ago."""
-        health = self._health.setdefault(server, ServerHealth())
+        health = self._health.setdefault(server.endpoint, ServerHealth())
         health.last_error = error
         if health.fail(now_ms, latency_ms):
-            self._unwell[server] = health
+            self._unwell[server.endpoint] = health
             self._plan_check(health, now_ms)
 
     def succeed(self, server: ServerNode, now_ms: int) -> None:
         """Take a successful attempt."""
-        self._health.setdefault(server, ServerHealth()).succeed(now_ms)
+        self._health.setdefault(server.endpoint, ServerHealth()).succeed(now_ms)
 
     def begin_attempt(self, server: ServerNode, now_ms: int) -> None:
         """Take that a request asks ``server``; others wait for the end of it if that tries it out."""
-        health = self._unwell.get(server)
+        health = self._unwell.get(server.endpoint)
         if health is not None and health.is_failing and health.isolated_until_ms <= now_ms:
             health.trial_until_ms = now_ms + self._longest_attempt_ms
 
@@ -204,34 +212,37 @@ class HealthTable:
         First come those with the longest isolation or trial, then those that are
         down; the latter only while another one is up.
         """
-        limit = len(self._servers) // 2
-        failing = [(server, health) for server, health in self._unwell.items() if health.is_failing]
+        limit = len(self._servers_at) // 2
+        failing = [(endpoint, health) for endpoint, health in self._unwell.items() if health.is_failing]
         if not failing or not limit:
             return frozenset()
-        waits = [(health.keeps_out_until_ms(now_ms), server) for server, health in failing]
+        waits = [(health.keeps_out_until_ms(now_ms), endpoint) for endpoint, health in failing]
         waits.sort(key=lambda pair: -pair[0])
-        barred = [server for until_ms, server in waits if until_ms][:limit]
-        if len(failing) < len(self._servers):
-            down = [server for server, health in failing if server not in barred and health.is_down(now_ms)]
+        barred = [endpoint for until_ms, endpoint in waits if until_ms][:limit]
+        if len(failing) < len(self._servers_at):
+            down = [endpoint for endpoint, health in failing if endpoint not in barred and health.is_down(now_ms)]
             barred.extend(down[: limit - len(barred)])
-        return frozenset(barred)
+        return self._listed(barred)
 
     def down(self, now_ms: int) -> frozenset[ServerNode]:
         """The servers that are known to be down, be they more than half."""
-        return frozenset(server for server, health in self._unwell.items() if health.is_down(now_ms))
+        return self._listed(endpoint for endpoint, health in self._unwell.items() if health.is_down(now_ms))
 
     def shut(self) -> frozenset[ServerNode]:
         """Those of them where the last connect did not work."""
-        return frozenset(server for server, health in self._unwell.items() if health.is_shut)
+        return self._listed(endpoint for endpoint, health in self._unwell.items() if health.is_shut)
+
+    def _listed(self, endpoints: Iterable[str]) -> frozenset[ServerNode]:
+        return frozenset(server for endpoint in endpoints for server in self._servers_at.get(endpoint, ()))
 
     def slow(self, now_ms: int) -> dict[ServerNode, int]:
         """The servers in their slow start, with the percentage of their usual share."""
-        shares = {server: self._share_pct(health, now_ms) for server, health in self._unwell.items()}
-        for server in [server for server, share in shares.items() if share == 100]:
-            del shares[server]
-            if not self._unwell[server].is_failing:
-                del self._unwell[server]
-        return shares
+        shares = {endpoint: self._share_pct(health, now_ms) for endpoint, health in self._unwell.items()}
+        for endpoint in [endpoint for endpoint, share in shares.items() if share == 100]:
+            del shares[endpoint]
+            if not self._unwell[endpoint].is_failing:
+                del self._unwell[endpoint]
+        return {server: share for endpoint, share in shares.items() for server in self._servers_at.get(endpoint, ())}
 
     def _share_pct(self, health: ServerHealth, now_ms: int) -> int:
         if health.slow_since_ms is None or self._slow_start_ms <= 0:
@@ -243,7 +254,7 @@ class HealthTable:
 
     def _plan_check(self, health: ServerHealth, now_ms: int) -> None:
         """After a failure: a connect at the end of the isolation, earlier when that is long."""
-        if not self.is_checked or len(self._servers) < 2:
+        if not self.is_checked or len(self._servers_at) < 2:
             health.is_connectable, health.is_shut, health.check_at_ms = True, False, None
         elif health.check_at_ms is None:
             health.check_at_ms = min(max(health.isolated_until_ms, now_ms), now_ms + self._interval_ms)
@@ -255,35 +266,35 @@ class HealthTable:
     def begin_checks(self, now_ms: int, limit: int) -> list[ServerNode]:
         """The servers to connect to now, ``limit`` at most; ``end_check`` follows for each of them."""
         due = sorted((pair for pair in self._planned() if pair[0] <= now_ms), key=lambda pair: pair[0])[:limit]
-        for _, server in due:
-            health = self._unwell[server]
+        for _, endpoint in due:
+            health = self._unwell[endpoint]
             health.check_at_ms, health.check_began_ms = None, now_ms
             health.check_count += 1
-        return [server for _, server in due]
+        return [self._servers_at[endpoint][0] for _, endpoint in due]
 
     def end_check(self, server: ServerNode, error: str, now_ms: int) -> bool | None:
         """Take the end of a connect to ``server``; ``error`` is "" when it worked.
 
         Returns whether it is shut, None when that is what was known before.
         """
-        health = self._health.get(server)
+        health = self._health.get(server.endpoint)
         if health is None:
             return None
         was_shut = health.is_shut
         health.end_check(error, now_ms, self._interval_ms)
         return None if health.is_shut == was_shut else health.is_shut
 
-    def _planned(self) -> Iterator[tuple[int, ServerNode]]:
-        """Moment and server of the connects that have not begun; one server has one at a time."""
-        for server, health in self._unwell.items():
+    def _planned(self) -> Iterator[tuple[int, str]]:
+        """Moment and endpoint of the connects that have not begun; one server has one at a time."""
+        for endpoint, health in self._unwell.items():
             if health.check_at_ms is not None and health.check_began_ms is None:
-                yield health.check_at_ms, server
+                yield health.check_at_ms, endpoint
 
     # --- for the pages -------------------------------------------------------
 
     def describe(self, server: ServerNode, now_ms: int, *, is_barred: bool) -> dict[str, Any]:
         """Plain values, times in milliseconds; ``is_barred`` as ``barred`` has it."""
-        health = self._health.get(server, ServerHealth())
+        health = self._health.get(server.endpoint, ServerHealth())
         state, check_at_ms = self._state_of(health, now_ms, is_barred=is_barred), health.check_at_ms
         return {
             "state": state,
@@ -300,7 +311,7 @@ class HealthTable:
         """One of the states of the module, or ``failing``: it fails, and is asked as if it did not."""
         if not health.is_failing:
             return "up" if self._share_pct(health, now_ms) == 100 else "slow start"
-        if len(self._servers) < 2:
+        if len(self._servers_at) < 2:
             return "failing"
         if health.is_down(now_ms):
             return "checking"

@@ -14,14 +14,14 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import mmh3
 
 from edge.errors import ConfigError, NoServerError
 from edge.upstream.config import UpstreamConfig
-from edge.upstream.health import HealthTable
+from edge.upstream.health import HealthTable, by_endpoint
 from edge.upstream.health_check import CheckIO, HealthChecker, TcpChecks
 from lb import registry as balancers
 from lb.base import BalancerError, LoadBalancer, SelectRequest
@@ -33,7 +33,7 @@ from naming.watcher import Watcher
 
 _log = logging.getLogger(__name__)
 
-# (server, key) pairs passed over at a time: bounds memory when many keys fail at once.
+# (endpoint, key) pairs passed over at a time: bounds memory when many keys fail at once.
 MAX_DISABLED = 65536
 # Balancers with a ring, whose points per server have a flag of their own.
 _HASHING = frozenset(("c_murmurhash", "c_md5", "c_ketama"))
@@ -96,9 +96,9 @@ class Target:
         self.on_found: Callable[[], None] | None = None
         self._disable_ms = config.disable_server_duration * 1000
         self._servers: tuple[ServerNode, ...] = ()
-        self._by_endpoint: dict[str, ServerNode] = {}
+        self._by_endpoint: Mapping[str, Sequence[ServerNode]] = {}
         self._loads: Counter[ServerNode] = Counter()  # streams of ours that run there now
-        self._disabled: dict[tuple[ServerNode, str], int] = {}  # until when; in order of that moment
+        self._disabled: dict[tuple[str, str], int] = {}  # until when, by endpoint and key; in order of that moment
         self._watcher: Watcher | None = None
         self._lb = proxy_lb or "rr"
         self._entropy = entropy
@@ -163,13 +163,14 @@ class Target:
 
     def _now(self, server: ServerNode) -> ServerNode:
         """The server as the list has it now: callers keep one for as long as a stream runs, and its tag may change."""
-        return self._by_endpoint.get(server.endpoint, server)
+        listed = self._by_endpoint.get(server.endpoint, ())
+        return server if not listed or server in listed else listed[0]
 
     def _avoided(
         self, key_text: str, excluded: Collection[ServerNode], unavailable: frozenset[ServerNode], now_ms: int
     ) -> frozenset[ServerNode]:
         """The servers to step over: as many as leave one to choose, the worst reasons first."""
-        excluded = [self._now(server) for server in excluded]
+        excluded = [each for server in excluded for each in self._by_endpoint.get(server.endpoint, ())]
         up = [server for server in self._servers if server not in unavailable]
         tried = frozenset(excluded)
         down = tried | self._health.down(now_ms)
@@ -212,11 +213,11 @@ class Target:
         if server.endpoint not in self._by_endpoint:
             return bool(self._servers)
         home = self.home_of(key_text, now_ms)
-        return home is not None and home != self._now(server)
+        return home is not None and home.endpoint != server.endpoint
 
     def is_passed_over(self, server: ServerNode, key_text: str, now_ms: int) -> bool:
         """Whether ``server`` has lately had no data for the key."""
-        return self._disabled.get((self._now(server), key_text), 0) > now_ms
+        return self._disabled.get((server.endpoint, key_text), 0) > now_ms
 
     def report(self, server: ServerNode, ok: bool, latency_ms: float, now_ms: int, error: str = "") -> None:
         """Tell how an attempt to connect ended; ``error`` is for the pages.
@@ -250,7 +251,7 @@ class Target:
         """Pass ``server`` over for this key while there is another, for ``disable_server_duration``."""
         if self._disable_ms <= 0:
             return
-        pair = self._now(server), key_text
+        pair = server.endpoint, key_text
         self._disabled.pop(pair, None)  # to the end: the order is that of the moments
         self._disabled[pair] = now_ms + self._disable_ms
         self._forget_disabled(now_ms)
@@ -263,7 +264,7 @@ class Target:
     def snapshot(self, now_ms: int) -> dict[str, Any]:
         """The data of the pages: plain values, times in milliseconds."""
         barred = self._health.barred(now_ms)
-        disabled = Counter(server for (server, _), until_ms in self._disabled.items() if until_ms > now_ms)
+        disabled = Counter(endpoint for (endpoint, _), until_ms in self._disabled.items() if until_ms > now_ms)
         watcher = self._watcher
         return {
             "target": self.address.shown,
@@ -273,7 +274,9 @@ class Target:
             "naming_failed_count": watcher.failed_count if watcher else 0,
             "naming_empty_count": watcher.empty_count if watcher else 0,
             "naming_skipped_count": watcher.skipped_count if watcher else 0,
-            "servers": [self._describe(server, server in barred, disabled[server], now_ms) for server in self._servers],
+            "servers": [
+                self._describe(server, server in barred, disabled[server.endpoint], now_ms) for server in self._servers
+            ],
         }
 
     def _describe(self, server: ServerNode, is_barred: bool, disabled_count: int, now_ms: int) -> dict[str, Any]:
@@ -290,7 +293,7 @@ class Target:
     def _passed_over(self, key_text: str, now_ms: int) -> frozenset[ServerNode]:
         if not self._disabled:
             return frozenset()
-        return frozenset(server for server in self._servers if self._disabled.get((server, key_text), 0) > now_ms)
+        return frozenset(server for server in self._servers if self.is_passed_over(server, key_text, now_ms))
 
     def _forget_disabled(self, now_ms: int) -> None:
         while self._disabled:
@@ -302,12 +305,11 @@ class Target:
     def _on_update(self, servers: tuple[ServerNode, ...]) -> None:
         had_servers = bool(self._servers)
         self._servers = servers
-        self._by_endpoint = {server.endpoint: server for server in servers}
+        self._by_endpoint = by_endpoint(servers)
         # What is known of a server outlives a change of its tag.
         loads, self._loads = self._loads, Counter()
         for server, count in loads.items():
             self._loads[self._now(server)] += count
-        self._disabled = {(self._now(server), key): until_ms for (server, key), until_ms in self._disabled.items()}
         self._health.follow(servers, self._checks.now_ms())
         self._checker.wake()
         if servers and not had_servers and self.on_found is not None:

@@ -548,3 +548,33 @@ async def test_closing_ends_the_checks() -> None:
     fail(target, checks, servers(2)[0], 1000)
     await target.close()
     assert checks.is_closed and not checks.going_on
+
+
+@pytest.mark.parametrize("proxy_lb", ["rr", "wrr", "p2c", "la", "c_murmurhash"])
+async def test_dead_server_that_is_listed_with_two_tags_is_tried_once_per_request_and_isolated(proxy_lb: str) -> None:
+    target = Target("list://10.0.0.1:1 1,10.0.0.1:1 2,10.0.0.1:2 2", proxy_lb, CONFIG, checks=ScriptedChecks())
+    target._on_update((ServerNode("10.0.0.1", 1, "1"), ServerNode("10.0.0.1", 1, "2"), ServerNode("10.0.0.1", 2, "2")))
+    tries = 0
+    for number in range(40):
+        chosen = target.select(f"_/live/{number}", now_ms=number)
+        assert chosen is not None
+        if chosen.port == 1:
+            tries += 1
+            target.report(chosen, False, 1, number, "refused")
+            chosen = target.select(f"_/live/{number}", [chosen], now_ms=number)
+        assert chosen == ServerNode("10.0.0.1", 2, "2")
+    assert tries == 1
+    rows = target.snapshot(50)["servers"]
+    assert [(row["endpoint"], row["state"]) for row in rows] == [
+        ("10.0.0.1:1", "isolated"),
+        ("10.0.0.1:1", "isolated"),
+        ("10.0.0.1:2", "up"),
+    ]
+
+
+def test_owner_that_is_listed_with_two_tags_is_no_reason_to_move() -> None:
+    target = Target("list://10.0.0.1:1 1,10.0.0.1:1 2", "c_murmurhash", CONFIG)
+    both = ServerNode("10.0.0.1", 1, "1"), ServerNode("10.0.0.1", 1, "2")
+    target._on_update(both)
+    assert target.select("_/live/a", now_ms=0) == both[0], "brpc: the smaller tag owns the points"
+    assert not any(target.is_away(server, "_/live/a", 0) for server in both)

@@ -90,8 +90,9 @@ class Lookup:
 
         A numeric address is its own answer. Raises NamingError without any.
         """
-        if is_ip(host):
-            return Found((host,), MAX_TTL_S)
+        numeric = host.removesuffix(".")
+        if is_ip(numeric):
+            return Found((numeric,), MAX_TTL_S)
         for kind in (dns.rdatatype.A, dns.rdatatype.AAAA):
             answer = await self._ask(host, kind)
             if answer.rrset:
@@ -99,12 +100,13 @@ class Lookup:
         raise NamingError(f'"{host}" has no address')
 
     async def services(self, name: str) -> tuple[list[Service], int]:
-        """The SRV records of ``name`` and the seconds for which they hold; raises NamingError without any."""
+        """The SRV records of ``name`` and the seconds for which they hold; raises NamingError without any.
+
+        Targets end with a dot: they are whole names (RFC 2782), to which no domain of
+        ``resolv.conf`` may be added.
+        """
         answer = await self._ask(name, dns.rdatatype.SRV)
-        found = [
-            Service(each.priority, each.weight, each.port, each.target.to_text(omit_final_dot=True))
-            for each in answer.rrset or ()
-        ]
+        found = [Service(each.priority, each.weight, each.port, each.target.to_text()) for each in answer.rrset or ()]
         if not found:
             raise NamingError(f'"{name}" has no SRV records')
         return found, _ttl_s(answer)

@@ -48,7 +48,7 @@ class SrvService:
 
     async def _ask(self, lookup: Lookup, name: str) -> tuple[Sequence[ServerNode], int]:
         services, ttl_s = await lookup.services(name)
-        services = [each for each in services if each.target not in ("", ".")]
+        services = [each for each in services if each.target != "."]
         if not services:  # the target "." says that there is decidedly no such service
             return [], ttl_s
         for priority in sorted({each.priority for each in services}):

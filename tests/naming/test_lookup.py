@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dns.asyncresolver
+import dns.name
 import dns.nameserver
 import dns.resolver
 import pytest
@@ -30,6 +32,7 @@ def test_bad_settings(name: str) -> None:
 async def test_numeric_addresses_are_not_asked_for() -> None:
     async with serving_dns() as fake:
         assert (await lookup_at(fake).addresses("::1")).records == ("::1",)
+        assert (await lookup_at(fake).addresses("10.0.0.1.")).records == ("10.0.0.1",), "a target of SRV records"
         assert fake.asked == []
 
 
@@ -94,3 +97,21 @@ async def test_servers_of_the_system_that_change_during_an_outage_are_asked(monk
             other.rules["a A"] = "a 5 A 10.0.0.1"
             port = other.port
             assert (await lookup.addresses("a")).records == ("10.0.0.1",)
+
+
+async def test_target_that_is_gone_is_not_looked_for_in_the_search_domains() -> None:
+    async with serving_dns() as fake:
+        fake.rules = {
+            "_rtmp._tcp.live SRV": "_rtmp._tcp.live 30 SRV 10 5 1935 gone.example.com.",
+            "gone.example.com.corp.test A": "gone.example.com.corp.test 30 A 10.9.9.9",
+        }
+        system = dns.asyncresolver.Resolver(configure=False)
+        system.nameservers = [dns.nameserver.Do53Nameserver("127.0.0.1", fake.port)]
+        system.search = [dns.name.from_text("corp.test")]
+        system.ndots = 5  # as in the pods of Kubernetes
+        lookup = Lookup(parse_question("x"), NamingOptions(dns_timeout_ms=500))
+        lookup._resolver = system
+        services, _ = await lookup.services("_rtmp._tcp.live")
+        with pytest.raises(NamingError, match="does not exist"):
+            await lookup.addresses(services[0].target)
+        assert fake.asked[-1] == "gone.example.com A"

@@ -30,6 +30,10 @@ _TTL_SIGN = 1 << 31
 _DNS_PORT = 53
 
 
+class NoRecordError(NamingError):
+    """The servers are in order, and say that there is no such record."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """``name[:port][?server=address[:port]]`` taken apart.
@@ -88,7 +92,8 @@ class Lookup:
     async def addresses(self, host: str) -> Found:
         """The IPv4 addresses of ``host``, or its IPv6 ones when it has no IPv4.
 
-        A numeric address is its own answer. Raises NamingError without any.
+        A numeric address is its own answer. Raises NamingError without any,
+        NoRecordError when there is none.
         """
         numeric = host.removesuffix(".")
         if is_ip(numeric):
@@ -97,7 +102,7 @@ class Lookup:
             answer = await self._ask(host, kind)
             if answer.rrset:
                 return Found(tuple(str(ipaddress.ip_address(each.address)) for each in answer.rrset), _ttl_s(answer))
-        raise NamingError(f'"{host}" has no address')
+        raise NoRecordError(f'"{host}" has no address')
 
     async def services(self, name: str) -> tuple[list[Service], int]:
         """The SRV records of ``name`` and the seconds for which they hold; raises NamingError without any.
@@ -121,7 +126,8 @@ class Lookup:
         except (dns.exception.DNSException, OSError, ValueError, EOFError) as error:
             self._resolver = None
             reason = str(error) or type(error).__name__
-            raise NamingError(f'cannot resolve "{name}": {reason[:200]}') from error
+            kind_of_error = NoRecordError if isinstance(error, dns.resolver.NXDOMAIN) else NamingError
+            raise kind_of_error(f'cannot resolve "{name}": {reason[:200]}') from error
 
     def _make(self) -> dns.asyncresolver.Resolver:
         """The resolver; after a failure the system's settings are read again, for they may name other servers now."""

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from naming.base import NamingContext, NamingError
 from naming.endpoint import check_host
-from naming.lookup import MAX_TTL_S, Found, Lookup, follow, parse_question
+from naming.lookup import MAX_TTL_S, Found, Lookup, NoRecordError, follow, parse_question
 from naming.node import ServerNode
 from naming.registry import register
 
@@ -25,7 +25,7 @@ class SrvService:
 
     The weight becomes the tag; 0, which means a small share (RFC 2782), becomes
     1, for balancers leave out servers of weight 0. A target whose addresses
-    cannot be looked up keeps those that it had.
+    cannot be looked up now keeps those that it had; one that has none any more does not.
     """
 
     __slots__ = ("_context", "_known")
@@ -51,6 +51,8 @@ class SrvService:
         services = [each for each in services if each.target != "."]
         if not services:  # the target "." says that there is decidedly no such service
             return [], ttl_s
+        wanted = {each.target for each in services}
+        self._known = {target: found for target, found in self._known.items() if target in wanted}
         for priority in sorted({each.priority for each in services}):
             group = [each for each in services if each.priority == priority]
             answers = await self._resolve(lookup, [each.target for each in group])
@@ -76,11 +78,13 @@ class SrvService:
                     answers[target] = await lookup.addresses(target)
                 except NamingError as error:
                     self._context.skip(str(error))
-                    if target in self._known:
+                    if isinstance(error, NoRecordError):
+                        self._known.pop(target, None)
+                    elif target in self._known:
                         answers[target] = Found(self._known[target].records, 0)
 
         async with asyncio.TaskGroup() as tasks:
             for name in names:
                 tasks.create_task(ask(name))
-        self._known = answers
+        self._known.update(answers)
         return answers

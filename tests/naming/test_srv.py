@@ -41,6 +41,33 @@ async def test_lowest_priority_with_weights_until_none_of_it_has_an_address() ->
             assert followed.steps.waits == [20, 5, 30]
 
 
+async def test_next_priority_takes_over_when_the_names_of_the_first_are_withdrawn() -> None:
+    async with serving_dns() as fake:
+        fake.rules = {
+            f"{NAME} SRV": records("10 1 1935 a", "20 1 1935 b"),
+            "a A": "a 30 A 10.0.0.1",
+            "b A": "b 30 A 10.0.0.2",
+        }
+        async with following(url(fake), OPTIONS) as followed:
+            assert followed.servers == ["10.0.0.1:1935 1"]
+            del fake.rules["a A"]
+            await followed.steps.next_round()
+            assert followed.servers == ["10.0.0.2:1935 1"]
+
+
+async def test_outage_of_one_backup_keeps_it_while_the_first_priority_has_no_address() -> None:
+    async with serving_dns() as fake:
+        fake.rules = {
+            f"{NAME} SRV": records("10 1 1935 gone", "20 1 1935 b", "20 1 1935 c"),
+            "b A": "b 30 A 10.0.0.2",
+            "c A": "c 30 A 10.0.0.3",
+        }
+        async with following(url(fake), OPTIONS) as followed:
+            fake.rules["c A"] = refusal("SERVFAIL")
+            await followed.steps.next_round()
+            assert followed.servers == ["10.0.0.2:1935 1", "10.0.0.3:1935 1"]
+
+
 async def check_outage(fake: FakeDns, followed: Followed) -> None:
     await followed.steps.next_round()
     assert followed.servers == ["10.0.0.1:1935 5"]

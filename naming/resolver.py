@@ -82,6 +82,7 @@ class Resolver:
         return self._in_flight[host]
 
     def _begin(self, host: str) -> None:
+        """Look ``host`` up on a thread; without one, raises NamingError and gives the slot back."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Sequence[str]] = loop.create_future()
 
@@ -104,8 +105,12 @@ class Resolver:
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(finish, addresses, failure)
 
+        try:
+            threading.Thread(target=run, name=f"resolve-{host}", daemon=True).start()
+        except RuntimeError as error:  # a limit of the system
+            self._slots.release()
+            raise NamingError(f'cannot resolve "{host}": {error}') from error
         self._in_flight[host] = answer
-        threading.Thread(target=run, name=f"resolve-{host}", daemon=True).start()
 
 
 def _lookup_family(host: str, family: socket.AddressFamily) -> list[str]:

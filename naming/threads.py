@@ -61,12 +61,15 @@ class PatientCalls:
         self._running: asyncio.Future[Any] | None = None
 
     async def call(self, function: Callable[[], _T]) -> _T:
-        """As :func:`call_on_thread`; raises NamingError when there is no result within the bound."""
+        """As :func:`call_on_thread`; raises NamingError when there is no result within the bound, or no thread."""
         try:
             async with asyncio.timeout(self._timeout_ms / 1000 if self._timeout_ms else None):
                 if self._running is not None:
                     await asyncio.wait((self._running,))
-                running = self._running = begin_on_thread(function, name=self._name)
+                try:
+                    running = self._running = begin_on_thread(function, name=self._name)
+                except RuntimeError as error:  # a limit of the system
+                    raise NamingError(str(error)) from error
                 return await asyncio.shield(running)
         except TimeoutError:
             raise NamingError(f"no answer within {self._timeout_ms} ms") from None

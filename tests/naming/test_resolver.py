@@ -111,3 +111,16 @@ async def test_lookups_in_flight_are_bounded() -> None:
     release.set()
     assert len(await asking) == 40
     assert peak == 16
+
+
+async def test_name_is_looked_up_again_after_the_system_had_no_thread_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    resolver = Resolver(timeout_ms=2000, lookup=lambda host: ["10.0.0.1"])
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread.start", refuse)
+        for _ in range(20):  # more than there are slots
+            with pytest.raises(NamingError, match="can't start new thread"):
+                await resolver.resolve("origin")
+    assert await resolver.resolve("origin") == ["10.0.0.1"]

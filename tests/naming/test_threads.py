@@ -58,3 +58,15 @@ async def test_failure_of_a_call_does_not_reach_the_next_one() -> None:
     with pytest.raises(OSError, match="gone"):
         await calls.call(fail)
     assert await calls.call(lambda: 3) == 3
+
+
+async def test_no_thread_left_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    calls = PatientCalls(name="test", timeout_ms=2000)
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread.start", refuse)
+        with pytest.raises(NamingError, match="can't start new thread"):
+            await calls.call(lambda: 1)
+    assert await calls.call(lambda: 1) == 1

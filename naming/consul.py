@@ -70,9 +70,9 @@ class ConsulService:
                     self._context.on_failure(str(error))
                     is_failure = True
                 if is_failure and not is_degraded:
-                    is_degraded = True
                     spare = await self._read_spare(options.consul_file_naming_service_dir + name)
                     if spare is not None:
+                        is_degraded = True
                         yield spare
                 await self._context.sleep(pause_s if is_failure else max(0.0, began + pause_s - loop.time()))
 

@@ -150,6 +150,25 @@ async def test_a_file_stands_in_until_the_agent_answers(tmp_path: Path) -> None:
             assert followed.watcher.failed_count == 2 and not followed.watcher.has_answer
 
 
+async def test_file_that_comes_later_than_the_edge_stands_in_as_well(tmp_path: Path) -> None:
+    async with serving() as fake:
+        fake.answer("no", 500)
+        settings = options(
+            fake,
+            consul_enable_degrade_to_file_naming_service=True,
+            consul_file_naming_service_dir=f"{tmp_path}/",
+        )
+        async with following("consul://svc", settings) as followed:
+            await followed.steps.next_round()
+            assert followed.servers == []
+            (tmp_path / "svc").write_text("10.0.0.7:80 3\n")
+            await followed.steps.next_round()
+            assert followed.servers == ["10.0.0.7:80 3"]
+            (tmp_path / "svc").write_text("10.0.0.8:80\n")
+            await followed.steps.next_round()
+            assert followed.servers == ["10.0.0.7:80 3"], "it is read once, as in brpc"
+
+
 async def test_token_is_sent_and_read_anew_and_a_lost_file_is_an_outage(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("first-secret\n")

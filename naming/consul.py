@@ -3,7 +3,9 @@
 A question that names the index of the last answer is held back by the agent
 until something changes. The rules for the index are those of Consul's
 documentation of blocking queries: it must be a number above 0, and when it goes
-down the next question starts anew.
+down the next question starts anew. So it does after a question without an answer:
+who answers then may have been set up anew, and would hold back a question with a
+higher index than its own for the whole wait.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 
 from naming.base import NamingContext, NamingError
 from naming.endpoint import is_ip
-from naming.fetch import Answer, Fetcher, check_query, parse_origins
+from naming.fetch import Answer, Fetcher, Origins, check_query, parse_origins
 from naming.file import read_list
 from naming.node import ServerNode
 from naming.polling import ItemResolver, read_items
@@ -58,11 +60,7 @@ class ConsulService:
                 began = loop.time()
                 is_failure = False
                 try:
-                    headers = await self._headers()
-                    answer = await fetcher.get(
-                        origins, self._path(name), headers=headers, timeout_ms=self._timeout_ms()
-                    )
-                    servers = self._take(answer)
+                    servers = self._take(await self._ask(fetcher, origins, name))
                     if servers is not None:
                         yield servers
                         is_degraded = True
@@ -75,6 +73,15 @@ class ConsulService:
                         is_degraded = True
                         yield spare
                 await self._context.sleep(pause_s if is_failure else max(0.0, began + pause_s - loop.time()))
+
+    async def _ask(self, fetcher: Fetcher, origins: Origins, name: str) -> Answer:
+        """Put the next question; raises NamingError without an answer."""
+        try:
+            headers = await self._headers()
+            return await fetcher.get(origins, self._path(name), headers=headers, timeout_ms=self._timeout_ms())
+        except NamingError:
+            self._index = 0
+            raise
 
     async def _headers(self) -> dict[str, str]:
         """The token, when there is one; raises NamingError when its file is of no use."""

@@ -84,6 +84,19 @@ async def test_N6_a_lower_index_is_taken_and_starts_anew() -> None:
             assert [asked.partition("&index=")[2] for asked in fake.asked] == ["", "42&wait=60s", ""]
 
 
+async def test_list_of_a_consul_that_was_set_up_anew_is_not_waited_for() -> None:
+    async with serving() as fake:
+        answer(fake, "4200", entry())
+        async with following("consul://svc", options(fake)) as followed:
+            fake.answer("no", 500)
+            await followed.steps.next_round()
+            answer(fake, "7", entry("10.0.0.2"))
+            await followed.steps.next_round()
+            await followed.steps.next_round()
+            assert followed.servers == ["10.0.0.2:8001 10"]
+            assert [asked.partition("&index=")[2] for asked in fake.asked] == ["", "4200&wait=60s", "", "7&wait=60s"]
+
+
 async def test_N6_instant_answers_make_no_hot_loop() -> None:
     async with serving() as fake:
         index = 0

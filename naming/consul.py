@@ -24,8 +24,11 @@ from naming.registry import register
 from naming.secret_file import read_secret
 from naming.threads import PatientCalls
 
-# The agent answers up to a sixteenth of the wait late; beyond this it is taken for dead.
+# The agent answers up to a sixteenth of the wait late, and the answer takes its time; beyond this it is taken for
+# dead. brpc's bound, which is enough up to a wait of 80 s, is the least.
 _GRACE_S = 10
+_LATE_PARTS = 16
+_ANSWER_S = 5
 
 
 @register("consul")
@@ -98,10 +101,10 @@ class ConsulService:
 
     def _timeout_ms(self) -> int:
         """The bound of one question: a first one is answered at once, a blocking one after the wait."""
-        options = self._context.options
-        return (
-            (options.consul_blocking_query_wait_secs + _GRACE_S) * 1000 if self._index else options.ns_fetch_timeout_ms
-        )
+        if not self._index:
+            return self._context.options.ns_fetch_timeout_ms
+        wait_s = self._context.options.consul_blocking_query_wait_secs
+        return (wait_s + max(_GRACE_S, wait_s // _LATE_PARTS + _ANSWER_S)) * 1000
 
     def _take(self, answer: Answer) -> list[ServerNode] | None:
         """The servers of an answer; None when it brings nothing new. Raises NamingError for a bad one."""

@@ -10,12 +10,14 @@ import json
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from naming.base import NamingContext, NamingError, NamingOptions
 from naming.consul import ConsulService, read_instances
+from naming.fetch import Answer, Fetcher
 from naming.node import ServerNode
 from tests.harness.clock import deadline, wait_until
 from tests.naming.fakes import FakeResolver, make_context
@@ -95,6 +97,23 @@ async def test_list_of_a_consul_that_was_set_up_anew_is_not_waited_for() -> None
             await followed.steps.next_round()
             assert followed.servers == ["10.0.0.2:8001 10"]
             assert [asked.partition("&index=")[2] for asked in fake.asked] == ["", "4200&wait=60s", "", "7&wait=60s"]
+
+
+async def test_agent_that_uses_its_whole_time_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    bounds_ms: list[int | None] = []
+    get = Fetcher.get
+
+    async def note(self: Fetcher, *args: Any, timeout_ms: int | None = None, **more: Any) -> Answer:
+        bounds_ms.append(timeout_ms)
+        return await get(self, *args, timeout_ms=timeout_ms, **more)
+
+    monkeypatch.setattr(Fetcher, "get", note)
+    for wait_s, bound_s in ((60, 70), (600, 642)):  # Consul: the wait and up to a sixteenth of it
+        async with serving() as fake:
+            answer(fake, "42", entry())
+            async with following("consul://svc", options(fake, consul_blocking_query_wait_secs=wait_s)) as followed:
+                await followed.steps.next_round()
+                assert bounds_ms[-2:] == [5000, bound_s * 1000]
 
 
 async def test_N6_instant_answers_make_no_hot_loop() -> None:

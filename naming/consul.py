@@ -139,7 +139,7 @@ def read_instances(entries: Any, context: NamingContext) -> list[ServerNode]:
         raise NamingError("the answer of Consul is not an array")
     servers = [server for server in map(_read_instance, entries) if server is not None]
     if entries and not servers:
-        raise NamingError(f"none of {len(entries)} instances has a numeric address, a port and readable tags")
+        raise NamingError(f"none of {len(entries)} instances has a numeric Service.Address, a port and readable tags")
     if len(servers) < len(entries):
         context.skip(f"{len(entries) - len(servers)} of {len(entries)} instances cannot be used")
     return servers

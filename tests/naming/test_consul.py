@@ -264,3 +264,8 @@ def test_bad_names() -> None:
     for name in ("", "a b"):
         with pytest.raises(NamingError, match="service name"):
             ConsulService(context).check_name(name)
+
+
+def test_registration_without_an_address_is_told_by_the_name_of_the_field() -> None:
+    with pytest.raises(NamingError, match=r"none of 1 instances has a numeric Service\.Address"):
+        read_instances([entry("")], make_context())

@@ -21,7 +21,7 @@ class DiscoveryService:
 
     brpc asks for the nodes once per process and never again, even when that
     failed; here they are asked for until there are any, and anew when none of
-    them answers.
+    them answers. While nobody names new ones the old ones are asked again.
     """
 
     __slots__ = ("_context",)
@@ -43,15 +43,20 @@ class DiscoveryService:
         if options.discovery_zone:
             query += f"&zone={quote(options.discovery_zone)}"
         nodes: Origins | None = None
+        are_silent = False
         async with Fetcher(self._context, connect_timeout_ms=max(1, timeout_ms // 3)) as fetcher:
 
             async def fetch() -> Sequence[ServerNode]:
-                nonlocal nodes
-                asked, nodes = nodes, None
-                if asked is None:
-                    asked = read_nodes(await fetcher.get(api, path, timeout_ms=timeout_ms))
-                answer = await fetcher.get(asked, f"/discovery/fetchs?{query}", timeout_ms=timeout_ms)
-                nodes = asked
+                nonlocal nodes, are_silent
+                if nodes is None or are_silent:
+                    try:
+                        nodes = read_nodes(await fetcher.get(api, path, timeout_ms=timeout_ms))
+                    except NamingError:
+                        if nodes is None:
+                            raise
+                are_silent = True
+                answer = await fetcher.get(nodes, f"/discovery/fetchs?{query}", timeout_ms=timeout_ms)
+                are_silent = False
                 return read_instances(answer.json(), name)
 
             async for servers in poll(self._context, fetch):

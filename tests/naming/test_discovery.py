@@ -44,6 +44,23 @@ class Cluster:
         return web.Response(text=json.dumps(answer), status=self.status)
 
 
+async def test_nodes_that_come_back_are_found_while_who_names_them_is_away() -> None:
+    async with serving() as api, serving() as fake:
+        cluster = Cluster(fake)
+        api.answer(json.dumps({"code": 0, "data": [{"addr": f"127.0.0.1:{fake.port}", "status": 0}]}))
+        settings = replace(NamingOptions(), discovery_api_addr=f"{api.address}/api/nodes")
+        async with following("discovery://admin.test", settings) as followed:
+            assert len(followed.servers) == 2
+            api.answer("no", 500)
+            cluster.status = 500
+            await followed.steps.next_round()
+            await followed.steps.next_round()
+            assert followed.watcher.failed_count == 2
+            cluster.status, cluster.answer = 200, instances("127.0.1.9:9001")
+            await followed.steps.next_round()
+            assert followed.servers == [f"127.0.1.9:9001 {TAG}"]
+
+
 async def test_N4_nodes_are_asked_for_until_there_are_any_and_again_when_none_answers() -> None:
     async with serving() as fake:
         cluster = Cluster(fake)

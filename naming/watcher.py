@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import cast
 
 from naming import registry
@@ -172,7 +173,7 @@ class Watcher:
 
     def _trim(self, answer: Iterable[ServerNode]) -> tuple[ServerNode, ...]:
         """Sort, merge repeats, and leave out what cannot be used."""
-        distinct = set(answer)
+        distinct = set(map(_with_canonical_host, answer))
         usable = [node for node in distinct if is_usable(node.host, node.port)]
         accepted = [node for node in usable if self._accepts is None or self._accepts(node)]
         if len(accepted) < len(distinct):
@@ -193,6 +194,11 @@ class Watcher:
     def _note_skipped(self, detail: str) -> None:
         self.skipped_count += 1
         self._skipped_warning.note(f"{self._label}: {detail}")
+
+
+def _with_canonical_host(node: ServerNode) -> ServerNode:
+    """The node with its IPv6 address written in the one way that is hashed, whatever its source writes."""
+    return replace(node, host=str(ipaddress.IPv6Address(node.host))) if ":" in node.host else node
 
 
 class _Warning:

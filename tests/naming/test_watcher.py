@@ -49,6 +49,12 @@ async def test_only_changes_are_handed_on(caplog: pytest.LogCaptureFixture) -> N
     ]
 
 
+async def test_one_server_in_two_spellings_of_ipv6_is_one() -> None:
+    watcher, updates = make_watcher()
+    watcher.apply([ServerNode("2001:DB8:0:0::1", 1), ServerNode("2001:db8::1", 1)])
+    assert updates == [(ServerNode("2001:db8::1", 1),)]
+
+
 async def test_a_change_that_could_not_be_handed_on_is_handed_on_with_the_next_answer() -> None:
     resolver, steps, told = FakeResolver(origin=["10.0.0.1"]), Steps(), []
 

@@ -48,11 +48,21 @@ def nobody_has_a_weight(balancer: str, count: int) -> str:
 
 def why_nobody(spec: str, tags: Sequence[str]) -> str:
     """Why the balancer of ``spec``, which is valid, can choose no server of a list with these tags; "" if it can."""
+    if not tags or not _needs_weights(spec) or any(map(parse_weight, tags)):
+        return ""
+    return nobody_has_a_weight(spec.partition(":")[0].lower(), len(tags))
+
+
+def choosable(spec: str, servers: tuple[ServerNode, ...]) -> tuple[ServerNode, ...]:
+    """The servers that the balancer of ``spec``, which is valid, may choose at all."""
+    return tuple(server for server in servers if parse_weight(server.tag)) if _needs_weights(spec) else servers
+
+
+def _needs_weights(spec: str) -> bool:
+    """Whether the balancer leaves out servers whose tag is no weight."""
     name, _, params = spec.partition(":")
     name = name.lower()
-    if name not in _NEED_WEIGHTS or not tags or default_weight(parse_params(params), name):
-        return ""
-    return "" if any(map(parse_weight, tags)) else nobody_has_a_weight(name, len(tags))
+    return name in _NEED_WEIGHTS and not default_weight(parse_params(params), name)
 
 
 class WeightedServers:

@@ -187,7 +187,9 @@ class HealthTable:
                 self._plan_check(health, now_ms)
 
     def fail(self, server: ServerNode, latency_ms: float, now_ms: int, error: str) -> None:
-        """Take a failed attempt at ``server`` that began ``latency_ms`` ago."""
+        """Take a failed attempt at ``server`` that began ``latency_ms`` ago; one that is not in the list is ignored."""
+        if server.endpoint not in self._servers_at:
+            return
         health = self._health.setdefault(server.endpoint, ServerHealth())
         health.last_error = error
         if health.fail(now_ms, latency_ms):
@@ -195,8 +197,9 @@ class HealthTable:
             self._plan_check(health, now_ms)
 
     def succeed(self, server: ServerNode, now_ms: int) -> None:
-        """Take a successful attempt."""
-        self._health.setdefault(server.endpoint, ServerHealth()).succeed(now_ms)
+        """Take a successful attempt; a server that is not in the list is ignored."""
+        if server.endpoint in self._servers_at:
+            self._health.setdefault(server.endpoint, ServerHealth()).succeed(now_ms)
 
     def begin_attempt(self, server: ServerNode, now_ms: int) -> None:
         """Take that a request asks ``server``; others wait for the end of it if that tries it out."""

@@ -25,6 +25,7 @@ from edge.upstream.health import HealthTable, by_endpoint
 from edge.upstream.health_check import CheckIO, HealthChecker, TcpChecks
 from lb import registry as balancers
 from lb.base import BalancerError, LoadBalancer, SelectRequest
+from lb.weights import choosable
 from naming import registry as services
 from naming.base import AddressResolver, NamingError, NamingOptions
 from naming.node import ServerNode
@@ -55,6 +56,7 @@ class Target:
         "_by_endpoint",
         "_checker",
         "_checks",
+        "_choosable",
         "_disable_ms",
         "_disabled",
         "_entropy",
@@ -96,6 +98,7 @@ class Target:
         self.on_found: Callable[[], None] | None = None
         self._disable_ms = config.disable_server_duration * 1000
         self._servers: tuple[ServerNode, ...] = ()
+        self._choosable: tuple[ServerNode, ...] = ()  # those with a weight, for a balancer that needs one
         self._by_endpoint: Mapping[str, Sequence[ServerNode]] = {}
         self._loads: Counter[ServerNode] = Counter()  # streams of ours that run there now
         self._disabled: dict[tuple[str, str], int] = {}  # until when, by endpoint and key; in order of that moment
@@ -171,7 +174,7 @@ class Target:
     ) -> frozenset[ServerNode]:
         """The servers to step over: as many as leave one to choose, the worst reasons first."""
         excluded = [each for server in excluded for each in self._by_endpoint.get(server.endpoint, ())]
-        up = [server for server in self._servers if server not in unavailable]
+        up = [server for server in self._choosable if server not in unavailable]
         tried = frozenset(excluded)
         down = tried | self._health.down(now_ms)
         known = down | self._passed_over(key_text, now_ms)
@@ -259,7 +262,7 @@ class Target:
     def has_alternative(self, server: ServerNode, key_text: str, *, now_ms: int) -> bool:
         """Whether another server is up and not passed over for this key."""
         barred = self._health.barred(now_ms) | self._health.down(now_ms) | self._passed_over(key_text, now_ms)
-        return any(other.endpoint != server.endpoint and other not in barred for other in self._servers)
+        return any(other.endpoint != server.endpoint and other not in barred for other in self._choosable)
 
     def snapshot(self, now_ms: int) -> dict[str, Any]:
         """The data of the pages: plain values, times in milliseconds."""
@@ -310,7 +313,8 @@ class Target:
         loads, self._loads = self._loads, Counter()
         for server, count in loads.items():
             self._loads[self._now(server)] += count
-        self._health.follow(servers, self._checks.now_ms())
+        self._choosable = choosable(self._lb, servers) if self._balancer is not None else servers
+        self._health.follow(self._choosable, self._checks.now_ms())
         self._checker.wake()
         if servers and not had_servers and self.on_found is not None:
             self.on_found()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lb.base import BalancerError
-from lb.weights import WeightedServers, default_weight, parse_weight, why_nobody
+from lb.weights import WeightedServers, choosable, default_weight, parse_weight, why_nobody
 from naming.node import ServerNode
 
 A, B, C = (ServerNode("10.0.0.1", port, tag) for port, tag in ((1, "3"), (2, ""), (3, "7")))
@@ -51,3 +51,8 @@ def test_balancers_that_need_weights_choose_nobody_without_one() -> None:
         assert "none of 2 servers has a weight" in why_nobody(spec, ["", "x"])
         assert why_nobody(spec, ["", "3"]) == why_nobody(spec, []) == ""
     assert why_nobody("wrr:default_weight=2", [""]) == why_nobody("rr", [""]) == why_nobody("p2c", [""]) == ""
+
+
+def test_servers_that_a_balancer_may_choose() -> None:
+    assert choosable("WRR", (A, B, C)) == choosable("wr:", (A, B, C)) == (A, C)
+    assert choosable("wrr:default_weight=2", (A, B, C)) == choosable("rr", (A, B, C)) == (A, B, C)

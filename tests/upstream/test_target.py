@@ -572,6 +572,17 @@ async def test_dead_server_that_is_listed_with_two_tags_is_tried_once_per_reques
     ]
 
 
+def test_only_server_with_a_weight_is_asked_on_after_a_failure() -> None:
+    target = Target("list://10.0.0.1:1 5,10.0.0.1:2 0", "wrr", CONFIG, checks=ScriptedChecks())
+    only, drained = ServerNode("10.0.0.1", 1, "5"), ServerNode("10.0.0.1", 2, "0")
+    target._on_update((only, drained))
+    target.report(only, False, 1, 0, "reset")
+    assert picks(target, 1) == {only: 40}
+    assert not target.has_alternative(only, "_/live/a", now_ms=1)
+    target.report(drained, False, 1, 2, "reset")  # a stream that was there already
+    assert [row["state"] for row in target.snapshot(3)["servers"]] == ["failing", "up"]
+
+
 def test_owner_that_is_listed_with_two_tags_is_no_reason_to_move() -> None:
     target = Target("list://10.0.0.1:1 1,10.0.0.1:1 2", "c_murmurhash", CONFIG)
     both = ServerNode("10.0.0.1", 1, "1"), ServerNode("10.0.0.1", 1, "2")

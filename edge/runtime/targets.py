@@ -20,6 +20,7 @@ from naming import registry as schemes
 from naming.base import NamingError
 from naming.endpoint import is_ip, parse_endpoint
 from naming.fetch import parse_origins
+from naming.file import read_list
 from naming.lines import parse_items
 from naming.resolver import system_lookup
 from naming.secret_file import read_secret
@@ -176,6 +177,10 @@ def _check_servers(
     answers = _resolve_all({host for host, _ in endpoints}, lookup, budget_s)
     for host in sorted(host for host, addresses in answers.items() if not addresses):
         yield Problem(where, f'-{target}: "{host}" cannot be resolved now', is_warning=True)
+    if address.scheme == "file":
+        fault = _why_no_list(address.name, value_of(parsed.flags, "ns_max_body_bytes"), budget_s)
+        if fault:
+            yield Problem(where, f"-{target}: {fault}", is_warning=True)
     servers = [(numeric, port) for host, port in endpoints for numeric in answers[host]]
     # A front is normally a member of its own merge tier, so only proxy_to is judged.
     if target == "proxy_to" and servers and all(answers.values()):
@@ -184,6 +189,28 @@ def _check_servers(
             yield Problem(where, f"-{target}={address.text}: proxies to itself")
         elif own:
             yield Problem(where, f"-{target}={address.text}: one of the servers is this one", is_warning=True)
+
+
+def _why_no_list(path: str, max_bytes: int, budget_s: float) -> str:
+    """What keeps a file from being a list of servers now, "" if nothing does or it is not known in time."""
+    faults: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def look() -> None:
+        try:
+            items, wrong = parse_items(read_list(path, max_bytes).removeprefix("\ufeff").split("\n"))
+        except OSError as error:
+            faults.put(f'cannot read "{path}" now: {error.strerror}')
+        except NamingError as error:
+            faults.put(str(error))
+        else:
+            if not items:
+                faults.put(f'"{path}" names no server now' + (f": {wrong[0]}" if wrong else ""))
+
+    # A daemon, for a dead file system must not delay the end of the process.
+    thread = threading.Thread(target=look, name="check-file", daemon=True)
+    thread.start()
+    thread.join(budget_s)
+    return "" if faults.empty() else faults.get()
 
 
 def written_endpoints(address: Address) -> list[Endpoint]:

@@ -221,3 +221,29 @@ def test_replicas_that_are_no_multiple_of_4_are_an_error_for_ketama(balancer: st
     found = findings("-proxy_to=list://10.0.0.1:1", f"-proxy_lb={balancer}", "-chash_num_replicas=30")
     assert [finding.rpartition(": ")[2] for finding in found] == ['replicas="30" is not a multiple of 4']
     assert findings("-proxy_to=list://10.0.0.1:1", "-proxy_lb=c_murmurhash", "-chash_num_replicas=30") == []
+
+
+def test_file_without_a_list_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "servers.list"
+
+    def found(*more: str) -> list[str]:
+        return findings(f"-proxy_to=file://{path}", "-proxy_lb=rr", *more)
+
+    assert found() == [f'command line: warning: -proxy_to: cannot read "{path}" now: No such file or directory']
+    for text, why in (("# nobody\n", "names no server now"), ("<html>\n", "names no server now: bad address")):
+        path.write_text(text)
+        (warning,) = found()
+        assert "warning: -proxy_to: " in warning and why in warning
+    path.write_text("\ufeff10.0.0.1:1935 3\r\n")
+    assert found() == []
+    path.write_text("10.0.0.1:1935\n" * 100)
+    assert "is larger than 1024 bytes" in found("-ns_max_body_bytes=1024")[0]
+
+
+def test_file_on_a_dead_file_system_does_not_hold_up_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_over = threading.Event()
+    monkeypatch.setattr("edge.runtime.targets.read_list", lambda path, limit: is_over.wait(20) and "")
+    began = time.monotonic()
+    assert findings(f"-proxy_to=file://{tmp_path}/x", "-proxy_lb=rr") == []
+    assert time.monotonic() - began < 5
+    is_over.set()

@@ -6,7 +6,7 @@ import ipaddress
 import queue
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from edge.flags.check import merge_port
 from edge.flags.gflags import Parsed
@@ -229,13 +229,20 @@ def written_endpoints(address: Address) -> list[Endpoint]:
 
 
 def _is_own(parsed: Parsed, server: Endpoint, is_own_address: Callable[[str], bool]) -> bool:
-    host, port = server
     flags = parsed.flags
-    own_ports = {value_of(flags, "port"), value_of(flags, "internal_port"), *value_of(flags, "listen")}
-    own_ports.add(merge_port(value_of(flags, "cdn_merge_to")) or 0)
-    if port not in own_ports - {0, -1}:
+    ports = (value_of(flags, "port"), value_of(flags, "internal_port"), *value_of(flags, "listen"))
+    merged = merge_port(value_of(flags, "cdn_merge_to")) or 0
+    return is_own_server(server, (*ports, merged), value_of(flags, "bind"), is_own_address)
+
+
+def is_own_server(
+    server: Endpoint, ports: Collection[int], bind: Sequence[str], is_own_address: Callable[[str], bool]
+) -> bool:
+    """Whether this process listens there, with these ports (0 and -1: none that is known) at these addresses."""
+    host, port = server
+    if port <= 0 or port not in ports:
         return False
-    bound = {ipaddress.ip_address(each.strip("[]")) for each in value_of(flags, "bind") if is_ip(each.strip("[]"))}
+    bound = {ipaddress.ip_address(each.strip("[]")) for each in bind if is_ip(each.strip("[]"))}
     is_everywhere = not bound or any(each.is_unspecified for each in bound)
     if not is_everywhere:
         return ipaddress.ip_address(host) in bound

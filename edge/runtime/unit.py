@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable
+from functools import partial
 
 from edge.errors import ConfigError
+from edge.flags.check import merge_port
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.net.aio import wall_ms
@@ -19,9 +22,11 @@ from edge.net.ingest import IngestTicker
 from edge.net.rtmp_server import RtmpServerConnection
 from edge.net.service import RtmpService
 from edge.runtime.settings import Settings
+from edge.runtime.targets import is_local, is_own_server
 from edge.upstream.manager import UpstreamManager
 from edge.upstream.target import Target
 from naming.base import NamingError
+from naming.node import ServerNode
 from naming.url import parse_address
 
 logger = logging.getLogger(__name__)
@@ -38,20 +43,29 @@ def make_units(settings: Settings, context: NetContext) -> list[ServiceUnit]:
     """
     config = settings.upstream
 
-    def target(address: str, balancer: str) -> Target | None:
+    def target(address: str, balancer: str, accepts: Callable[[ServerNode], bool] | None = None) -> Target | None:
         if not address:
             return None
-        return Target(address, _balancer_in_force(address, balancer), config, naming=settings.naming)
+        words = _balancer_in_force(address, balancer)
+        return Target(address, words, config, naming=settings.naming, accepts=accepts)
 
-    source = target(config.proxy_to, config.proxy_lb)
+    is_other = partial(_is_other, settings)
+    source = target(config.proxy_to, config.proxy_lb, is_other)
     if not config.cdn_merge_to:
         return [ServiceUnit("", settings, context, pull_target=source, push_target=source)]
     merge = target(config.cdn_merge_to, config.cdn_merge_lb)
-    front_push = target(config.proxy_to, config.proxy_lb) or merge
+    front_push = target(config.proxy_to, config.proxy_lb, is_other) or merge
     return [
         ServiceUnit("front", settings, context, pull_target=merge, push_target=front_push),
         ServiceUnit("merge", settings, context, pull_target=source, push_target=source),
     ]
+
+
+def _is_other(settings: Settings, server: ServerNode) -> bool:
+    """Whether ``server`` is not this process, which must not be its own source; a front may be in its merge tier."""
+    net = settings.net
+    ports = (net.port, net.internal_port, *net.listen, merge_port(settings.upstream.cdn_merge_to) or 0)
+    return not is_own_server((server.host, server.port), ports, net.bind, is_local)
 
 
 def _balancer_in_force(address: str, words: str) -> str:

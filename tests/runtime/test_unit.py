@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +55,29 @@ async def test_merge_tier_without_a_source_is_an_origin() -> None:
     assert front.upstream is not None
     assert front.upstream.push_target is front.upstream.pull_target
     assert merge.upstream is None
+
+
+async def test_O1_own_address_that_a_list_names_later_is_dropped_and_a_front_stays_in_its_merge_tier(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "servers.list"
+    path.write_text("127.0.0.1:8079\n127.0.0.1:1935\n127.0.0.1:7035\n192.0.2.1:8079\n")
+    flags = (f"-proxy_to=file://{path}", "-proxy_lb=rr", "-port=8079", "-listen=1935")
+    (unit,) = await units_of(*flags)
+    assert unit.upstream is not None
+    front, merge = await units_of(*flags, "-cdn_merge_to=list://127.0.0.1:8079,127.0.0.1:7035", "-cdn_merge_lb=rr")
+    assert front.upstream is not None and merge.upstream is not None
+    wanted = {
+        unit.upstream.pull_target: ["127.0.0.1:7035", "192.0.2.1:8079"],
+        front.upstream.pull_target: ["127.0.0.1:7035", "127.0.0.1:8079"],
+        front.upstream.push_target: ["192.0.2.1:8079"],
+        merge.upstream.pull_target: ["192.0.2.1:8079"],
+    }
+    for target, servers in wanted.items():
+        await target.start()
+        assert [server.endpoint for server in target.servers] == servers
+        await target.close()
+    assert any("reason=ns_trimmed" in text and "2 of our own addresses left out" in text for text in caplog.messages)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ import hashlib
 import ipaddress
 import math
 import struct
+from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 import mmh3
@@ -29,7 +30,11 @@ MAX_REPLICAS = 10000
 # brpc writes the text of a point into a buffer of this size.
 _MAX_TEXT_BYTES = 255
 
-Points = Callable[[str, int], Iterator[int]]
+# Bits that number the servers of a ring; lists are shorter by far.
+_RANK_BITS = 24
+_RANK_MASK = (1 << _RANK_BITS) - 1
+
+Points = Callable[[str, int], Iterable[int]]
 """``points(endpoint, replicas)``: the points of one server."""
 
 
@@ -74,13 +79,14 @@ class Ring:
     __slots__ = ("hashes", "owners")
 
     def __init__(self, servers: Sequence[ServerNode], points: Points, replicas: int) -> None:
-        nodes: set[tuple[int, int]] = set()
         ordered = sorted(set(servers), key=_order)
+        # Point and rank in one number: a ring of 100,000 is sorted on the event loop.
+        ring: list[int] = []
         for rank, server in enumerate(ordered):
-            nodes.update((point, rank) for point in points(server.endpoint, replicas))
-        ring = sorted(nodes)
-        self.hashes = [point for point, _ in ring]
-        self.owners = [ordered[rank] for _, rank in ring]
+            ring.extend([point << _RANK_BITS | rank for point in points(server.endpoint, replicas)])
+        ring.sort()
+        self.hashes = [node >> _RANK_BITS for node in ring]
+        self.owners = [ordered[node & _RANK_MASK] for node in ring]
 
     def walk(self, code: int) -> Iterator[ServerNode]:
         """The owner of ``code``, then each other server in the order in which the ring comes to it."""
@@ -107,11 +113,12 @@ class ConsistentHash:
     Raises BalancerError for another parameter, which brpc logs and ignores.
     """
 
-    __slots__ = ("_load_factor", "_points", "_replicas", "_ring", "_seen")
+    __slots__ = ("_known", "_load_factor", "_points", "_replicas", "_ring", "_seen")
 
     def __init__(self, name: str, params: Mapping[str, str], points: Points) -> None:
         refuse_unknown(name, params, ("replicas", "load_factor"))
         self._points = points
+        self._known: dict[str, Sequence[int]] = {}  # the points of the servers of the list, in rising order
         self._replicas = _read_replicas(name, params.get("replicas", str(DEFAULT_REPLICAS)))
         self._load_factor = _read_load_factor(name, params.get("load_factor"))
         self._seen: tuple[ServerNode, ...] = ()
@@ -124,7 +131,8 @@ class ConsistentHash:
         """
         if servers is not self._seen and tuple(servers) != self._seen:
             self._seen = tuple(servers)
-            self._ring = Ring(self._seen, self._points, self._replicas)
+            self._ring = Ring(self._seen, self._points_of, self._replicas)
+            self._known = {server.endpoint: self._known[server.endpoint] for server in self._seen}
         may_take = self._limit(request)
         full: ServerNode | None = None
         tried: ServerNode | None = None
@@ -141,6 +149,12 @@ class ConsistentHash:
 
     def feedback(self, server: ServerNode, latency_ms: float, is_ok: bool, now_ms: int = 0) -> None:
         """Learn nothing: owners do not depend on results."""
+
+    def _points_of(self, endpoint: str, replicas: int) -> Sequence[int]:
+        """The points of a server, hashed once for as long as it is in the list; two that are equal count as one."""
+        if endpoint not in self._known:
+            self._known[endpoint] = array("I", sorted(set(self._points(endpoint, replicas))))
+        return self._known[endpoint]
 
     def _limit(self, request: SelectRequest) -> int | None:
         """The number of streams at which a server is full, this one counted in the mean; None without a limit."""

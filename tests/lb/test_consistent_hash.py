@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import mmh3
 import pytest
@@ -223,6 +223,24 @@ def test_ring_is_built_once_per_list(monkeypatch: pytest.MonkeyPatch) -> None:
     for servers in (THREE_SERVERS, THREE_SERVERS, list(THREE_SERVERS), THREE_SERVERS[:2]):
         balancer.select(servers, SelectRequest(1))
     assert built == [(), THREE_SERVERS, THREE_SERVERS[:2]]
+
+
+def test_change_of_a_long_list_hashes_only_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+
+    def points(endpoint: str, replicas: int) -> Iterable[int]:
+        hashed.append(endpoint)
+        return murmur_points(endpoint, replicas)
+
+    monkeypatch.setattr("lb.consistent_hash.murmur_points", points)
+    balancer = registry.create("c_murmurhash")
+    for servers in (THREE_SERVERS, THREE_SERVERS[:2], (ServerNode(ONE.host, ONE.port, "7"), TWO), THREE_SERVERS):
+        balancer.select(servers, SelectRequest(1))
+    assert hashed == [ONE.endpoint, TWO.endpoint, THREE.endpoint, THREE.endpoint]
+    fresh = registry.create("c_murmurhash")
+    for code in CODES[:100]:
+        request = SelectRequest(code)
+        assert balancer.select(THREE_SERVERS, request) == fresh.select(THREE_SERVERS, request)
 
 
 def test_tried_ones_are_better_than_none_and_the_last_of_the_walk_is_taken() -> None:

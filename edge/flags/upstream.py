@@ -83,6 +83,15 @@ define_int32(
     upper=1000,
 )
 define_int32(
+    "max_search_servers",
+    32,
+    "A stream that a server does not have is asked for at once at so many others, before any retry.",
+    topic=_TOPIC,
+    is_reloadable=True,
+    lower=0,
+    upper=1024,
+)
+define_int32(
     "retry_interval_ms",
     1000,
     "Shortest time between two retries of a stream after the fast ones.",

@@ -18,7 +18,7 @@ from edge.hub.key import StreamKey
 from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
 from edge.rtmp.events import MediaReceived
 from edge.upstream.redirect import Redirect, parse_redirect
-from edge.upstream.retry import RetryPolicy
+from edge.upstream.retry import RetryDecision, RetryPolicy
 from naming.base import NamingError
 from naming.node import ServerNode
 
@@ -63,6 +63,7 @@ class UpstreamLink:
         now = manager.context.now_ms()
         self.policy = RetryPolicy(manager.config, now_ms=now, jitter=manager.jitter, waits_for_stream=self._waits())
         self._excluded: dict[ServerNode, None] = {}  # in the order of their last attempt
+        self._asked: set[str] = set()  # endpoints, since it was live or began to look for something better
         self._looping: set[ServerNode] = set()
         self._is_paced = False
         self._place: Redirect | None = None
@@ -265,7 +266,7 @@ class UpstreamLink:
         if self.is_useful:
             # It has run there, so this is no step of the same search, and what comes is to be judged anew.
             self.is_useful = False
-            self.policy.on_link_left(manager.context.now_ms())
+            self._search_anew(manager.context.now_ms())
             self._visited.clear()
         if self._place is None and server is not None:
             self._visited.add(server.endpoint)
@@ -312,6 +313,27 @@ class UpstreamLink:
 
     # --- ends of attempts ----------------------------------------------------
 
+    def _search_anew(self, now_ms: int) -> None:
+        """What runs in order is left for something better."""
+        self.policy.on_link_left(now_ms)
+        self._asked.clear()
+
+    def _is_notice(self, end: LinkEnd) -> bool:
+        """Whether an upstream in working order has said that there is no such stream, or no more."""
+        return end in (LinkEnd.NOT_FOUND, LinkEnd.UNPUBLISHED)
+
+    def _decide(self, end: LinkEnd, now_ms: int) -> RetryDecision:
+        if self.is_useful:
+            self._asked.clear()
+        if self.server is not None:
+            self._asked.add(self.server.endpoint)
+        return self.policy.on_link_ended(
+            now_ms,
+            was_useful=self.is_useful,
+            is_notice=self._is_notice(end),
+            is_search=end is LinkEnd.NOT_FOUND and self.target.has_unasked(self._asked, now_ms),
+        )
+
     def _fail(self, end: LinkEnd, text: str) -> None:
         manager, now = self.manager, self.manager.context.now_ms()
         was_started = self.message_stream_id != 0
@@ -338,8 +360,7 @@ class UpstreamLink:
                 self._looping.discard(server)
         if end in (LinkEnd.REFUSED, LinkEnd.NOT_FOUND):
             self.refused_count += 1
-        is_notice = end in (LinkEnd.NOT_FOUND, LinkEnd.UNPUBLISHED)
-        decision = self.policy.on_link_ended(now, was_useful=self.is_useful, is_notice=is_notice)
+        decision = self._decide(end, now)
         self.reconnect_count += 1
         self._log_end(end, text, decision.why, decision.at_ms - now)
         self._on_attempt_ended(end)

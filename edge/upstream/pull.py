@@ -182,7 +182,7 @@ class Pull(UpstreamLink):
             self._fail(LinkEnd.TIMEOUT, "its publisher is lost there")
             return
         # No better place; the next look elsewhere is that of any silent stream.
-        self.policy.on_link_left(now)
+        self._search_anew(now)
         self.is_useful = False
         self._lost_ms = self._lost_ms or (now if self.was_live else 0)
         self.state = "waiting"
@@ -226,7 +226,7 @@ class Pull(UpstreamLink):
         self._cancel_timer()
         self._leave()
         self._on_attempt_ended(LinkEnd.LOST)
-        self.policy.on_link_left(now)
+        self._search_anew(now)
         self._excluded.clear()
         self._is_moving, self._way_back = True, server
         self._try_now()

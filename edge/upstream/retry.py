@@ -9,6 +9,9 @@ Two clocks end it. ``max_retry_duration_ms`` runs from the end of the last usefu
 link (or from the beginning). ``publisher_return_ms`` runs for a pull that has had
 data, from the moment an upstream in working order says that the stream has ended
 or does not exist: its own players are kept that long and no longer.
+
+Before any retry a stream that one server does not have is looked for at the others:
+that is no failure, and costs an answer each.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ class RetryDecision:
     Attributes:
         give_up: there is no next link; the clients are to be told.
         at_ms: when to create the next link (the moment of the end when giving up).
-        why: stable word for logs. Retrying: ``fast``, ``interval``. Giving up:
+        why: stable word for logs. Retrying: ``search``, ``fast``, ``interval``. Giving up:
             ``retry_disabled``, ``retry_expired``, ``never_useful``, ``publisher_gone``.
     """
 
@@ -51,6 +54,7 @@ class RetryPolicy:
         "_jitter",
         "_last_creation_ms",
         "_last_start_ms",
+        "_searched",
         "_waits",
     )
 
@@ -73,6 +77,7 @@ class RetryPolicy:
         self._last_start_ms = now_ms
         self._last_creation_ms = now_ms
         self._fast_used = 0
+        self._searched = 0
         self._is_ever_useful = False
         self._gone_at_ms: int | None = None
 
@@ -89,17 +94,22 @@ class RetryPolicy:
         """The link is useful now: the publisher is there."""
         self._is_ever_useful = True
         self._gone_at_ms = None
+        self._searched = 0
 
     def on_link_left(self, now_ms: int) -> None:
         """A link that was in order is left for a better one: what follows is judged as after a loss now."""
         self._last_start_ms = now_ms
         self._fast_used = 0
+        self._searched = 0
 
-    def on_link_ended(self, now_ms: int, *, was_useful: bool, is_notice: bool = False) -> RetryDecision:
+    def on_link_ended(
+        self, now_ms: int, *, was_useful: bool, is_notice: bool = False, is_search: bool = False
+    ) -> RetryDecision:
         """Decide what follows a link that ended, by failure, refusal or loss.
 
         ``is_notice``: it ended because the upstream, in working order, said that
-        the stream has ended or does not exist.
+        the stream has ended or does not exist. ``is_search``: there are servers that
+        may have what this one, in working order, has not.
         """
         config = self._config
         if was_useful:
@@ -116,6 +126,9 @@ class RetryPolicy:
             self._gone_at_ms = now_ms
         if (deadline_ms := self.deadline_ms) is not None and now_ms >= deadline_ms:
             return RetryDecision(True, now_ms, "publisher_gone")
+        if is_search and self._searched < config.max_search_servers:
+            self._searched += 1
+            return self._retry(now_ms, "search")
         if self._fast_used < config.fast_retry_count:
             self._fast_used += 1
             return self._retry(now_ms, "fast")

@@ -264,6 +264,15 @@ class Target:
         barred = self._health.barred(now_ms) | self._health.down(now_ms) | self._passed_over(key_text, now_ms)
         return any(other.endpoint != server.endpoint and other not in barred for other in self._choosable)
 
+    def has_unasked(self, asked: Collection[str], now_ms: int) -> bool:
+        """Whether a server is up that is none of the endpoints ``asked``."""
+        out = self._health.barred(now_ms) | self._health.down(now_ms)
+        return any(server.endpoint not in asked and server not in out for server in self._choosable)
+
+    def has(self, server: ServerNode) -> bool:
+        """Whether its endpoint is in the list."""
+        return server.endpoint in self._by_endpoint
+
     def snapshot(self, now_ms: int) -> dict[str, Any]:
         """The data of the pages: plain values, times in milliseconds."""
         barred = self._health.barred(now_ms)

@@ -197,3 +197,18 @@ def test_link_left_in_order_counts_as_a_loss_of_now() -> None:
     policy.on_link_created(100_000)
     decision = policy.on_link_ended(100_500, was_useful=False)
     assert (decision.give_up, decision.why) == (False, "fast")
+
+
+def test_search_through_the_servers_is_no_retry() -> None:
+    policy = RetryPolicy(replace(DEFAULTS, max_search_servers=3), now_ms=0, jitter=lambda: 0.0)
+    words = [policy.on_link_ended(0, was_useful=False, is_notice=True, is_search=True).why for _ in range(6)]
+    assert words == ["search"] * 3 + ["fast"] * 2 + ["interval"]
+    policy.on_link_useful()
+    assert policy.on_link_ended(10, was_useful=True, is_notice=True, is_search=True).why == "search"
+
+
+def test_search_does_not_outlive_the_wait_for_a_publisher() -> None:
+    policy = RetryPolicy(DEFAULTS, now_ms=0, jitter=lambda: 0.0)
+    assert not policy.on_link_ended(0, was_useful=True, is_notice=True).give_up
+    late = policy.on_link_ended(DEFAULTS.publisher_return_ms, was_useful=False, is_notice=True, is_search=True)
+    assert late.why == "publisher_gone"

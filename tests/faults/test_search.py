@@ -1,0 +1,61 @@
+"""Origins behind rr, each with streams of its own: the one that has a stream is found at once, be they many."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.harness.clock import deadline
+from tests.net.serving import Node, Nodes, pictures, status_of, wait_until
+
+_COUNT = 10
+
+
+async def _edge_of_many(nodes: Nodes, **config: object) -> tuple[list[Node], Node]:
+    origins = [nodes.add(f"origin{number}") for number in range(_COUNT)]
+    edge = nodes.add("edge")
+    await edge.follow(*(origin.port for origin in origins), retry_interval_ms=1000, **config)
+    return origins, edge
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_stream_that_one_of_ten_origins_has_plays_at_once(waits: bool) -> None:
+    async with Nodes() as nodes:
+        origins, edge = await _edge_of_many(nodes, pull_wait_for_stream=waits)
+        feed = await nodes.publisher(origins[-1])
+        await feed.send(3)
+        loop = asyncio.get_running_loop()
+        for _ in range(3):
+            began = loop.time()
+            player = await nodes.player(edge)
+            assert await pictures(player, 3) == [0, 1, 2]
+            assert loop.time() - began <= deadline(0.9), "it waited for a retry"
+            player.peer.abort()
+            assert edge.manager is not None
+            await wait_until(lambda: not edge.manager or not any(s.player_count for s in _streams(edge)), 2, "left")
+
+
+def _streams(node: Node) -> list:
+    return list(node.registry.streams.values())
+
+
+async def test_stream_that_nobody_has_is_asked_for_once_everywhere_and_then_at_the_pace_of_retries() -> None:
+    async with Nodes() as nodes:
+        _, edge = await _edge_of_many(nodes)
+        await nodes.player(edge)
+        manager = edge.manager
+        assert manager is not None
+        await wait_until(lambda: manager.pulls, 2, "the pull")
+        (pull,) = manager.pulls.values()
+        await wait_until(lambda: pull.attempt_count >= _COUNT, 2, "a round")
+        await asyncio.sleep(0.5)
+        assert pull.attempt_count <= _COUNT + 1
+
+
+async def test_play_of_a_stream_that_nobody_has_is_refused_after_one_round_where_nobody_is_to_wait() -> None:
+    async with Nodes() as nodes:
+        _, edge = await _edge_of_many(nodes, pull_wait_for_stream=False)
+        player = await nodes.player(edge)
+        codes = [await status_of(player) for _ in range(3)]
+        assert codes[-1] == "NetStream.Play.StreamNotFound"

@@ -54,6 +54,7 @@ class LinkEnd(Enum):
     NOT_FOUND = "not_found"  # the upstream, in working order, does not have the stream
     UNPUBLISHED = "unpublished"  # the upstream said that the publisher has ended
     TIMEOUT = "timeout"  # no answer in time
+    NO_DATA = "no_data"  # it answers, and has nothing new of the stream
     LOOP = "proxy_loop"  # the upstream, or one behind it, has seen this request before
     KICKED = "Kicked"  # the upstream, or one behind it, has another publisher instead
 
@@ -396,6 +397,8 @@ def _end_of(event: StreamFailed) -> LinkEnd:
     for end in (LinkEnd.LOOP, LinkEnd.KICKED):
         if event.description.startswith(end.value):
             return end
+    if event.code == "NetConnection.Connect.Closed":
+        return LinkEnd.LOST  # it shuts down
     return LinkEnd.NOT_FOUND if event.code == "NetStream.Play.StreamNotFound" else LinkEnd.REFUSED
 
 

@@ -14,7 +14,9 @@ from edge.runtime.host import reachable_host
 from edge.runtime.loop import new_event_loop
 from edge.runtime.node import Node
 from edge.runtime.settings import Settings
+from edge.upstream.config import UpstreamConfig
 from naming.resolver import Resolver
+from naming.url import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +86,18 @@ def settle_collector() -> None:
     gc.set_threshold(10_000, 20, 1_000)
 
 
+def role_of(config: UpstreamConfig) -> str:
+    """Origin or edge, and of what: a typo in a flagfile makes the one of the other."""
+    if not config.proxy_to:
+        return "an origin"
+
+    def named(target: str, balancer: str) -> str:
+        return without_secrets(target) + (f" by {balancer}" if balancer else "")
+
+    merge = f", plays through {named(config.cdn_merge_to, config.cdn_merge_lb)}" if config.cdn_merge_to else ""
+    return f"an edge of {named(config.proxy_to, config.proxy_lb)}{merge}"
+
+
 async def announce(node: Node) -> None:
     """The start lines, and what a newcomer wants to know."""
     urls = node.pages.server_urls()
@@ -94,6 +108,7 @@ async def announce(node: Node) -> None:
         if listener.role == "merge":
             logger.info("Server[edge(cdn-merge)] is serving on port=%d.", listener.port)
     settings = node.settings
+    logger.info("edge %s is %s.", settings.version, role_of(settings.upstream))
     host = await reachable_host(settings.hostname, settings.net.bind, Resolver(timeout_ms=_LOOKUP_TIMEOUT_MS))
     logger.info("Check out http://%s:%d in web browser.", host, internal)
     logger.info("publish: rtmp://%s:%d/live/livestream", host, port)

@@ -17,6 +17,7 @@ from edge.errors import NoServerError
 from edge.hub.key import StreamKey
 from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
 from edge.rtmp.events import MediaReceived
+from edge.upstream.in_vain import InVain
 from edge.upstream.redirect import Redirect, parse_redirect
 from edge.upstream.retry import RetryDecision, RetryPolicy
 from naming.base import NamingError
@@ -29,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 #: An attempt whose turn has not come on a shared connection waits this many times ``timeout_ms`` in all.
 _MAX_TURNS = 10
+
+
+# Ends that are no fault of anybody.
+_ORDERLY = (LinkEnd.NOT_FOUND, LinkEnd.UNPUBLISHED)
 
 
 class UpstreamLink:
@@ -70,7 +75,7 @@ class UpstreamLink:
         self._visited: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._began_ms = now
-        self._ended_ms = 0  # when the first of the attempts in vain ended, 0 while all is well
+        self._in_vain = InVain(now)
         self._attempt = 0
 
     def _waits(self) -> bool:
@@ -320,7 +325,7 @@ class UpstreamLink:
 
     def _is_notice(self, end: LinkEnd) -> bool:
         """Whether an upstream in working order has said that there is no such stream, or no more."""
-        return end in (LinkEnd.NOT_FOUND, LinkEnd.UNPUBLISHED)
+        return end in _ORDERLY
 
     def _decide(self, end: LinkEnd, now_ms: int) -> RetryDecision:
         if self.is_useful:
@@ -338,7 +343,6 @@ class UpstreamLink:
         manager, now = self.manager, self.manager.context.now_ms()
         was_started = self.message_stream_id != 0
         self.last_error = text
-        self._ended_ms = self._ended_ms or now
         self._cancel_timer()
         self._leave()
         self.state = "retrying"
@@ -387,12 +391,14 @@ class UpstreamLink:
         """For what a subclass has to do before the next attempt."""
 
     def _log_end(self, end: LinkEnd, text: str, why: str, delay_ms: int) -> None:
-        level = logging.WARNING if self.is_useful or self.attempt_count == 1 else logging.INFO
-        endpoint = self.server.endpoint if self.server is not None else "-"
+        endpoint, now = self.server.endpoint if self.server is not None else "-", self.manager.context.now_ms()
+        is_first = self.is_useful or self.attempt_count == 1
+        if not self._in_vain.add(now, endpoint, end.value, was_in_order=self.is_useful):
+            return
         self.manager.context.log_limited(
-            level,
+            logging.INFO if end in _ORDERLY or not is_first else logging.WARNING,
             f"{self.what}_ended",
-            "%s%s key=%s upstream=%s ended end=%s next=%s in_ms=%d %s",
+            "%s%s key=%s upstream=%s ended end=%s next=%s in_ms=%d attempts=%d %s",
             self.manager.service.log_prefix,
             self.what,
             self.key,
@@ -400,24 +406,29 @@ class UpstreamLink:
             end.value,
             why,
             delay_ms,
+            self._in_vain.attempt_count,
             text,
         )
 
-    def _log_back(self) -> None:
-        """Say that it works after attempts in vain, and where."""
-        ended_ms, self._ended_ms = self._ended_ms, 0
-        if ended_ms and self.server is not None:
+    def _log_runs(self) -> None:
+        """Say where it runs now: at the first time, and after attempts in vain."""
+        in_vain = self._in_vain
+        word = "works again" if in_vain.has_run else "runs"
+        if not in_vain.is_over and self.server is not None:
+            now = self.manager.context.now_ms()
             self.manager.context.log_limited(
                 logging.INFO,
-                f"{self.what}_back",
-                "%s%s key=%s upstream=%s works again after_ms=%d attempts=%d",
+                f"{self.what}_runs",
+                "%s%s key=%s upstream=%s %s after_ms=%d attempts=%d",
                 self.manager.service.log_prefix,
                 self.what,
                 self.key,
                 self.server.endpoint,
-                self.manager.context.now_ms() - ended_ms,
-                self.attempt_count,
+                word,
+                now - in_vain.since_ms,
+                in_vain.attempt_count + 1,
             )
+        in_vain.succeed()
 
     def _leave(self) -> None:
         connection, self.connection = self.connection or self._awaited, None

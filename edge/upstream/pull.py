@@ -74,6 +74,9 @@ class Pull(UpstreamLink):
         self._is_announced = False
         self._is_moving = False
         self._way_back: ServerNode | None = None
+        self._home: ServerNode | None = None  # where it last came from
+        self._is_home_lost = False
+        self._is_wait_told = False
         self._lost_timer: asyncio.TimerHandle | None = None
         self.via: tuple[str, ...] = ()
         self.is_suspect = False
@@ -179,7 +182,7 @@ class Pull(UpstreamLink):
         if has_news:
             return  # it is back
         if self.target.has_alternative(server, self.key.text, now_ms=now):
-            self._fail(LinkEnd.TIMEOUT, "its publisher is lost there")
+            self._fail(LinkEnd.NO_DATA, "its publisher is lost there")
             return
         # No better place; the next look elsewhere is that of any silent stream.
         self._search_anew(now)
@@ -233,7 +236,7 @@ class Pull(UpstreamLink):
         return True
 
     def _move_back(self) -> None:
-        self._fail(LinkEnd.TIMEOUT, "no data here, and there was elsewhere")
+        self._fail(LinkEnd.NO_DATA, "no data here, and there was elsewhere")
 
     def _fail(self, end: LinkEnd, text: str) -> None:
         if self._is_moving:
@@ -241,6 +244,17 @@ class Pull(UpstreamLink):
             if end in (LinkEnd.NOT_FOUND, LinkEnd.UNPUBLISHED):
                 end = LinkEnd.REFUSED  # no end of the stream: it runs where it came from
         super()._fail(end, text)
+
+    def _is_notice(self, end: LinkEnd) -> bool:
+        """Others know nothing of the publisher while the server that had the stream is out of reach.
+
+        It may be that only this server, or the way to it, is gone. One that has left the list will not come back.
+        """
+        home = self._home
+        if home is not None and self.server is not None and self.server.endpoint == home.endpoint:
+            self._is_home_lost = end in (LinkEnd.LOST, LinkEnd.TIMEOUT)
+        is_out_of_reach = self._is_home_lost and home is not None and self.target.has(home)
+        return super()._is_notice(end) and not is_out_of_reach
 
     # --- loops through foreign servers ---------------------------------------
 
@@ -323,10 +337,15 @@ class Pull(UpstreamLink):
         """
         self.is_useful = True
         self.was_live = True
-        self._is_moving, self._way_back = False, None
+        self._home, self._is_home_lost = self.server, False
         self._is_announced = False
         self.policy.on_link_useful()
-        self._log_back()
+        if self._is_moving and self._way_back is not None and self.server is not None:
+            text = "%spull moved key=%s from=%s to=%s"
+            old, new = self._way_back.endpoint, self.server.endpoint
+            logger.info(text, self.manager.service.log_prefix, self.key, old, new)
+        self._is_moving, self._way_back = False, None
+        self._log_runs()
         self.state = "live"
         self._set_timer(self.manager.config.upstream_stall_timeout_ms, self._on_silence)
         if self._lost_ms:
@@ -399,7 +418,7 @@ class Pull(UpstreamLink):
         silent_ms = now - self._last_data_ms
         is_too_long = not config.pull_wait_for_stream and not self.was_live
         if is_too_long and now - self._began_ms >= config.pull_nodata_timeout_ms:
-            self._fail(LinkEnd.TIMEOUT, f"no data in {config.pull_nodata_timeout_ms} ms")
+            self._fail(LinkEnd.NO_DATA, f"no data in {config.pull_nodata_timeout_ms} ms")
             self._give_up("no_data")
             return
         if not limit_ms or silent_ms < limit_ms:
@@ -410,13 +429,19 @@ class Pull(UpstreamLink):
             connection.ping()
             self._set_timer(config.timeout_ms, self._on_silence)
             return
+        if not self._is_wait_told and not self.was_live:
+            self._is_wait_told = True
+            text = "%spull key=%s upstream=%s waits for its publisher"
+            self.manager.context.log_limited(
+                logging.INFO, "pull_waits", text, manager.service.log_prefix, self.key, server.endpoint
+            )
         pinged_ms, self._pinged_ms = self._pinged_ms, 0
         has_alternative = self.target.has_alternative(server, self.key.text, now_ms=now)
         if connection.last_pong_ms >= pinged_ms:
             may_switch = now - self._switched_ms >= config.disable_server_duration * 1000
             if has_alternative and may_switch and self.state == "waiting":
                 self._switched_ms = now
-                self._fail(LinkEnd.TIMEOUT, "no data, trying another server")
+                self._fail(LinkEnd.NO_DATA, "no data, trying another server")
             else:
                 self._set_timer(limit_ms, self._on_silence)
         elif connection.has_ponged or connection.edge_id or has_alternative:

@@ -59,7 +59,7 @@ class Push(UpstreamLink):
         self._live_since_ms = self.manager.context.now_ms()
         self._is_known_to_node = bool(connection.edge_id)
         self.policy.on_link_useful()
-        self._log_back()
+        self._log_runs()
         epoch, index = info.get("epoch"), info.get("nextIndex")
         resume = None
         if isinstance(epoch, str) and isinstance(index, (int, float)) and 0 <= index < 2**53:

@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from edge.runtime.daemon import role_of
+from edge.upstream.config import UpstreamConfig
 from tests.harness.client import RtmpClient
 from tests.harness.clock import ROOT, deadline, wait_until_sync
 from tests.harness.server import EdgeServer
@@ -46,8 +48,24 @@ def test_start_lines_tell_where_to_publish_and_look() -> None:
     with EdgeServer() as server:
         assert f"Server[edge] is serving on port={server.port} and internal_port={server.internal_port}." in server.log
         wait_until_sync(lambda: "look at: http://" in server.log, deadline(1), "the last start line")
+        assert " is an origin." in server.log
         for line in (f":{server.port}/live/livestream", f":{server.internal_port} in web browser."):
             assert line in server.log
+
+
+@pytest.mark.parametrize(
+    ("config", "role"),
+    [
+        (UpstreamConfig(), "an origin"),
+        (UpstreamConfig(proxy_to="10.0.0.1:1935"), "an edge of 10.0.0.1:1935"),
+        (
+            UpstreamConfig(proxy_to="file:///a", proxy_lb="rr", cdn_merge_to="list://b:1", cdn_merge_lb="c_md5"),
+            "an edge of file:///a by rr, plays through list://b:1 by c_md5",
+        ),
+    ],
+)
+def test_start_lines_tell_origin_from_edge(config: UpstreamConfig, role: str) -> None:
+    assert role_of(config) == role
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT], ids=lambda each: each.name)

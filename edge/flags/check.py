@@ -55,27 +55,38 @@ def _check_ports(parsed: Parsed) -> Iterator[Problem]:
     yield from _check_merge_port(parsed)
 
 
-def merge_port(cdn_merge_to: str) -> int | None:
-    """The number after the last colon of ``-cdn_merge_to``; None when there is none.
+def merge_port(cdn_merge_to: str, cdn_merge_port: int) -> int | None:
+    """Where the merge service listens: ``-cdn_merge_port`` if it is set, else the number after the last colon.
 
-    A path or a server's tag may follow; what else does makes it no number.
+    None without a merge tier, and when there is no such number. A path or a server's
+    tag may follow it; what else does makes it no number.
     """
+    if cdn_merge_port >= 0 and cdn_merge_to:
+        return cdn_merge_port
     found = _MERGE_PORT.search(cdn_merge_to)
     return int(found["port"]) if found else None
 
 
 def _check_merge_port(parsed: Parsed) -> Iterator[Problem]:
-    target = _value(parsed, "cdn_merge_to")
+    target, own_port = _value(parsed, "cdn_merge_to"), _value(parsed, "cdn_merge_port")
     if not target:
+        if own_port >= 0:
+            yield _warning(parsed, "cdn_merge_port", f"-cdn_merge_port={own_port} does nothing without -cdn_merge_to")
         return
-    port = merge_port(target)
+    others = (_value(parsed, "port"), _value(parsed, "internal_port"), *_value(parsed, "listen"))
+    if own_port >= 0:
+        if own_port and own_port in others:
+            message = f"-cdn_merge_port={own_port} is in conflict with -port, -internal_port or -listen"
+            yield _error(parsed, "cdn_merge_port", message)
+        return
+    port = merge_port(target, own_port)
     tail = target.rpartition(":")[2]
     if port is None and (tail == target or not tail or tail.startswith("/")):
-        yield _error(parsed, "cdn_merge_to", f"-cdn_merge_to={target} does not contain a port")
+        yield _error(parsed, "cdn_merge_to", f"-cdn_merge_to={target} does not contain a port; set -cdn_merge_port")
     elif port is None or not 1 <= port <= 65535:
         wrong = tail if port is None else port
         yield _error(parsed, "cdn_merge_to", f"Invalid port={wrong} in -cdn_merge_to={target}")
-    elif port in (_value(parsed, "port"), _value(parsed, "internal_port"), *_value(parsed, "listen")):
+    elif port in others:
         message = f"port={port} in -cdn_merge_to={target} is conflict with -port or -internal_port"
         yield _error(parsed, "cdn_merge_to", message)
 

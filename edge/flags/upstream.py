@@ -24,9 +24,17 @@ define_string(
 define_string(
     "cdn_merge_to",
     "",
-    "Addresses of the merge tier, in the forms of -proxy_to; the number after the last colon is also the port of the "
-    "merge service of this process. Empty: no merge tier.",
+    "Addresses of the merge tier, in the forms of -proxy_to; without -cdn_merge_port the number after the last colon "
+    "is also the port of the merge service of this process. Empty: no merge tier.",
     topic=_TOPIC,
+)
+define_int32(
+    "cdn_merge_port",
+    -1,
+    "Port of the merge service of this process; -1: the number after the last colon of -cdn_merge_to.",
+    topic=_TOPIC,
+    lower=-1,
+    upper=65535,
 )
 define_string("cdn_merge_lb", "", "Balancer for -cdn_merge_to, by key: c_murmurhash or c_md5.", topic=_TOPIC)
 define_bool(

@@ -90,7 +90,8 @@ class Node:
         wanted = [(host, port, PUBLIC) for port in (net.port, *net.listen) for host in net.bind or ("",)]
         if net.internal_port >= 0:
             wanted += [(host, net.internal_port, INTERNAL) for host in net.bind or ("",)]
-        merge_port = merge_port_of(self.settings.upstream.cdn_merge_to)
+        upstream = self.settings.upstream
+        merge_port = merge_port_of(upstream.cdn_merge_to, upstream.cdn_merge_port)
         if merge_port is not None:
             wanted += [(host, merge_port, MERGE) for host in net.bind or ("",)]
         sockets: list[tuple[socket.socket, str]] = []

@@ -231,7 +231,7 @@ def written_endpoints(address: Address) -> list[Endpoint]:
 def _is_own(parsed: Parsed, server: Endpoint, is_own_address: Callable[[str], bool]) -> bool:
     flags = parsed.flags
     ports = (value_of(flags, "port"), value_of(flags, "internal_port"), *value_of(flags, "listen"))
-    merged = merge_port(value_of(flags, "cdn_merge_to")) or 0
+    merged = merge_port(value_of(flags, "cdn_merge_to"), value_of(flags, "cdn_merge_port")) or 0
     return is_own_server(server, (*ports, merged), value_of(flags, "bind"), is_own_address)
 
 

@@ -63,8 +63,9 @@ def make_units(settings: Settings, context: NetContext) -> list[ServiceUnit]:
 
 def _is_other(settings: Settings, server: ServerNode) -> bool:
     """Whether ``server`` is not this process, which must not be its own source; a front may be in its merge tier."""
-    net = settings.net
-    ports = (net.port, net.internal_port, *net.listen, merge_port(settings.upstream.cdn_merge_to) or 0)
+    net, upstream = settings.net, settings.upstream
+    merged = merge_port(upstream.cdn_merge_to, upstream.cdn_merge_port) or 0
+    ports = (net.port, net.internal_port, *net.listen, merged)
     return not is_own_server((server.host, server.port), ports, net.bind, is_local)
 
 

@@ -16,6 +16,7 @@ class UpstreamConfig:
     proxy_lb: str = ""
     cdn_merge_to: str = ""
     cdn_merge_lb: str = ""
+    cdn_merge_port: int = -1
     share_play_connection: bool = True
     share_publish_connection: bool = True
     unified_play_connections: bool = False

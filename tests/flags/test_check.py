@@ -34,6 +34,7 @@ def test_the_defaults_are_sound() -> None:
         (["-port=7035", "-cdn_merge_to=http://a:7035"], "port=7035 in -cdn_merge_to=http://a:7035 is conflict with"),
         (["-internal_port=7035", "-cdn_merge_to=a:7035"], "is conflict with -port or -internal_port"),
         (["-listen=7035", "-cdn_merge_to=a:7035"], "is conflict with -port or -internal_port"),
+        (["-port=7035", "-cdn_merge_to=file:///a", "-cdn_merge_port=7035"], "-cdn_merge_port=7035 is in conflict with"),
     ],
 )
 def test_T12_ports_in_conflict(arguments: list[str], text: str) -> None:
@@ -45,14 +46,14 @@ def test_T12_ports_in_conflict(arguments: list[str], text: str) -> None:
 @pytest.mark.parametrize(
     ("target", "text"),
     [
-        ("origin", "-cdn_merge_to=origin does not contain a port"),
-        ("http://origin", "-cdn_merge_to=http://origin does not contain a port"),
+        ("origin", "-cdn_merge_to=origin does not contain a port; set -cdn_merge_port"),
+        ("http://origin", "-cdn_merge_to=http://origin does not contain a port; set -cdn_merge_port"),
         ("origin:-3", "Invalid port=-3 in -cdn_merge_to=origin:-3"),
         ("origin:99999", "Invalid port=99999 in -cdn_merge_to=origin:99999"),
         ("origin:0", "Invalid port=0 in -cdn_merge_to=origin:0"),
         ("origin:http", "Invalid port=http in -cdn_merge_to=origin:http"),
         ("origin:70x", "Invalid port=70x in -cdn_merge_to=origin:70x"),
-        ("origin:", "-cdn_merge_to=origin: does not contain a port"),
+        ("origin:", "-cdn_merge_to=origin: does not contain a port; set -cdn_merge_port"),
     ],
 )
 def test_the_merge_tier_needs_a_port(target: str, text: str) -> None:
@@ -67,7 +68,18 @@ def test_the_merge_tier_needs_a_port(target: str, text: str) -> None:
     ],
 )
 def test_merge_port_is_the_number_behind_the_last_colon(target: str, port: int | None) -> None:
-    assert merge_port(target) == port
+    assert merge_port(target, -1) == port
+    assert merge_port(target, 7036) == (7036 if target else None), "one that is set goes before it"
+
+
+@pytest.mark.parametrize("target", ["file:///etc/edge/merge.list", "srv://_rtmp._tcp.merge", "a"])
+def test_merge_tier_of_any_naming_service_with_a_port_of_its_own(target: str) -> None:
+    assert findings(f"-cdn_merge_to={target}", "-cdn_merge_port=7035") == []
+
+
+def test_port_of_the_merge_service_without_a_merge_tier_is_warned_of() -> None:
+    (finding,) = findings("-cdn_merge_port=7035")
+    assert "warning: -cdn_merge_port=7035 does nothing without -cdn_merge_to" in finding
 
 
 def test_bind_takes_numeric_addresses() -> None:

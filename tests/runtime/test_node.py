@@ -9,6 +9,7 @@ import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -217,6 +218,20 @@ async def test_merge_port_of_its_own_serves_the_merge_tier() -> None:
             front, merge = one.node.units
             assert front.upstream and merge.upstream
             assert (len(front.upstream.pulls), len(merge.upstream.pulls)) == (0, 1)
+
+
+async def test_merge_tier_in_a_file_with_a_port_of_its_own(tmp_path: Path) -> None:
+    port, members = free_port(), tmp_path / "merge.list"
+    members.write_text(f"127.0.0.1:{port}\n")
+    async with running() as origin:
+        await origin.publisher("far")
+        target = f"-cdn_merge_to=file://{members}"
+        async with running(f"-proxy_to=127.0.0.1:{origin.port()}", target, f"-cdn_merge_port={port}") as one:
+            player = await one.player("far")
+            assert number_of((await pictures(player, 0))[-1]) == 0
+            front, merge = one.node.units
+            assert front.upstream and merge.upstream
+            assert (len(front.upstream.pulls), len(merge.upstream.pulls)) == (1, 1)
 
 
 async def test_idle_connections_are_closed_when_asked_for() -> None:

@@ -130,7 +130,8 @@ class UpstreamLink:
 
     def _choose(self, now_ms: int) -> ServerNode | None:
         """The server to ask, None for none; raises NoServerError."""
-        return self.target.select(self.key.text, self._excluded, now_ms=now_ms)
+        # A server without the data of a stream is one to push it to all the same.
+        return self.target.select(self.key.text, self._excluded, now_ms=now_ms, passed_over_for=str(self.key))
 
     def _may_join(self, server: ServerNode) -> bool:
         tc_url, app = self.manager.tc_url_of(self.key, server, is_play=self.what == "pull")
@@ -357,7 +358,7 @@ class UpstreamLink:
                 if not is_answer:
                     manager.failed(server)
             if not self.is_useful or end is LinkEnd.LOOP:
-                self.target.disable(server, self.key.text, now)
+                self.target.disable(server, str(self.key), now)
             if end is LinkEnd.LOOP:
                 self._looping.add(server)
             else:

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edge.hub.key import PUBLISH_REALM, StreamKey, StreamRequest
+from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey, StreamRequest
 from edge.hub.stream import Stream
 from edge.net.aio import TaskOwner, spawn, wall_ms
 from edge.net.rtmp_client import LinkEnd
@@ -246,6 +246,12 @@ class UpstreamManager:
     def push_of(self, key: StreamKey) -> Push | None:
         """The push of the live stream ``key``, if it is published here."""
         return self.pushes.get(key._replace(realm=PUBLISH_REALM))
+
+    def push_started(self, push: Push) -> None:
+        """An upstream takes the stream: players here that wait for it elsewhere need not."""
+        pull = self.pulls.get(push.key._replace(realm=LIVE_REALM))
+        if pull is not None:
+            pull.on_pushed()
 
     def _on_ended(self, stream: Stream) -> None:
         push = self.pushes.get(stream.key)

@@ -92,15 +92,32 @@ class Pull(UpstreamLink):
 
     def _choose(self, now_ms: int) -> ServerNode | None:
         """Where it came from after a move in vain, else where this node itself pushes the stream to."""
-        back, push = self._way_back, self.manager.push_of(self.key)
+        back, pushed_to = self._way_back, self._pushed_to()
         if back is not None and not self._is_moving:
             self._way_back = None
             return back
-        if push is not None and push.state == "live" and push.target is self.target:
-            server = push.server
-            if server is not None and server not in self._excluded:
-                return server
+        if pushed_to is not None and pushed_to not in self._excluded:
+            return pushed_to
         return super()._choose(now_ms)
+
+    def _pushed_to(self) -> ServerNode | None:
+        """The server that gets the stream from this node, if one does."""
+        push = self.manager.push_of(self.key)
+        return push.server if push is not None and push.state == "live" and push.target is self.target else None
+
+    def on_pushed(self) -> None:
+        """This node itself pushes the stream now."""
+        server = self._pushed_to()
+        is_there = self.state in ("connecting", "waiting") and self.server == server
+        if server is None or is_there or self.state in ("live", "closed"):
+            return
+        self._give_turn_back()
+        self._cancel_timer()
+        self._leave()
+        self._on_attempt_ended(LinkEnd.LOST)
+        self.policy.on_link_left(self.manager.context.now_ms())
+        self._excluded.pop(server, None)
+        self._try_now()
 
     def _open(self, connection: RtmpClientConnection) -> None:
         epoch = self.stream.epoch

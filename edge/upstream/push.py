@@ -77,6 +77,7 @@ class Push(UpstreamLink):
             self._writer.on_end("ended")
         self._pinged_ms = 0
         self._set_timer(_LOOK_MS, self._look_at_upstream)
+        self.manager.push_started(self)
 
     def _oldest_held(self) -> ResumePoint | None:
         """For a node that has nothing of the stream: it may stand in for one that died.

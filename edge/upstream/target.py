@@ -140,8 +140,12 @@ class Target:
             await self._watcher.close()
         await self._checker.close()
 
-    def select(self, key_text: str, excluded: Collection[ServerNode] = (), *, now_ms: int) -> ServerNode | None:
+    def select(
+        self, key_text: str, excluded: Collection[ServerNode] = (), *, now_ms: int, passed_over_for: str = ""
+    ) -> ServerNode | None:
         """Choose a server for the stream key; None when the list is empty or all are down.
+
+        ``passed_over_for`` is the key that servers are passed over for where it is another one.
 
         ``excluded`` are the servers tried for this request, the last one at the end:
         one of them is chosen again only when nothing else is up, and then the one
@@ -156,7 +160,7 @@ class Target:
         if self._balancer is None:
             return servers[0]
         unavailable = self._health.barred(now_ms)
-        avoided = self._avoided(key_text, excluded, unavailable, now_ms)
+        avoided = self._avoided(passed_over_for or key_text, excluded, unavailable, now_ms)
         code = _code_of(key_text)
         offered = self._offered(unavailable)
         chosen = self._balancer.select(offered, SelectRequest(code, avoided, unavailable, now_ms, self._loads))

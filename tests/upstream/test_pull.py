@@ -334,6 +334,22 @@ async def test_node_that_pushes_a_stream_asks_the_server_that_gets_it() -> None:
         assert (pull_of(home).attempt_count, pull_of(home).server) == (1, push.server)
 
 
+async def test_publish_goes_to_the_owner_of_its_key_although_a_player_has_waited_elsewhere_for_it() -> None:
+    """The owner had no data for the player, so it is passed over, but not for the publish."""
+    async with Nodes() as nodes:
+        origins, edge = [nodes.add("one"), nodes.add("two")], nodes.add("edge")
+        manager = await edge.follow(*(origin.port for origin in origins), proxy_lb="c_murmurhash")
+        home = manager.push_target.home_of("_/live/s", 0)
+        player = await nodes.player(edge)
+        await wait_until(lambda: [pull.state for pull in manager.pulls.values()] == ["waiting"], 2, "the pull")
+        assert pull_of(edge).server != home
+        feed = await nodes.publisher(edge)
+        await feed.send(3)
+        assert await pictures(player, 3) == [0, 1, 2]
+        (push,) = manager.pushes.values()
+        assert push.server == pull_of(edge).server == home
+
+
 async def test_pull_lets_go_when_a_player_has_left_and_few_enough_are_left_to_be_a_loop() -> None:
     async with Nodes() as nodes:
         _, edge = await chain(nodes, first_data_timeout_ms=60)

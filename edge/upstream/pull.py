@@ -243,14 +243,18 @@ class Pull(UpstreamLink):
         if home is not None and self.target.is_passed_over(home, self.key.text, now):
             return False
         logger.info("%spull moves key=%s from=%s", self.manager.service.log_prefix, self.key, server.endpoint)
+        self._excluded.clear()
+        self._try_elsewhere(server, now)
+        return True
+
+    def _try_elsewhere(self, server: ServerNode, now_ms: int) -> None:
+        """Go on at another server than ``server`` if it has data, or come back at once."""
         self._cancel_timer()
         self._leave()
         self._on_attempt_ended(LinkEnd.LOST)
-        self._search_anew(now)
-        self._excluded.clear()
+        self._search_anew(now_ms)
         self._is_moving, self._way_back = True, server
         self._try_now()
-        return True
 
     def _move_back(self) -> None:
         self._fail(LinkEnd.NO_DATA, "no data here, and there was elsewhere")
@@ -456,11 +460,16 @@ class Pull(UpstreamLink):
         has_alternative = self.target.has_alternative(server, self.key.text, now_ms=now)
         if connection.last_pong_ms >= pinged_ms:
             may_switch = now - self._switched_ms >= config.disable_server_duration * 1000
-            if has_alternative and may_switch and self.state == "waiting":
-                self._switched_ms = now
-                self._fail(LinkEnd.NO_DATA, "no data, trying another server")
-            else:
+            if not has_alternative or not may_switch or self._pushed_to() == server:
                 self._set_timer(limit_ms, self._on_silence)
+                return
+            self._switched_ms = now
+            if self.was_live and deadline_ms is None:
+                # Its publisher may be elsewhere by now: not every server says so. Or it is silent, and has not ended.
+                self._excluded[server] = None
+                self._try_elsewhere(server, now)
+            else:
+                self._fail(LinkEnd.NO_DATA, "no data, trying another server")
         elif connection.has_ponged or connection.edge_id or has_alternative:
             self._fail(LinkEnd.TIMEOUT, f"silent for {silent_ms} ms and answers no ping")
             # Else the next attempt would share it again.

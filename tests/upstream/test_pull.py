@@ -405,3 +405,53 @@ async def test_change_between_a_node_of_ours_and_a_foreign_server_neither_double
                 await feed.send(10)
             assert await pictures(player, 10) == list(range(first, first + 10))
         assert pull.stream.stats.gap_count == 0
+
+
+_SILENCE = {"upstream_stall_timeout_ms": 100, "first_data_timeout_ms": 100, "timeout_ms": 200}
+
+
+async def test_publisher_that_has_gone_to_another_server_is_found_although_nobody_says_so() -> None:
+    """Some servers (SRS) keep players of a stream that has ended, answer pings, and say nothing."""
+    async with Nodes() as nodes:
+        servers, edge = [nodes.add("one"), nodes.add("two")], nodes.add("edge")
+        feeds = {}
+        for server in servers:
+            server.service.service_id = ""
+            feeds[server.port] = await nodes.publisher(server)
+            await feeds[server.port].send(3)
+        manager = await edge.follow(*feeds, disable_server_duration=1, **_SILENCE)
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        (pull,) = manager.pulls.values()
+        assert pull.server is not None
+        (port,) = feeds.keys() - {pull.server.port}
+        feeds[port].number = 10
+        await feeds[port].send(9)
+        assert (await pictures(player, 9))[-1] == 18
+        assert pull.server.port == port
+
+
+async def test_look_elsewhere_for_a_silent_stream_is_no_end_of_it() -> None:
+    """The other server does not have it, which would end the players after ``publisher_return_ms``."""
+    async with Nodes() as nodes:
+        origin, empty, edge = (nodes.add(name) for name in ("origin", "empty", "edge"))
+        manager = await edge.follow(
+            origin.port,
+            empty.port,
+            proxy_lb="c_murmurhash",
+            publisher_return_ms=300,
+            disable_server_duration=1,
+            **_SILENCE,
+        )
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        (pull,) = manager.pulls.values()
+        before = pull.attempt_count
+        await wait_until(lambda: pull.attempt_count >= before + 4, 4, "two looks and two ways back")
+        assert pull.policy.deadline_ms is None
+        await wait_until(lambda: pull.state == "waiting" and pull.server.port == origin.port, 2, "back")
+        await feed.send(3)
+        assert await pictures(player, 3) == [3, 4, 5]
+        assert (pull.stream.stats.gap_count, pull.stream.stats.duplicate_count) == (0, 0)

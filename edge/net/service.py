@@ -109,9 +109,15 @@ class RtmpService:
 
     def tell_lost(self, stream: Stream) -> None:
         """Nodes that play ``stream`` here may find its publisher elsewhere; the one it is pushed to tells its own."""
-        for reader in tuple(stream.readers):
-            if isinstance(reader, StreamWriter) and reader.on_lost is not None:
-                reader.on_lost()
+        for writer in _writers_of(stream):
+            if writer.on_lost is not None:
+                writer.on_lost()
+
+    def tell_via(self, stream: Stream, via: tuple[str, ...]) -> None:
+        """Nodes that play ``stream`` here learn which way it comes, and pass it on."""
+        for writer in _writers_of(stream):
+            if writer.on_via is not None:
+                writer.on_via(via)
 
     def publish_key(self, key: StreamKey) -> StreamKey:
         """Where a publish is stored: apart from the live stream on an edge."""
@@ -156,3 +162,8 @@ class RtmpService:
         if self.request_pull is not None:
             self.request_pull(stream, request, hops, resume)
         return stream
+
+
+def _writers_of(stream: Stream) -> list[StreamWriter]:
+    """What goes to other nodes, and to clients that play several streams; what is told may end one of them."""
+    return [reader for reader in stream.readers if isinstance(reader, StreamWriter)]

@@ -14,7 +14,6 @@ from edge.hub.stream import Stream
 from edge.net.aio import TaskOwner, spawn, wall_ms
 from edge.net.rtmp_client import LinkEnd
 from edge.net.service import RtmpService
-from edge.net.stream_writer import StreamWriter
 from edge.rtmp.events import ResumePoint
 from edge.upstream.config import UpstreamConfig
 from edge.upstream.pool import UpstreamPool
@@ -175,12 +174,6 @@ class UpstreamManager:
         if not isinstance(pull, Pull) or pull.connection is None:
             return ()
         return pull.via or ((pull.connection.edge_id,) if pull.connection.edge_id else ())
-
-    def tell_via(self, stream: Stream, via: tuple[str, ...]) -> None:
-        """Nodes that play ``stream`` here learn which way it comes, and pass it on."""
-        for reader in tuple(stream.readers):
-            if isinstance(reader, StreamWriter) and reader.on_via is not None:
-                reader.on_via(via)
 
     def pull_gave_up(self, pull: Pull, why: str) -> None:
         """Its players are told; the key is refused for a moment."""

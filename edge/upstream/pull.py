@@ -323,7 +323,7 @@ class Pull(UpstreamLink):
             return
         if via != self.via:
             self.via = via
-            self.manager.tell_via(self.stream, via)
+            self.manager.service.tell_via(self.stream, via)
 
     def _minds_missing(self, connection: RtmpClientConnection) -> bool:
         """Whether to ask elsewhere, or give up, rather than wait on an origin for its publisher."""

@@ -58,24 +58,25 @@ class ConsulService:
         origins = parse_origins(options.consul_agent_addr, "consul_agent_addr")
         pause_s = options.consul_retry_interval_ms / 1000
         is_degraded = not options.consul_enable_degrade_to_file_naming_service
+        current: Sequence[ServerNode] = ()
         async with Fetcher(self._context, connect_timeout_ms=options.consul_connect_timeout_ms) as fetcher:
             while True:
-                began = loop.time()
-                is_failure = False
+                began, failure = loop.time(), ""
                 try:
                     servers = self._take(await self._ask(fetcher, origins, name))
-                    if servers is not None:
-                        yield servers
-                        is_degraded = True
+                    current = current if servers is None else servers
+                    yield current
+                    is_degraded = True
                 except NamingError as error:
-                    self._context.on_failure(str(error))
-                    is_failure = True
-                if is_failure and not is_degraded:
+                    failure = str(error)
+                if failure and not is_degraded:
                     spare = await self._read_spare(options.consul_file_naming_service_dir + name)
                     if spare is not None:
                         is_degraded = True
                         yield spare
-                await self._context.sleep(pause_s if is_failure else max(0.0, began + pause_s - loop.time()))
+                if failure:  # told behind the list that stands in, which is no answer of Consul's
+                    self._context.on_failure(failure)
+                await self._context.sleep(pause_s if failure else max(0.0, began + pause_s - loop.time()))
 
     async def _ask(self, fetcher: Fetcher, origins: Origins, name: str) -> Answer:
         """Put the next question; raises NamingError without an answer."""

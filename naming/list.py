@@ -51,10 +51,17 @@ class ListService:
         answers = await asyncio.gather(
             *(self._context.resolver.resolve(item.host) for item in missing), return_exceptions=True
         )
+        faults = []
         for item, answer in zip(missing, answers, strict=True):
             if isinstance(answer, NamingError):
-                self._context.on_failure(str(answer))
+                faults.append(str(answer))
             elif isinstance(answer, BaseException):
                 raise answer
             else:
                 resolved[item] = ServerNode(answer[0], item.port, item.tag)
+        # A name without an answer beside others that have one is a part that is left out, no outage.
+        for fault in faults:
+            if resolved:
+                self._context.skip(fault)
+            else:
+                self._context.on_failure(fault)

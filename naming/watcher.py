@@ -8,13 +8,14 @@ import ipaddress
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from naming import registry
 from naming.base import AddressResolver, NamingContext, NamingError, NamingOptions, NamingService
 from naming.endpoint import is_usable
 from naming.node import ServerNode
 from naming.resolver import Resolver
+from naming.state import SourceState
 from naming.static import StaticService
 from naming.url import Address
 
@@ -22,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 # Repeats of one warning are summed up for this long.
 _WARN_INTERVAL_S = 60.0
+# Addresses named of those that came or left, so that a line of the log stays one.
+_MAX_NAMED = 3
 
 OnUpdate = Callable[[tuple[ServerNode, ...]], None]
 
@@ -63,12 +66,12 @@ class Watcher:
         "_options",
         "_service",
         "_skipped_warning",
+        "_state",
         "_task",
         "_trim_warning",
         "empty_count",
         "failed_count",
         "fault",
-        "has_answer",
         "servers",
         "skipped_count",
     )
@@ -106,12 +109,29 @@ class Watcher:
         self._empty_warning = _Warning("ns_empty")
         self._skipped_warning = _Warning("ns_skipped")
         self._trim_warning = _Warning("ns_trimmed")
+        self._state = SourceState()
         self.servers: tuple[ServerNode, ...] = ()
-        self.has_answer = False
         self.failed_count = 0
         self.skipped_count = 0
         self.empty_count = 0
         self.fault = ""
+
+    @property
+    def has_answer(self) -> bool:
+        """The source has answered once, be it with an empty list."""
+        return self._state.has_answered
+
+    def describe(self) -> dict[str, Any]:
+        """The source for the pages: what it last said, and whether the list in force is an old one."""
+        source = self._state.describe()
+        return {
+            "state": source.pop("state"),
+            "servers_count": len(self.servers),
+            "failed_count": self.failed_count,
+            "empty_count": self.empty_count,
+            "skipped_count": self.skipped_count,
+            **source,
+        }
 
     async def start(self, *, within_ms: int = 5000) -> bool:
         """Begin, and wait for the first answer or first failure, no longer than ``within_ms``.
@@ -139,10 +159,14 @@ class Watcher:
     def apply(self, answer: Iterable[ServerNode]) -> None:
         """Take one full answer of the source."""
         servers = self._trim(answer)
-        was_first = not self.has_answer
-        self.has_answer = True
+        was_first, was_failing = not self.has_answer, self._state.is_failing
+        is_kept = not servers and bool(self.servers) and self._options.ns_ignore_empty_list
+        after_ms = self._state.answer(is_kept=is_kept)
         self._answered.set()
-        if not servers and self.servers and self._options.ns_ignore_empty_list:
+        if was_failing:
+            again = "" if was_first else " again"
+            _log.info("%s answers%s after_ms=%d, %d servers", self._label, again, after_ms, len(servers))
+        if is_kept:
             self.empty_count += 1
             self._empty_warning.note(f"{self._label}: empty answer, keeping {len(self.servers)} servers")
             return
@@ -163,6 +187,7 @@ class Watcher:
                         self.apply(answer)
             except NamingError as error:
                 self.fault = str(error)
+                self._state.end(self.fault)
                 _log.error("%s can never work: %s", self._label, error)
                 self._answered.set()
                 return
@@ -188,6 +213,7 @@ class Watcher:
 
     def _note_failure(self, detail: str) -> None:
         self.failed_count += 1
+        self._state.fail(detail)
         self._failed_warning.note(f"{self._label}: {detail}; keeping {len(self.servers)} servers")
         self._answered.set()
 
@@ -216,17 +242,27 @@ class _Warning:
         if now < self._quiet_until:
             self._quiet_count += 1
             return
-        _log.warning("reason=%s %s (%d more since)", self._kind, text, self._quiet_count)
+        more = f" ({self._quiet_count} more since)" if self._quiet_count else ""
+        _log.warning("reason=%s %s%s", self._kind, text, more)
         self._quiet_until = now + _WARN_INTERVAL_S
         self._quiet_count = 0
 
 
 def _describe_change(before: Sequence[ServerNode], after: Sequence[ServerNode]) -> str:
-    """Such as ``added 2 removed 1 retagged 3``; a weight is a tag."""
-    old, new = {node.endpoint for node in before}, {node.endpoint for node in after}
-    counts = {
-        "added": len(new - old),
-        "removed": len(old - new),
-        "retagged": len({node.endpoint for node in set(before) ^ set(after)} & old & new),
+    """Such as ``added 2 (10.0.0.1:1935, 10.0.0.2:1935) removed 1 (...)``; a weight is a tag.
+
+    The addresses come in the order of the lists.
+    """
+    old, new = ({node.endpoint: None for node in nodes} for nodes in (before, after))
+    changed = {node.endpoint for node in set(before) ^ set(after)}
+    groups = {
+        "added": [endpoint for endpoint in new if endpoint not in old],
+        "removed": [endpoint for endpoint in old if endpoint not in new],
+        "retagged": [endpoint for endpoint in new if endpoint in old and endpoint in changed],
     }
-    return " ".join(f"{word} {count}" for word, count in counts.items() if count)
+    return " ".join(f"{word} {len(group)} ({_some(group)})" for word, group in groups.items() if group)
+
+
+def _some(endpoints: Sequence[str]) -> str:
+    """The first few of them."""
+    return ", ".join([*endpoints[:_MAX_NAMED], *(["..."] if len(endpoints) > _MAX_NAMED else [])])

@@ -46,6 +46,7 @@ class PageContext:
         is_internal_port_set: whether guarded pages answer on the internal port only.
         services: one dict per service: ``service`` (its name, in a process with two),
             ``role``, ``id``, ``pulls_from``, ``pushes_to`` and counts.
+        naming: one dict per target of a service: ``service``, ``use``, ``target``, ``state``, ages and counts.
         upstreams: one dict per upstream server: ``service``, ``use``, ``endpoint``, ``state`` and counts.
         connections: one dict per connection: ``id service peer protocol role key uptime_s`` and counts.
     """
@@ -58,6 +59,7 @@ class PageContext:
     server_urls: Callable[[], Data]
     is_internal_port_set: bool
     services: Callable[[], list[Data]]
+    naming: Callable[[], list[Data]]
     upstreams: Callable[[], list[Data]]
     connections: Callable[[], list[Data]]
 

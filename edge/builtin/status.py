@@ -8,7 +8,7 @@ from edge.builtin.streams import MAX_ROWS
 
 
 def collect(context: PageContext, _visit: Visit) -> Data:
-    """Return what is known of the server: ``server``, ``services``, ``counters``, ``upstreams``, ``connections``."""
+    """Return what is known of the server as a whole, its services, its sources of servers, upstreams, connections."""
     is_ready, reasons = context.readiness()
     streams, connections = context.streams(), context.connections()
     return {
@@ -24,6 +24,7 @@ def collect(context: PageContext, _visit: Visit) -> Data:
         },
         "services": context.services(),
         "counters": dict(sorted(context.counters().items())),
+        "naming": context.naming(),
         "upstreams": context.upstreams(),
         "connections": connections,
     }
@@ -32,7 +33,7 @@ def collect(context: PageContext, _visit: Visit) -> Data:
 def text(data: Data) -> str:
     """Sections with a head line each; the tables are cut at ``MAX_ROWS``."""
     parts = [pairs(data["server"]), _section(data, "services"), "\n[counters]\n", pairs(data["counters"])]
-    return "".join((*parts, _section(data, "upstreams"), _section(data, "connections")))
+    return "".join((*parts, *(_section(data, name) for name in ("naming", "upstreams", "connections"))))
 
 
 def _section(data: Data, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from edge.builtin.page import PageContext
@@ -18,8 +19,11 @@ from naming.url import without_secrets
 if TYPE_CHECKING:
     from edge.runtime.node import Node
     from edge.runtime.unit import ServiceUnit
+    from edge.upstream.target import Target
 
 _LAG_LIMIT_MS = 1000
+# A list:// of many servers must not push the other columns out of sight; its beginning tells which one it is.
+_MAX_TARGET_CHARS = 48
 
 
 class PageData:
@@ -40,6 +44,7 @@ class PageData:
             server_urls=self.server_urls,
             is_internal_port_set=settings.http.is_internal_port_set,
             services=self.services,
+            naming=self.naming,
             upstreams=self.upstreams,
             connections=self.connections,
         )
@@ -184,18 +189,33 @@ class PageData:
         """The column that tells the rows of two services apart; none where there is one."""
         return {"service": name} if len(self._node.units) > 1 else {}
 
+    def naming(self) -> list[dict[str, Any]]:
+        """One row per target of a service: how the source of its servers is doing."""
+        return [
+            {**service, "use": use, "target": _shortened(target.address.shown), **target.naming()}
+            for service, use, target in self._targets()
+        ]
+
     def upstreams(self) -> list[dict[str, Any]]:
         """One row per upstream server and what it is there for: ``use`` is ``pull``, ``push`` or ``pull+push``."""
         now, rows = now_ms(), []
+        for service, use, target in self._targets():
+            head = {**service, "use": use, "target": target.address.shown}
+            rows += [{**head, **row} for row in target.snapshot(now)["servers"]]
+        return rows
+
+    def _targets(self) -> Iterator[tuple[dict[str, str], str, Target]]:
+        """The targets with the columns that say whose each is and what it is there for."""
         for unit in self._node.units:
             if unit.upstream is None:
                 continue
             uses = {"pull": unit.upstream.pull_target, "push": unit.upstream.push_target}
             for target in unit.upstream.targets:
-                use = "+".join(name for name, used in uses.items() if used is target)
-                head = {**self._service_of(unit.name), "use": use, "target": target.address.shown}
-                rows += [{**head, **row} for row in target.snapshot(now)["servers"]]
-        return rows
+                yield (
+                    self._service_of(unit.name),
+                    "+".join(name for name, used in uses.items() if used is target),
+                    target,
+                )
 
     def connections(self) -> list[dict[str, Any]]:
         """One row per RTMP connection; ``key`` is there when it carries one stream."""
@@ -229,3 +249,7 @@ class PageData:
                     if link.connection is not None:
                         found.setdefault(link.connection, (self._service_of(unit.name), []))[1].append(str(link.key))
         return found
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_TARGET_CHARS else f"{text[: _MAX_TARGET_CHARS - 3]}..."

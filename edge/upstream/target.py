@@ -295,6 +295,12 @@ class Target:
             ],
         }
 
+    def naming(self) -> dict[str, Any]:
+        """The source of the list for the pages, see :class:`naming.state.SourceState`."""
+        if self._watcher is None:
+            return {"state": "unusable", "last_error": self.why_unusable, "servers_count": 0}
+        return self._watcher.describe()
+
     def _describe(self, server: ServerNode, is_barred: bool, disabled_count: int, now_ms: int) -> dict[str, Any]:
         health = self._health.describe(server, now_ms, is_barred=is_barred)
         return {

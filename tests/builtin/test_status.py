@@ -25,6 +25,16 @@ def test_id_of_each_service_is_in_every_format() -> None:
     assert "\n[services]\nservice  role  id\nfront    edge  front5d\nmerge    edge  merge5d\n" in text(data)
 
 
+def test_sources_of_servers_are_in_every_format() -> None:
+    rows = [{"use": "pull+push", "target": "consul://live", "state": "kept in outage", "last_error": "refused"}]
+    data = collect(sample.context(naming=lambda: rows), Visit())
+    for view in PageFormat:
+        shown = render(STATUS, view, data)
+        assert "consul://live" in shown and "kept in outage" in shown, view
+    assert "\n[naming]\nuse        target         state           last_error\npull+push  consul://live  " in text(data)
+    assert "[naming]" not in text(collect(sample.context(naming=list), Visit()))
+
+
 def test_reasons_for_not_being_ready_are_shown() -> None:
     data = collect(sample.context(readiness=lambda: (False, ["draining"])), Visit())
     assert "not_ready_because: draining" in text(data)

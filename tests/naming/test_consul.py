@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,11 +53,39 @@ async def test_long_polls_carry_the_index() -> None:
             await followed.steps.next_round()
             assert followed.servers == ["10.0.0.1:8001 10", "10.0.0.2:8002"]
             assert followed.watcher.failed_count == followed.watcher.empty_count == 0
+            assert len(followed.updates) == 2
             assert fake.asked == [
                 "GET /v1/health/service/svc?stale&passing",
                 "GET /v1/health/service/svc?stale&passing&index=42&wait=60s",
                 "GET /v1/health/service/svc?stale&passing&index=43&wait=60s",
             ]
+
+
+async def test_wait_that_ends_without_news_renews_the_age_of_the_list() -> None:
+    async with serving() as fake:
+        answer(fake, "42", entry())
+        async with following("consul://svc", options(fake)) as followed:
+            followed.watcher._state._clock = lambda: time.monotonic() + 60
+            assert followed.watcher.describe()["answer_age_s"] >= 60
+            await followed.steps.next_round()
+            assert followed.watcher.describe()["answer_age_s"] == 0
+            assert followed.servers == ["10.0.0.1:8001 10"] and len(followed.updates) == 1
+
+
+async def test_file_that_stands_in_for_consul_is_no_answer_of_consul(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "svc").write_text("10.0.0.1:8001 10\n")
+    caplog.set_level(logging.INFO)
+    async with serving() as fake:
+        spare = {
+            "consul_enable_degrade_to_file_naming_service": True,
+            "consul_file_naming_service_dir": f"{tmp_path}/",
+        }
+        async with following("consul://svc", options(fake, **spare)) as followed:
+            await followed.steps.reach_sleep()
+            assert followed.servers == ["10.0.0.1:8001 10"]
+            assert followed.watcher.describe()["state"] == "kept in outage" and "answers" not in caplog.text
 
 
 async def test_N6_bad_answers_keep_the_list_and_are_half_a_second_apart() -> None:

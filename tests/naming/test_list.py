@@ -10,6 +10,8 @@ import pytest
 from naming.base import NamingError
 from naming.list import ListService
 from naming.node import ServerNode
+from naming.url import parse_address
+from naming.watcher import Watcher
 from tests.naming.fakes import FakeResolver, Steps, make_context
 
 
@@ -58,6 +60,16 @@ async def test_unresolved_names_are_asked_again_and_then_no_more() -> None:
     assert resolver.asked == ["a", "b", "b"] and len(steps.waits) == 1
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_list_that_is_used_without_one_of_its_names_is_no_outage() -> None:
+    steps = Steps()
+    address = parse_address("list://a:1,b:2")
+    resolver = FakeResolver(a=["10.0.0.1"])
+    watcher = Watcher(address, lambda servers: None, resolver=resolver, sleep=steps.sleep)
+    await watcher.start()
+    assert (watcher.failed_count, watcher.skipped_count) == (0, 1) and watcher.describe()["state"] == "current"
+    await watcher.close()
 
 
 async def test_N1_nothing_resolved_is_an_outage_not_an_empty_list() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -43,10 +44,71 @@ async def test_only_changes_are_handed_on(caplog: pytest.LogCaptureFixture) -> N
     watcher.apply([node(1)])
     assert updates == [(node(1), node(2)), (node(1), node(2, tag="w")), (node(1),)]
     assert caplog.messages == [
-        'HttpService("origin:1"): added 2',
-        'HttpService("origin:1"): retagged 1',
-        'HttpService("origin:1"): removed 1',
+        'HttpService("origin:1"): added 2 (10.0.0.1:1, 10.0.0.2:1)',
+        'HttpService("origin:1"): retagged 1 (10.0.0.2:1)',
+        'HttpService("origin:1"): removed 1 (10.0.0.2:1)',
     ]
+
+
+async def test_of_a_long_list_the_log_names_the_first_few(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    watcher, _ = make_watcher()
+    watcher.apply([node(9)])
+    watcher.apply([node(number) for number in range(1, 6)])
+    assert caplog.messages[-1].endswith("added 5 (10.0.0.1:1, 10.0.0.2:1, 10.0.0.3:1, ...) removed 1 (10.0.0.9:1)")
+
+
+async def test_a_source_that_answers_again_says_so_also_with_the_list_unchanged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    resolver, steps = FakeResolver(origin=["10.0.0.1"]), Steps()
+    watcher, updates = make_watcher(resolver=resolver, sleep=steps.sleep)
+    await watcher.start()
+    answers = resolver.answers.pop("origin")
+    await steps.next_round()
+    await steps.next_round()
+    assert watcher.describe()["state"] == "kept in outage"
+    assert watcher.describe()["last_error"] == 'cannot resolve "origin"'
+    resolver.answers["origin"] = answers
+    caplog.clear()
+    await steps.next_round()
+    await steps.next_round()
+    (line,) = caplog.messages
+    assert line.startswith('HttpService("origin:1") answers again after_ms=') and line.endswith(", 1 servers")
+    assert len(updates) == 1 and watcher.describe()["state"] == "current"
+    await watcher.close()
+
+
+async def test_repeats_of_a_warning_are_counted_and_none_is_not_mentioned(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher, _ = make_watcher()
+    watcher.apply([node(1)])
+    watcher.apply([])
+    assert caplog.messages[-1].endswith("keeping 1 servers")
+    watcher.apply([])
+    watcher.apply([])
+    loop = asyncio.get_running_loop()
+    later = loop.time() + 61
+    monkeypatch.setattr(loop, "time", lambda: later)
+    watcher.apply([])
+    monkeypatch.undo()
+    assert caplog.messages[-1].endswith("keeping 1 servers (2 more since)")
+
+
+async def test_N5_list_that_outlives_an_empty_answer_is_shown_as_an_old_one() -> None:
+    watcher, _ = make_watcher()
+    assert watcher.describe()["state"] == "waiting"
+    watcher.apply([node(1)])
+    assert watcher.describe()["state"] == "current"
+    watcher.apply([])
+    wanted = {"state": "kept at empty answer", "servers_count": 1, "empty_count": 1, "answer_age_s": 0}
+    assert watcher.describe().items() >= wanted.items()
+    watcher, _ = make_watcher(options=NamingOptions(ns_ignore_empty_list=False))
+    watcher.apply([node(1)])
+    watcher.apply([])
+    assert watcher.describe().items() >= {"state": "current", "servers_count": 0}.items()
 
 
 async def test_one_server_in_two_spellings_of_ipv6_is_one() -> None:
@@ -170,6 +232,7 @@ async def test_name_that_can_never_work_ends_the_watch() -> None:
     watcher = Watcher(address, lambda servers: None, resolver=FakeResolver())
     assert await watcher.start() is False
     assert '"x" is not a port' in watcher.fault
+    assert watcher.describe()["state"] == "unusable" and '"x" is not a port' in watcher.describe()["last_error"]
     await watcher.close()
 
 
@@ -182,4 +245,4 @@ async def test_secrets_stay_out_of_the_log(caplog: pytest.LogCaptureFixture) -> 
     caplog.set_level(logging.INFO)
     watcher, _ = make_watcher("remotefile://a/b?token=hunter2")
     watcher.apply([node(1)])
-    assert caplog.messages == ['RemoteFileService("a/b?token=***"): added 1']
+    assert caplog.messages == ['RemoteFileService("a/b?token=***"): added 1 (10.0.0.1:1)']

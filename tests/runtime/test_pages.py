@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from edge.rtmp import amf0
 from tests.harness.ports import free_port
@@ -160,6 +161,34 @@ async def test_rows_of_a_front_and_a_merge_service_tell_whose_they_are() -> None
             for row in pages.services():
                 assert any(row["service"] in line.split() for line in text.splitlines()), text
         assert all(row["id"] in text for row in pages.services())
+
+
+async def test_sources_of_a_front_and_a_merge_service_are_rows_of_their_own() -> None:
+    async with merging() as one:
+        rows = one.node.pages.naming()
+        assert [(row["service"], row["use"], row["state"], row["servers_count"]) for row in rows] == [
+            ("front", "pull", "current", 1),
+            ("front", "push", "current", 1),
+            ("merge", "pull+push", "current", 1),
+        ]
+
+
+async def test_list_that_outlives_its_source_is_shown_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "servers?token=hunter2"
+    path.write_text("127.0.0.1:9\n")
+    async with running(f"-proxy_to=file://{path}", "-proxy_lb=rr") as one:
+        await eventually(lambda: one.node.pages.naming()[0]["state"] == "current", "the list")
+        path.unlink()
+        await eventually(lambda: one.node.pages.naming()[0]["state"] == "kept in outage", "the outage")
+        (row,) = one.node.pages.naming()
+        assert (row["use"], row["servers_count"], row["error_age_s"]) == ("pull+push", 1, 0)
+        assert "cannot read" in row["last_error"] and "service" not in row
+        assert len(row["target"]) <= 48 and row["target"].startswith("file:///")
+        for form in ("text", "html", "json"):
+            _, shown = await one.get(f"/status?format={form}")
+            assert "kept in outage" in shown and "hunter2" not in shown
+        path.write_text("127.0.0.1:9\n")
+        await eventually(lambda: one.node.pages.naming()[0]["state"] == "current", "the return")
 
 
 async def test_rows_of_a_single_service_have_no_column_for_it() -> None:

@@ -25,10 +25,11 @@ class NamingOptions:
         ns_ignore_empty_list: an empty answer keeps the last list.
         ns_fetch_timeout_ms: how long one fetch over HTTP may take as a whole, in milliseconds; 0: no bound.
         ns_max_body_bytes: largest list that is read, from a file or over HTTP.
+        ns_ca_file, ns_cert_file, ns_key_file: PEM files for ``https://`` questions, see ``naming.tls``.
         remote_file_timeout_ms: how long one fetch of a ``remotefile`` may take, in milliseconds.
         remote_file_connect_timeout_ms: its TCP connect; -1: a third of the fetch.
         consul_...: the agent, the URL around the name of the service, the pace, and the file with the token.
-        nacos_...: the servers, the paths of the API, and user and password, encoded as in a URL.
+        nacos_...: the servers, the paths of the API, user and password, encoded as in a URL, or the file with it.
         etcd_...: the servers, the user, and the file with the password.
         discovery_...: the URL that names the nodes, and what is asked of them.
     """
@@ -39,6 +40,9 @@ class NamingOptions:
     ns_ignore_empty_list: bool = True
     ns_fetch_timeout_ms: int = 5000
     ns_max_body_bytes: int = 1048576
+    ns_ca_file: str = ""
+    ns_cert_file: str = ""
+    ns_key_file: str = ""
     remote_file_timeout_ms: int = 1000
     remote_file_connect_timeout_ms: int = -1
     consul_agent_addr: str = "http://127.0.0.1:8500"
@@ -56,6 +60,7 @@ class NamingOptions:
     nacos_connect_timeout_ms: int = 200
     nacos_username: str = ""
     nacos_password: str = field(default="", repr=False)
+    nacos_password_file: str = ""
     discovery_api_addr: str = ""
     discovery_timeout_ms: int = 3000
     discovery_env: str = "prod"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -22,6 +23,7 @@ from yarl import URL
 
 from naming.base import AddressResolver, NamingContext, NamingError
 from naming.endpoint import parse_endpoint
+from naming.tls import TlsSettings
 
 _PORTS = {"http": 80, "https": 443}
 # What is kept of the body of a refusal.
@@ -107,13 +109,14 @@ def check_query(name: str, what: str) -> None:
 class Fetcher:
     """One session, with ``async with``; fetches from the first origin that answers."""
 
-    __slots__ = ("_connect_timeout_s", "_context", "_session")
+    __slots__ = ("_connect_timeout_s", "_context", "_session", "_tls")
 
     def __init__(self, context: NamingContext, *, connect_timeout_ms: int = 0) -> None:
         """``connect_timeout_ms`` bounds each TCP connect, 0 leaves it to the whole fetch."""
         self._context = context
         self._connect_timeout_s = connect_timeout_ms / 1000 or None
         self._session: aiohttp.ClientSession | None = None
+        self._tls = TlsSettings(context.options)
 
     async def __aenter__(self) -> Fetcher:
         self._session = aiohttp.ClientSession(
@@ -197,9 +200,10 @@ class Fetcher:
         url = origins.urls[origins.first] + path
         limit = self._context.options.ns_max_body_bytes
         rest = b""
+        tls = await self._tls_for(url)
         try:
             async with self._session.post(
-                URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
+                URL(url, encoded=True), data=body, headers=headers, allow_redirects=False, ssl=tls
             ) as response:
                 if response.status != 200:
                     raise NamingError(f"{url} answered {response.status}")
@@ -214,9 +218,10 @@ class Fetcher:
     async def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None) -> Answer:
         assert self._session is not None, "used outside of its with block"
         where = url.partition("?")[0]
+        tls = await self._tls_for(url)
         try:
             async with self._session.request(
-                method, URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
+                method, URL(url, encoded=True), data=body, headers=headers, allow_redirects=False, ssl=tls
             ) as response:
                 if not 200 <= response.status < 300:
                     reason = await response.content.read(_REASON_BYTES)
@@ -226,6 +231,10 @@ class Fetcher:
                 return Answer(response.status, response.headers.copy(), await self._read(response, where))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise NamingError(f"{where}: {_describe(error)}") from error
+
+    async def _tls_for(self, url: str) -> ssl.SSLContext | bool:
+        """What to connect with; connections that were made with something else are not used again."""
+        return await self._tls.get() if url.startswith("https:") else True
 
     async def _read(self, response: aiohttp.ClientResponse, where: str) -> bytes:
         limit = self._context.options.ns_max_body_bytes
@@ -240,6 +249,11 @@ class Fetcher:
 
 def _describe(error: Exception) -> str:
     """What went wrong, without the query of the URL: tokens live there."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+        return f"its certificate is not accepted: {getattr(cause, 'verify_message', '') or cause}"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return f"no TLS: {error.os_error}"
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
     return text or type(error).__name__
 

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from naming.base import NamingContext, NamingError
 from naming.endpoint import is_ip
@@ -13,6 +14,8 @@ from naming.fetch import Fetcher, Origins, check_query, parse_origins
 from naming.node import ServerNode
 from naming.polling import poll
 from naming.registry import register
+from naming.secret_file import read_secret
+from naming.threads import PatientCalls
 
 # A token is renewed this long before it ends.
 _RENEW_EARLY_S = 10
@@ -26,13 +29,15 @@ class NacosService:
     """Polls the list of instances, at the pace that its ``cacheMillis`` asks for.
 
     The name is the query of the API, encoded as in a URL. With a user and a
-    password it logs in first, and again when the token ends or is refused.
+    password it logs in first, and again when the token ends or is refused. The
+    password of a file is read at each login; unlike that of the flag it stands there as it is.
     """
 
-    __slots__ = ("_context", "_interval_s", "_token", "_token_ends_at")
+    __slots__ = ("_calls", "_context", "_interval_s", "_token", "_token_ends_at")
 
     def __init__(self, context: NamingContext) -> None:
         self._context = context
+        self._calls = PatientCalls(name="naming-file", timeout_ms=context.options.ns_fetch_timeout_ms)
         self._interval_s: float = context.options.ns_access_interval
         self._token = ""
         self._token_ends_at = math.inf
@@ -54,7 +59,7 @@ class NacosService:
 
     async def _fetch(self, fetcher: Fetcher, origins: Origins, name: str) -> list[ServerNode]:
         options = self._context.options
-        if options.nacos_username and options.nacos_password:
+        if options.nacos_username and (options.nacos_password or options.nacos_password_file):
             await self._log_in(fetcher, origins)
         token = f"accessToken={self._token}&" if self._token else ""
         try:
@@ -69,11 +74,14 @@ class NacosService:
         options, now = self._context.options, asyncio.get_running_loop().time()
         if self._token and now < self._token_ends_at:
             return
+        password, path = options.nacos_password, options.nacos_password_file
+        if path:
+            password = quote(await self._calls.call(lambda: read_secret(path)), safe="")
         answer = await fetcher.request(
             "POST",
             origins,
             options.nacos_service_auth_path,
-            body=f"username={options.nacos_username}&password={options.nacos_password}".encode(),
+            body=f"username={options.nacos_username}&password={password}".encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
         )
         found = answer.json()

@@ -7,6 +7,20 @@ from edge.flags.registry import define_bool, define_int32, define_string
 _TOPIC = "upstream"
 
 define_string(
+    "ns_ca_file",
+    "",
+    "PEM file with the CAs for https:// questions to registries and lists, instead of the system's. "
+    "Read again when it changes, as are -ns_cert_file and -ns_key_file.",
+    topic=_TOPIC,
+)
+define_string(
+    "ns_cert_file",
+    "",
+    "PEM file with our certificate chain, shown to registries that ask for one by https://; empty: none.",
+    topic=_TOPIC,
+)
+define_string("ns_key_file", "", "PEM file with its key; empty: the key stands in -ns_cert_file.", topic=_TOPIC)
+define_string(
     "consul_agent_addr",
     "http://127.0.0.1:8500",
     "Agents asked by consul:// targets: http://host:port or https://host:port, several with commas between.",
@@ -53,6 +67,12 @@ define_int32("nacos_connect_timeout_ms", 200, "Longest TCP connect to Nacos.", t
 define_string("nacos_username", "", "User at Nacos, encoded as in a URL; empty: no login.", topic=_TOPIC)
 define_string(
     "nacos_password", "", "Password at Nacos, encoded as in a URL; empty: no login.", topic=_TOPIC, is_secret=True
+)
+define_string(
+    "nacos_password_file",
+    "",
+    "File with the password at Nacos, as it is; read before each login, and used instead of -nacos_password.",
+    topic=_TOPIC,
 )
 define_string(
     "discovery_api_addr", "", "URL that names the nodes of the cluster asked by discovery:// targets.", topic=_TOPIC

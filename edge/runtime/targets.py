@@ -13,6 +13,7 @@ from edge.flags.gflags import Parsed
 from edge.flags.not_acted_on import NOT_ACTED_ON
 from edge.flags.problem import Problem
 from edge.flags.registry import value_of
+from edge.runtime.registry_tls import check_tls
 from lb import registry as balancers
 from lb.base import BalancerError
 from lb.weights import why_nobody
@@ -35,7 +36,7 @@ _REGISTRIES = {
     "etcd": "etcd_address",
     "discovery": "discovery_api_addr",
 }
-_SECRET_FILES = {"consul": "consul_token_file", "etcd": "etcd_password_file"}
+_SECRET_FILES = {"consul": "consul_token_file", "etcd": "etcd_password_file", "nacos": "nacos_password_file"}
 _DNS_PORTS = {"http": 80, "https": 443, "redis": 80, "dns": 80}
 # A start that cannot succeed is told within two seconds, look-ups included.
 LOOKUP_BUDGET_S = 1.5
@@ -54,12 +55,15 @@ def check_targets(
     is a warning; ``-proxy_to`` that leads only to this server is an error.
     """
     problems: list[Problem] = []
+    addresses: list[Address] = []
     for target, balancer in _TARGETS:
         problems.extend(_check_balancer(parsed, target, balancer))
         address = _read_address(parsed, target, problems)
         if address is not None:
+            addresses.append(address)
             problems.extend(_check_registry(parsed, address))
             problems.extend(_check_servers(parsed, target, address, lookup, is_own_address or is_local, budget_s))
+    problems.extend(check_tls(parsed, addresses, budget_s))
     return problems
 
 
@@ -141,6 +145,8 @@ def _check_login(parsed: Parsed, scheme: str) -> Iterator[Problem]:
     path = value_of(parsed.flags, flag)
     if scheme == "etcd" and bool(path) != bool(value_of(parsed.flags, "etcd_user")):
         yield Problem(parsed.where(flag), "-etcd_user and -etcd_password_file need each other")
+    elif scheme == "nacos" and path and not value_of(parsed.flags, "nacos_username"):
+        yield Problem(parsed.where(flag), "-nacos_password_file needs -nacos_username")
     elif path:
         try:
             read_secret(path)

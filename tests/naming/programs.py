@@ -6,6 +6,7 @@ import base64
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -51,9 +52,11 @@ class Program:
 class Etcd(Program):
     """A cluster of one node, whose data outlive a crash."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, tls: ssl.SSLContext | None = None) -> None:
+        """``tls`` is for the questions of the test, to a server whose ``options`` ask for it."""
         super().__init__()
-        self.address = f"http://127.0.0.1:{free_port()}"
+        self.address = f"{'https' if tls else 'http'}://127.0.0.1:{free_port()}"
+        self._tls = tls
         self._folder, self._options = folder, options
         self._peer = f"http://127.0.0.1:{free_port()}"
 
@@ -75,7 +78,7 @@ class Etcd(Program):
         """POST to the gateway; raises OSError (``HTTPError`` with a ``code``) when it is refused."""
         headers = {"Authorization": token} if token else {}
         request = urllib.request.Request(f"{self.address}{path}", json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request, timeout=deadline(5)) as answer:
+        with urllib.request.urlopen(request, timeout=deadline(5), context=self._tls) as answer:
             return json.load(answer)
 
     def put(self, key: str, value: str, token: str = "") -> None:

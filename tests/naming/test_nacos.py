@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -97,6 +98,31 @@ async def test_logs_in_renews_the_token_and_survives_a_refusal() -> None:
         assert [asked.partition("accessToken=")[2].partition("&")[0] for asked in fake.asked if "=" in asked] == [
             *("old", "T", "U", "U")
         ]
+
+
+async def test_password_of_a_file_goes_before_that_of_the_flag_and_is_read_at_each_login(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    path.write_text("p w&1%\n")
+
+    async def handle(request: web.Request) -> web.Response:
+        if request.path == "/nacos/v1/auth/login":
+            return web.json_response({"accessToken": "T", "tokenTtl": 10})
+        return web.Response(text=hosts(host()))
+
+    async with serving() as fake:
+        fake.handler = handle
+        settings = options(fake, nacos_username="u", nacos_password="other", nacos_password_file=str(path))
+        async with following(f"nacos://{NAME}", settings) as followed:
+            path.write_text("hunter2")
+            await followed.steps.next_round()
+            assert [body for body in fake.bodies if body] == [
+                "username=u&password=p%20w%261%25",
+                "username=u&password=hunter2",
+            ]
+            path.unlink()
+            await followed.steps.next_round()
+            assert followed.watcher.failed_count == 1 and followed.servers == ["127.0.0.1:8888 10"]
+            assert "cannot read" in followed.watcher.describe()["last_error"]
 
 
 async def test_without_an_address_it_can_never_work() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
@@ -25,10 +26,11 @@ class FakeWeb:
         self.bodies: list[str] = []
         self.handler: Handler = self._refuse
         self.port = 0
+        self.scheme = "http"
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def answer(self, text: str = "", status: int = 200, headers: dict[str, str] | None = None) -> None:
         """Answer everything with this from now on."""
@@ -48,12 +50,14 @@ class FakeWeb:
 
 
 @contextlib.asynccontextmanager
-async def serving() -> AsyncIterator[FakeWeb]:
+async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[FakeWeb]:
+    """A server, by ``https://`` with ``tls``."""
     fake = FakeWeb()
+    fake.scheme = "https" if tls else "http"
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", fake.handle)
-    server = TestServer(app, host="127.0.0.1")
-    await server.start_server(shutdown_timeout=0.1)
+    server = TestServer(app, host="127.0.0.1", scheme=fake.scheme)
+    await server.start_server(shutdown_timeout=0.1, ssl=tls)
     fake.port = int(server.port or 0)
     try:
         yield fake

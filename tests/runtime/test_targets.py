@@ -202,6 +202,8 @@ def test_secrets_of_registries_must_be_there_and_are_not_told(tmp_path: Path) ->
     bad.write_text("hunter2\nhunter2\n")
     consul = ("-proxy_to=consul://a", "-proxy_lb=rr")
     etcd = ("-proxy_to=etcd://a", "-proxy_lb=rr")
+    nacos = ("-proxy_to=nacos://serviceName=a", "-proxy_lb=rr", "-nacos_address=http://10.0.0.1:8848")
+    assert findings(*nacos, "-nacos_username=edge", f"-nacos_password_file={good}") == []
     assert findings(*consul, f"-consul_token_file={good}") == []
     assert findings(*etcd, "-etcd_user=edge", f"-etcd_password_file={good}") == []
     assert findings(*etcd, f"-consul_token_file={absent}") == [], "nobody asks Consul"
@@ -211,6 +213,8 @@ def test_secrets_of_registries_must_be_there_and_are_not_told(tmp_path: Path) ->
         ((*etcd, "-etcd_user=edge"), "need each other"),
         ((*etcd, f"-etcd_password_file={good}"), "need each other"),
         ((*etcd, "-etcd_user=edge", f"-etcd_password_file={absent}"), "cannot read"),
+        ((*nacos, "-nacos_username=edge", f"-nacos_password_file={bad}"), "not one line"),
+        ((*nacos, f"-nacos_password_file={good}"), "needs -nacos_username"),
     ):
         (finding,) = findings(*arguments)
         assert text in finding and "hunter2" not in finding

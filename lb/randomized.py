@@ -80,7 +80,7 @@ class WeightedRandom:
 
     def __init__(self, params: Mapping[str, str], entropy: Entropy) -> None:
         self._draws = EvenDraws(entropy)
-        self._weighted = WeightedServers(default_weight(params, "wr"), "wr")
+        self._weighted = WeightedServers(default_weight(params, "wr"))
 
     def select(self, servers: Sequence[ServerNode], request: SelectRequest) -> ServerNode | None:
         """Return a server that is up, one that was tried only when no other is; None when none is up."""

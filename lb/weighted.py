@@ -98,7 +98,7 @@ class WeightedRoundRobin:
     __slots__ = ("_circle", "_entropy", "_place", "_weighted")
 
     def __init__(self, params: Mapping[str, str], entropy: Entropy) -> None:
-        self._weighted = WeightedServers(default_weight(params, "wrr"), "wrr")
+        self._weighted = WeightedServers(default_weight(params, "wrr"))
         self._entropy = entropy
         self._circle: _Circle | None = None
         self._place = _Place()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 
 from lb.base import BalancerError
 from lb.registry import parse_params, refuse_unknown
 from naming.node import ServerNode
 
-_log = logging.getLogger(__name__)
 _MAX_WEIGHT = 2**32 - 1
 # Balancers that leave out servers without one.
 _NEED_WEIGHTS = frozenset(("wrr", "wr"))
+# Servers named in a message, and characters of their tags.
+_MAX_NAMED = 3
+_MAX_TAG_CHARS = 20
 
 
 def parse_weight(tag: str) -> int | None:
@@ -38,19 +39,14 @@ def default_weight(params: Mapping[str, str], balancer: str) -> int:
     return weight
 
 
-def nobody_has_a_weight(balancer: str, count: int) -> str:
-    """What to tell of a list from which no server can ever be chosen."""
-    return (
-        f'load balancer "{balancer}" will choose nobody: none of {count} servers has a weight; '
-        "write one behind each address, or use default_weight=1"
-    )
-
-
 def why_nobody(spec: str, tags: Sequence[str]) -> str:
     """Why the balancer of ``spec``, which is valid, can choose no server of a list with these tags; "" if it can."""
     if not tags or not _needs_weights(spec) or any(map(parse_weight, tags)):
         return ""
-    return nobody_has_a_weight(spec.partition(":")[0].lower(), len(tags))
+    return (
+        f'load balancer "{_name_of(spec)}" will choose nobody: none of {len(tags)} servers has a weight; '
+        "write one behind each address, or use default_weight=1"
+    )
 
 
 def choosable(spec: str, servers: tuple[ServerNode, ...]) -> tuple[ServerNode, ...]:
@@ -58,21 +54,45 @@ def choosable(spec: str, servers: tuple[ServerNode, ...]) -> tuple[ServerNode, .
     return tuple(server for server in servers if parse_weight(server.tag)) if _needs_weights(spec) else servers
 
 
+def who_is_left_out(spec: str, servers: Sequence[ServerNode]) -> str:
+    """What to tell of servers that the balancer of ``spec``, which is valid, never chooses; "" without any."""
+    if not _needs_weights(spec):
+        return ""
+    left_out = [server for server in servers if not parse_weight(server.tag)]
+    if not left_out:
+        return ""
+    if len(left_out) == len(servers):
+        return why_nobody(spec, [server.tag for server in servers])
+    named = [f"{server.endpoint} {_quoted(server.tag)}" for server in left_out[:_MAX_NAMED]]
+    rest = ["..."] if len(left_out) > _MAX_NAMED else []
+    return (
+        f'load balancer "{_name_of(spec)}" never chooses {len(left_out)} of {len(servers)} servers, '
+        f"whose tags are no weights: {', '.join([*named, *rest])}"
+    )
+
+
+def _quoted(tag: str) -> str:
+    cut = tag if len(tag) <= _MAX_TAG_CHARS else f"{tag[:_MAX_TAG_CHARS]}..."
+    return f'"{cut}"'
+
+
+def _name_of(spec: str) -> str:
+    return spec.partition(":")[0].lower()
+
+
 def _needs_weights(spec: str) -> bool:
     """Whether the balancer leaves out servers whose tag is no weight."""
-    name, _, params = spec.partition(":")
-    name = name.lower()
+    name, params = _name_of(spec), spec.partition(":")[2]
     return name in _NEED_WEIGHTS and not default_weight(parse_params(params), name)
 
 
 class WeightedServers:
     """The servers of the list in force that have a weight; worked out once per list."""
 
-    __slots__ = ("_balancer", "_default", "_seen", "_weights")
+    __slots__ = ("_default", "_seen", "_weights")
 
-    def __init__(self, default: int, balancer: str) -> None:
-        """``default`` is the weight of a server whose tag is none, 0 leaves it out; ``balancer`` is for the log."""
-        self._balancer = balancer
+    def __init__(self, default: int) -> None:
+        """``default`` is the weight of a server whose tag is none, 0 leaves it out."""
         self._default = default
         self._seen: tuple[ServerNode, ...] = ()
         self._weights: dict[ServerNode, int] = {}
@@ -83,9 +103,4 @@ class WeightedServers:
             self._seen = tuple(servers)
             weights = {server: parse_weight(server.tag) or self._default for server in self._seen}
             self._weights = {server: weight for server, weight in weights.items() if weight}
-            if weights and not self._weights:
-                _log.warning("%s", nobody_has_a_weight(self._balancer, len(weights)))
-                return self._weights
-            for server in weights.keys() - self._weights.keys():
-                _log.warning('server %s is not used: its tag "%s" is no weight', server.endpoint, server.tag)
         return self._weights

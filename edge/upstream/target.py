@@ -25,7 +25,7 @@ from edge.upstream.health import HealthTable, by_endpoint
 from edge.upstream.health_check import CheckIO, HealthChecker, TcpChecks
 from lb import registry as balancers
 from lb.base import BalancerError, LoadBalancer, SelectRequest
-from lb.weights import choosable
+from lb.weights import choosable, who_is_left_out
 from naming import registry as services
 from naming.base import AddressResolver, NamingError, NamingOptions
 from naming.node import ServerNode
@@ -36,6 +36,8 @@ _log = logging.getLogger(__name__)
 
 # (endpoint, key) pairs passed over at a time: bounds memory when many keys fail at once.
 MAX_DISABLED = 65536
+# What a warning shows of a long list.
+_MAX_SHOWN = 80
 # Balancers with a ring, whose points per server have a flag of their own.
 _HASHING = frozenset(("c_murmurhash", "c_md5", "c_ketama"))
 # Those that go by latencies, to which a failure is a long one.
@@ -281,7 +283,11 @@ class Target:
         """The data of the pages: plain values, times in milliseconds."""
         barred = self._health.barred(now_ms)
         disabled = Counter(endpoint for (endpoint, _), until_ms in self._disabled.items() if until_ms > now_ms)
-        watcher = self._watcher
+        watcher, choosable_now = self._watcher, frozenset(self._choosable)
+        rows = [self._describe(server, server in barred, disabled[server.endpoint], now_ms) for server in self._servers]
+        for server, row in zip(self._servers, rows, strict=True):
+            if server not in choosable_now:
+                row["share_pct"] = 0
         return {
             "target": self.address.shown,
             "balancer": self._lb if self._balancer is not None else "",
@@ -290,9 +296,7 @@ class Target:
             "naming_failed_count": watcher.failed_count if watcher else 0,
             "naming_empty_count": watcher.empty_count if watcher else 0,
             "naming_skipped_count": watcher.skipped_count if watcher else 0,
-            "servers": [
-                self._describe(server, server in barred, disabled[server.endpoint], now_ms) for server in self._servers
-            ],
+            "servers": rows,
         }
 
     def naming(self) -> dict[str, Any]:
@@ -325,7 +329,7 @@ class Target:
             del self._disabled[pair]
 
     def _on_update(self, servers: tuple[ServerNode, ...]) -> None:
-        had_servers = bool(self._servers)
+        had_servers, left_out = bool(self._servers), set(self._servers).difference(self._choosable)
         self._servers = servers
         self._by_endpoint = by_endpoint(servers)
         # What is known of a server outlives a change of its tag.
@@ -333,10 +337,17 @@ class Target:
         for server, count in loads.items():
             self._loads[self._now(server)] += count
         self._choosable = choosable(self._lb, servers) if self._balancer is not None else servers
+        self._tell_left_out(left_out)
         self._health.follow(self._choosable, self._checks.now_ms())
         self._checker.wake()
         if servers and not had_servers and self.on_found is not None:
             self.on_found()
+
+    def _tell_left_out(self, before: Collection[ServerNode]) -> None:
+        """Warn of servers that the balancer never chooses, unless they are those of ``before`` and there are others."""
+        left_out = set(self._servers).difference(self._choosable)
+        if left_out and (left_out != before or not self._choosable):
+            _log.warning("%s: %s", self.address.shown[:_MAX_SHOWN], who_is_left_out(self._lb, self._servers))
 
     def _make_balancer(self, entropy: Callable[[int], int], replicas: int) -> LoadBalancer | None:
         """The balancer; None for one plain server."""

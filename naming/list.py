@@ -25,10 +25,12 @@ class ListService:
         self._context = context
 
     def check_name(self, name: str) -> None:
-        """Raise NamingError for the first bad item."""
-        _, faults = parse_items(name.split(","))
+        """Raise NamingError for the first bad item, and for a list without any."""
+        items, faults = parse_items(name.split(","))
         if faults:
             raise NamingError(faults[0])
+        if not items:
+            raise NamingError(f'no servers in the list "{name}", expected host:port,host:port')
 
     async def watch(self, name: str) -> AsyncIterator[Sequence[ServerNode]]:
         """Follow ``name``: items with commas between, bad ones skipped."""

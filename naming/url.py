@@ -70,7 +70,10 @@ def parse_address(text: str) -> Address:
         return _plain(text, name.removesuffix("/"), _RTMP_PORTS[scheme], is_tls=scheme == "rtmps")
     if not registry.is_known(scheme):
         valid = ", ".join(registry.known())
-        raise NamingError(f'unknown naming scheme "{match[1]}" in "{text}" (valid: {valid}; or plain host:port)')
+        raise NamingError(
+            f'unknown naming scheme "{match[1]}" in "{text}" (valid: {valid}; or rtmp://host[:port] or host:port '
+            "for one server)"
+        )
     if registry.is_built(scheme):
         context = NamingContext(NamingOptions(), Resolver(), _ignore)
         registry.create(scheme, context).check_name(name)
@@ -80,6 +83,11 @@ def parse_address(text: str) -> Address:
 def _plain(text: str, endpoint: str, default_port: int | None, *, is_tls: bool) -> Address:
     if endpoint.startswith("unix:"):
         raise NamingError(f'bad address "{text}": unix sockets are not supported')
+    server, slash, path = endpoint.partition("/")
+    if server and slash:
+        raise NamingError(
+            f'bad address "{text}": leave "/{path}" out, app and stream are those of the player\'s or publisher\'s URL'
+        )
     host, port = parse_endpoint(endpoint, default_port=default_port)
     if port == 0:
         raise NamingError(f'bad address "{text}": port 0 cannot be connected to')

@@ -13,6 +13,7 @@ from edge.flags.gflags import Parsed
 from edge.flags.not_acted_on import NOT_ACTED_ON
 from edge.flags.problem import Problem
 from edge.flags.registry import value_of
+from edge.runtime.dns_probe import why_no_answer
 from edge.runtime.registry_tls import check_tls
 from lb import registry as balancers
 from lb.base import BalancerError
@@ -37,6 +38,8 @@ _REGISTRIES = {
     "discovery": "discovery_api_addr",
 }
 _SECRET_FILES = {"consul": "consul_token_file", "etcd": "etcd_password_file", "nacos": "nacos_password_file"}
+# Schemes whose names go to the source as they stand.
+_VERBATIM = frozenset(("file", "remotefile", "srv", "consul", "nacos", "etcd", "discovery"))
 _DNS_PORTS = {"http": 80, "https": 443, "redis": 80, "dns": 80}
 # A start that cannot succeed is told within two seconds, look-ups included.
 LOOKUP_BUDGET_S = 1.5
@@ -62,6 +65,8 @@ def check_targets(
         if address is not None:
             addresses.append(address)
             problems.extend(_check_registry(parsed, address))
+            if target == "cdn_merge_to":
+                problems.extend(_check_merge_name(parsed, address))
             problems.extend(_check_servers(parsed, target, address, lookup, is_own_address or is_local, budget_s))
     problems.extend(check_tls(parsed, addresses, budget_s))
     return problems
@@ -74,8 +79,7 @@ def values_in_vain(parsed: Parsed) -> tuple[str, ...]:
         if target in NOT_ACTED_ON:
             continue
         scheme, separator, _ = value_of(parsed.flags, target).partition("://")
-        is_missing = schemes.is_known(scheme) and not schemes.is_built(scheme)
-        if separator and (is_missing or scheme.lower() == "rtmps"):
+        if separator and schemes.is_known(scheme) and not schemes.is_built(scheme):
             found.append(f"{target}={scheme.lower()}://...")
     return tuple(found)
 
@@ -154,15 +158,38 @@ def _check_login(parsed: Parsed, scheme: str) -> Iterator[Problem]:
             yield Problem(parsed.where(flag), f"-{flag}: {error}")
 
 
+def _check_merge_name(parsed: Parsed, address: Address) -> Iterator[Problem]:
+    """A port of the merge service that was taken from a text in which it is a part of a name."""
+    own_port = value_of(parsed.flags, "cdn_merge_port")
+    port = merge_port(address.text, own_port)
+    if address.scheme == "dns":  # the port of the DNS server is not that of the servers
+        is_part_of_name = merge_port(address.text.partition("?")[0], own_port) != port
+    else:
+        is_part_of_name = address.scheme in _VERBATIM
+    if own_port < 0 and port is not None and is_part_of_name:
+        name = address.shown.partition("://")[2]
+        yield Problem(
+            parsed.where("cdn_merge_to"),
+            f"-cdn_merge_to: the merge service will listen on port {port} of this server, and {address.scheme}:// will "
+            f'ask for "{name}", that number included; set -cdn_merge_port',
+            is_warning=True,
+        )
+
+
 def _read_address(parsed: Parsed, target: str, problems: list[Problem]) -> Address | None:
     text = value_of(parsed.flags, target)
     if not text:
         return None
     try:
-        return parse_address(text)
+        address = parse_address(text)
     except NamingError as error:
         problems.append(Problem(parsed.where(target), f"-{target}: {error}"))
         return None
+    if address.is_tls:
+        message = f"-{target}={address.shown}: TLS towards upstreams is not built, and nothing is sent without it"
+        problems.append(Problem(parsed.where(target), f"{message}; write rtmp://host:port if that is meant"))
+        return None
+    return address
 
 
 def _check_servers(
@@ -187,6 +214,9 @@ def _check_servers(
         fault = _why_no_list(address.name, value_of(parsed.flags, "ns_max_body_bytes"), budget_s)
         if fault:
             yield Problem(where, f"-{target}: {fault}", is_warning=True)
+    fault = why_no_answer(address, budget_s)
+    if fault:
+        yield Problem(where, f"-{target}: {fault}", is_warning=True)
     servers = [(numeric, port) for host, port in endpoints for numeric in answers[host]]
     # A front is normally a member of its own merge tier, so only proxy_to is judged.
     if target == "proxy_to" and servers and all(answers.values()):

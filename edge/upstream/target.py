@@ -301,8 +301,8 @@ class Target:
 
     def naming(self) -> dict[str, Any]:
         """The source of the list for the pages, see :class:`naming.state.SourceState`."""
-        if self._watcher is None:
-            return {"state": "unusable", "last_error": self.why_unusable, "servers_count": 0}
+        if self.why_unusable or self._watcher is None:
+            return {"state": "unusable", "servers_count": len(self._servers), "last_error": self.why_unusable}
         return self._watcher.describe()
 
     def _describe(self, server: ServerNode, is_barred: bool, disabled_count: int, now_ms: int) -> dict[str, Any]:

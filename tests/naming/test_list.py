@@ -86,3 +86,6 @@ def test_check_name_names_the_bad_item() -> None:
     ListService(make_context()).check_name("a:1,b:2 5")
     with pytest.raises(NamingError, match='"b"'):
         ListService(make_context()).check_name("a:1,b")
+    for name in ("", ",", " # 10.0.0.1:1"):
+        with pytest.raises(NamingError, match="no servers"):
+            ListService(make_context()).check_name(name)

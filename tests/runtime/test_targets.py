@@ -12,6 +12,7 @@ import pytest
 from edge.flags.gflags import parse
 from edge.runtime.targets import check_targets, is_local, values_in_vain, written_endpoints
 from naming.url import parse_address
+from tests.harness.ports import free_port
 
 NAMES = {"localhost": ["127.0.0.1"], "origin": ["10.0.0.1", "10.0.0.2"], "self": ["192.0.2.7"], "v6": ["::1"]}
 
@@ -64,6 +65,8 @@ def test_good_targets(arguments: list[str]) -> None:
         ("-proxy_to=[::1", "not closed"),
         ("-proxy_to=ftp://origin", 'unknown naming scheme "ftp"'),
         ("-proxy_to=list://a:b", "is not a port"),
+        ("-proxy_to=list://", "no servers in the list"),
+        ("-proxy_to=rtmp://origin:1935/live", "app and stream are those of the player's"),
         ("-cdn_merge_to=zk://a:1", 'unknown naming scheme "zk"'),
         ("-proxy_lb=fastest", 'unknown load balancer "fastest"'),
         ("-cdn_merge_lb=p2c_ewma", 'unknown load balancer "p2c_ewma"'),
@@ -156,9 +159,40 @@ def test_known_and_not_built_values_are_named() -> None:
     assert values_in_vain(parse([])) == ()
 
 
-def test_tls_towards_the_upstream_is_said_to_be_missing() -> None:
-    assert values_in_vain(parse(["-proxy_to=rtmps://origin.example.com"])) == ("proxy_to=rtmps://...",)
-    assert values_in_vain(parse(["-proxy_to=rtmp://origin.example.com"])) == ()
+@pytest.mark.parametrize("argument", ["-proxy_to=rtmps://origin", "-cdn_merge_to=RTMPS://origin:7035"])
+def test_tls_towards_the_upstream_which_is_not_built_is_an_error(argument: str) -> None:
+    (finding,) = findings(argument)
+    assert finding.startswith(
+        f"command line: {argument}: TLS towards upstreams is not built, and nothing is sent without"
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "port"),
+    [
+        *(("consul://live:28521", 28521), ("etcd://live:28521", 28521), ("file:///servers:28521", 28521)),
+        *(("remotefile://10.0.0.1:8080/list", 8080), ("srv://_rtmp._tcp.live?server=127.0.0.1:9", 9)),
+        ("dns://origin:1935?server=127.0.0.1:9", 9),
+    ],
+)
+def test_port_of_the_merge_tier_that_is_a_part_of_a_name_is_warned_of(target: str, port: int) -> None:
+    found = findings(f"-cdn_merge_to={target}", "-cdn_merge_lb=rr")
+    (warning,) = (each for each in found if "merge service" in each)
+    name = target.partition("://")[2]
+    assert warning.startswith(f"command line: warning: -cdn_merge_to: the merge service will listen on port {port} ")
+    assert f'ask for "{name}", that number included; set -cdn_merge_port' in warning
+    found = findings(f"-cdn_merge_to={target}", "-cdn_merge_lb=rr", "-cdn_merge_port=7035")
+    assert not any("merge service" in each for each in found)
+
+
+@pytest.mark.parametrize("target", ["list://10.0.0.1:7035", "dns://localhost:7035", "dns://localhost:7035?server=::1"])
+def test_port_of_the_merge_tier_that_is_that_of_the_servers_is_fine(target: str) -> None:
+    assert not any("merge service" in each for each in findings(f"-cdn_merge_to={target}", "-cdn_merge_lb=rr"))
+
+
+def test_name_without_an_answer_at_its_own_dns_server_is_a_warning() -> None:
+    (finding,) = findings(f"-proxy_to=dns://origin.live.test:1935?server=127.0.0.1:{free_port()}", "-proxy_lb=rr")
+    assert finding.startswith("command line: warning: -proxy_to: ") and "origin.live.test" in finding
 
 
 def test_endpoints_that_the_text_names() -> None:

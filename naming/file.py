@@ -1,8 +1,9 @@
 """``file://path``: a list in a file, read again when it changes.
 
 The file is looked at each 100 ms. A change counts once two looks in a row have
-seen the same, so that a file which is being written is not read by halves;
-whoever wants to be sure replaces the file by renaming. What brpc does otherwise:
+seen the same, so that a file which is being written is not read by halves; one
+that never rests is read once a second as it is. Whoever wants to be sure replaces
+the file by renaming. What brpc does otherwise:
 it fails at a missing file and stops following at an unreadable one; here both
 are outages that end by themselves.
 """
@@ -22,6 +23,9 @@ from naming.registry import register
 from naming.threads import PatientCalls
 
 POLL_INTERVAL_S = 0.1
+# Looks at a file that never rests until it is read all the same: a tool that writes all the time must not keep an
+# old list in force for ever.
+_MAX_RESTLESS_LOOKS = 10
 # (device, inode, size in bytes, times of modification and of status change in ns): differs when the file was
 # changed, replaced or made readable.
 Signature = tuple[int, int, int, int, int]
@@ -77,17 +81,18 @@ class FileService:
         items: list[Item] | None = None
         taken: Signature | str | None = None
         seen: Signature | str | None = None
-        is_good, looks_left = False, 0
+        is_good, looks_left, restless_looks = False, 0, 0
         while True:
             began = loop.time()
             state = await self._look(name)
             looks_left -= int((loop.time() - began) / POLL_INTERVAL_S)  # a slow look counts as those that it took
-            is_changed = state != taken and (taken is None or state == seen)
-            seen = state
+            restless_looks = restless_looks + 1 if state != taken else 0
+            has_rested = taken is None or state == seen or restless_looks > _MAX_RESTLESS_LOOKS
+            is_changed, seen = state != taken and has_rested, state
             if is_changed or looks_left <= 0:
                 looks_left = looks
                 if is_changed or not is_good:
-                    taken = state
+                    taken, restless_looks = state, 0
                     fresh = await self._read(name, state)
                     is_good = fresh is not None
                     items = items if fresh is None else fresh

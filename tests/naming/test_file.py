@@ -106,6 +106,28 @@ async def test_N8_a_file_that_is_being_written_waits_for_its_end(tmp_path: Path)
     assert seen == [[B], [A, B]]
 
 
+async def test_list_that_is_rewritten_at_every_look_is_taken_each_second(tmp_path: Path) -> None:
+    path = tmp_path / "servers"
+    path.write_text("10.0.0.1:1\n")
+    taken: list[tuple[int, int]] = []
+    service = FileService(make_context())
+    turn = 0
+
+    async def rewrite(seconds: float) -> None:
+        nonlocal turn
+        turn += 1
+        (tmp_path / "next").write_text(f"10.0.0.1:{turn + 1}\n")
+        os.replace(tmp_path / "next", path)
+
+    object.__setattr__(service._context, "sleep", rewrite)
+    async with asyncio.timeout(deadline(10)), contextlib.aclosing(service.watch(str(path))) as answers:  # type: ignore[type-var]
+        async for (server,) in answers:
+            taken.append((turn, server.port))
+            if len(taken) == 4:
+                break
+    assert taken == [(0, 1), (11, 12), (22, 23), (33, 34)], "looks are 100 ms apart"
+
+
 def test_check_name() -> None:
     for name in ("", "a\0b"):
         with pytest.raises(NamingError, match="bad file name"):

@@ -21,7 +21,7 @@ _MAX_QUESTIONS = 16
 
 @register("srv")
 class SrvService:
-    """Servers of the lowest priority number, or of the next one while no server of it has an address.
+    """The servers of all priorities; which of them are asked is up to who follows, for it knows which are up.
 
     The weight becomes the tag; 0, which means a small share (RFC 2782), becomes
     1, for balancers leave out servers of weight 0. A target whose addresses
@@ -48,26 +48,24 @@ class SrvService:
 
     async def _ask(self, lookup: Lookup, name: str) -> tuple[Sequence[ServerNode], int]:
         services, ttl_s = await lookup.services(name)
-        services = [each for each in services if each.target != "."]
+        services = sorted((each for each in services if each.target != "."), key=lambda each: each.priority)
         if not services:  # the target "." says that there is decidedly no such service
             return [], ttl_s
         wanted = {each.target for each in services}
         self._known = {target: found for target, found in self._known.items() if target in wanted}
-        for priority in sorted({each.priority for each in services}):
-            group = [each for each in services if each.priority == priority]
-            answers = await self._resolve(lookup, [each.target for each in group])
-            servers = [
-                ServerNode(address, each.port, str(max(each.weight, 1)))
-                for each in group
-                if each.target in answers
-                for address in answers[each.target].records
-            ]
-            if servers:
-                return servers, min(ttl_s, *(answer.ttl_s for answer in answers.values()), MAX_TTL_S)
-        raise NamingError(f'no target of "{name}" has an address')
+        answers = await self._resolve(lookup, [each.target for each in services])
+        servers = [
+            ServerNode(address, each.port, str(max(each.weight, 1)), each.priority)
+            for each in services
+            if each.target in answers
+            for address in answers[each.target].records
+        ]
+        if not servers:
+            raise NamingError(f'no target of "{name}" has an address')
+        return servers, min(ttl_s, *(answer.ttl_s for answer in answers.values()), MAX_TTL_S)
 
     async def _resolve(self, lookup: Lookup, targets: Sequence[str]) -> dict[str, Found]:
-        """The addresses of those targets that have any; at most ``ns_max_servers`` are looked up."""
+        """The addresses of those targets that have any; the first ``ns_max_servers`` are looked up."""
         names = list(dict.fromkeys(targets))[: self._context.options.ns_max_servers]
         slots = asyncio.Semaphore(_MAX_QUESTIONS)
         answers: dict[str, Found] = {}

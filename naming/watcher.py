@@ -44,7 +44,8 @@ class Watcher:
     """Follows one address and hands on each *changed* list of servers.
 
     The list is sorted, free of repeats and of addresses nobody can connect to,
-    and holds at most ``ns_max_servers``. Outages keep it; so do empty answers
+    and holds at most ``ns_max_servers``; servers of the lowest priority number come
+    first, and an endpoint that has two of them is in the list with the lower one. Outages keep it; so do empty answers
     unless ``ns_ignore_empty_list`` is off. ``servers`` is the list in force.
 
     Attributes:
@@ -172,7 +173,7 @@ class Watcher:
             return
         if not servers and was_first:
             _log.warning("%s: the first answer has no servers", self._label)
-        if set(servers) != set(self.servers):
+        if _with_priorities(servers) != _with_priorities(self.servers):
             _log.info("%s: %s", self._label, _describe_change(self.servers, servers))
             self._on_update(servers)
         self.servers = servers  # last: a change that could not be handed on is handed on with the next answer
@@ -198,7 +199,7 @@ class Watcher:
 
     def _trim(self, answer: Iterable[ServerNode]) -> tuple[ServerNode, ...]:
         """Sort, merge repeats, and leave out what cannot be used."""
-        distinct = set(map(_with_canonical_host, answer))
+        distinct = _best_of_each(map(_with_canonical_host, answer))
         usable = [node for node in distinct if is_usable(node.host, node.port)]
         accepted = [node for node in usable if self._accepts is None or self._accepts(node)]
         if len(accepted) < len(distinct):
@@ -209,7 +210,7 @@ class Watcher:
         limit = self._options.ns_max_servers
         if len(accepted) > limit:
             self._trim_warning.note(f"{self._label}: {len(accepted)} servers, only {limit} are used")
-        return tuple(sorted(accepted, key=sort_key)[:limit])
+        return tuple(sorted(accepted, key=lambda node: (node.priority, sort_key(node)))[:limit])
 
     def _note_failure(self, detail: str) -> None:
         self.failed_count += 1
@@ -225,6 +226,20 @@ class Watcher:
 def _with_canonical_host(node: ServerNode) -> ServerNode:
     """The node with its IPv6 address written in the one way that is hashed, whatever its source writes."""
     return replace(node, host=str(ipaddress.IPv6Address(node.host))) if ":" in node.host else node
+
+
+def _best_of_each(nodes: Iterable[ServerNode]) -> set[ServerNode]:
+    """The servers without repeats; nobody stands by for itself."""
+    nodes = list(nodes)
+    best: dict[str, int] = {}
+    for node in nodes:
+        best[node.endpoint] = min(node.priority, best.get(node.endpoint, node.priority))
+    return {node for node in nodes if node.priority == best[node.endpoint]}
+
+
+def _with_priorities(nodes: Iterable[ServerNode]) -> set[tuple[ServerNode, int]]:
+    """All that makes a list another one, be it equal."""
+    return {(node, node.priority) for node in nodes}
 
 
 class _Warning:
@@ -249,16 +264,17 @@ class _Warning:
 
 
 def _describe_change(before: Sequence[ServerNode], after: Sequence[ServerNode]) -> str:
-    """Such as ``added 2 (10.0.0.1:1935, 10.0.0.2:1935) removed 1 (...)``; a weight is a tag.
+    """Such as ``added 2 (10.0.0.1:1935, 10.0.0.2:1935) removed 1 (...)``; a weight is a tag, a group is a priority.
 
     The addresses come in the order of the lists.
     """
-    old, new = ({node.endpoint: None for node in nodes} for nodes in (before, after))
+    old, new = ({node.endpoint: node.priority for node in nodes} for nodes in (before, after))
     changed = {node.endpoint for node in set(before) ^ set(after)}
     groups = {
         "added": [endpoint for endpoint in new if endpoint not in old],
         "removed": [endpoint for endpoint in old if endpoint not in new],
         "retagged": [endpoint for endpoint in new if endpoint in old and endpoint in changed],
+        "regrouped": [endpoint for endpoint, priority in new.items() if old.get(endpoint, priority) != priority],
     }
     return " ".join(f"{word} {len(group)} ({_some(group)})" for word, group in groups.items() if group)
 

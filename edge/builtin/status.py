@@ -31,7 +31,7 @@ def collect(context: PageContext, _visit: Visit) -> Data:
 
 
 def text(data: Data) -> str:
-    """Sections with a head line each; the tables are cut at ``MAX_ROWS``."""
+    """Sections with a head line each; the tables are cut at ``MAX_ROWS``, and have priorities where there are any."""
     parts = [pairs(data["server"]), _section(data, "services"), "\n[counters]\n", pairs(data["counters"])]
     return "".join((*parts, *(_section(data, name) for name in ("naming", "upstreams", "connections"))))
 
@@ -41,8 +41,9 @@ def _section(data: Data, name: str) -> str:
     if not rows:
         return ""
     shown = rows[:MAX_ROWS]
+    names = [name for name in columns(shown) if name != "priority" or any(row.get(name) for row in shown)]
     rest = f"... and {len(rows) - MAX_ROWS} more\n" if len(rows) > MAX_ROWS else ""
-    return f"\n[{name}]\n{table(shown, columns(shown))}{rest}"
+    return f"\n[{name}]\n{table(shown, names)}{rest}"
 
 
 STATUS = register(Page("/status", "Status", collect, text, template="status.html"))

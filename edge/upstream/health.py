@@ -14,8 +14,10 @@ one request at a time asks it until one succeeds. *Slow start*: its share grows
 from 10 % of the usual to all of it within ``slow_start_ms``; that of a server
 that is new in a list in force does too.
 
-At most half of the list is kept from everybody at a time; so one server alone
-never is, and when all are down each has its turn. What is learned is learned of
+At most half of the servers of one priority are kept from everybody at a time; so
+one server alone never is, and when all are down each has its turn. But a group
+none of which is up has nothing to lose while another group works: nobody asks it.
+What is learned is learned of
 an endpoint: one that is in the list twice, with different tags, is up or down as
 one server. This module does no I/O: ``health_check`` makes the connects.
 """
@@ -24,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from edge.upstream.config import UpstreamConfig
@@ -82,6 +85,10 @@ class ServerHealth:
         until_ms = max(self.isolated_until_ms, self.trial_until_ms)
         return until_ms if self.is_failing and until_ms > now_ms else 0
 
+    def is_out(self, now_ms: int) -> bool:
+        """It is isolated, down or being tried out."""
+        return self.keeps_out_until_ms(now_ms) > 0 or self.is_down(now_ms)
+
     def fail(self, now_ms: int, latency_ms: float) -> bool:
         """Take a failed attempt that began ``latency_ms`` ago; returns whether it is news."""
         self.failure_count += 1
@@ -137,6 +144,14 @@ def by_endpoint(servers: Iterable[ServerNode]) -> Mapping[str, Sequence[ServerNo
     return found
 
 
+def _group(servers_at: Mapping[str, Sequence[ServerNode]]) -> Sequence[Sequence[str]]:
+    """The endpoints of each priority."""
+    groups: dict[int, list[str]] = {}
+    for endpoint, servers in servers_at.items():
+        groups.setdefault(servers[0].priority, []).append(endpoint)
+    return tuple(groups.values())
+
+
 class HealthTable:
     """What we learned of each server of a list, and whom that keeps from being asked.
 
@@ -146,6 +161,7 @@ class HealthTable:
     """
 
     __slots__ = (
+        "_groups",
         "_health",
         "_interval_ms",
         "_longest_attempt_ms",
@@ -161,6 +177,7 @@ class HealthTable:
         self._slow_start_ms = config.slow_start_ms if has_slow_start else 0
         # The list, and what is known of it, by endpoint.
         self._servers_at: Mapping[str, Sequence[ServerNode]] = {}
+        self._groups: Sequence[Sequence[str]] = ()  # the endpoints of each priority
         self._health: dict[str, ServerHealth] = {}
         self._unwell: dict[str, ServerHealth] = {}  # those of them that are failing or in their slow start
         self.is_checked = True
@@ -172,7 +189,7 @@ class HealthTable:
         there with another tag, such as another weight.
         """
         before, now = self._servers_at, by_endpoint(servers)
-        self._servers_at = now
+        self._servers_at, self._groups = now, _group(now)
         for table in (self._health, self._unwell):
             for endpoint in table.keys() - now.keys():
                 del table[endpoint]
@@ -210,22 +227,40 @@ class HealthTable:
     # --- choice --------------------------------------------------------------
 
     def barred(self, now_ms: int) -> frozenset[ServerNode]:
-        """The servers nobody may ask now, at most half of the list.
+        """The servers nobody may ask now.
+
+        That is at most half of each group, but all of one in which none is up while one
+        of another group is. When none is up anywhere it is at most half of the list.
+        """
+        if not any(health.is_failing for health in self._unwell.values()):
+            return frozenset()
+        out = {endpoint for endpoint, health in self._unwell.items() if health.is_out(now_ms)}
+        dead = [group for group in self._groups if out.issuperset(group)]
+        if len(dead) == len(self._groups):
+            return self._listed(self._bar_half(tuple(self._servers_at), now_ms))
+        alive = (group for group in self._groups if group not in dead)
+        return self._listed(chain(*dead, *(self._bar_half(group, now_ms) for group in alive)))
+
+    def _bar_half(self, group: Sequence[str], now_ms: int) -> Sequence[str]:
+        """Of the endpoints ``group`` those to bar, at most half.
 
         First come those with the longest isolation or trial, then those that are
         down; the latter only while another one is up.
         """
-        limit = len(self._servers_at) // 2
-        failing = [(endpoint, health) for endpoint, health in self._unwell.items() if health.is_failing]
-        if not failing or not limit:
-            return frozenset()
+        limit = len(group) // 2
+        unwell = ((endpoint, self._unwell[endpoint]) for endpoint in group if endpoint in self._unwell)
+        failing = [(endpoint, health) for endpoint, health in unwell if health.is_failing]
         waits = [(health.keeps_out_until_ms(now_ms), endpoint) for endpoint, health in failing]
         waits.sort(key=lambda pair: -pair[0])
         barred = [endpoint for until_ms, endpoint in waits if until_ms][:limit]
-        if len(failing) < len(self._servers_at):
+        if len(failing) < len(group):
             down = [endpoint for endpoint, health in failing if endpoint not in barred and health.is_down(now_ms)]
             barred.extend(down[: limit - len(barred)])
-        return self._listed(barred)
+        return barred
+
+    def out(self, now_ms: int) -> frozenset[ServerNode]:
+        """The servers that are not up and not due for a trial, be they more than half."""
+        return self._listed(endpoint for endpoint, health in self._unwell.items() if health.is_out(now_ms))
 
     def down(self, now_ms: int) -> frozenset[ServerNode]:
         """The servers that are known to be down, be they more than half."""

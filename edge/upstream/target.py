@@ -6,7 +6,8 @@ back (``health``). *Slow start*: it is back, and gets a part of its share only,
 but for the hashing balancers, whose keys have one owner. *Passing over*: it gave
 no data for one stream key, so it is asked for that key only when there is no
 other, for ``disable_server_duration``. *Exclusion*: the caller has tried it for
-this request.
+this request. Where servers have priorities, those of a higher number are spare
+ones, for requests for which these four leave nobody of a lower one (``group``).
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import mmh3
 
 from edge.errors import ConfigError, NoServerError
 from edge.upstream.config import UpstreamConfig
+from edge.upstream.group import Rank, ServerGroup, Standing, in_order
 from edge.upstream.health import HealthTable, by_endpoint
 from edge.upstream.health_check import CheckIO, HealthChecker, TcpChecks
 from lb import registry as balancers
-from lb.base import BalancerError, LoadBalancer, SelectRequest
+from lb.base import BalancerError, LoadBalancer
 from lb.weights import choosable, who_is_left_out
 from naming import registry as services
 from naming.base import AddressResolver, NamingError, NamingOptions
@@ -54,14 +57,15 @@ class Target:
     """
 
     __slots__ = (
-        "_balancer",
         "_by_endpoint",
         "_checker",
         "_checks",
         "_choosable",
+        "_create_balancer",
         "_disable_ms",
         "_disabled",
         "_entropy",
+        "_groups",
         "_has_owners",
         "_health",
         "_is_learning",
@@ -101,17 +105,18 @@ class Target:
         self._disable_ms = config.disable_server_duration * 1000
         self._servers: tuple[ServerNode, ...] = ()
         self._choosable: tuple[ServerNode, ...] = ()  # those with a weight, for a balancer that needs one
+        self._groups: tuple[ServerGroup, ...] = ()  # the best first
         self._by_endpoint: Mapping[str, Sequence[ServerNode]] = {}
         self._loads: Counter[ServerNode] = Counter()  # streams of ours that run there now
         self._disabled: dict[tuple[str, str], int] = {}  # until when, by endpoint and key; in order of that moment
         self._watcher: Watcher | None = None
         self._lb = proxy_lb or "rr"
         self._entropy = entropy
-        self._balancer = self._make_balancer(entropy, config.chash_num_replicas)
+        self._create_balancer = self._find_balancer(entropy, config.chash_num_replicas)
         name = self._lb.partition(":")[0].lower()
         self._is_learning = name in _LEARNING
-        self._has_owners = self._balancer is not None and name in _HASHING
-        has_slow_start = self._balancer is not None and not self._has_owners
+        self._has_owners = self._create_balancer is not None and name in _HASHING
+        has_slow_start = self._create_balancer is not None and not self._has_owners
         self._health = HealthTable(config, has_slow_start=has_slow_start)
         self._checks = checks or TcpChecks()
         self._checker = HealthChecker(self._health, self._checks, timeout_ms=config.health_check_timeout_ms)
@@ -147,6 +152,7 @@ class Target:
     ) -> ServerNode | None:
         """Choose a server for the stream key; None when the list is empty or all are down.
 
+        It is of the best group, the one of the lowest priority number, that has one to offer.
         ``passed_over_for`` is the key that servers are passed over for where it is another one.
 
         ``excluded`` are the servers tried for this request, the last one at the end:
@@ -154,75 +160,67 @@ class Target:
         that was tried first, so that each has its turn however the balancer chooses.
         Raises NoServerError with ``why_unusable`` when that is set.
         """
-        servers = self._servers
         if self.why_unusable:
             raise NoServerError(self.why_unusable)
-        if not servers:
+        if not self._servers:
             return None
-        if self._balancer is None:
-            return servers[0]
-        unavailable = self._health.barred(now_ms)
-        avoided = self._avoided(passed_over_for or key_text, excluded, unavailable, now_ms)
-        code = _code_of(key_text)
-        offered = self._offered(unavailable)
-        chosen = self._balancer.select(offered, SelectRequest(code, avoided, unavailable, now_ms, self._loads))
-        if chosen is not None:
-            self._health.begin_attempt(chosen, now_ms)
-        return chosen
+        if self._create_balancer is None:
+            return self._servers[0]
+        slow = {server for server, share in self._health.slow(now_ms).items() if self._entropy(100) >= share}
+        standing = self._standing(passed_over_for or key_text, now_ms, excluded, frozenset(slow))
+        code, shut = _code_of(key_text), self._health.shut() if self._is_learning else frozenset()
+        for group in in_order(self._groups, standing):
+            chosen = group.select(code, standing, now_ms, shut=shut, loads=self._loads)
+            if chosen is not None:
+                self._health.begin_attempt(chosen, now_ms)
+                return chosen
+        return None
+
+    def _standing(
+        self,
+        key_text: str,
+        now_ms: int,
+        excluded: Collection[ServerNode] = (),
+        slow: frozenset[ServerNode] = frozenset(),
+    ) -> Standing:
+        """What speaks against servers, for a request for the key."""
+        health = self._health
+        tried = tuple(each for server in excluded for each in self._by_endpoint.get(server.endpoint, ()))
+        passed_over = self._passed_over(key_text, now_ms)
+        return Standing(health.barred(now_ms), health.down(now_ms), health.out(now_ms), passed_over, tried, slow)
 
     def _now(self, server: ServerNode) -> ServerNode:
-        """The server as the list has it now: callers keep one for as long as a stream runs, and its tag may change."""
+        """The server as the list has it now: callers keep one for as long as a stream runs, and it may change."""
         listed = self._by_endpoint.get(server.endpoint, ())
-        return server if not listed or server in listed else listed[0]
-
-    def _avoided(
-        self, key_text: str, excluded: Collection[ServerNode], unavailable: frozenset[ServerNode], now_ms: int
-    ) -> frozenset[ServerNode]:
-        """The servers to step over: as many as leave one to choose, the worst reasons first."""
-        excluded = [each for server in excluded for each in self._by_endpoint.get(server.endpoint, ())]
-        up = [server for server in self._choosable if server not in unavailable]
-        tried = frozenset(excluded)
-        down = tried | self._health.down(now_ms)
-        known = down | self._passed_over(key_text, now_ms)
-        slow = (server for server, share in self._health.slow(now_ms).items() if self._entropy(100) >= share)
-        for avoided in (known.union(slow), known, down, tried):
-            if not all(server in avoided for server in up):
-                return avoided
-        oldest = next((server for server in excluded if server in up), None)
-        return frozenset(up) - {oldest}
-
-    def _offered(self, unavailable: frozenset[ServerNode]) -> tuple[ServerNode, ...]:
-        """The list for the balancer: one that learns forgets servers that are shut.
-
-        Else its memory of their failures would keep them from being tried for
-        minutes after they are back. Their slow start keeps that within bounds.
-        """
-        shut = self._health.shut() if self._is_learning else frozenset()
-        if not shut:
-            return self._servers
-        offered = tuple(server for server in self._servers if server not in shut)
-        return offered if not unavailable.issuperset(offered) else self._servers
+        return next((each for each in listed if each == server), listed[0] if listed else server)
 
     def home_of(self, key_text: str, now_ms: int) -> ServerNode | None:
         """The server that a key belongs to; None where the balancer knows no owners, or when the owner is down or full.
 
-        Full is one that carries its part already, with a ``load_factor``.
+        Full is one that carries its part already, with a ``load_factor``. The owner
+        is one of the group that the next request for the key would go to.
         """
-        if self._balancer is None or not self._has_owners or not self._servers:
+        if not self._has_owners or not self._groups:
             return None
-        code = _code_of(key_text)
-        home = self._balancer.select(self._servers, SelectRequest(code, now_ms=now_ms))
-        if home is None or home in self._health.barred(now_ms) | self._health.down(now_ms):
-            return None
-        chosen = self._balancer.select(self._servers, SelectRequest(code, now_ms=now_ms, loads=self._loads))
-        return home if chosen == home else None
+        standing = self._standing(key_text, now_ms)
+        group = in_order(self._groups, standing)[0]
+        return group.owner_of(_code_of(key_text), now_ms, standing.barred | standing.down, self._loads)
 
     def is_away(self, server: ServerNode, key_text: str, now_ms: int) -> bool:
-        """Whether a stream at ``server`` belongs elsewhere: to its owner, or to any that is still in the list."""
+        """Whether a stream at ``server`` belongs elsewhere.
+
+        That is to its owner; from a spare server to one of a better group; to any that is still in the list.
+        """
         if server.endpoint not in self._by_endpoint:
             return bool(self._servers)
+        priority = self._by_endpoint[server.endpoint][0].priority
+        if len(self._groups) > 1:
+            standing = self._standing(key_text, now_ms)
+            better = (group for group in self._groups if group.priority < priority)
+            if any(group.rank(standing) is Rank.FRESH for group in better):
+                return True
         home = self.home_of(key_text, now_ms)
-        return home is not None and home.endpoint != server.endpoint
+        return home is not None and home.endpoint != server.endpoint and home.priority <= priority
 
     def is_passed_over(self, server: ServerNode, key_text: str, now_ms: int) -> bool:
         """Whether ``server`` has lately had no data for the key."""
@@ -242,8 +240,9 @@ class Target:
         else:
             self._health.fail(server, latency_ms, now_ms, error)
         self._checker.wake()
-        if self._balancer is not None:
-            self._balancer.feedback(server, latency_ms, ok, now_ms)
+        for group in self._groups:
+            if group.priority == server.priority:
+                group.balancer.feedback(server, latency_ms, ok, now_ms)
 
     def occupy(self, server: ServerNode) -> None:
         """A stream runs at ``server`` from now on; ``vacate`` follows when it ends."""
@@ -290,7 +289,7 @@ class Target:
                 row["share_pct"] = 0
         return {
             "target": self.address.shown,
-            "balancer": self._lb if self._balancer is not None else "",
+            "balancer": self._lb if self._create_balancer is not None else "",
             "why_unusable": self.why_unusable or (watcher.fault if watcher else ""),
             "has_answer": self.has_answer,
             "naming_failed_count": watcher.failed_count if watcher else 0,
@@ -310,6 +309,7 @@ class Target:
         return {
             "endpoint": server.endpoint,
             "tag": server.tag,
+            "priority": server.priority,
             "state": health.pop("state"),
             "streams_count": self._loads[server],
             "disabled_keys_count": disabled_count,
@@ -336,8 +336,9 @@ class Target:
         loads, self._loads = self._loads, Counter()
         for server, count in loads.items():
             self._loads[self._now(server)] += count
-        self._choosable = choosable(self._lb, servers) if self._balancer is not None else servers
+        self._choosable = choosable(self._lb, servers) if self._create_balancer is not None else servers
         self._tell_left_out(left_out)
+        self._groups = self._regroup()
         self._health.follow(self._choosable, self._checks.now_ms())
         self._checker.wake()
         if servers and not had_servers and self.on_found is not None:
@@ -349,8 +350,19 @@ class Target:
         if left_out and (left_out != before or not self._choosable):
             _log.warning("%s: %s", self.address.shown[:_MAX_SHOWN], who_is_left_out(self._lb, self._servers))
 
-    def _make_balancer(self, entropy: Callable[[int], int], replicas: int) -> LoadBalancer | None:
-        """The balancer; None for one plain server."""
+    def _regroup(self) -> tuple[ServerGroup, ...]:
+        """The groups of the list, the best first; one that was there before goes on with what it knows."""
+        if self._create_balancer is None:
+            return ()
+        known, groups = {group.priority: group for group in self._groups}, []
+        for priority in sorted({server.priority for server in self._servers}):
+            group = known.get(priority) or ServerGroup(priority, self._create_balancer())
+            group.follow(self._servers, self._choosable)
+            groups.append(group)
+        return tuple(groups)
+
+    def _find_balancer(self, entropy: Callable[[int], int], replicas: int) -> Callable[[], LoadBalancer] | None:
+        """What creates a balancer, one for each group; None for one plain server."""
         name, _, params = self._lb.partition(":")
         if not balancers.is_known(name):
             raise ConfigError(f'unknown load balancer "{self._lb}" (valid: {", ".join(balancers.known())})')
@@ -358,10 +370,12 @@ class Target:
             return None
         if name.lower() in _HASHING and "replicas=" not in params:
             params = f"{params} replicas={replicas}"
+        create = partial(balancers.create, f"{name}:{params}", entropy=entropy)
         try:
-            return balancers.create(f"{name}:{params}", entropy=entropy)
+            create()
         except BalancerError as error:
             raise ConfigError(str(error)) from error
+        return create
 
     def _find_missing(self) -> str:
         """What of the configuration is known and not built."""

@@ -45,3 +45,11 @@ def test_X8_connections_beyond_the_limit_are_counted() -> None:
     shown = text(collect(sample.context(connections=lambda: rows), Visit()))
     assert shown.splitlines()[-1] == "... and 3 more"
     assert "[upstreams]" not in text(collect(sample.context(upstreams=list), Visit()))
+
+
+def test_priorities_of_upstreams_are_shown_where_there_are_any() -> None:
+    for priority, is_shown in ((0, False), (20, True)):
+        rows = [{"endpoint": "10.0.0.1:1935", "priority": 0}, {"endpoint": "10.0.0.2:1935", "priority": priority}]
+        data = collect(sample.context(upstreams=lambda rows=rows: rows), Visit())
+        assert ("priority" in text(data)) is is_shown
+        assert '"priority":' in render(STATUS, PageFormat.JSON, data)

@@ -22,7 +22,11 @@ def url(fake: FakeDns) -> str:
     return f"srv://{NAME}?server=127.0.0.1:{fake.port}"
 
 
-async def test_lowest_priority_with_weights_until_none_of_it_has_an_address() -> None:
+def priorities(followed: Followed) -> list[int]:
+    return [node.priority for node in followed.watcher.servers]
+
+
+async def test_all_priorities_with_their_weights_and_without_targets_that_are_withdrawn() -> None:
     async with serving_dns() as fake:
         fake.rules = {
             f"{NAME} SRV": records("10 5 1935 a", "10 0 1936 b", "20 1 1935 c"),
@@ -31,17 +35,18 @@ async def test_lowest_priority_with_weights_until_none_of_it_has_an_address() ->
             "c A": "c 60 A 10.0.0.3",
         }
         async with following(url(fake), OPTIONS) as followed:
-            assert followed.servers == ["10.0.0.1:1935 5", "10.0.0.2:1935 5", "[fd00::1]:1936 1"]
+            assert followed.servers == ["10.0.0.1:1935 5", "10.0.0.2:1935 5", "[fd00::1]:1936 1", "10.0.0.3:1935 1"]
+            assert priorities(followed) == [10, 10, 10, 20]
             fake.rules["a A"] = fake.rules["b *"] = refusal("SERVFAIL")
             await followed.steps.next_round()
-            assert len(followed.servers) == 3, "an outage of names keeps what they had"
+            assert len(followed.servers) == 4, "an outage of names keeps what they had"
             fake.rules[f"{NAME} SRV"] = records("10 5 1935 gone", "20 7 1935 c")
             await followed.steps.next_round()
-            assert followed.servers == ["10.0.0.3:1935 7"]
+            assert followed.servers == ["10.0.0.3:1935 7"] and priorities(followed) == [20]
             assert followed.steps.waits == [20, 5, 30]
 
 
-async def test_next_priority_takes_over_when_the_names_of_the_first_are_withdrawn() -> None:
+async def test_spare_group_stays_when_the_names_of_the_first_are_withdrawn() -> None:
     async with serving_dns() as fake:
         fake.rules = {
             f"{NAME} SRV": records("10 1 1935 a", "20 1 1935 b"),
@@ -49,7 +54,7 @@ async def test_next_priority_takes_over_when_the_names_of_the_first_are_withdraw
             "b A": "b 30 A 10.0.0.2",
         }
         async with following(url(fake), OPTIONS) as followed:
-            assert followed.servers == ["10.0.0.1:1935 1"]
+            assert followed.servers == ["10.0.0.1:1935 1", "10.0.0.2:1935 1"] and priorities(followed) == [10, 20]
             del fake.rules["a A"]
             await followed.steps.next_round()
             assert followed.servers == ["10.0.0.2:1935 1"]
@@ -65,6 +70,35 @@ async def test_outage_of_one_backup_keeps_it_while_the_first_priority_has_no_add
         async with following(url(fake), OPTIONS) as followed:
             fake.rules["c A"] = refusal("SERVFAIL")
             await followed.steps.next_round()
+            assert followed.servers == ["10.0.0.2:1935 1", "10.0.0.3:1935 1"]
+
+
+async def test_server_that_stands_by_for_itself_is_none_of_the_spare_ones() -> None:
+    async with serving_dns() as fake:
+        fake.rules = {
+            f"{NAME} SRV": records("20 1 1935 a", "10 1 1935 a", "20 9 1935 a", "20 1 1935 b"),
+            "a A": "a 30 A 10.0.0.9",
+            "b A": "b 30 A 10.0.0.1",
+        }
+        async with following(url(fake), OPTIONS) as followed:
+            assert followed.servers == ["10.0.0.9:1935 1", "10.0.0.1:1935 1"] and priorities(followed) == [10, 20]
+
+
+async def test_change_of_a_priority_alone_is_handed_on() -> None:
+    async with serving_dns() as fake:
+        fake.rules = {f"{NAME} SRV": records("10 1 1935 a", "10 1 1935 b")}
+        fake.rules |= {"a A": "a 30 A 10.0.0.1", "b A": "b 30 A 10.0.0.2"}
+        async with following(url(fake), OPTIONS) as followed:
+            fake.rules[f"{NAME} SRV"] = records("20 1 1935 a", "10 1 1935 b")
+            await followed.steps.next_round()
+            assert followed.servers == ["10.0.0.2:1935 1", "10.0.0.1:1935 1"] and priorities(followed) == [10, 20]
+
+
+async def test_N3_spare_servers_are_the_first_to_be_cut_off_a_list_that_is_too_long() -> None:
+    async with serving_dns() as fake:
+        fake.rules = {f"{NAME} SRV": records("20 1 1935 a", "10 1 1935 b", "10 1 1935 c")}
+        fake.rules |= {f"{name} A": f"{name} 30 A 10.0.0.{number}" for number, name in enumerate("abc", 1)}
+        async with following(url(fake), NamingOptions(dns_timeout_ms=500, ns_max_servers=2)) as followed:
             assert followed.servers == ["10.0.0.2:1935 1", "10.0.0.3:1935 1"]
 
 

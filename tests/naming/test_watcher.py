@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -41,11 +42,14 @@ async def test_only_changes_are_handed_on(caplog: pytest.LogCaptureFixture) -> N
     watcher.apply([node(2), node(1), node(2)])
     watcher.apply([node(1), node(2)])
     watcher.apply([node(1), node(2, tag="w")])
+    watcher.apply([node(1), replace(node(2, tag="w"), priority=20)])
     watcher.apply([node(1)])
-    assert updates == [(node(1), node(2)), (node(1), node(2, tag="w")), (node(1),)]
+    assert updates == [(node(1), node(2)), (node(1), node(2, tag="w")), (node(1), node(2, tag="w")), (node(1),)]
+    assert [server.priority for server in updates[2]] == [0, 20]
     assert caplog.messages == [
         'HttpService("origin:1"): added 2 (10.0.0.1:1, 10.0.0.2:1)',
         'HttpService("origin:1"): retagged 1 (10.0.0.2:1)',
+        'HttpService("origin:1"): regrouped 1 (10.0.0.2:1)',
         'HttpService("origin:1"): removed 1 (10.0.0.2:1)',
     ]
 

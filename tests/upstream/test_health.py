@@ -170,6 +170,37 @@ def test_N14_at_most_half_is_barred_and_what_is_down_beyond_is_known() -> None:
     assert len(health.barred(100)) == 2 and health.down(100) == {A, B, C}
 
 
+def spare(server: ServerNode) -> ServerNode:
+    return replace(server, priority=20)
+
+
+def test_group_of_one_dead_server_is_barred_while_a_spare_one_is_up() -> None:
+    health = table(A, spare(B), spare(C))
+    fail(health, 0, A)
+    assert health.barred(50) == {A} and state(health, A, 50) == "isolated"
+    check(health, "Connection refused")
+    assert health.barred(100) == {A} and state(health, A, 100) == "checking"
+    check(health, "")
+    assert health.barred(100 + INTERVAL_MS) == frozenset()
+    health.begin_attempt(A, 100 + INTERVAL_MS)
+    assert health.barred(101 + INTERVAL_MS) == {A}, "one request at a time tries it out"
+
+
+def test_half_of_a_group_is_barred_whatever_the_size_of_the_spare_one() -> None:
+    health = table(A, B, spare(C), spare(D), spare(ServerNode("10.0.0.1", 5)))
+    fail(health, 0, A, D)
+    assert health.barred(50) == {A, D}
+    fail(health, 60, B)
+    assert health.barred(70) == {A, B, D} == health.out(70), "another group works"
+
+
+def test_when_no_group_has_a_server_that_is_up_half_of_the_list_is_barred() -> None:
+    health = table(A, spare(B))
+    fail(health, 0, A)
+    fail(health, 10, spare(B))
+    assert health.barred(50) == {B} and health.out(50) == {A, B}
+
+
 def test_server_alone_is_neither_barred_nor_checked() -> None:
     health = table(A)
     fail(health, 0, A)

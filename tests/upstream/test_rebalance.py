@@ -287,6 +287,38 @@ async def test_owner_that_has_no_data_gives_the_pull_back_and_no_end_is_told() -
         assert (far_pull.attempt_count, far_pull.stream.stats.gap_count) == (1, 0)
 
 
+async def test_pull_at_a_spare_server_goes_home_once_the_better_one_is_up_and_the_player_misses_nothing() -> None:
+    async with Nodes() as nodes:
+        origin, better, spare, edge = (nodes.add(name) for name in ("origin", "better", "spare", "edge"))
+        for shield in (better, spare):
+            await shield.follow(origin.port)
+        manager = await edge.follow(
+            better.port, rebalance_after_ms=1, health_check_interval=1, disable_server_duration=0
+        )
+        places = ServerNode("127.0.0.1", better.port, "", 10), ServerNode("127.0.0.1", spare.port, "", 20)
+        manager.pull_target._on_update(places)
+        better.stop_listening()
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        (pull,) = manager.pulls.values()
+        assert pull.server == places[1] and pull.attempt_count == 2
+
+        def is_home() -> bool:
+            edge.tick()
+            return pull.server == places[0] and pull.state == "waiting"
+
+        edge.tick()
+        await feed.send(2)
+        assert await pictures(player, 2) == [3, 4] and pull.server == places[1], "it stays while the better one is down"
+        better.listen()
+        await wait_until(is_home, 4, "the move")
+        await feed.send(5)
+        assert await pictures(player, 5) == [5, 6, 7, 8, 9]
+        assert (pull.stream.stats.gap_count, pull.attempt_count) == (0, 3)
+
+
 async def test_pull_leaves_a_server_that_is_taken_off_the_list_and_the_player_misses_nothing() -> None:
     """So that a shield can be drained, and other edges do not fetch its streams a second time."""
     async with Nodes() as nodes:

@@ -266,6 +266,7 @@ async def test_snapshot_is_plain_data() -> None:
             {
                 "endpoint": "10.0.0.1:1",
                 "tag": "",
+                "priority": 0,
                 "state": "up",
                 "streams_count": 0,
                 "disabled_keys_count": 0,

@@ -21,10 +21,11 @@ class SelectRequest:
         code: 32-bit hash of the stream key (MurmurHash3 x86-32, seed 0).
         excluded: servers already tried for this request; stepped over while
             another one is available.
-        unavailable: servers that are down (isolated) now.
+        unavailable: servers that nobody may ask now.
         now_ms: the caller's clock, for balancers that learn; it never goes back.
         loads: streams that each server carries for the caller now, servers that
             carry none may be left out; None when the caller does not count.
+        down: servers that are not up, be they more than those that nobody may ask.
     """
 
     code: int = 0
@@ -32,6 +33,7 @@ class SelectRequest:
     unavailable: frozenset[ServerNode] = frozenset()
     now_ms: int = 0
     loads: Mapping[ServerNode, int] | None = None
+    down: frozenset[ServerNode] = frozenset()
 
 
 class LoadBalancer(Protocol):

@@ -28,12 +28,13 @@ class Randomized:
 
     def select(self, servers: Sequence[ServerNode], request: SelectRequest) -> ServerNode | None:
         """Return a server that is up, or None when none is or recovery refuses."""
-        if not servers or (self._recovery is not None and not self._recovery.may_select(servers, request)):
+        narrowed = self._recovery.narrow(servers, request) if self._recovery is not None else request
+        if not servers or narrowed is None:
             return None
         stride = strides()[self._entropy(len(strides()))]
         # The walk steps before it looks.
         before_first = self._entropy(len(servers)) - stride
-        server, _ = walk(servers, request, before_first, stride)
+        server, _ = walk(servers, narrowed, before_first, stride)
         if server is None and self._recovery is not None:
             self._recovery.begin(request.now_ms)
         return server

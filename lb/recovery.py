@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from lb.base import BalancerError, SelectRequest
 from lb.registry import refuse_unknown
@@ -14,12 +15,14 @@ _NAMES = ("min_working_instances", "hold_seconds")
 
 
 class RecoverPolicy:
-    """Refuse a part of the selections from the moment on when one found nobody.
+    """Refuse a part of the selections from the moment on when one found nobody that is up.
 
-    While recovering a selection is let in with the probability usable servers
-    / ``min_working_instances``, so that the first server to return does not
-    get the load of all. It ends when the usable count, not 0, has not changed
-    for more than ``hold_seconds``.
+    brpc finds that out when all servers are isolated. Our callers keep half of them
+    at most from everybody, so it is all of them being down that counts. While
+    recovering a selection is let in with the probability usable servers /
+    ``min_working_instances``, so that the first server to return does not get the
+    load of all. It ends when the usable count, not 0, has not changed for more
+    than ``hold_seconds``.
     """
 
     __slots__ = ("_changed_at_ms", "_counted_at_ms", "_entropy", "_hold_ms", "_min_working", "_usable", "is_recovering")
@@ -41,18 +44,27 @@ class RecoverPolicy:
 
     def may_select(self, servers: Sequence[ServerNode], request: SelectRequest) -> bool:
         """Whether this selection is let in."""
-        if not self.is_recovering:
-            return True
         now_ms = request.now_ms
+        if not self.is_recovering:
+            if not request.down or any(server not in request.down for server in servers):
+                return True
+            self.begin(now_ms)
         if self._usable and now_ms - self._changed_at_ms > self._hold_ms:
             self.is_recovering = False
             return True
         if self._counted_at_ms is None or now_ms - self._counted_at_ms >= COUNT_INTERVAL_MS:
             self._counted_at_ms = now_ms
-            usable = sum(server not in request.unavailable for server in servers)
+            barred = request.unavailable | request.down
+            usable = sum(server not in barred for server in servers)
             if usable != self._usable:
                 self._usable, self._changed_at_ms = usable, now_ms
         return self._entropy(self._min_working) < self._usable
+
+    def narrow(self, servers: Sequence[ServerNode], request: SelectRequest) -> SelectRequest | None:
+        """The selection to make: None for none, one among the servers that are up while recovering."""
+        if not self.may_select(servers, request):
+            return None
+        return replace(request, unavailable=request.unavailable | request.down) if self.is_recovering else request
 
 
 def recover_policy(params: Mapping[str, str], entropy: Callable[[int], int], balancer: str) -> RecoverPolicy | None:

@@ -67,12 +67,13 @@ class RoundRobin:
 
     def select(self, servers: Sequence[ServerNode], request: SelectRequest) -> ServerNode | None:
         """Return the next server that is up, or None when none is or recovery refuses."""
-        if not servers or (self._recovery is not None and not self._recovery.may_select(servers, request)):
+        narrowed = self._recovery.narrow(servers, request) if self._recovery is not None else request
+        if not servers or narrowed is None:
             return None
         if self._stride == 0:
             self._stride = strides()[self._entropy(len(strides()))]
             self._offset = self._entropy(len(servers))
-        server, self._offset = walk(servers, request, self._offset, self._stride)
+        server, self._offset = walk(servers, narrowed, self._offset, self._stride)
         if server is None and self._recovery is not None:
             self._recovery.begin(request.now_ms)
         return server

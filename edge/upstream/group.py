@@ -93,8 +93,14 @@ class ServerGroup:
         loads: Mapping[ServerNode, int],
     ) -> ServerNode | None:
         """Choose a server for a key that is hashed to ``code``; ``shut`` are those that the balancer is to forget."""
-        request = SelectRequest(code, self._avoided(standing), standing.barred, now_ms, loads)
+        request = SelectRequest(code, self._avoided(standing), standing.barred, now_ms, loads, standing.out)
         return self.balancer.select(self._offered(standing.barred, shut), request)
+
+    def note_outage(self, standing: Standing, now_ms: int) -> None:
+        """Let a balancer that recovers little by little know that all are down, while requests go to other groups."""
+        if standing.out.issuperset(self.choosable):
+            everybody = frozenset(self.servers)
+            self.balancer.select(self.servers, SelectRequest(unavailable=everybody, now_ms=now_ms, down=everybody))
 
     def owner_of(
         self, code: int, now_ms: int, barred: frozenset[ServerNode], loads: Mapping[ServerNode, int]

@@ -43,6 +43,8 @@ MAX_DISABLED = 65536
 _MAX_SHOWN = 80
 # Balancers with a ring, whose points per server have a flag of their own.
 _HASHING = frozenset(("c_murmurhash", "c_md5", "c_ketama"))
+# Those that, by their parameters, refuse requests after all servers were down.
+_RECOVERING = frozenset(("rr", "random"))
 # Those that go by latencies, to which a failure is a long one.
 _LEARNING = frozenset(("la", "p2c"))
 
@@ -67,6 +69,7 @@ class Target:
         "_entropy",
         "_groups",
         "_has_owners",
+        "_has_recovery",
         "_health",
         "_is_learning",
         "_lb",
@@ -115,6 +118,7 @@ class Target:
         self._create_balancer = self._find_balancer(entropy, config.chash_num_replicas)
         name = self._lb.partition(":")[0].lower()
         self._is_learning = name in _LEARNING
+        self._has_recovery = name in _RECOVERING and self._lb.partition(":")[2].strip() != ""
         self._has_owners = self._create_balancer is not None and name in _HASHING
         has_slow_start = self._create_balancer is not None and not self._has_owners
         self._health = HealthTable(config, has_slow_start=has_slow_start)
@@ -150,9 +154,10 @@ class Target:
     def select(
         self, key_text: str, excluded: Collection[ServerNode] = (), *, now_ms: int, passed_over_for: str = ""
     ) -> ServerNode | None:
-        """Choose a server for the stream key; None when the list is empty or all are down.
+        """Choose a server for the stream key.
 
-        It is of the best group, the one of the lowest priority number, that has one to offer.
+        None when the list is empty, or when a balancer with a recovery refuses as all are or were down.
+        The server is of the best group, the one of the lowest priority number, that has one to offer.
         ``passed_over_for`` is the key that servers are passed over for where it is another one.
 
         ``excluded`` are the servers tried for this request, the last one at the end:
@@ -169,6 +174,9 @@ class Target:
         slow = {server for server, share in self._health.slow(now_ms).items() if self._entropy(100) >= share}
         standing = self._standing(passed_over_for or key_text, now_ms, excluded, frozenset(slow))
         code, shut = _code_of(key_text), self._health.shut() if self._is_learning else frozenset()
+        if self._has_recovery and len(self._groups) > 1:
+            for group in self._groups:
+                group.note_outage(standing, now_ms)
         for group in in_order(self._groups, standing):
             chosen = group.select(code, standing, now_ms, shut=shut, loads=self._loads)
             if chosen is not None:

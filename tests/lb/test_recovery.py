@@ -51,6 +51,17 @@ def test_nobody_usable_never_ends_it_and_a_second_outage_does_not_restart_the_cl
     assert policy.may_select(SERVERS, request(1, 101010)) and not policy.is_recovering
 
 
+def test_begins_when_all_are_known_to_be_down_though_some_may_be_asked() -> None:
+    """Callers keep half of the servers at most from everybody."""
+    policy = RecoverPolicy(4, 1, lambda limit: 0)
+    most, all_down = frozenset(SERVERS[1:]), frozenset(SERVERS)
+    assert policy.may_select(SERVERS, SelectRequest(down=most)) and not policy.is_recovering
+    assert not policy.may_select(SERVERS, SelectRequest(unavailable=most, down=all_down, now_ms=5))
+    assert policy.is_recovering
+    assert policy.may_select(SERVERS, SelectRequest(down=most, now_ms=20))
+    assert not policy.may_select(SERVERS, SelectRequest(down=all_down, now_ms=40))
+
+
 def test_parameters() -> None:
     assert recover_policy({}, lambda limit: 0, "rr") is None
     assert recover_policy({"hold_seconds": "1", "min_working_instances": "2"}, lambda limit: 0, "rr") is not None

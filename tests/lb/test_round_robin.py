@@ -66,3 +66,12 @@ def test_recovery_lets_in_what_the_usable_servers_carry() -> None:
     assert set(chosen) == {None, SERVERS[0]} and 60 < chosen.count(SERVERS[0]) < 140
     after = [balancer.select(SERVERS, SelectRequest(unavailable=down, now_ms=1021)) for _ in range(50)]
     assert after == [SERVERS[0]] * 50
+
+
+@pytest.mark.parametrize("name", ["rr", "random"])
+def test_recovery_lets_nobody_in_to_servers_that_are_known_to_be_down(name: str) -> None:
+    balancer = registry.create(f"{name}:min_working_instances=1 hold_seconds=1", entropy=random.Random(1).randrange)
+    half, most = frozenset(SERVERS[:2]), frozenset(SERVERS[1:])
+    assert balancer.select(SERVERS, SelectRequest(unavailable=half, down=frozenset(SERVERS))) is None
+    chosen = [balancer.select(SERVERS, SelectRequest(down=most, now_ms=20)) for _ in range(50)]
+    assert chosen == [SERVERS[0]] * 50

@@ -236,3 +236,48 @@ def test_balancer_of_a_group_learns_of_its_servers_only(proxy_lb: str) -> None:
     assert counts.keys() <= {A, B} and counts[B] > 2 * counts[A]
     fail(target, checks, 1000, A, B)
     assert picks(target, 1001) == {C, D}
+
+
+# --- recovery of rr and random ------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["rr", "random"])
+def test_after_all_were_down_the_first_that_is_back_gets_a_part_only(name: str) -> None:
+    target, checks = target_of(A, B, replace(C, priority=10), proxy_lb=f"{name}:min_working_instances=4 hold_seconds=2")
+    fail(target, checks, 1000, A, B)
+    assert None not in picks(target, 1000), "one is up"
+    fail(target, checks, 1000, C)
+    assert picks(target, 1001) == {None}
+    now_ms = end_checks(checks, "Connection refused")
+    assert picks(target, now_ms) == {None}
+    now_ms = checks.begin()
+    for server in (A, B, C):
+        checks.going_on.pop(server)("" if server == A else "Connection refused")
+    asked = Counter(target.select(KEY, now_ms=now_ms + 20) for _ in range(100))
+    assert asked == {A: 1, None: 99}, "its trial"
+    target.report(A, True, 1, now_ms + 30)
+    asked = Counter(target.select(KEY, now_ms=now_ms + 50) for _ in range(1000))
+    assert asked.keys() == {A, None} and 200 < asked[A] < 300
+    assert picks(target, now_ms + 50 + 2001) == {A}, "for so long that has not changed"
+
+
+def test_spare_servers_get_what_a_group_that_recovers_refuses() -> None:
+    target, checks = target_of(A, B, C, proxy_lb="rr:min_working_instances=2 hold_seconds=2")
+    fail(target, checks, 1000, A, B)
+    assert picks(target, 1001) == {C}
+    now_ms = checks.begin()
+    for server in (A, B):
+        checks.going_on.pop(server)("" if server == A else "Connection refused")
+    while target.select(KEY, now_ms=now_ms) != A:
+        now_ms += 20
+    target.report(A, True, 1, now_ms)
+    asked = Counter(target.select(KEY, now_ms=now_ms + 20) for _ in range(1000))
+    assert asked.keys() == {A, C} and 400 < asked[A] < 600
+    assert picks(target, now_ms + 20 + 2001) == {A}
+
+
+def test_only_server_is_asked_again_after_its_isolation_whatever_recovery_holds_back() -> None:
+    target, checks = target_of(A, proxy_lb="rr:min_working_instances=2 hold_seconds=1")
+    fail(target, checks, 1000, A)
+    assert picks(target, 1099) == {None}
+    assert picks(target, 1120) == {A, None}

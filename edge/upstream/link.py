@@ -142,7 +142,10 @@ class UpstreamLink:
 
     def on_recovered(self, server: ServerNode) -> None:
         """``server`` works again: who waits for a turn to connect to it need not where a connection can be shared."""
-        if self._is_paced and self.state == "connecting" and self.server == server and self._may_join(server):
+        ours = self.server
+        if not self._is_paced or self.state != "connecting" or ours is None or ours.endpoint != server.endpoint:
+            return
+        if self._may_join(ours):
             self._give_turn_back()
             self._connect()
 

@@ -70,8 +70,9 @@ class UpstreamManager:
         self._missing: OrderedDict[StreamKey, tuple[int, str]] = OrderedDict()
         # Pulls that ended without data lately, until when: a play that comes back for one may be its own echo.
         self._in_vain: OrderedDict[StreamKey, int] = OrderedDict()
-        self._failing: set[ServerNode] = set()
-        self._next_connect_ms: dict[ServerNode, int] = {}
+        # By endpoint: the tag of a server, such as its weight, may change while it fails.
+        self._failing: set[str] = set()
+        self._next_connect_ms: dict[str, int] = {}
         self.gave_up_count = 0
         for target in self.targets:
             target.on_found = self._on_found
@@ -215,7 +216,7 @@ class UpstreamManager:
             pull.watch_for_loop()
 
     def tick(self, now_ms: int) -> None:
-        """Once a second: pulls kept for nobody, and pulls that may go home."""
+        """Once a second: pulls kept for nobody, pulls that may go home, and servers that have left."""
         while self._in_vain and next(iter(self._in_vain.values())) <= now_ms:
             self._in_vain.popitem(last=False)
         keep_ms = self.service.hub.keep_pulling_seconds * 1000
@@ -224,7 +225,9 @@ class UpstreamManager:
             if stream.player_count == 0 and now_ms - stream.idle_since_ms >= keep_ms:
                 self._end_pull(pull, "no players")
         self._rebalancer.tick(self.pulls, now_ms)
-        self._next_connect_ms = {server: at for server, at in self._next_connect_ms.items() if at > now_ms}
+        self._next_connect_ms = {endpoint: at for endpoint, at in self._next_connect_ms.items() if at > now_ms}
+        if self._failing:
+            self._failing &= {server.endpoint for target in self.targets for server in target.servers}
 
     # --- pushes --------------------------------------------------------------
 
@@ -283,31 +286,31 @@ class UpstreamManager:
 
     def failed(self, server: ServerNode) -> None:
         """A connect failed: the next ones are spread."""
-        self._failing.add(server)
+        self._failing.add(server.endpoint)
 
     def succeeded(self, server: ServerNode) -> None:
         """The server works; those that need a connection of their own still come one after the other."""
-        if server not in self._failing:
+        if server.endpoint not in self._failing:
             return
-        self._failing.discard(server)
+        self._failing.discard(server.endpoint)
         for link in (*self.pulls.values(), *self.pushes.values()):
             link.on_recovered(server)
 
     def pace(self, server: ServerNode, now_ms: int) -> int:
         """Milliseconds to wait before connecting to ``server``: 0 unless it failed lately."""
         rate = self.config.max_connects_per_s
-        at_ms = self._next_connect_ms.get(server, 0)
-        if rate <= 0 or (server not in self._failing and at_ms <= now_ms):
+        at_ms = self._next_connect_ms.get(server.endpoint, 0)
+        if rate <= 0 or (server.endpoint not in self._failing and at_ms <= now_ms):
             return 0
         at_ms = max(at_ms, now_ms)
-        self._next_connect_ms[server] = at_ms + 1000 // rate
+        self._next_connect_ms[server.endpoint] = at_ms + 1000 // rate
         return at_ms - now_ms
 
     def give_turn_back(self, server: ServerNode) -> None:
         """A turn that ``pace`` gave is not needed: those who come are not to wait for it."""
-        at_ms, rate = self._next_connect_ms.get(server), self.config.max_connects_per_s
+        at_ms, rate = self._next_connect_ms.get(server.endpoint), self.config.max_connects_per_s
         if at_ms is not None and rate > 0:
-            self._next_connect_ms[server] = at_ms - 1000 // rate
+            self._next_connect_ms[server.endpoint] = at_ms - 1000 // rate
 
     # --- for the pages -------------------------------------------------------
 

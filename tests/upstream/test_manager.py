@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -54,6 +55,34 @@ async def test_pace_acts_only_after_failures() -> None:
         manager.succeeded(SERVER)
         assert [manager.pace(SERVER, 1000) for _ in range(2)] == [60, 80]
         assert manager.pace(SERVER, 5000) == 0
+
+
+async def test_server_that_failed_and_works_with_another_weight_is_paced_no_longer() -> None:
+    """Its weight is its tag, and streams that run know the old one."""
+    async with Nodes() as nodes:
+        manager = await nodes.add().follow(1, max_connects_per_s=50)
+        manager.failed(SERVER)
+        heavier = replace(SERVER, tag="9")
+        assert [manager.pace(each, 1000) for each in (SERVER, heavier, SERVER)] == [0, 20, 40]
+        manager.succeeded(heavier)
+        assert manager.pace(SERVER, 5000) == manager.pace(SERVER, 5000) == 0
+
+
+async def test_server_that_failed_and_left_the_list_is_forgotten() -> None:
+    async with Nodes() as nodes:
+        node = nodes.add()
+        manager = await node.follow(1, 2, max_connects_per_s=50)
+        first, second = manager.pull_target.servers
+        for number in range(100):
+            manager.failed(ServerNode("10.0.1.1", 1000 + number))
+        for server in (first, second):
+            manager.failed(server)
+        manager.pull_target._on_update((replace(first, tag="9"),))
+        node.tick()
+        assert manager._failing == {first.endpoint}
+        manager.pull_target._on_update((first, second))
+        now = now_ms()
+        assert manager.pace(second, now) == manager.pace(second, now) == 0, "nothing is known of one that is back"
 
 
 async def test_M19_pulls_are_limited() -> None:

@@ -14,12 +14,15 @@ one request at a time asks it until one succeeds. *Slow start*: its share grows
 from 10 % of the usual to all of it within ``slow_start_ms``; that of a server
 that is new in a list in force does too.
 
+A connection that breaks with streams on it is no failed attempt, but a reason to
+look: one connect tells whether the server is down before a new stream finds out.
+
 At most half of the servers of one priority are kept from everybody at a time; so
 one server alone never is, and when all are down each has its turn. But a group
 none of which is up has nothing to lose while another group works: nobody asks it.
-What is learned is learned of
-an endpoint: one that is in the list twice, with different tags, is up or down as
-one server. This module does no I/O: ``health_check`` makes the connects.
+What is learned is learned of an endpoint: one that is in the list twice, with
+different tags, is up or down as one server. This module does no I/O:
+``health_check`` makes the connects.
 """
 
 from __future__ import annotations
@@ -49,6 +52,7 @@ class ServerHealth:
         revived_at_ms: moment of the first success after that.
         is_connectable: a connect has worked at the end of the isolation, or nobody makes any.
         is_shut: the last connect since the failure did not work.
+        is_suspect: a connection with streams broke, and no connect has told since whether the server is down.
         trial_until_ms: a request is trying it out, at the longest until then.
         check_at_ms: moment of the next connect.
         check_began_ms: of the connect that is going on.
@@ -62,6 +66,7 @@ class ServerHealth:
     revived_at_ms: int | None = None
     is_connectable: bool = False
     is_shut: bool = False
+    is_suspect: bool = False
     trial_until_ms: int = 0
     check_at_ms: int | None = None
     check_began_ms: int | None = None
@@ -111,6 +116,8 @@ class ServerHealth:
         """Take a successful attempt: it is up, in its slow start after a failure."""
         self.ok_count += 1
         if not self.is_failing:
+            if self.is_suspect:
+                self.is_suspect, self.check_at_ms = False, None
             return
         self.revived_at_ms = now_ms
         self.isolated_until_ms = min(self.isolated_until_ms, now_ms)
@@ -123,6 +130,9 @@ class ServerHealth:
     def end_check(self, error: str, now_ms: int, interval_ms: int) -> None:
         """Take the end of a connect; ``error`` is "" when it worked."""
         began_ms, self.check_began_ms = self.check_began_ms, None
+        if self.is_suspect and error:
+            self.fail(now_ms, 0)
+        self.is_suspect = False
         if not self.is_failing or began_ms is None:
             return
         self.is_shut = error != ""
@@ -213,6 +223,16 @@ class HealthTable:
             self._unwell[server.endpoint] = health
             self._plan_check(health, now_ms)
 
+    def suspect(self, server: ServerNode, now_ms: int) -> None:
+        """Take that a connection with streams to ``server`` broke: connect to it now, if anybody connects."""
+        if server.endpoint not in self._servers_at or not self.is_checked or len(self._servers_at) < 2:
+            return
+        health = self._health.setdefault(server.endpoint, ServerHealth())
+        if health.is_failing or health.is_suspect:
+            return
+        health.is_suspect, health.check_at_ms = True, now_ms
+        self._unwell[server.endpoint] = health
+
     def succeed(self, server: ServerNode, now_ms: int) -> None:
         """Take a successful attempt; a server that is not in the list is ignored."""
         if server.endpoint in self._servers_at:
@@ -278,7 +298,7 @@ class HealthTable:
         shares = {endpoint: self._share_pct(health, now_ms) for endpoint, health in self._unwell.items()}
         for endpoint in [endpoint for endpoint, share in shares.items() if share == 100]:
             del shares[endpoint]
-            if not self._unwell[endpoint].is_failing:
+            if not (self._unwell[endpoint].is_failing or self._unwell[endpoint].is_suspect):
                 del self._unwell[endpoint]
         return {server: share for endpoint, share in shares.items() for server in self._servers_at.get(endpoint, ())}
 

@@ -252,6 +252,11 @@ class Target:
             if group.priority == server.priority:
                 group.balancer.feedback(server, latency_ms, ok, now_ms)
 
+    def suspect(self, server: ServerNode, now_ms: int) -> None:
+        """Tell that a connection with a stream of ours to ``server`` broke: a check is to say whether it is down."""
+        self._health.suspect(server, now_ms)
+        self._checker.wake()
+
     def occupy(self, server: ServerNode) -> None:
         """A stream runs at ``server`` from now on; ``vacate`` follows when it ends."""
         self._loads[self._now(server)] += 1

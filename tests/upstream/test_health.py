@@ -302,3 +302,35 @@ def test_server_with_another_weight_is_not_new() -> None:
     health = table(A, B)
     health.follow((replace(A, tag="5"), B), 1000)
     assert health.slow(1000) == {}
+
+
+def test_server_whose_connection_broke_is_looked_at_before_a_stream_asks_it() -> None:
+    health = table(A, B)
+    health.succeed(A, 0)
+    for _ in range(1000):
+        health.suspect(A, 1000)
+    assert (state(health, A, 1000), health.slow(1000), health.next_check_ms()) == ("up", {}, 1000)
+    assert check(health, "Connection refused") == 1000
+    assert state(health, A, 1001) == "checking"
+    found = health.describe(A, 1001, is_barred=True)
+    assert (found["failure_count"], found["check_count"]) == (1, 1)
+    assert found["last_error"] == "health check: Connection refused"
+    assert check(health, "") == 1000 + INTERVAL_MS
+    assert state(health, A, 1000 + INTERVAL_MS) == "trial"
+
+
+def test_server_that_is_there_although_a_connection_broke_keeps_its_share() -> None:
+    health = table(A, B)
+    health.suspect(A, 1000)
+    check(health, "")
+    assert (state(health, A, 1001), share(health, A, 1001), health.next_check_ms()) == ("up", 100, None)
+    health.suspect(A, 2000)
+    health.succeed(A, 2000)
+    assert health.next_check_ms() is None, "a stream has found it to be there"
+
+
+def test_only_server_of_a_list_is_not_looked_at() -> None:
+    health = table(A)
+    health.suspect(A, 1000)
+    health.suspect(B, 1000)
+    assert health.next_check_ms() is None

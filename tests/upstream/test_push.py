@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 
+from edge.upstream.manager import UpstreamManager
 from naming.node import ServerNode
 from tests.harness.clock import deadline
-from tests.net.serving import Nodes, pictures, status_of, wait_until
+from tests.net.serving import Feed, Node, Nodes, pictures, status_of, wait_until
+
+
+async def forwarding(nodes: Nodes) -> tuple[Node, Node, UpstreamManager, Feed]:
+    """An origin, an edge with its manager, and a publisher there whose first three pictures have been forwarded."""
+    origin, edge = nodes.add("origin"), nodes.add("edge")
+    manager = await edge.follow(origin.port)
+    feed = await nodes.publisher(edge)
+    await feed.send(3)
+    await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+    return origin, edge, manager, feed
 
 
 async def test_publish_on_an_edge_reaches_the_origin_and_its_players() -> None:
     async with Nodes() as nodes:
-        origin, edge = nodes.add("origin"), nodes.add("edge")
-        await edge.follow(origin.port)
-        feed = await nodes.publisher(edge)
-        await feed.send(3)
-        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        origin, edge, _, feed = await forwarding(nodes)
         far, back = await nodes.player(origin), await nodes.player(edge)
         assert await pictures(far, 3) == await pictures(back, 3) == [0, 1, 2]
         await feed.send(4)
@@ -24,11 +31,7 @@ async def test_publish_on_an_edge_reaches_the_origin_and_its_players() -> None:
 
 async def test_U1_cut_push_goes_on_where_it_was() -> None:
     async with Nodes() as nodes:
-        origin, edge = nodes.add("origin"), nodes.add("edge")
-        manager = await edge.follow(origin.port)
-        feed = await nodes.publisher(edge)
-        await feed.send(3)
-        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        origin, _, manager, feed = await forwarding(nodes)
         player = await nodes.player(origin)
         assert await pictures(player, 3) == [0, 1, 2]
         for round_ in range(3):
@@ -43,11 +46,7 @@ async def test_U1_cut_push_goes_on_where_it_was() -> None:
 
 async def test_end_of_the_publish_is_told_upstream_behind_the_last_picture() -> None:
     async with Nodes() as nodes:
-        origin, edge = nodes.add("origin"), nodes.add("edge")
-        manager = await edge.follow(origin.port)
-        feed = await nodes.publisher(edge)
-        await feed.send(3)
-        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        origin, _, manager, feed = await forwarding(nodes)
         player = await nodes.player(origin)
         await pictures(player, 3)
         await feed.send(2)
@@ -60,11 +59,7 @@ async def test_end_of_the_publish_is_told_upstream_behind_the_last_picture() -> 
 async def test_end_of_a_publish_that_comes_while_the_upstream_is_away_is_told_once_it_is_back() -> None:
     """Its players would sit on a frozen picture for ``publisher_return_ms``, and never see the last ones."""
     async with Nodes() as nodes:
-        origin, edge = nodes.add("origin"), nodes.add("edge")
-        manager = await edge.follow(origin.port)
-        feed = await nodes.publisher(edge)
-        await feed.send(3)
-        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        origin, _, manager, feed = await forwarding(nodes)
         player = await nodes.player(origin)
         assert await pictures(player, 3) == [0, 1, 2]
         (push,) = manager.pushes.values()
@@ -83,11 +78,7 @@ async def test_end_of_a_publish_that_comes_while_the_upstream_is_away_is_told_on
 
 async def test_end_of_a_publish_waits_for_a_dead_upstream_only_a_moment() -> None:
     async with Nodes() as nodes:
-        origin, edge = nodes.add("origin"), nodes.add("edge")
-        manager = await edge.follow(origin.port)
-        feed = await nodes.publisher(edge)
-        await feed.send(3)
-        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        origin, _, manager, feed = await forwarding(nodes)
         origin.stop_listening()
         origin.drop_connections()
         await feed.leave()
@@ -98,11 +89,7 @@ async def test_end_of_a_publish_waits_for_a_dead_upstream_only_a_moment() -> Non
 async def test_publish_that_follows_at_once_on_the_one_before_goes_upstream_too() -> None:
     """The end of the one before is still on its way then."""
     async with Nodes() as nodes:
-        origin, edge = nodes.add("origin"), nodes.add("edge")
-        manager = await edge.follow(origin.port)
-        feed = await nodes.publisher(edge)
-        await feed.send(3)
-        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        origin, _, manager, feed = await forwarding(nodes)
         player = await nodes.player(origin)
         assert await pictures(player, 3) == [0, 1, 2]
         (first,) = manager.pushes.values()

@@ -93,7 +93,8 @@ define_int32(
 define_int32(
     "max_search_servers",
     32,
-    "A stream that a server does not have is asked for at once at so many others, before any retry.",
+    "A stream that a server does not have is asked for at once at so many others, before any retry; not with a "
+    "balancer that hashes.",
     topic=_TOPIC,
     is_reloadable=True,
     lower=0,

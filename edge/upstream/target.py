@@ -283,7 +283,13 @@ class Target:
         return any(other.endpoint != server.endpoint and other not in barred for other in self._choosable)
 
     def has_unasked(self, asked: Collection[str], now_ms: int) -> bool:
-        """Whether a server is up that is none of the endpoints ``asked``."""
+        """Whether a server is up that is none of the endpoints ``asked``, and might have what they have not.
+
+        With a balancer that hashes a stream has an owner, and the next ones on the
+        ring stand in for it: to ask everybody would be of no use.
+        """
+        if self._has_owners:
+            return False
         out = self._health.barred(now_ms) | self._health.down(now_ms)
         return any(server.endpoint not in asked and server not in out for server in self._choosable)
 

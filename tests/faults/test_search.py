@@ -59,3 +59,16 @@ async def test_play_of_a_stream_that_nobody_has_is_refused_after_one_round_where
         player = await nodes.player(edge)
         codes = [await status_of(player) for _ in range(3)]
         assert codes[-1] == "NetStream.Play.StreamNotFound"
+
+
+async def test_stream_that_its_owner_does_not_have_is_not_looked_for_everywhere() -> None:
+    async with Nodes() as nodes:
+        _, edge = await _edge_of_many(nodes, proxy_lb="c_murmurhash")
+        await nodes.player(edge)
+        manager = edge.manager
+        assert manager is not None
+        await wait_until(lambda: manager.pulls, 2, "the pull")
+        (pull,) = manager.pulls.values()
+        await wait_until(lambda: pull.attempt_count == 3, 2, "the fast retries")
+        await asyncio.sleep(0.5)
+        assert pull.attempt_count == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge.builtin import streams
 from edge.builtin.page import Data, Page, PageContext, Visit, register
-from edge.builtin.present import pairs
+from edge.builtin.present import cell, duration, pairs
 from edge.hub.key import normalise_vhost
 
 DEFAULT_RTMP_PORT = 1935
@@ -40,6 +40,7 @@ def collect(context: PageContext, visit: Visit) -> Data:
         "publish_name": EXAMPLE_STREAM,
         "publish_url": f"{server}/{EXAMPLE_APP}/{EXAMPLE_STREAM}",
         "stream_count": found["stream_count"],
+        "live_count": found["live_count"],
         "streams": [{**row, "play_url": f"{server}/{play_path(row, host_vhost)}"} for row in found["streams"]],
     }
 
@@ -51,14 +52,25 @@ def text(data: Data) -> str:
         f"edge {data['version']} ({role})\n\n",
         f"publish: ffmpeg -re -i file.mp4 -c copy -f flv {data['publish_url']}\n",
         f"play:    ffplay {data['publish_url']}\n\n",
-        f"[streams] {data['stream_count']}\n",
+        f"[streams] {data['live_count']} live of {data['stream_count']}\n",
     ]
     shown = data["streams"][: streams.MAX_ROWS]
-    parts.append(pairs({row.get("key", "-"): row["play_url"] for row in shown}))
+    parts.append(pairs({row.get("key", "-"): f"{row['play_url']}{_remark(row)}" for row in shown}))
     if len(shown) < data["stream_count"]:
         parts.append(f"... and {data['stream_count'] - len(shown)} more\n")
     parts.append("\n[pages]\n/streams /status /api/streams /health /healthz /readyz /version\n")
     return "".join(parts)
+
+
+def _remark(row: Data) -> str:
+    """What is to be said of a stream that is not live, or whose push is not: `` (push retrying to ...)``."""
+    state = streams.shown_state(row)
+    if state in ("", "live"):
+        return ""
+    if not row.get("push_state"):
+        return f" ({state})"
+    push = f"{state} to {cell(row.get('push_to'))} for {duration(row.get('push_state_s'))}"
+    return f" ({push}: {row['push_error']})" if row.get("push_error") else f" ({push})"
 
 
 INDEX = register(Page("/", "Overview", collect, text, template="index.html"))

@@ -34,7 +34,8 @@ class PageContext:
             (texts), ``service`` (text, "" in a process with one service),
             ``players`` (count), ``video_codec audio_codec`` (texts),
             ``video_bps audio_bps fps fluency_pct uptime_s`` (numbers), ``gop``
-            (frames). A key that is absent is shown as ``-``, others appear in
+            (frames); for one that is pushed ``push_state push_to push_error`` (texts)
+            and ``push_state_s``. A key that is absent is shown as ``-``, others appear in
             JSON only.
         counters: name to value, names as in ``error_<reason>_count``.
         health: ``is_ok`` (bool), ``is_draining`` (bool), ``loop_lag_ms``,

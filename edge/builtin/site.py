@@ -43,7 +43,12 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters.update(duration=duration, bit_rate=bit_rate, cell=cell)
     environment.globals.update(
-        columns=columns, style=Markup(_STYLE), MAX_ROWS=streams.MAX_ROWS, has_services=streams.has_services
+        columns=columns,
+        style=Markup(_STYLE),
+        MAX_ROWS=streams.MAX_ROWS,
+        has_services=streams.has_services,
+        shown_state=streams.shown_state,
+        level=streams.level,
     )
     return environment
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge.builtin.page import Data, Page, PageContext, Visit, register
 from edge.builtin.present import columns, pairs, table
-from edge.builtin.streams import MAX_ROWS
+from edge.builtin.streams import MAX_ROWS, shown_state
 
 
 def collect(context: PageContext, _visit: Visit) -> Data:
@@ -19,6 +19,7 @@ def collect(context: PageContext, _visit: Visit) -> Data:
             "is_ready": is_ready,
             "not_ready_because": ", ".join(reasons),
             "stream_count": len(streams),
+            "live_stream_count": sum(shown_state(row) == "live" for row in streams),
             "player_count": sum(row.get("players") or 0 for row in streams),
             "connection_count": len(connections),
         },

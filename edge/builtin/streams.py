@@ -12,15 +12,28 @@ MAX_ROWS = 500
 
 # What fits a terminal; everything is in JSON.
 TEXT_COLUMNS = (
-    *("key", "service", "state", "publisher", "players", "video_codec", "audio_codec", "video_bps", "audio_bps"),
-    *("fps", "gop", "fluency_pct", "uptime_s"),
+    *("key", "service", "state", "push_state", "push_to", "push_state_s", "publisher", "players"),
+    *("video_codec", "audio_codec", "video_bps", "audio_bps", "fps", "gop", "fluency_pct", "uptime_s", "push_error"),
 )
 
 
 def collect(context: PageContext, _visit: Visit) -> Data:
     """Return all streams, those with most players first."""
     streams = sorted(context.streams(), key=lambda row: (-(row.get("players") or 0), str(row.get("key", ""))))
-    return {"stream_count": len(streams), "streams": streams}
+    live_count = sum(shown_state(row) == "live" for row in streams)
+    return {"stream_count": len(streams), "live_count": live_count, "streams": streams}
+
+
+def shown_state(row: Data) -> str:
+    """The state in a word or two; a live stream whose push does not get through is no more than ``push retrying``."""
+    state, push_state = str(row.get("state") or ""), row.get("push_state") or "live"
+    return f"push {push_state}" if state == "live" and push_state != "live" else state
+
+
+def level(row: Data) -> str:
+    """``good`` when it is live, ``bad`` when something has failed, else ``wait``."""
+    state = shown_state(row)
+    return "good" if state == "live" else "bad" if state.endswith("retrying") else "wait"
 
 
 def has_services(rows: Sequence[Data]) -> bool:

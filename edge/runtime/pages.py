@@ -70,6 +70,7 @@ class PageData:
             "is_forwarded": key.realm == PUBLISH_REALM,
             "service": unit.name,
             "state": unit.state_of(stream),
+            **_push_of(unit, stream, now),
             "publisher": stream.publisher.peer if stream.publisher is not None else "",
             "players": stream.player_count,
             "viewers": stream.viewer_count,
@@ -253,3 +254,13 @@ class PageData:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _MAX_TARGET_CHARS else f"{text[: _MAX_TARGET_CHARS - 3]}..."
+
+
+def _push_of(unit: ServiceUnit, stream: Stream, now_ms: int) -> dict[str, Any]:
+    """How the push of a publish on its way upstream stands; nothing for other streams."""
+    push = unit.upstream.pushes.get(stream.key) if unit.upstream is not None else None
+    if push is None:
+        return {}
+    if push.stream is not stream:  # one of the same key is being ended first
+        return {"push_state": "connecting", "push_to": "", "push_state_s": 0, "push_error": ""}
+    return push.describe(now_ms)

@@ -34,6 +34,7 @@ class Push(UpstreamLink):
         self._finish_timer: asyncio.TimerHandle | None = None
         self._is_known_to_node = False  # a node of ours has accepted it last
         self._live_since_ms = 0
+        self._in_vain_since_ms = 0  # when the first of the attempts in vain ended, 0 while it is live
         self._is_established = False
         self._refused_since_ms = 0
         self._pinged_ms = 0
@@ -56,7 +57,7 @@ class Push(UpstreamLink):
     def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:
         self.state = "live"
         self.is_useful = True
-        self._live_since_ms = self.manager.context.now_ms()
+        self._live_since_ms, self._in_vain_since_ms = self.manager.context.now_ms(), 0
         self._is_known_to_node = bool(connection.edge_id)
         self.policy.on_link_useful()
         self._log_runs()
@@ -151,12 +152,29 @@ class Push(UpstreamLink):
             self.manager.push_finished(self)
             return
         now, config = self.manager.context.now_ms(), self.manager.config
+        self._in_vain_since_ms = self._in_vain_since_ms or now
         # A node of ours accepts before it has asked its own upstream, so only what lasts is an acceptance.
         if self.is_useful and now - self._live_since_ms >= REARM_INTERVALS * config.retry_interval_ms:
             self._is_established = True
             self.refused_count = int(end is LinkEnd.REFUSED)
         if self.refused_count == 1:
             self._refused_since_ms = now
+
+    def describe(self, now_ms: int) -> dict[str, Any]:
+        """For the pages: how the push stands, where to, since when (s), and how the last attempt in vain ended.
+
+        From the first attempt in vain on it is ``retrying`` until one succeeds, also
+        while another is under way: what a reader asks is how long nothing has got through.
+        """
+        state, since_ms = ("live", self._live_since_ms) if self.state == "live" else ("connecting", self._began_ms)
+        if state != "live" and self._in_vain_since_ms:
+            state, since_ms = "retrying", self._in_vain_since_ms
+        return {
+            "push_state": state,
+            "push_to": self.server.endpoint if self.server is not None else "",
+            "push_state_s": (now_ms - since_ms) // 1000,
+            "push_error": self.last_error if state != "live" else "",
+        }
 
     def _give_up(self, why: str) -> None:
         self.manager.push_gave_up(self, why)

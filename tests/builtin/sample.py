@@ -15,7 +15,7 @@ def stream(name: str = "a", **changes: Any) -> Data:
         "vhost": "_",
         "app": "live",
         "stream": name,
-        "state": "publishing",
+        "state": "live",
         "publisher": "10.0.0.9:51234",
         "players": 3,
         "video_codec": "H.264",

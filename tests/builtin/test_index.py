@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from edge.builtin.index import collect, play_path, text
-from edge.builtin.page import Visit
+from edge.builtin.index import INDEX, collect, play_path, text
+from edge.builtin.page import PageFormat, Visit
+from edge.builtin.site import render
 from tests.builtin import sample
 
 
@@ -55,3 +56,18 @@ def test_text_tells_what_the_server_is() -> None:
     urls = {"host": "h", "rtmp_port": 8079, "role": "edge", "proxy_to": "list://a:1935,b:1935"}
     assert "(origin)" in text(collect(sample.context(), Visit()))
     assert "(edge of list://a:1935,b:1935)" in text(collect(sample.context(server_urls=lambda: urls), Visit()))
+
+
+def test_streams_that_are_not_live_and_pushes_that_do_not_get_through_are_remarked() -> None:
+    push = {"push_state": "retrying", "push_to": "10.0.0.1:1935", "push_state_s": 61, "push_error": "refused\n"}
+    rows = [sample.stream(), sample.stream("b", state="retrying"), sample.stream("c", **push)]
+    data = collect(sample.context(streams=lambda: rows), Visit(host="h"))
+    lines = text(data).splitlines()
+    assert "[streams] 1 live of 3" in lines
+    assert [line.partition("?vhost=_")[2] for line in lines if line.startswith("_/live/")] == [
+        "",
+        " (retrying)",
+        " (push retrying to 10.0.0.1:1935 for 1 min 1 s: refused\\x0a)",
+    ]
+    html = render(INDEX, PageFormat.HTML, data)
+    assert "Live streams <small>1 of 3</small>" in html and "push to 10.0.0.1:1935 retrying for 1 min 1 s" in html

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
-from edge.builtin.page import PageFormat, Visit
+import pytest
+
+from edge.builtin.page import Data, PageFormat, Visit
 from edge.builtin.site import render
-from edge.builtin.streams import API_STREAMS, MAX_ROWS, STREAMS, collect, text
+from edge.builtin.streams import API_STREAMS, MAX_ROWS, STREAMS, collect, level, shown_state, text
 from tests.builtin import sample
 
 
@@ -16,7 +18,7 @@ def test_most_watched_first() -> None:
 def test_text_has_a_line_per_stream() -> None:
     lines = text(collect(sample.context(), Visit())).splitlines()
     assert lines[0].split()[:4] == ["key", "state", "publisher", "players"]
-    assert lines[1].split()[:4] == ["_/live/a", "publishing", "10.0.0.9:51234", "3"]
+    assert lines[1].split()[:4] == ["_/live/a", "live", "10.0.0.9:51234", "3"]
     assert text(collect(sample.context(streams=list), Visit())) == "no streams\n"
 
 
@@ -44,3 +46,56 @@ def test_X8_rows_beyond_the_limit_are_counted() -> None:
 def test_scripts_get_json() -> None:
     assert API_STREAMS.plain_format is PageFormat.JSON
     assert STREAMS.plain_format is PageFormat.TEXT
+
+
+def pushed(state: str = "retrying", **changes: object) -> Data:
+    """A publish on its way to an upstream."""
+    push = {"push_state": state, "push_to": "10.0.0.1:1935", "push_state_s": 302, "push_error": "Connection refused"}
+    return sample.stream("up", key="_/live/up.pubproxy", **{**push, **changes})
+
+
+def test_broadcast_that_reaches_nobody_does_not_look_healthy() -> None:
+    data = collect(sample.context(streams=lambda: [pushed()]), Visit())
+    assert (data["stream_count"], data["live_count"]) == (1, 0)
+    head, row = text(data).splitlines()
+    assert head.split()[:5] == ["key", "state", "push_state", "push_to", "push_state_s"]
+    assert row.split()[:5] == ["_/live/up.pubproxy", "live", "retrying", "10.0.0.1:1935", "302"]
+    assert head.split()[-1] == "push_error" and row.endswith("Connection refused")
+    html = render(STREAMS, PageFormat.HTML, data)
+    assert '<td class="bad"><span class="dot"></span>push retrying</td>' in html
+    assert "push to 10.0.0.1:1935 retrying for 5 min 2 s" in html and "Connection refused" in html
+    assert "Live streams <small>0 of 1</small>" in html and 'class="good"' not in html
+
+
+def test_error_of_before_is_not_shown_as_one_of_a_push_that_works_again() -> None:
+    html = render(STREAMS, PageFormat.HTML, collect(sample.context(streams=lambda: [pushed("live")]), Visit()))
+    assert "push to 10.0.0.1:1935 live for 5 min 2 s" in html and "Connection refused" not in html
+
+
+@pytest.mark.parametrize(
+    ("state", "push_state", "shown", "wanted"),
+    [
+        ("live", "", "live", "good"),
+        ("live", "live", "live", "good"),
+        ("live", "retrying", "push retrying", "bad"),
+        ("live", "connecting", "push connecting", "wait"),
+        ("retrying", "", "retrying", "bad"),
+        ("waiting", "", "waiting", "wait"),
+        ("grace", "live", "grace", "wait"),
+        ("grace", "retrying", "grace", "wait"),
+    ],
+)
+def test_only_what_is_live_has_the_sign_and_the_count_of_it(
+    state: str, push_state: str, shown: str, wanted: str
+) -> None:
+    row = sample.stream(state=state, **({"push_state": push_state} if push_state else {}))
+    data = collect(sample.context(streams=lambda: [row, sample.stream("b")]), Visit())
+    assert (shown_state(row), level(row)) == (shown, wanted)
+    assert data["live_count"] == 1 + (wanted == "good")
+    html = render(STREAMS, PageFormat.HTML, data)
+    assert f'<td class="{wanted}"><span class="dot"></span>{shown}</td>' in html
+
+
+def test_nothing_of_pushes_where_there_are_none() -> None:
+    data = collect(sample.context(), Visit())
+    assert "push" not in text(data) and "push" not in render(STREAMS, PageFormat.HTML, data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -38,6 +39,31 @@ async def test_forwarded_publish_is_a_row_of_its_own() -> None:
         await eventually(lambda: origin.node.pages.streams(), "the push")
         (row,) = one.node.pages.streams()
         assert (row["key"], row["is_forwarded"]) == ("_/live/s.pubproxy", True)
+        publisher.peer.abort()
+
+
+async def test_publish_that_reaches_nobody_says_so_and_since_when() -> None:
+    port = free_port()
+    async with running(f"-proxy_to=127.0.0.1:{port}", "-retry_interval_ms=50") as one:
+        await one.publisher()
+        pages = one.node.pages
+        await eventually(lambda: pages.streams() and pages.streams()[0]["push_state"] == "retrying", "the state")
+        (row,) = pages.streams()
+        assert (row["state"], row["push_to"], row["push_state_s"]) == ("live", f"127.0.0.1:{port}", 0)
+        assert row["push_error"] == "connect: Connection refused"
+        assert json.loads((await one.get("/api/streams"))[1])["live_count"] == 0
+        _, text = await one.get("/streams")
+        assert "live   retrying" in text.splitlines()[1]
+
+
+async def test_publish_that_gets_through_names_its_upstream_and_other_streams_have_no_push() -> None:
+    async with running() as origin, running(f"-proxy_to=127.0.0.1:{origin.port()}") as one:
+        publisher = await one.publisher()
+        pages = one.node.pages
+        await eventually(lambda: pages.streams()[0]["push_state"] == "live", "the push")
+        (row,) = pages.streams()
+        assert (row["push_to"], row["push_error"]) == (f"127.0.0.1:{origin.port()}", "")
+        assert not any(name.startswith("push") for name in origin.node.pages.streams()[0])
         publisher.peer.abort()
 
 

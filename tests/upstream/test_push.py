@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from edge.net.aio import now_ms
 from edge.upstream.manager import UpstreamManager
 from naming.node import ServerNode
 from tests.harness.clock import deadline
@@ -114,6 +115,33 @@ async def test_U8_dead_target_does_not_trouble_the_publisher_or_local_players() 
         origin.listen()
         await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 3, "forwarded at last")
         assert edge.service.publishers
+
+
+async def test_page_says_how_long_nothing_has_got_through_not_how_long_the_last_attempt_takes() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        manager = await edge.follow(origin.port)
+        await nodes.publisher(edge)
+        (push,) = manager.pushes.values()
+        assert push.describe(now_ms())["push_state"] == "connecting"
+        await wait_until(lambda: push.state == "live", 2, "the push")
+        shown = push.describe(now_ms() + 5000)
+        endpoint = f"127.0.0.1:{origin.port}"
+        assert (shown["push_state"], shown["push_to"], shown["push_error"]) == ("live", endpoint, "")
+        assert shown["push_state_s"] in (5, 6)
+        origin.stop_listening()
+        origin.drop_connections()
+        await wait_until(lambda: push.attempt_count > 4, 3, "some attempts")
+        for state in ("retrying", "connecting"):
+            push.state = state
+            shown = push.describe(now_ms() + 9000)
+            assert (shown["push_state"], shown["push_to"]) == ("retrying", endpoint)
+            assert shown["push_state_s"] in (9, 10)
+            assert shown["push_error"] == "connect: Connection refused"
+        push.state = "retrying"
+        origin.listen()
+        await wait_until(lambda: push.state == "live", 3, "its return")
+        assert push.describe(now_ms())["push_error"] == "", "it is over"
 
 
 async def test_refused_for_good_is_told_to_the_publisher() -> None:

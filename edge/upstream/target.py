@@ -264,6 +264,8 @@ class Target:
     def vacate(self, server: ServerNode) -> None:
         """A stream has ended there."""
         server = self._now(server)
+        if server not in self._loads:  # has left the list since, under another tag
+            server = next((other for other in self._loads if other.endpoint == server.endpoint), server)
         self._loads[server] -= 1
         if self._loads[server] <= 0:
             del self._loads[server]
@@ -314,7 +316,7 @@ class Target:
             "naming_failed_count": watcher.failed_count if watcher else 0,
             "naming_empty_count": watcher.empty_count if watcher else 0,
             "naming_skipped_count": watcher.skipped_count if watcher else 0,
-            "servers": rows,
+            "servers": rows + self._leaving(now_ms),
         }
 
     def naming(self) -> dict[str, Any]:
@@ -322,6 +324,11 @@ class Target:
         if self.why_unusable or self._watcher is None:
             return {"state": "unusable", "servers_count": len(self._servers), "last_error": self.why_unusable}
         return self._watcher.describe()
+
+    def _leaving(self, now_ms: int) -> list[dict[str, Any]]:
+        """The servers off the list where streams of ours still run."""
+        left = sorted((each for each in self._loads if each.endpoint not in self._by_endpoint), key=str)
+        return [{**self._describe(each, False, 0, now_ms), "state": "leaving", "share_pct": 0} for each in left]
 
     def _describe(self, server: ServerNode, is_barred: bool, disabled_count: int, now_ms: int) -> dict[str, Any]:
         health = self._health.describe(server, now_ms, is_barred=is_barred)

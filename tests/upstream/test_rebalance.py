@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -190,6 +190,40 @@ async def test_stream_is_away_from_its_owner_or_at_a_server_off_the_list() -> No
     assert target.is_away(other, "_/live/a", 1)
     target._on_update(())
     assert not target.is_away(other, "_/live/a", 1), "nowhere to go"
+
+
+async def test_server_that_is_drained_stays_in_sight_until_nothing_of_ours_is_there() -> None:
+    target = await hashing("rr")
+    first, second, third = target.servers
+    for server in (first, first, second):
+        target.occupy(server)
+    target._on_update((third,))
+
+    def shown() -> list[tuple[str, str, int]]:
+        rows = target.snapshot(0)["servers"]
+        return [(row["endpoint"], row["state"], row["streams_count"]) for row in rows]
+
+    assert shown() == [("10.0.0.1:3", "up", 0), ("10.0.0.1:1", "leaving", 2), ("10.0.0.1:2", "leaving", 1)]
+    assert {target.select("_/live/a", now_ms=0) for _ in range(9)} == {third}, "it is only shown"
+    target.vacate(first)
+    target.vacate(second)
+    assert shown() == [("10.0.0.1:3", "up", 0), ("10.0.0.1:1", "leaving", 1)]
+    target._on_update((third, first))
+    assert [row[1] for row in shown()] == ["up", "slow start"], "it has come back"
+    target._on_update((third,))
+    target.vacate(first)
+    assert shown() == [("10.0.0.1:3", "up", 0)]
+
+
+async def test_server_that_left_the_list_under_another_weight_does_not_stay_for_ever() -> None:
+    target = await hashing("wrr")
+    first = target.servers[0]
+    target.occupy(first)
+    target._on_update((replace(first, tag="7"), target.servers[1]))
+    target._on_update((target.servers[1],))
+    assert [(row["state"], row["tag"]) for row in target.snapshot(0)["servers"]] == [("up", ""), ("leaving", "7")]
+    target.vacate(first)
+    assert [row["state"] for row in target.snapshot(0)["servers"]] == ["up"]
 
 
 @pytest.mark.parametrize("proxy_lb", ["rr", "la"])

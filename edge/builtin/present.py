@@ -43,6 +43,15 @@ def cell(value: Any) -> str:
     return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in str(value))
 
 
+def shorten(value: Any, width: int = _MAX_WIDTH) -> str:
+    """Return ``cell(value)``, with its middle left out when it is longer than ``width``."""
+    text = cell(value)
+    if len(text) <= width:
+        return text
+    tail = (width - 3) // 2
+    return f"{text[: width - 3 - tail]}...{text[-tail:]}"
+
+
 def columns(rows: Sequence[Mapping[str, Any]], first: Sequence[str] = ()) -> list[str]:
     """Return the keys of all rows: those of ``first`` that occur, then the others as they come."""
     present = dict.fromkeys(key for row in rows for key in row)

@@ -14,7 +14,7 @@ from markupsafe import Markup
 # Each registers its pages when it is imported.
 from edge.builtin import health, index, status, streams, version  # noqa: F401
 from edge.builtin.page import PAGES, Data, Page, PageContext, PageFormat, Visit, choose_format
-from edge.builtin.present import bit_rate, cell, columns, duration
+from edge.builtin.present import bit_rate, cell, columns, duration, shorten
 from edge.httpd.routes import Route, Target
 from edge.httpd.screening import host_name_of
 
@@ -41,7 +41,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(duration=duration, bit_rate=bit_rate, cell=cell)
+    environment.filters.update(duration=duration, bit_rate=bit_rate, cell=cell, shorten=shorten)
     environment.globals.update(
         columns=columns,
         style=Markup(_STYLE),
@@ -49,6 +49,10 @@ def _environment() -> jinja2.Environment:
         has_services=streams.has_services,
         shown_state=streams.shown_state,
         level=streams.level,
+        server_groups=status.server_groups,
+        names_of=status.names_of,
+        LONG=status.LONG,
+        server_level=status.server_level,
     )
     return environment
 

@@ -334,9 +334,10 @@ class Target:
         health = self._health.describe(server, now_ms, is_barred=is_barred)
         return {
             "endpoint": server.endpoint,
+            "state": health.pop("state"),
+            "last_error": health.pop("last_error"),
             "tag": server.tag,
             "priority": server.priority,
-            "state": health.pop("state"),
             "streams_count": self._loads[server],
             "disabled_keys_count": disabled_count,
             **health,

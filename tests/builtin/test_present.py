@@ -54,6 +54,13 @@ def test_table_is_aligned_and_one_line_per_row() -> None:
     assert present.table([], ["a"]) == ""
 
 
+def test_long_value_is_shortened_in_its_middle() -> None:
+    assert present.shorten("x" * 48) == "x" * 48
+    assert present.shorten("list://a:1,b:2,c:3", 13) == "list:...2,c:3"
+    assert present.shorten("a\n" * 40, 9) == "a\\x...\x0a".replace("\n", "x0a")
+    assert present.shorten(None) == "-"
+
+
 def test_pairs() -> None:
     assert present.pairs({"a": 1, "b": None}) == "a: 1\nb: -\n"
 

@@ -77,9 +77,10 @@ async def test_X6_markup_is_escaped_in_every_place() -> None:
     evil = sample.EVIL
     row = sample.stream(evil, key=evil, publisher=evil, state=evil, video_codec=evil, app=evil, vhost=evil)
     row |= {"push_state": evil, "push_to": evil, "push_error": evil, "push_state_s": 1}
+    upstream = {"use": evil, "target": evil, "endpoint": evil, "state": evil, "last_error": evil}
     context = sample.context(
         streams=lambda: [row],
-        upstreams=lambda: [{evil: evil}],
+        upstreams=lambda: [{evil: evil}, upstream],
         connections=lambda: [{evil: evil}],
         counters=lambda: {evil: 1},
         version=evil,

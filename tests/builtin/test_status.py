@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from edge.builtin.page import PageFormat, Visit
+from typing import Any
+
+from edge.builtin.page import Data, PageFormat, Visit
 from edge.builtin.site import render
 from edge.builtin.status import STATUS, collect, text
 from edge.builtin.streams import MAX_ROWS
@@ -53,3 +55,48 @@ def test_priorities_of_upstreams_are_shown_where_there_are_any() -> None:
         data = collect(sample.context(upstreams=lambda rows=rows: rows), Visit())
         assert ("priority" in text(data)) is is_shown
         assert '"priority":' in render(STATUS, PageFormat.JSON, data)
+
+
+LONG = "list://" + ",".join(f"10.0.0.{number}:1935" for number in range(1, 11))
+
+
+def server(number: int, **changes: Any) -> Data:
+    row = {"use": "pull+push", "target": LONG, "endpoint": f"10.0.0.{number}:1935", "tag": "", "streams_count": 1}
+    return {**row, "state": "checking", "last_error": "health check: Connection refused", **changes}
+
+
+def test_state_of_a_server_is_not_pushed_out_of_sight_by_a_long_list() -> None:
+    rows = [server(1, state="up", last_error=""), server(2)]
+    data = collect(sample.context(upstreams=lambda: rows), Visit())
+    section = text(data).partition("\n[upstreams]\n")[2].partition("\n\n")[0].splitlines()
+    assert section[0] == f"use: pull+push  target: {LONG}"
+    assert section[1].split() == ["endpoint", "state", "last_error", "tag", "streams_count"]
+    assert section[3].startswith("10.0.0.2:1935  checking  health check: Connection refused")
+    html = render(STATUS, PageFormat.HTML, data)
+    assert html.count(LONG) == 1
+    assert '<td class="good"><span class="dot"></span>up</td>' in html
+    assert '<td class="bad"><span class="dot"></span>checking</td>' in html
+
+
+def test_each_list_of_servers_has_a_table_and_its_own_head() -> None:
+    rows = [server(1, use="pull", service="front"), server(2, use="push", service="front", target="10.0.0.2:1935")]
+    data = collect(sample.context(upstreams=lambda: rows), Visit())
+    shown = text(data)
+    assert f"\n[upstreams]\nuse: pull  target: {LONG}".replace("use", "service: front  use") in shown
+    assert "\n\nservice: front  use: push  target: 10.0.0.2:1935\nendpoint" in shown
+    assert render(STATUS, PageFormat.HTML, data).count(">endpoint</th>") == 2
+
+
+def test_servers_come_before_counters() -> None:
+    data = collect(sample.context(), Visit())
+    for shown in (text(data), render(STATUS, PageFormat.JSON, data), render(STATUS, PageFormat.HTML, data)):
+        assert 0 < shown.lower().index("upstreams") < shown.lower().index("counters")
+
+
+def test_long_targets_of_a_service_leave_its_other_columns_in_sight() -> None:
+    rows = [{"role": "edge", "pulls_from": LONG, "pushes_to": LONG, "stream_count": 1}]
+    data = collect(sample.context(services=lambda: rows), Visit())
+    lines = text(data).partition("[services]\n")[2].splitlines()
+    assert len(lines[1]) < 130 and "list://10.0.0.1:1935" in lines[1] and "10.0.0.10:1935" in lines[1]
+    html = render(STATUS, PageFormat.HTML, data)
+    assert f'<span title="{LONG}">list://10.0.0.1:1935,' in html and f">{LONG}<" not in html

@@ -12,7 +12,7 @@ from edge.builtin.streams import MAX_ROWS, shown_state
 # What servers of one list have in common: a list may be long, so it is shown once above them.
 _GROUP = ("service", "use", "target")
 # After these, which tell what is wrong, come the figures.
-_FIRST = ("endpoint", "state", "last_error")
+_FIRST = ("endpoint", "state", "last_error", "last_error_age_s")
 # Targets in a table beside other columns.
 LONG = ("pulls_from", "pushes_to")
 _LEVELS = {"up": "good", "isolated": "bad", "checking": "bad", "failing": "bad"}

@@ -61,7 +61,7 @@ class PageData:
         key, stats, now = stream.key, stream.stats, now_ms()
         video = stream.first_header(VIDEO_HEADER)
         audio = stream.first_header(AUDIO_HEADER)
-        expected = number_field(dict(stream.metadata), "framerate")
+        fps, expected = stats.fps, number_field(dict(stream.metadata), "framerate")
         return {
             "key": str(key),
             "vhost": key.vhost,
@@ -78,9 +78,9 @@ class PageData:
             "audio_codec": codec_name(AUDIO, audio.payload) if audio is not None else "",
             "video_bps": stats.video_bps * 8,
             "audio_bps": stats.audio_bps * 8,
-            "fps": stats.fps,
+            "fps": round(fps) if fps is not None else None,
             "gop": stats.gop,
-            "fluency_pct": round(100 * stats.fps / expected, 1) if expected and stats.fps else None,
+            "fluency_pct": round(100 * fps / expected, 1) if expected and fps is not None else None,
             "uptime_s": (now - stream.created_ms) // 1000,
             "epoch": stream.epoch.id if stream.epoch is not None else "",
             "next_index": stream.epoch.next_index if stream.epoch is not None else 0,

@@ -58,6 +58,7 @@ class ServerHealth:
         check_began_ms: of the connect that is going on.
         slow_since_ms: when its slow start began.
         last_error: how the last failed attempt or connect ended, "" before the first.
+        last_error_at_ms: moment of that.
     """
 
     isolated_until_ms: int = 0
@@ -75,6 +76,7 @@ class ServerHealth:
     failure_count: int = 0
     check_count: int = 0
     last_error: str = ""
+    last_error_at_ms: int | None = None
 
     @property
     def is_failing(self) -> bool:
@@ -137,7 +139,7 @@ class ServerHealth:
             return
         self.is_shut = error != ""
         if self.is_shut:
-            self.last_error = f"health check: {error}"
+            self.last_error, self.last_error_at_ms = f"health check: {error}", now_ms
             self.check_at_ms = max(began_ms + interval_ms, now_ms)
         elif self.isolated_until_ms > now_ms:
             self.check_at_ms = min(began_ms + interval_ms, self.isolated_until_ms)
@@ -218,7 +220,7 @@ class HealthTable:
         if server.endpoint not in self._servers_at:
             return
         health = self._health.setdefault(server.endpoint, ServerHealth())
-        health.last_error = error
+        health.last_error, health.last_error_at_ms = error, now_ms
         if health.fail(now_ms, latency_ms):
             self._unwell[server.endpoint] = health
             self._plan_check(health, now_ms)
@@ -351,18 +353,21 @@ class HealthTable:
     # --- for the pages -------------------------------------------------------
 
     def describe(self, server: ServerNode, now_ms: int, *, is_barred: bool) -> dict[str, Any]:
-        """Plain values, times in milliseconds; ``is_barred`` as ``barred`` has it."""
+        """Plain values, times in milliseconds unless named otherwise; ``is_barred`` as ``barred`` has it."""
         health = self._health.get(server.endpoint, ServerHealth())
         state, check_at_ms = self._state_of(health, now_ms, is_barred=is_barred), health.check_at_ms
+        error_at_ms = health.last_error_at_ms
         return {
             "state": state,
+            "last_error": health.last_error,
+            "last_error_age_s": (now_ms - error_at_ms) // 1000 if error_at_ms is not None else None,
             "isolated_for_ms": health.isolated_until_ms - now_ms if state == "isolated" else 0,
             "check_in_ms": max(check_at_ms - now_ms, 0) if check_at_ms is not None else 0,
             "check_count": health.check_count,
-            "share_pct": 0 if state in ("isolated", "checking") else self._share_pct(health, now_ms),
+            # In a trial one request at a time, however long it lasts.
+            "share_pct": 0 if state in ("isolated", "checking", "trial") else self._share_pct(health, now_ms),
             "ok_count": health.ok_count,
             "failure_count": health.failure_count,
-            "last_error": health.last_error,
         }
 
     def _state_of(self, health: ServerHealth, now_ms: int, *, is_barred: bool) -> str:

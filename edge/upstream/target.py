@@ -336,6 +336,7 @@ class Target:
             "endpoint": server.endpoint,
             "state": health.pop("state"),
             "last_error": health.pop("last_error"),
+            "last_error_age_s": health.pop("last_error_age_s"),
             "tag": server.tag,
             "priority": server.priority,
             "streams_count": self._loads[server],

@@ -322,8 +322,13 @@ def test_A14_senseless_metadata_are_relayed_and_shown_as_unknown(row: Row) -> No
             publisher.media(AUDIO, audio(number), at=number * 50)
         time.sleep(0.05)
     names = {publisher.name for publisher in publishers}
-    rows = [each for each in row.server.streams() if each["publisher"] in names]
-    assert len(rows) == len(values)
+    deadline = time.monotonic() + 5
+    while True:
+        rows = [each for each in row.server.streams() if each["publisher"] in names]
+        assert len(rows) == len(values)
+        if all(each["fps"] is not None for each in rows) or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
     for each in rows:
         assert each["fps"] > 0 and each["fluency_pct"] is None, each
     for page in ("/status", "/streams", "/health"):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from edge.hub.stats import StreamStats
 from edge.media.frame import AUDIO, DATA, VIDEO, Frame
 
 
 def test_bytes_frames_and_rates() -> None:
     stats = StreamStats()
-    assert stats.fps == 0
+    assert stats.fps is None
     for second in range(3):
         for n in range(25):
-            stats.count(Frame(VIDEO, 0, b"12345", is_keyframe=n == 0 and second != 1))
+            stats.count(Frame(VIDEO, 1000 * second + 40 * n, b"12345", is_keyframe=n == 0 and second != 1))
             stats.count(Frame(AUDIO, 0, b"12"))
         stats.count(Frame(DATA, 0, b"1234567"))
         stats.sample()
@@ -28,3 +30,72 @@ def test_rates_fall_to_0_in_silence() -> None:
     for _ in range(12):
         stats.sample()
     assert (stats.video_bps, stats.audio_bps, stats.fps) == (0, 0, 0)
+
+
+class Feed:
+    """Video at 25 frames per second, and samples of it."""
+
+    def __init__(self) -> None:
+        self.stats = StreamStats()
+        self.dts_ms = 5000
+
+    def send(self, count: int) -> None:
+        for _ in range(count):
+            self.dts_ms += 40
+            self.stats.count(Frame(VIDEO, self.dts_ms, b"12345"))
+
+    def second(self, count: int = 25) -> float | None:
+        """A second in which ``count`` frames come, and the rate after it."""
+        self.send(count)
+        self.stats.sample()
+        return self.stats.fps
+
+
+def rounded(rates: list[float | None]) -> list[int | None]:
+    return [None if rate is None else round(rate) for rate in rates]
+
+
+@pytest.mark.parametrize("first", [0, 1, 7, 25, 95, 250], ids=lambda count: f"{count}_at_once")
+def test_frames_that_an_upstream_holds_make_no_rate_of_95(first: int) -> None:
+    feed = Feed()
+    feed.send(first)
+    assert rounded([feed.second() for _ in range(20)]) == [None, *[25] * 19]
+
+
+def test_burst_on_both_sides_of_a_sample_makes_no_rate_of_95() -> None:
+    feed = Feed()
+    assert rounded([feed.second(), feed.second(95), feed.second(120), feed.second()]) == [None, 25, 25, 25]
+
+
+def test_frames_that_come_a_little_early_or_late_do_not_shake_the_rate() -> None:
+    feed = Feed()
+    assert rounded([feed.second(count) for count in (25, 24, 26, 25, 24, 25)]) == [None, *[25] * 5]
+
+
+def test_stall_shows_and_what_it_has_held_up_does_not_hide_it_at_once() -> None:
+    feed = Feed()
+    for _ in range(12):
+        feed.second()
+    assert rounded([feed.second(0) for _ in range(5)])[::2] == [23, 18, 13]
+    assert rounded([feed.second(150)]) == [25], "all of it has come after all"
+    feed = Feed()
+    for _ in range(12):
+        feed.second(10)
+    assert rounded([feed.second(10)]) == [10], "it is always late"
+
+
+def test_frames_left_out_by_the_publisher_show() -> None:
+    feed = Feed()
+    for _ in range(3):
+        for _ in range(15):
+            feed.send(1)
+            feed.dts_ms += 1000 // 15 - 40
+        feed.stats.sample()
+    assert round(feed.stats.fps or 0) == 15
+
+
+def test_clock_that_goes_back_is_no_fault_of_the_page() -> None:
+    feed = Feed()
+    feed.second()
+    feed.dts_ms = 0
+    assert rounded([feed.second()]) == [25]

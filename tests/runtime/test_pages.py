@@ -10,7 +10,7 @@ from pathlib import Path
 from edge.rtmp import amf0
 from tests.harness.ports import free_port
 from tests.harness.wire import DATA
-from tests.net.live import eventually, pictures, send
+from tests.net.live import eventually, pictures, send, send_video
 from tests.runtime.nodes import RunningNode, running
 
 
@@ -31,6 +31,25 @@ async def test_stream_row_shows_what_is_known() -> None:
         assert len(row["epoch"]) == 16
         assert row["frames_held"] == len(unit.registry.streams[next(iter(unit.registry.streams))].queue.frames)
         assert row["fluency_pct"] is None, "nothing has been measured yet"
+
+
+async def test_rates_are_unknown_in_the_first_second_and_0_in_a_stall() -> None:
+    async with running() as one:
+        publisher = await one.publisher(pictures=2)
+        send(publisher, DATA, 0, amf0.encode_all("@setDataFrame", "onMetaData", {"framerate": 25.0}))
+        for number in range(2, 60):
+            send_video(publisher, number)
+        pages, (unit,) = one.node.pages, one.node.units
+        await eventually(lambda: pages.streams() and pages.streams()[0]["next_index"] >= 60, "the frames")
+        (stream,) = unit.registry.streams.values()
+        assert stream.metadata["framerate"] == 25.0
+        stats = stream.stats
+        stats._marks.clear()
+        stats.sample()
+        assert (pages.streams()[0]["fps"], pages.streams()[0]["fluency_pct"]) == (None, None)
+        for _ in range(3):
+            stats.sample()
+        assert (pages.streams()[0]["fps"], pages.streams()[0]["fluency_pct"]) == (0, 0.0)
 
 
 async def test_forwarded_publish_is_a_row_of_its_own() -> None:

@@ -270,6 +270,32 @@ def test_share_of_a_server_that_is_back_grows(after_ms: int, pct: int) -> None:
     assert health.slow(back_ms + after_ms) == ({A: pct} if pct < 100 else {})
 
 
+def test_share_does_not_climb_while_one_request_at_a_time_tries_the_server_out() -> None:
+    health = table(A, B)
+    fail(health, 0, A)
+    back_ms = check(health, "")
+    for after_ms in (0, 5000, 20_000):
+        assert (state(health, A, back_ms + after_ms), share(health, A, back_ms + after_ms)) == ("trial", 0)
+    health.succeed(A, back_ms + 5000)
+    assert (state(health, A, back_ms + 5000), share(health, A, back_ms + 5000)) == ("slow start", 50)
+
+
+def test_error_of_a_server_that_is_up_again_is_shown_with_its_age() -> None:
+    health = table(A, B)
+
+    def error(now_ms: int) -> tuple[object, object]:
+        row = health.describe(A, now_ms, is_barred=False)
+        return row["last_error"], row["last_error_age_s"]
+
+    assert error(5000) == ("", None)
+    fail(health, 1000, A)
+    assert error(1999) == ("refused", 0)
+    at_ms = check(health, "unreachable")
+    assert error(at_ms + 2000) == ("health check: unreachable", 2)
+    health.succeed(A, at_ms + 3000)
+    assert error(at_ms + 90_500) == ("health check: unreachable", 90), "nothing has failed since"
+
+
 def test_slow_start_begins_anew_after_a_failure_and_with_the_first_success_without_a_check() -> None:
     health = table(A, B)
     fail(health, 0, A)

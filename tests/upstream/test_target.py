@@ -265,9 +265,11 @@ async def test_snapshot_is_plain_data() -> None:
         "servers": [
             {
                 "endpoint": "10.0.0.1:1",
-                "tag": "",
                 "priority": 0,
                 "state": "up",
+                "last_error": "",
+                "last_error_age_s": None,
+                "tag": "",
                 "streams_count": 0,
                 "disabled_keys_count": 0,
                 "isolated_for_ms": 0,
@@ -276,7 +278,6 @@ async def test_snapshot_is_plain_data() -> None:
                 "share_pct": 100,
                 "ok_count": 1,
                 "failure_count": 0,
-                "last_error": "",
             }
         ],
     }

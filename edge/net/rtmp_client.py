@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _KEEP_UNUSED_MS = 1500
+# How servers of HTTP answer what is none; some leave the status line out, as to HTTP/0.9.
+_HTTP_MARKS = (b"http/", b"<html", b"<!doctype")
+_HEAD_BYTES = 9
 _SIOCOUTQNSD = 0x894B  # Linux: bytes of the send queue that have not been sent
 
 
@@ -116,6 +119,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
 
     __slots__ = (
         "_active",
+        "_head",
         "_is_connecting",
         "_last_answer",
         "_links",
@@ -139,6 +143,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         self._started: dict[int, int] = {}  # message stream ids by request id
         self._active: dict[int, Link] = {}  # by message stream id
         self._last_answer = (0, 0)  # the highest request id answered, and when
+        self._head = b""  # the first bytes that came
         self._is_connecting = True
         self.is_multiplexing: bool | None = None
         self.edge_id = ""
@@ -296,6 +301,8 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
     def on_data(self, data: bytes) -> None:
         """Bytes of the upstream."""
         session, now = self._session, self.last_read_ms
+        if not self._head:
+            self._head = data[:_HEAD_BYTES]
         session.receive_data(data, now)
         events, active = session.events, self._active
         touched: set[Link] = set()
@@ -348,7 +355,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         elif isinstance(event, SessionEnded):
             if event.error is not None:
                 self.context.report(event.error, str(self))
-            self.close_now(event.error.reason if event.error is not None else "ended")
+            self.close_now(str(event.error) if event.error is not None else "ended")
 
     def _end_link(self, request_id: int, end: LinkEnd, text: str, redirect: str = "") -> None:
         link = self._forget(request_id)
@@ -376,7 +383,9 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         """Tell the links."""
         self._settle(False)
         self._close_writers()
-        self._end_links(LinkEnd.LOST, why)
+        is_http = self._head.lower().startswith(_HTTP_MARKS)
+        # Which rule HTTP breaks first depends on the form of our handshake, and helps nobody.
+        self._end_links(LinkEnd.LOST, "it speaks HTTP, not RTMP" if is_http else why)
 
     def writer_finished(self, message_stream_id: int, reason: str) -> None:
         """A push has written all of its ended stream."""

@@ -162,7 +162,7 @@ class UpstreamManager:
             del self._missing[key]
         if key not in self.pulls and len(self.pulls) >= self.config.max_pulls:
             self.context.counters["error_too_many_pulls_count"] += 1
-            return "too_many_pulls"
+            return "this server pulls too many streams already"
         return None
 
     def _is_waiting(self, stream: Stream) -> bool:
@@ -179,7 +179,7 @@ class UpstreamManager:
     def pull_gave_up(self, pull: Pull, why: str) -> None:
         """Its players are told; the key is refused for a moment."""
         self.gave_up_count += 1
-        text = _told(why, pull.last_error or str(pull.key))
+        text = _told(why, _meaning_for_player(pull, why), pull.last_error or str(pull.key))
         prefix = self.service.log_prefix
         logger.warning("%spull gave up key=%s why=%s last=%s", prefix, pull.key, why, pull.last_error)
         if not pull.was_live:
@@ -275,7 +275,10 @@ class UpstreamManager:
         self.push_finished(push)
         publisher = push.stream.publisher
         if publisher is not None and publisher.on_stopped is not None:
-            publisher.on_stopped("NetStream.Publish.BadName", _told(why, push.last_error), "upstream_refused")
+            is_refused = why == "upstream_refused"
+            meaning = "the upstream refused the stream" if is_refused else "no server takes the stream"
+            text = _told(why, meaning, push.last_error)
+            publisher.on_stopped("NetStream.Publish.BadName", text, "upstream_refused")
 
     # --- pacing --------------------------------------------------------------
 
@@ -353,10 +356,22 @@ class UpstreamManager:
             await target.close()
 
 
-def _told(why: str, last_error: str) -> str:
-    """What players or a publisher are told: of a loop, say, the words of the node that found it, however far away."""
-    if why in (LinkEnd.LOOP.value, LinkEnd.KICKED.value):
-        _, word, found = last_error.rpartition(why)
-        if word:
-            return f"{why}{found}"
-    return f"{why}: {last_error}"
+def _meaning_for_player(pull: Pull, why: str) -> str:
+    """In plain words, why there is nothing to play; ``why`` is for logs."""
+    if why == "publisher_gone":
+        return "the publisher has left"
+    if pull.was_live:
+        return "the upstream was lost"
+    return "no server has the stream" if pull.refused_count else "no server could give the stream"
+
+
+def _told(why: str, meaning: str, last_error: str) -> str:
+    """What players or a publisher are told: what it means, and how the last attempt ended.
+
+    Where a node on the way has said the same its words stand, however far away it is, so
+    that nothing grows from node to node. A loop and a replaced publisher keep their word: by
+    it nodes know them again.
+    """
+    mark = why if why in (LinkEnd.LOOP.value, LinkEnd.KICKED.value) else meaning
+    _, word, found = last_error.rpartition(mark)
+    return f"{word}{found}" if word else f"{mark}: {last_error}"

@@ -336,10 +336,24 @@ async def test_upstream_that_breaks_the_protocol_is_left_and_counted() -> None:
             dialer.dial(listening.getsockname()[1]).open_play(link, "s")
             upstream, _ = await asyncio.to_thread(listening.accept)
             with upstream:
-                upstream.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(4000))
+                upstream.sendall(b"SSH-2.0-OpenSSH_9.6\r\n" + bytes(4000))
                 await eventually(lambda: link.ends, "the end")
-            assert link.ends[0][0] is LinkEnd.LOST
+            assert link.ends == [(LinkEnd.LOST, "rtmp_version: S0 is 83, not 3")]
             assert sum(count for name, count in dialer.context.counters.items() if name.startswith("error_")) == 1
+
+
+@pytest.mark.parametrize("is_simplified", [False, True], ids=["handshake", "simplified"])
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"<html>\r\n", b'<!DOCTYPE HTML PUBLIC "-//'])
+async def test_upstream_that_speaks_http_is_called_so(answer: bytes, is_simplified: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        async with dialing() as dialer:
+            link = Recorder()
+            dialer.dial(listening.getsockname()[1], is_simplified=is_simplified).open_play(link, "s")
+            upstream, _ = await asyncio.to_thread(listening.accept)
+            with upstream:
+                upstream.sendall(answer)
+            await eventually(lambda: link.ends, "the end")
+            assert link.ends == [(LinkEnd.LOST, "it speaks HTTP, not RTMP")]
 
 
 async def test_ping_shows_that_an_upstream_lives() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from edge.hub.key import StreamKey
 from edge.net.aio import now_ms
+from edge.upstream.manager import _told
 from naming.node import ServerNode
 from tests.net.live import status
 from tests.net.serving import Node, Nodes, pictures, status_of, wait_until
@@ -209,6 +210,59 @@ async def test_reason_of_a_loop_does_not_grow_with_each_node_on_the_way_back() -
         publisher.publish("turn")
         info = await status(publisher, "NetStream.Publish.BadName")
         assert info["description"] == "proxy_loop: the request for turn has passed n1 already"
+
+
+async def told(nodes: Nodes, node: Node) -> str:
+    """What a player of a stream that cannot be had is told."""
+    player = await nodes.player(node, "missing")
+    return str((await status(player, "NetStream.Play.StreamNotFound"))["description"])
+
+
+async def test_player_is_told_what_it_means_and_the_log_keeps_its_word(caplog: pytest.LogCaptureFixture) -> None:
+    async with Nodes() as nodes:
+        origin, middle, edge = nodes.add("origin"), nodes.add("middle"), nodes.add("edge")
+        await middle.follow(origin.port, pull_wait_for_stream=False)
+        await edge.follow(middle.port, pull_wait_for_stream=False)
+        text = await told(nodes, edge)
+        assert text.startswith("no server has the stream: ")
+        assert text.count("no server") == 1, "each node on the way says the same"
+        assert "never_useful" not in text and "why=never_useful" in caplog.text
+
+
+async def test_player_is_told_that_no_server_can_be_reached() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        origin.stop_listening()
+        await edge.follow(origin.port, pull_wait_for_stream=False)
+        assert await told(nodes, edge) == "no server could give the stream: connect: Connection refused"
+        assert await told(nodes, edge) == "no server could give the stream: connect: Connection refused", "from memory"
+
+
+async def test_player_is_told_that_the_publisher_has_left() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        await edge.follow(origin.port, publisher_return_ms=50)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        await pictures(player, 3)
+        await feed.leave()
+        info = await status(player, "NetStream.Play.UnpublishNotify")
+        assert info["description"].startswith("the publisher has left")
+
+
+@pytest.mark.parametrize(
+    ("why", "last_error", "text"),
+    [
+        ("never_useful", "x NotFound no server: y", "no server: y"),
+        ("never_useful", "never_useful: y", "no server: never_useful: y"),
+        ("proxy_loop", "Rejected proxy_loop: seen", "proxy_loop: seen"),
+        ("proxy_loop", "redirected in a circle", "proxy_loop: redirected in a circle"),
+        ("Kicked", "BadName Kicked: Replaced", "Kicked: Replaced"),
+    ],
+)
+def test_words_by_which_nodes_know_a_refusal_again_stay(why: str, last_error: str, text: str) -> None:
+    assert _told(why, "no server", last_error) == text
 
 
 async def test_lines_of_pulls_name_the_service_in_a_process_with_two(caplog: pytest.LogCaptureFixture) -> None:

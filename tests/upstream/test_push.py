@@ -8,6 +8,7 @@ from edge.net.aio import now_ms
 from edge.upstream.manager import UpstreamManager
 from naming.node import ServerNode
 from tests.harness.clock import deadline
+from tests.net.live import status
 from tests.net.serving import Feed, Node, Nodes, pictures, status_of, wait_until
 
 
@@ -152,7 +153,8 @@ async def test_refused_for_good_is_told_to_the_publisher() -> None:
         manager = await edge.follow(origin.port, fast_retry_count=1)
         feed = await nodes.publisher(edge)
         await feed.send(1)
-        assert await status_of(feed.client) == "NetStream.Publish.BadName"
+        info = await status(feed.client, "NetStream.Publish.BadName")
+        assert info["description"].startswith("the upstream refused the stream: NetStream.Publish.BadName ")
         assert manager.gave_up_count == 1
         await wait_until(lambda: not manager.pushes, 2, "push gone")
 

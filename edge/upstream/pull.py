@@ -131,7 +131,7 @@ class Pull(UpstreamLink):
 
     def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:
         is_unwanted = info.get("missing") is True and self._minds_missing(connection)
-        if is_unwanted and (self._is_moving or not self._is_failover()):
+        if is_unwanted and (self._is_moving or not self._is_failover() or self._has_others_to_ask()):
             self._fail_missing()
             return
         self._take_via((connection.edge_id, *parse_via(info)) if connection.edge_id else ())
@@ -163,6 +163,11 @@ class Pull(UpstreamLink):
         if self.is_suspect:
             self.is_suspect = False
             self.watch_for_loop()
+
+    def _has_others_to_ask(self) -> bool:
+        """Whether a server is up that may have the stream and has not been asked yet."""
+        here = {self.server.endpoint} if self.server is not None else set()
+        return self.target.has_unasked(self._asked | here, self.manager.context.now_ms())
 
     def _is_failover(self) -> bool:
         """Whether players here or further down had the stream: its publisher is probably on the same way."""

@@ -61,6 +61,22 @@ async def test_play_of_a_stream_that_nobody_has_is_refused_after_one_round_where
         assert codes[-1] == "NetStream.Play.StreamNotFound"
 
 
+async def test_stream_whose_origin_died_is_found_at_the_one_that_has_it_now_without_a_wait_at_each() -> None:
+    async with Nodes() as nodes:
+        origins, edge = await _edge_of_many(nodes)
+        feed = await nodes.publisher(origins[0])
+        await feed.send(3)
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        feed = await nodes.publisher(origins[-1])
+        await feed.send(3)
+        origins[0].stop_listening()
+        origins[0].drop_connections()
+        began = asyncio.get_running_loop().time()
+        assert await pictures(player, 3) == [0, 1, 2]
+        assert asyncio.get_running_loop().time() - began <= deadline(0.25), "it waited at each origin"
+
+
 async def test_stream_that_its_owner_does_not_have_is_not_looked_for_everywhere() -> None:
     async with Nodes() as nodes:
         _, edge = await _edge_of_many(nodes, proxy_lb="c_murmurhash")

@@ -170,9 +170,9 @@ class RtmpServerConnection(PlayingConnection):
         self.context.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
+        self._is_held = False  # also to discard what still comes, when it has been closed meanwhile
         if self.state != "open":
             return
-        self._is_held = False
         try:
             self._work_off()
         except Exception:

@@ -8,6 +8,7 @@ import pytest
 
 from edge.hub.config import HubConfig
 from edge.net.config import NetConfig
+from edge.net.rtmp_server import RtmpServerConnection
 from edge.rtmp.config import RtmpConfig
 from tests.harness.clock import deadline
 from tests.harness.wire import COMMAND, VIDEO
@@ -257,3 +258,31 @@ async def test_flood_of_requests_leaves_time_for_others_and_is_answered_in_order
                 codes.append(code)
         assert codes == ["NetStream.Pause.Notify", "NetStream.Unpause.Notify"] * 150 + ["NetStream.Pause.Notify"]
         await eventually(lambda: not connection._is_held, "reading again")
+
+
+async def test_connection_that_is_closed_amid_a_flood_of_requests_does_not_keep_the_loop_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving(net=NetConfig(flush_interval_ms=0, parse_budget_us=1)) as server:
+        send_video(await server.publisher(), 0, is_keyframe=True)
+        player = await server.player()
+        await eventually(lambda: server.stream().player_count == 1, "the player")
+        connection = server.connections[-1]
+        connection.poll_reads(False)
+        for number in range(10):
+            player.peer.send_command(player.message_stream_id, "pause", 0.0, None, number % 2 == 0, 0.0)
+        await player.peer.drain()
+        await eventually(connection.read_some, "the flood")
+        assert connection._is_held
+        player.peer.send_command(player.message_stream_id, "pause", 0.0, None, True, 0.0)
+        await player.peer.drain()
+        connection.shut_down()
+        wakes, on_ready = [0], RtmpServerConnection.on_ready
+
+        def counted(connection: RtmpServerConnection, events: int) -> None:
+            wakes[0] += 1
+            on_ready(connection, events)
+
+        monkeypatch.setattr(RtmpServerConnection, "on_ready", counted)
+        await eventually(lambda: connection.state == "closed", "the end")
+        assert wakes[0] < 50, "what still comes is to be read and discarded"

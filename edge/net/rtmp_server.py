@@ -121,9 +121,9 @@ class RtmpServerConnection(PlayingConnection):
 
     # --- bytes in ------------------------------------------------------------
 
-    def read_some(self) -> int:
-        """Read once, unless what came before is still being worked off; returns how many bytes came."""
-        return 0 if self._is_held else super().read_some()
+    def _read_once(self) -> int:
+        """Nothing while what came before is still being worked off: its end would overtake it."""
+        return 0 if self._is_held else super()._read_once()
 
     def on_data(self, data: bytes) -> None:
         """Bytes of the client."""

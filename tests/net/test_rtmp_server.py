@@ -286,3 +286,27 @@ async def test_connection_that_is_closed_amid_a_flood_of_requests_does_not_keep_
         monkeypatch.setattr(RtmpServerConnection, "on_ready", counted)
         await eventually(lambda: connection.state == "closed", "the end")
         assert wakes[0] < 50, "what still comes is to be read and discarded"
+
+
+async def test_ends_of_streams_that_wait_their_turn_are_not_lost_with_the_connection() -> None:
+    """A node with many pushes stops: the ends of all, then a reset, which a write finds first."""
+    count = 20
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin", parse_budget_us=1), nodes.add("edge")
+        manager = await edge.follow(origin.port)
+        for number in range(count):
+            feed = await nodes.publisher(edge, f"s{number}")
+            await feed.send(1)
+        pushes = list(manager.pushes.values())
+        await wait_until(lambda: sum(s.epoch is not None for s in origin.registry.streams.values()) == count, 5, "all")
+        (connection,) = (each for each in origin.context.connections if each.role == "publish")
+        (upstream,) = (each for each in edge.context.connections if each.role == "upstream")
+        upstream.poll_reads(False)
+        upstream.want_write(True)  # so that all of it goes with one send
+        connection.send(b"never read")
+        for push in pushes:
+            push.close()
+        assert upstream.flush()
+        upstream.close_now("stopped")
+        await wait_until(lambda: connection.state == "closed", 5, "the end")
+        assert not origin.registry.streams, "streams that wait for their publisher to come back"

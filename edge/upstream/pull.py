@@ -279,8 +279,11 @@ class Pull(UpstreamLink):
         home = self._home
         if home is not None and self.server is not None and self.server.endpoint == home.endpoint:
             self._is_home_lost = end in (LinkEnd.LOST, LinkEnd.TIMEOUT)
-        is_out_of_reach = self._is_home_lost and home is not None and self.target.has(home)
-        return super()._is_notice(end) and not is_out_of_reach
+        return super()._is_notice(end) and not self._is_home_out_of_reach
+
+    @property
+    def _is_home_out_of_reach(self) -> bool:
+        return self._is_home_lost and self._home is not None and self.target.has(self._home)
 
     # --- loops through foreign servers ---------------------------------------
 
@@ -494,7 +497,8 @@ class Pull(UpstreamLink):
         self._take_via(())
         if self.was_live and not self._lost_ms:
             self._lost_ms = self.manager.context.now_ms()
-        if end in (LinkEnd.UNPUBLISHED, LinkEnd.NOT_FOUND) and self.was_live and not self._is_announced:
+        is_over = end in (LinkEnd.UNPUBLISHED, LinkEnd.NOT_FOUND) and not self._is_home_out_of_reach
+        if is_over and self.was_live and not self._is_announced:
             self._is_announced = True
             self.stream.announce_unpublished(f"publisher on key={self.key} is gone")
 

@@ -70,3 +70,25 @@ async def test_end_of_the_broadcast_that_the_origin_told_before_it_died_stands()
         home.stop_listening()
         home.drop_connections()
         assert await status_of(player) == "NetStream.Play.UnpublishNotify"
+
+
+async def test_players_of_a_node_behind_the_edge_stay_as_well() -> None:
+    async with Nodes() as nodes:
+        home, other, edge, behind = (nodes.add(name) for name in ("home", "other", "edge", "behind"))
+        manager = await edge.follow(home.port, other.port, publisher_return_ms=_RETURN_MS, health_check_interval=1)
+        last = await behind.follow(edge.port, publisher_return_ms=_RETURN_MS)
+        feed = await nodes.publisher(home)
+        await feed.send(3)
+        player = await nodes.player(behind)
+        assert await pictures(player, 3) == [0, 1, 2]
+        (pull,) = manager.pulls.values()
+        home.stop_listening()
+        home.drop_connections()
+        attempts = pull.attempt_count
+        await wait_until(lambda: pull.attempt_count >= attempts + 4, 3, "both to be asked")
+        await asyncio.sleep(3 * _RETURN_MS / 1000)
+        assert last.pulls, "the player was given up"
+        home.listen()
+        feed = await nodes.publisher(home)
+        await feed.send(3)
+        assert await pictures(player, 3) == [0, 1, 2]

@@ -190,6 +190,10 @@ class UpstreamLink:
 
     def _on_open_timeout(self) -> None:
         connection, limit_ms, now = self.connection, self.manager.config.timeout_ms, self.manager.context.now_ms()
+        deadline_ms = self.policy.deadline_ms
+        if deadline_ms is not None and now >= deadline_ms:
+            self._give_up("publisher_gone")  # of a server that has not had its time nothing is to be said
+            return
         if connection is not None:
             # A busy server that is asked for many streams at once answers them in turn.
             left_ms = connection.last_turn_ms(self) + limit_ms - now

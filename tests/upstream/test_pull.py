@@ -7,6 +7,8 @@ from functools import partial
 
 import pytest
 
+from edge.net.aio import now_ms
+from edge.net.rtmp_server import RtmpServerConnection
 from edge.upstream.pull import Pull
 from naming.node import ServerNode
 from tests.harness.client import RtmpClient
@@ -455,3 +457,31 @@ async def test_look_elsewhere_for_a_silent_stream_is_no_end_of_it() -> None:
         await feed.send(3)
         assert await pictures(player, 3) == [3, 4, 5]
         assert (pull.stream.stats.gap_count, pull.stream.stats.duplicate_count) == (0, 0)
+
+
+@pytest.mark.parametrize("share", [True, False], ids=["shared", "alone"])
+async def test_pull_whose_publisher_does_not_return_ends_in_time_although_its_upstream_is_slow_to_answer(
+    share: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does the upstream, which has not had its time, pass for one that is down."""
+    async with Nodes() as nodes:
+        origin, other, edge = (nodes.add(name) for name in ("origin", "other", "edge"))
+        settings = {"publisher_return_ms": 300, "timeout_ms": 5000, "share_play_connection": share}
+        manager = await edge.follow(origin.port, other.port, **settings)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        pull, looks = pull_of(edge), [0]
+        on_open_timeout = Pull._on_open_timeout
+
+        def counted(pull: Pull) -> None:
+            looks[0] += 1
+            on_open_timeout(pull)
+
+        monkeypatch.setattr(Pull, "_on_open_timeout", counted)
+        monkeypatch.setattr(RtmpServerConnection, "_on_play", lambda connection, event: None)
+        await feed.leave()
+        await wait_until(lambda: pull.state == "closed", 3, "the end")
+        assert looks[0] == 1
+        assert sum(row["failure_count"] for row in manager.pull_target.snapshot(now_ms())["servers"]) == 0

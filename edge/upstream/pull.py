@@ -21,6 +21,7 @@ from edge.rtmp.commands import parse_via
 from edge.rtmp.events import MediaReceived, ResumePoint
 from edge.upstream.align import Alignment, RunAligner
 from edge.upstream.link import UpstreamLink
+from edge.upstream.retry import RetryDecision
 from naming.node import ServerNode
 
 if TYPE_CHECKING:
@@ -270,6 +271,12 @@ class Pull(UpstreamLink):
             if end in (LinkEnd.NOT_FOUND, LinkEnd.UNPUBLISHED):
                 end = LinkEnd.REFUSED  # no end of the stream: it runs where it came from
         super()._fail(end, text)
+
+    def _decide(self, end: LinkEnd, now_ms: int) -> RetryDecision:
+        """Back at once to where it was in order: that is no retry, of which there may be none."""
+        if self._way_back is not None:
+            return RetryDecision(False, now_ms, "back")
+        return super()._decide(end, now_ms)
 
     def _is_notice(self, end: LinkEnd) -> bool:
         """Others know nothing of the publisher while the server that had the stream is out of reach.

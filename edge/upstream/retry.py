@@ -34,7 +34,7 @@ class RetryDecision:
     Attributes:
         give_up: there is no next link; the clients are to be told.
         at_ms: when to create the next link (the moment of the end when giving up).
-        why: stable word for logs. Retrying: ``search``, ``fast``, ``interval``. Giving up:
+        why: stable word for logs. Retrying: ``search``, ``fast``, ``interval``, ``back``. Giving up:
             ``retry_disabled``, ``retry_expired``, ``never_useful``, ``publisher_gone``.
     """
 

@@ -485,3 +485,24 @@ async def test_pull_whose_publisher_does_not_return_ends_in_time_although_its_up
         await wait_until(lambda: pull.state == "closed", 3, "the end")
         assert looks[0] == 1
         assert sum(row["failure_count"] for row in manager.pull_target.snapshot(now_ms())["servers"]) == 0
+
+
+@pytest.mark.parametrize(
+    "retries",
+    [{"max_retry_duration_ms": 0}, {"fast_retry_count": 0, "retry_interval_ms": 60_000}],
+    ids=["none", "late"],
+)
+async def test_look_elsewhere_for_a_silent_stream_costs_no_retry(retries: dict[str, int]) -> None:
+    async with Nodes() as nodes:
+        origin, empty, edge = (nodes.add(name) for name in ("origin", "empty", "edge"))
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        manager = await edge.follow(origin.port, disable_server_duration=1, **{**_SILENCE, **retries})
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        pull, (home,) = pull_of(edge), manager.pull_target.servers
+        manager.pull_target._on_update((home, ServerNode("127.0.0.1", empty.port)))
+        await wait_until(lambda: pull.attempt_count >= 3, 4, "a look elsewhere and the way back")
+        await wait_until(lambda: pull.state == "waiting" and pull.server == home, 2, "back")
+        await feed.send(3)
+        assert await pictures(player, 3) == [3, 4, 5]

@@ -257,9 +257,11 @@ class StreamWriter:
     def _emit_loss(self, parts: list[bytes | memoryview]) -> int:
         self._is_loss_due = False
         newest, (epoch, index) = self.stream.queue.newest(), self._expected
-        if epoch is None or newest is None or not self.stream.has_lost_publisher:
+        if epoch is None and self.stream.epoch is not None:  # nothing was written, as after a cut in a silence
+            epoch, index = self.stream.epoch, self.stream.epoch.next_index
+        if epoch is None or not self.stream.has_lost_publisher:
             return 0
-        dts_ms = max(newest.dts_ms - epoch.shift_ms, 0)
+        dts_ms = max(newest.dts_ms - epoch.shift_ms, 0) if newest is not None else 0
         mark = Mark(epoch.id, index, dts_ms, epoch.started_wall_ms, is_lost=True)
         return self._append(parts, DATA, dts_ms, mark.encode())
 

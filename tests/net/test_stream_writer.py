@@ -306,6 +306,22 @@ def test_loss_of_the_publisher_is_told_behind_the_last_frame_unless_it_is_back(i
     assert take(writer) == b""
 
 
+@pytest.mark.parametrize("count", [0, 5])
+def test_loss_is_told_to_a_node_that_has_all_there_is(count: int) -> None:
+    """It was cut off in a silence and has come back, and nothing was written since."""
+    source = Source()
+    source.run(count)
+    epoch = source.stream.epoch
+    assert epoch is not None
+    writer = open_writer(source, is_hop=True, resume=ResumePoint(epoch.id, epoch.next_index))
+    assert take(writer) == b""
+    source.stream.publisher, source.stream.grace_until_ms = None, 1
+    writer.tell_lost()
+    (message,) = decode(take(writer), CHUNK)
+    mark = decode_mark(message.payload)
+    assert mark is not None and (mark.epoch, mark.index, mark.is_lost) == (epoch.id, epoch.next_index, True)
+
+
 def test_loss_is_told_to_nodes_of_ours_only() -> None:
     source = Source()
     source.run(3)

@@ -244,7 +244,7 @@ async def test_flood_of_requests_leaves_time_for_others_and_is_answered_in_order
         player = await server.player()
         await eventually(lambda: server.stream().player_count == 1, "the player")
         connection = server.connections[-1]
-        for number in range(300):
+        for number in range(1500):
             player.peer.send_command(player.message_stream_id, "pause", 0.0, None, number % 2 == 0, 0.0)
         await eventually(lambda: connection._is_held, "a turn that is over")
         waiting = len(connection._session.events)
@@ -252,11 +252,11 @@ async def test_flood_of_requests_leaves_time_for_others_and_is_answered_in_order
         player.peer.send_command(player.message_stream_id, "pause", 0.0, None, True, 0.0)
         assert connection.read_some() == 0, "no more is read meanwhile"
         codes: list[str] = []
-        while len(codes) < 301:
+        while len(codes) < 1501:
             code = status_of((await until(player, status_of))[-1])["code"]
             if "ause" in code:
                 codes.append(code)
-        assert codes == ["NetStream.Pause.Notify", "NetStream.Unpause.Notify"] * 150 + ["NetStream.Pause.Notify"]
+        assert codes == ["NetStream.Pause.Notify", "NetStream.Unpause.Notify"] * 750 + ["NetStream.Pause.Notify"]
         await eventually(lambda: not connection._is_held, "reading again")
 
 

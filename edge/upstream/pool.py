@@ -183,8 +183,8 @@ class UpstreamPool:
                 self._connect(link, server, key, is_shared=False)
 
     def close(self) -> None:
-        """Close everything; links are told."""
+        """Close everything; links are told, and what is queued, such as the ends of publishes, is still sent."""
         for connection in list(self._open):
-            connection.close_now("shutdown")
+            connection.close_gracefully("shutdown")
         self._open.clear()
         self._shared.clear()

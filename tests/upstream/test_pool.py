@@ -36,7 +36,7 @@ class Connection:
         self.state = "closed"
         self.on_settled(self, False)
 
-    def close_now(self, why: str) -> None:
+    def close_gracefully(self, why: str) -> None:
         self.state, self.closed = "closed", why
 
 

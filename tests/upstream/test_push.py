@@ -278,3 +278,17 @@ async def test_second_publisher_at_another_edge_ends_the_first_one_where_that_is
         assert await pictures(await nodes.player(origin), 3) == [0, 1, 2]
         (push,) = right.manager.pushes.values()
         assert (push.state, push.reconnect_count) == ("live", 0)
+
+
+async def test_end_of_a_publish_that_waits_behind_its_frames_is_told_by_a_node_that_stops() -> None:
+    """Else the origin takes it for a loss, and waits for the return."""
+    async with Nodes() as nodes:
+        origin, _, manager, feed = await forwarding(nodes)
+        (upstream,) = manager.pool._open
+        (at_origin,) = origin.context.connections
+        at_origin.poll_reads(False)
+        await feed.send(1, size=8_000_000)
+        await wait_until(lambda: upstream.queued_bytes, 2, "more than the kernel takes")
+        await manager.close()
+        at_origin.poll_reads(True)
+        await wait_until(lambda: not origin.registry.streams, 1, "the end")

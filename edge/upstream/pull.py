@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from edge.hub.hop import HopReceiver
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
-from edge.media.frame import AUDIO, DATA, MEDIA, VIDEO, Epoch, classify_audio, classify_video
+from edge.media.frame import Epoch
 from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
 from edge.rtmp.commands import parse_via
 from edge.rtmp.events import MediaReceived, ResumePoint
-from edge.upstream.align import Alignment, RunAligner
+from edge.upstream.foreign import ForeignReceiver
 from edge.upstream.link import UpstreamLink
 from edge.upstream.retry import RetryDecision
 from naming.node import ServerNode
@@ -66,8 +66,7 @@ class Pull(UpstreamLink):
         self.was_live = False
         self._first_resume = resume
         self._hop: HopReceiver | None = None
-        self._aligner: RunAligner | None = None
-        self._is_aligning = False
+        self._foreign: ForeignReceiver | None = None
         self._last_data_ms = 0
         self._pinged_ms = 0
         self._switched_ms = 0
@@ -145,14 +144,12 @@ class Pull(UpstreamLink):
         if connection.edge_id:
             resume = self._first_resume
             self._hop = HopReceiver(self.publisher, wanted_epoch=resume.epoch if resume is not None else "")
-            self._aligner = None
+            self._foreign = None
         else:
             self._hop = None
-            if self._aligner is None:
-                self._aligner = self._new_aligner()
-            self._aligner.begin()
-            self.stream.drop_pending_headers()
-            self._is_aligning = self._aligner.has_tail
+            if self._foreign is None:
+                self._foreign = ForeignReceiver(self.publisher, self._new_epoch)
+            self._foreign.begin()
         if is_unwanted:
             self._set_timer(_MISSING_WAIT_MS, self._fail_missing)
         elif self._is_moving:
@@ -355,10 +352,9 @@ class Pull(UpstreamLink):
         """A message of the stream."""
         self._last_data_ms = now_ms
         before = None if self.is_useful else self._position()
-        if self._hop is not None:
-            self._hop.push(event.type_id, event.wire_timestamp, event.payload, now_ms)
-        elif self.publisher.is_active:
-            self._push_foreign(event, now_ms)
+        receiver = self._hop or self._foreign
+        if receiver is not None:
+            receiver.push(event.type_id, event.wire_timestamp, event.payload, now_ms)
         if before is not None and self._position() != before:
             self._on_news(now_ms)
 
@@ -392,51 +388,9 @@ class Pull(UpstreamLink):
         """Show players what has come."""
         self.publisher.commit()
 
-    def _push_foreign(self, event: MediaReceived, now_ms: int) -> None:
-        stream, aligner = self.stream, self._aligner
-        if aligner is None:
-            return
-        if stream.epoch is None:
-            self._new_epoch(now_ms)
-        if event.type_id == DATA or not _is_media(event.type_id, event.payload):
-            stream.push(event.type_id, event.wire_timestamp, event.payload, now_ms)
-            return
-        if not self._is_aligning:
-            self._relay(event.type_id, event.wire_timestamp, event.payload, now_ms)
-            return
-        result, rest = aligner.add(event.type_id, event.wire_timestamp, event.payload, now_ms)
-        if result is Alignment.PENDING:
-            return
-        self._is_aligning = False
-        if result is Alignment.MATCHED:
-            stream.timeline.restart(aligner.shift_ms)
-        else:
-            stream.stats.gap_count += 1
-            self._new_epoch(now_ms)
-        for arrived in rest:
-            self._relay(arrived.type_id, arrived.wire_timestamp, arrived.payload, now_ms)
-
-    def _new_aligner(self) -> RunAligner:
-        """For the first foreign upstream, or the first one after a node of ours."""
-        aligner = RunAligner()
-        for frame in self.stream.queue.frames:
-            if frame.kind == MEDIA and frame.type_id != DATA:
-                aligner.remember(frame.type_id, frame.payload, frame.dts_ms)
-        return aligner
-
-    def _relay(self, type_id: int, wire_timestamp: int, payload: bytes, now_ms: int) -> None:
-        stream = self.stream
-        before = stream.queue.end
-        stream.push(type_id, wire_timestamp, payload, now_ms)
-        newest = stream.queue.newest()
-        if self._aligner is not None and stream.queue.end != before and newest is not None:
-            self._aligner.remember(type_id, payload, newest.dts_ms)
-
-    def _new_epoch(self, now_ms: int) -> None:
-        manager = self.manager
-        epoch = Epoch(manager.new_id(), 0, 0, manager.wall_ms())
-        # A foreign upstream sends its headers first, and what follows has been compared with what was before.
-        self.stream.begin_publish(self.publisher, epoch, now_ms, are_headers_there=True)
+    def _new_epoch(self) -> Epoch:
+        """Of frames that no node of ours has numbered."""
+        return Epoch(self.manager.new_id(), 0, 0, self.manager.wall_ms())
 
     # --- silence -------------------------------------------------------------
 
@@ -522,11 +476,3 @@ class Pull(UpstreamLink):
             self.stream.pull = None
         if self.stream.publisher is self.publisher:
             self.stream.publisher = None
-
-
-def _is_media(type_id: int, payload: bytes) -> bool:
-    if not payload:
-        return False
-    if type_id == VIDEO:
-        return classify_video(payload)[0] == MEDIA
-    return type_id == AUDIO and classify_audio(payload) == MEDIA

@@ -340,12 +340,20 @@ class UpstreamLink:
             self._asked.clear()
         if self.server is not None:
             self._asked.add(self.server.endpoint)
-        return self.policy.on_link_ended(
+        decision = self.policy.on_link_ended(
             now_ms,
             was_useful=self.is_useful,
             is_notice=self._is_notice(end),
             is_search=end is LinkEnd.NOT_FOUND and self.target.has_unasked(self._asked, now_ms),
         )
+        if decision.why == "interval" and self._asks_all_again(now_ms):
+            self._asked.clear()
+            self.policy.search_again()
+        return decision
+
+    def _asks_all_again(self, now_ms: int) -> bool:
+        """Whether the next attempt is to begin a new round of all servers; only one is asked else."""
+        return False
 
     def _fail(self, end: LinkEnd, text: str) -> None:
         manager, now = self.manager, self.manager.context.now_ms()

@@ -29,6 +29,8 @@ from naming.resolver import Resolver
 logger = logging.getLogger(__name__)
 
 _MAX_MISSING = 10000
+#: Rounds of all servers that pulls make again in a second: many streams may be lost at a time.
+_ROUNDS_PER_S = 50
 _FIRST_ANSWER_MS = 5000
 _QUERY_SIGNS = frozenset("?&=#%+")
 # Rounds of a naming service without an answer; empty answers not applied; answers with unusable parts.
@@ -73,6 +75,7 @@ class UpstreamManager:
         # By endpoint: the tag of a server, such as its weight, may change while it fails.
         self._failing: set[str] = set()
         self._next_connect_ms: dict[str, int] = {}
+        self._rounds = (0, 0)  # the second of the last one, and how many were made in it
         self.gave_up_count = 0
         for target in self.targets:
             target.on_found = self._on_found
@@ -308,6 +311,13 @@ class UpstreamManager:
         at_ms = max(at_ms, now_ms)
         self._next_connect_ms[server.endpoint] = at_ms + 1000 // rate
         return at_ms - now_ms
+
+    def may_ask_all(self, now_ms: int) -> bool:
+        """Whether a pull may ask all servers again, rather than one; it is counted as done."""
+        second, count = self._rounds
+        count = count + 1 if second == now_ms // 1000 else 1
+        self._rounds = now_ms // 1000, count
+        return count <= _ROUNDS_PER_S
 
     def give_turn_back(self, server: ServerNode) -> None:
         """A turn that ``pace`` gave is not needed: those who come are not to wait for it."""

@@ -171,6 +171,12 @@ class Pull(UpstreamLink):
         """Whether players here or further down had the stream: its publisher is probably on the same way."""
         return self.was_live or self._first_resume is not None
 
+    def _asks_all_again(self, now_ms: int) -> bool:
+        """A publisher that was lost comes back soon, to any server; beyond that nobody is asked more than needs be."""
+        if not self._lost_ms or now_ms - self._lost_ms >= self.manager.config.publisher_return_ms:
+            return False
+        return self.manager.may_ask_all(now_ms)
+
     def _fail_missing(self) -> None:
         self._fail(LinkEnd.NOT_FOUND, "the upstream has no publisher of it")
 
@@ -341,10 +347,15 @@ class Pull(UpstreamLink):
         """Whether to ask elsewhere, or give up, rather than wait on an origin for its publisher."""
         if not self.manager.config.pull_wait_for_stream and not self.was_live:
             return True
+        server, now = self.server, self.manager.context.now_ms()
         if self.was_live and self.policy.deadline_ms is None:
             return True
-        server, now = self.server, self.manager.context.now_ms()
-        return server is not None and self.target.has_alternative(server, self.key.text, now_ms=now)
+        if server is None:
+            return False
+        # The publisher of a stream that ran may return to any server that is up, and those who wait are ended soon.
+        return (self.was_live and self.target.has_unasked({server.endpoint}, now)) or self.target.has_alternative(
+            server, self.key.text, now_ms=now
+        )
 
     # --- data ----------------------------------------------------------------
 

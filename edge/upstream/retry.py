@@ -11,7 +11,8 @@ data, from the moment an upstream in working order says that the stream has ende
 or does not exist: its own players are kept that long and no longer.
 
 Before any retry a stream that one server does not have is looked for at the others:
-that is no failure, and costs an answer each.
+that is no failure, and costs an answer each. The owner may have that done again at a
+retry (``search_again``), for a publisher that was lost may be at any of them by then.
 """
 
 from __future__ import annotations
@@ -100,6 +101,10 @@ class RetryPolicy:
         """A link that was in order is left for a better one: what follows is judged as after a loss now."""
         self._last_start_ms = now_ms
         self._fast_used = 0
+        self._searched = 0
+
+    def search_again(self) -> None:
+        """All servers have been asked in vain, and will all be asked once more."""
         self._searched = 0
 
     def on_link_ended(

@@ -15,7 +15,7 @@ _COUNT = 10
 async def _edge_of_many(nodes: Nodes, **config: object) -> tuple[list[Node], Node]:
     origins = [nodes.add(f"origin{number}") for number in range(_COUNT)]
     edge = nodes.add("edge")
-    await edge.follow(*(origin.port for origin in origins), retry_interval_ms=1000, **config)
+    await edge.follow(*(origin.port for origin in origins), **{"retry_interval_ms": 1000, **config})
     return origins, edge
 
 
@@ -88,3 +88,32 @@ async def test_stream_that_its_owner_does_not_have_is_not_looked_for_everywhere(
         await wait_until(lambda: pull.attempt_count == 3, 2, "the fast retries")
         await asyncio.sleep(0.5)
         assert pull.attempt_count == 3
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 1.2])
+async def test_stream_whose_encoder_goes_to_another_origin_is_found_there_before_its_players_are_ended(
+    pause_s: float,
+) -> None:
+    async with Nodes() as nodes:
+        origins, edge = await _edge_of_many(nodes, retry_interval_ms=200, publisher_return_ms=3000)
+        feed = await nodes.publisher(origins[0])
+        await feed.send(3)
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        await feed.leave()
+        await wait_until(lambda: not any(stream.publisher for stream in _streams(origins[0])), 2, "the end")
+        await asyncio.sleep(pause_s)
+        began = asyncio.get_running_loop().time()
+        feed = await nodes.publisher(origins[-1])
+        await feed.send(3)
+        assert await pictures(player, 3) == [0, 1, 2]
+        assert asyncio.get_running_loop().time() - began <= deadline(1.2), "it waited at one origin"
+
+
+async def test_streams_that_end_together_do_not_all_ask_all_origins_again_and_again() -> None:
+    async with Nodes() as nodes:
+        _, edge = await _edge_of_many(nodes)
+        assert edge.manager is not None
+        may = [edge.manager.may_ask_all(now_ms) for now_ms in [5000] * 100 + [6000]]
+        assert may.count(True) == 51
+        assert may[-1]

@@ -372,7 +372,7 @@ class UpstreamLink:
                 self.target.report(server, is_answer, now - self._began_ms, now, text)
                 if not is_answer:
                     manager.failed(server)
-            elif end is LinkEnd.LOST and self._place is None:
+            elif end in (LinkEnd.LOST, LinkEnd.TIMEOUT) and self._place is None:
                 self.target.suspect(server, now)
             if not self.is_useful or end is LinkEnd.LOOP:
                 self.target.disable(server, str(self.key), now)

@@ -92,3 +92,27 @@ async def test_U11_list_that_changes_in_mid_retry_is_what_the_next_attempt_uses(
         await feed.send(2)
         assert await pictures(player, 2) == [3, 4]
         assert removed.accepted_count == asked_count
+
+
+async def test_server_that_fell_silent_and_cannot_be_reached_is_not_shown_as_up() -> None:
+    async with Nodes() as nodes, FaultProxy(0) as one, FaultProxy(0) as two:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        one.retarget(origin.port)
+        two.retarget(origin.port)
+        manager = await edge.follow(one.port, two.port, upstream_stall_timeout_ms=100, timeout_ms=100)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        (pull,) = manager.pulls.values()
+        silent = one if pull.server is not None and pull.server.port == one.port else two
+        silent.down.is_flowing.clear()
+        await silent.refuse()
+        await feed.send(3)
+        assert await pictures(player, 3) == [3, 4, 5]
+
+        def state() -> str:
+            rows = manager.pull_target.snapshot(edge.context.now_ms())["servers"]
+            return next(row["state"] for row in rows if row["endpoint"] == silent.address)
+
+        await wait_until(lambda: state() == "checking", deadline(2), "the check")

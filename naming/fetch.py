@@ -254,8 +254,22 @@ def _describe(error: Exception) -> str:
         return f"its certificate is not accepted: {getattr(cause, 'verify_message', '') or cause}"
     if isinstance(error, aiohttp.ClientConnectorSSLError):
         return f"no TLS: {error.os_error}"
+    if isinstance(error, aiohttp.ClientOSError) and isinstance(error.__cause__, ssl.SSLError):
+        return _describe_alert(error.__cause__)
+    if isinstance(error, aiohttp.ClientOSError) and error.errno is None and error.__cause__ is not None:
+        wants = ", as one does that wants a certificate (-ns_cert_file)" if "https:" in str(error) else ""
+        return f"it closed the connection before it was asked{wants}"  # aiohttp names the URL, with its query
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
     return text or type(error).__name__
+
+
+def _describe_alert(error: ssl.SSLError) -> str:
+    """An end of a TLS connection; one that has been set up as far as we know ends so when it was not for the other."""
+    reason = error.reason or str(error)
+    if "ALERT" not in reason:
+        return f"no TLS: {reason}"
+    alert = reason.partition("ALERT_")[2].replace("_", " ").lower()
+    return f"it does not accept our certificate, -ns_cert_file, or wants one: {alert}"
 
 
 class _Lookups(AbstractResolver):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ssl
+from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -177,3 +180,27 @@ async def test_failures_do_not_tell_the_query() -> None:
         with pytest.raises(NamingError) as caught:
             await fetcher.get(parse_origins(f"127.0.0.1:{port}", "x"), "/a?accessToken=hunter2")
     assert "hunter2" not in str(caught.value)
+
+
+async def _why_not_posted(monkeypatch: pytest.MonkeyPatch, text: str, errno: int | None, cause: Exception) -> str:
+    def fail(*_: Any, **__: Any) -> None:
+        raise aiohttp.ClientOSError(errno, text) from cause
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", fail)
+    async with Fetcher(context()) as fetcher:
+        with pytest.raises(NamingError) as caught:
+            await fetcher.request("POST", parse_origins("http://127.0.0.1:1", "x"), "/login?token=secret", body=b"{}")
+    return str(caught.value)
+
+
+async def test_outage_with_a_broken_question_does_not_tell_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "Can not write request body for http://127.0.0.1:1/login?token=secret"
+    said = await _why_not_posted(monkeypatch, text, None, ConnectionResetError("Cannot write to closing transport"))
+    assert "secret" not in said and "closed the connection" in said
+
+
+async def test_outage_by_a_certificate_that_is_not_accepted_names_its_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    alert = ssl.SSLError(1, "sslv3 alert bad certificate")
+    alert.reason = "SSLV3_ALERT_BAD_CERTIFICATE"
+    said = await _why_not_posted(monkeypatch, "[SSL: SSLV3_ALERT_BAD_CERTIFICATE]", 1, alert)
+    assert "-ns_cert_file" in said and "bad certificate" in said

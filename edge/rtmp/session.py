@@ -152,6 +152,11 @@ def is_short(type_id: int, payload: bytes) -> bool:
     return payload[0] & 15 == _AVC and len(payload) <= 5
 
 
+def _is_end_of_sequence(type_id: int, payload: bytes) -> bool:
+    """True for what ffmpeg sends behind its last AVC frame (FLV 10.1 §E.4.3.1, AVCPacketType 2)."""
+    return type_id == MessageType.VIDEO and payload[1:2] == b"\x02" and payload[0] & 15 == _AVC
+
+
 class Session:
     """The half of a session that does not depend on the side.
 
@@ -424,7 +429,8 @@ class Session:
         if stream is None:
             return
         if is_short(message.type_id, message.payload):
-            self._notice("media_short", f"type {message.type_id}, {len(message.payload)} bytes")
+            if not _is_end_of_sequence(message.type_id, message.payload):
+                self._notice("media_short", f"type {message.type_id}, {len(message.payload)} bytes")
             return
         self.events.append(
             MediaReceived(stream.message_stream_id, message.type_id, message.wire_timestamp, message.payload)

@@ -87,6 +87,12 @@ def test_A10_amf3_data_that_amf0_cannot_express_is_ignored() -> None:
     assert peer.reasons == ["amf_data"]
 
 
+def test_end_of_an_encoder_is_not_noticed_as_a_broken_frame() -> None:
+    peer = publishing_peer()
+    assert peer.send(media(b"\x17\x02\0\0\0", type_id=9)) == []
+    assert peer.reasons == []
+
+
 @pytest.mark.parametrize("values", [("onStatus", {"code": "x"}), ("|RtmpSampleAccess", True, True), ("@setDataFrame",)])
 def test_data_that_belongs_to_no_stream_is_dropped(values: tuple[object, ...]) -> None:
     assert publishing_peer().send(data(*values)) == []

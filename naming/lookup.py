@@ -125,7 +125,7 @@ class Lookup:
         # The wire of a broken server may fail in more ways than the library names.
         except (dns.exception.DNSException, OSError, ValueError, EOFError) as error:
             self._resolver = None
-            reason = str(error) or type(error).__name__
+            reason = _describe(error)
             kind_of_error = NoRecordError if isinstance(error, dns.resolver.NXDOMAIN) else NamingError
             raise kind_of_error(f'cannot resolve "{name}": {reason[:200]}') from error
 
@@ -158,3 +158,16 @@ async def follow(
 
     async for servers in poll(context, fetch, lambda: max(ttl_s, context.options.ns_access_interval)):
         yield servers
+
+
+def _describe(error: Exception) -> str:
+    """What went wrong; of a question that was repeated until its time was over what went wrong at each server."""
+    if not isinstance(error, dns.resolver.LifetimeTimeout):
+        return str(error) or type(error).__name__
+    tries = error.kwargs.get("errors") or ()
+    told = dict.fromkeys(f"{str(each[0]).removeprefix('Do53:')} {_fault(each[3])}" for each in tries)
+    return f"no answer in {error.kwargs['timeout']:.1f} s: {', '.join(told)}"
+
+
+def _fault(fault: object) -> str:
+    return "is silent" if isinstance(fault, dns.exception.Timeout) else str(fault)

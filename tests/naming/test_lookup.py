@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import socket
+
 import dns.asyncresolver
 import dns.name
 import dns.nameserver
@@ -115,3 +118,15 @@ async def test_target_that_is_gone_is_not_looked_for_in_the_search_domains() -> 
         with pytest.raises(NamingError, match="does not exist"):
             await lookup.addresses(services[0].target)
         assert fake.asked[-1] == "gone.example.com A"
+
+
+async def test_silence_of_a_dns_server_is_told_in_a_few_words() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        lookup = Lookup(parse_question(f"x?server=127.0.0.1:{port}"), NamingOptions(dns_timeout_ms=2300))
+        with pytest.raises(NamingError) as caught:
+            await lookup.addresses("a")
+    assert re.fullmatch(
+        rf'cannot resolve "a": no answer in 2\.\d s: 127\.0\.0\.1@{port} is silent', str(caught.value)
+    ), caught.value

@@ -48,10 +48,14 @@ class Movable(Protocol):
 
 @dataclass(slots=True)
 class _Stray:
-    """A pull that is away: until when it stays, and how long that is."""
+    """A pull that is away: until when it stays, and how long that is.
+
+    ``is_doubtful``: it was not away at the last look.
+    """
 
     until_ms: int
     wait_ms: int
+    is_doubtful: bool = False
 
 
 class Rebalancer:
@@ -86,12 +90,16 @@ class Rebalancer:
             if pull is None:
                 del self._strays[key]
             elif not pull.is_away(now_ms):
-                if pull.is_running:  # else it is under way
+                # Else it is under way, or its owner is being tried out by another pull at this moment.
+                if pull.is_running and stray.is_doubtful:
                     del self._strays[key]
+                stray.is_doubtful = pull.is_running
             elif stray.until_ms <= now_ms and moves < self._moves_per_call and pull.move():
                 moves += 1
                 stray.wait_ms = min(2 * stray.wait_ms, _MAX_WAIT_MS)
                 stray.until_ms = now_ms + stray.wait_ms
+            else:
+                stray.is_doubtful = False
         self.move_count += moves
 
     def _look(self, pulls: Iterable[Movable], now_ms: int) -> None:

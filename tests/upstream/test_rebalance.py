@@ -68,6 +68,16 @@ def test_pull_at_home_stays() -> None:
     assert rig.pull.moved == []
 
 
+def test_pull_whose_owner_is_tried_out_by_another_one_does_not_wait_all_over_again() -> None:
+    rig = Rig(2)
+    rig.run(33)
+    rig.has_home = False
+    rig.run(34)
+    rig.has_home = True
+    rig.run(36)
+    assert len(rig.pull.moved) == 1
+
+
 def test_owner_that_goes_down_meanwhile_has_to_be_up_long_enough_again() -> None:
     rig = Rig()
     rig.run(20)

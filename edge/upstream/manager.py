@@ -261,8 +261,11 @@ class UpstreamManager:
         """The publish is over, and told upstream; one that has followed it under the same key has waited for that."""
         self._drop_push(push)
         stream = self.service.registry.find(push.key)
+        pull = self.pulls.get(push.key._replace(realm=LIVE_REALM))
         if stream is not None and stream is not push.stream:
             self._on_published(stream)
+        elif pull is not None:
+            pull.on_publisher_left()
 
     def _drop_push(self, push: Push) -> None:
         if self.pushes.get(push.key) is push:

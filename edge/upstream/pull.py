@@ -119,6 +119,11 @@ class Pull(UpstreamLink):
         self._excluded.pop(server, None)
         self._try_now()
 
+    def on_publisher_left(self) -> None:
+        """The publisher at this node has ended; where the upstream is away nobody else tells us so."""
+        if self.was_live and self.state not in ("live", "closed"):
+            self.policy.on_notice(self.manager.context.now_ms())
+
     def _open(self, connection: RtmpClientConnection) -> None:
         epoch = self.stream.epoch
         resume = self._first_resume

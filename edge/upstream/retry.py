@@ -103,6 +103,11 @@ class RetryPolicy:
         self._fast_used = 0
         self._searched = 0
 
+    def on_notice(self, now_ms: int) -> None:
+        """The stream has ended, as far as anybody knows: its players are kept ``publisher_return_ms`` from now."""
+        if self._is_ever_useful and self._gone_at_ms is None:
+            self._gone_at_ms = now_ms
+
     def search_again(self) -> None:
         """All servers have been asked in vain, and will all be asked once more."""
         self._searched = 0
@@ -127,8 +132,8 @@ class RetryPolicy:
             self._last_start_ms = now_ms
         if 0 < config.max_retry_duration_ms < now_ms - self._last_start_ms:
             return RetryDecision(True, now_ms, "retry_expired")
-        if is_notice and self._is_ever_useful and self._gone_at_ms is None:
-            self._gone_at_ms = now_ms
+        if is_notice:
+            self.on_notice(now_ms)
         if (deadline_ms := self.deadline_ms) is not None and now_ms >= deadline_ms:
             return RetryDecision(True, now_ms, "publisher_gone")
         if is_search and self._searched < config.max_search_servers:

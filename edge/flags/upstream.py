@@ -179,7 +179,7 @@ define_int32(
 define_int32(
     "max_connects_per_s",
     50,
-    "Connects per second to one upstream server after failures.",
+    "Connects per second to one upstream server after failures; lost streams that are asked for at all servers per s.",
     topic=_TOPIC,
     is_reloadable=True,
     lower=1,

@@ -29,8 +29,6 @@ from naming.resolver import Resolver
 logger = logging.getLogger(__name__)
 
 _MAX_MISSING = 10000
-#: Rounds of all servers that pulls make again in a second: many streams may be lost at a time.
-_ROUNDS_PER_S = 50
 _FIRST_ANSWER_MS = 5000
 _QUERY_SIGNS = frozenset("?&=#%+")
 # Rounds of a naming service without an answer; empty answers not applied; answers with unusable parts.
@@ -316,11 +314,14 @@ class UpstreamManager:
         return at_ms - now_ms
 
     def may_ask_all(self, now_ms: int) -> bool:
-        """Whether a pull may ask all servers again, rather than one; it is counted as done."""
+        """Whether a pull may ask all servers again, rather than one; it is counted as done.
+
+        Many streams may be lost at a time, so ``max_connects_per_s`` bounds this as well.
+        """
         second, count = self._rounds
         count = count + 1 if second == now_ms // 1000 else 1
         self._rounds = now_ms // 1000, count
-        return count <= _ROUNDS_PER_S
+        return count <= self.config.max_connects_per_s or self.config.max_connects_per_s <= 0
 
     def give_turn_back(self, server: ServerNode) -> None:
         """A turn that ``pace`` gave is not needed: those who come are not to wait for it."""

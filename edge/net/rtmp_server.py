@@ -350,7 +350,8 @@ class RtmpServerConnection(PlayingConnection):
             session.accept_play(event.request_id)
             session.end_stream(event.message_stream_id, NOT_FOUND, found)
             return self._refuse(PROXY_LOOP if found.startswith(PROXY_LOOP) else "not_found")
-        session.accept_play(event.request_id, service.waiting_info(found) if is_hop else None)
+        info = service.waiting_info(found, has_run=event.resume is not None) if is_hop else None
+        session.accept_play(event.request_id, info)
         play = Play(event.message_stream_id, request, found, is_hop=is_hop, resume=event.resume)
         self.plays.add(play)
         service.registry.add_player(found, is_internal=play.is_internal)

@@ -38,6 +38,7 @@ class RtmpService:
         publishers: connections that publish.
         why_missing: reason to refuse a play for now (negative cache, limits), or None to try.
         is_waiting: whether a stream is being pulled and no data of it has come yet.
+        is_missing: whether the origin up the way has said that it has no publisher of a stream, which waits there.
         via_of: ids of the services of ours that a pulled stream comes through, the nearest first.
         request_pull: begins to pull a stream for a play with these hops and this resume point; None on an origin.
     """
@@ -67,6 +68,7 @@ class RtmpService:
         self.publishers: set[RtmpServerConnection] = set()
         self.why_missing: Callable[[StreamKey], str | None] = lambda key: None
         self.is_waiting: Callable[[Stream], bool] = lambda stream: False
+        self.is_missing: Callable[[Stream], bool] = lambda stream: False
         self.via_of: Callable[[Stream], tuple[str, ...]] = lambda stream: ()
         registry.on_lost = self.tell_lost
         self.request_pull: Callable[[Stream, StreamRequest, tuple[str, ...], ResumePoint | None], None] | None = None
@@ -92,14 +94,17 @@ class RtmpService:
             max_name_bytes=self.hub.max_name_bytes,
         )
 
-    def waiting_info(self, stream: Stream) -> dict[str, object] | None:
+    def waiting_info(self, stream: Stream, *, has_run: bool = False) -> dict[str, object] | None:
         """What a node of ours is told of a stream: that it has no data yet, and its way.
 
         ``missing``: it has no publisher either; ``lost``: the connection of its publisher broke, here or on the way.
+        An edge hands on the former to a node that ``has_run`` the stream: the others may wait as long as they like.
         """
         if not self.is_edge and stream.publisher is None and not stream.grace_until_ms:
             return {"waiting": True, "missing": True}
         info: dict[str, object] = {"waiting": True} if self.is_waiting(stream) else {}
+        if has_run and self.is_missing(stream):
+            info["missing"] = True
         if stream.has_lost_publisher:
             info["lost"] = True
         via = self.via_of(stream)
@@ -112,6 +117,12 @@ class RtmpService:
         for writer in _writers_of(stream):
             if writer.on_lost is not None:
                 writer.on_lost()
+
+    def tell_missing(self, stream: Stream) -> None:
+        """For nodes that have played ``stream`` it has ended, as far as the origin knows."""
+        for writer in _writers_of(stream):
+            if writer.has_run:
+                writer.on_unpublished("the upstream has no publisher of it")
 
     def tell_via(self, stream: Stream, via: tuple[str, ...]) -> None:
         """Nodes that play ``stream`` here learn which way it comes, and pass it on."""

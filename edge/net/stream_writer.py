@@ -50,6 +50,7 @@ class StreamWriter:
 
     Attributes:
         seq: next frame to write.
+        has_run: the peer is a node of ours that has played the stream, from us or from another one.
         on_via: told when the services that the stream comes through change; set for hops.
         on_lost: told when the connection of the publisher has broken, here or on the way; set for hops.
     """
@@ -68,6 +69,7 @@ class StreamWriter:
         "_resume",
         "_waiting_since_ms",
         "end_reason",
+        "has_run",
         "is_hop",
         "message_stream_id",
         "on_lost",
@@ -97,6 +99,7 @@ class StreamWriter:
         self._chunk_stream_id = _FIRST_CHUNK_STREAM + message_stream_id % _CHUNK_STREAM_COUNT
         self._form = form
         self.is_hop = is_hop
+        self.has_run = is_hop and resume is not None
         self.on_lost: Callable[[], None] | None = None
         self.on_via: Callable[[tuple[str, ...]], None] | None = None
         self._offset_ms = timestamp_offset

@@ -81,6 +81,7 @@ class UpstreamManager:
         service.request_pull = self._request_pull
         service.why_missing = self._why_missing
         service.is_waiting = self._is_waiting
+        service.is_missing = self._is_missing
         service.via_of = self._via_of
         registry.on_idle = self._on_idle
         registry.on_player_left = self._on_player_left
@@ -169,6 +170,10 @@ class UpstreamManager:
     def _is_waiting(self, stream: Stream) -> bool:
         pull = stream.pull
         return isinstance(pull, Pull) and pull.state != "live"
+
+    def _is_missing(self, stream: Stream) -> bool:
+        pull = stream.pull
+        return isinstance(pull, Pull) and pull.is_missing
 
     def _via_of(self, stream: Stream) -> tuple[str, ...]:
         """Services of ours that a pulled stream comes through; before the upstream has answered, that one."""

@@ -46,6 +46,7 @@ class Pull(UpstreamLink):
 
     Attributes:
         via: ids of the services of ours that it comes through, the nearest first.
+        is_missing: it waits at an upstream that knows of no publisher.
         is_suspect: one for the same stream has just ended without data.
     """
 
@@ -77,6 +78,7 @@ class Pull(UpstreamLink):
         self._home: ServerNode | None = None  # where it last came from
         self._is_home_lost = False
         self._is_wait_told = False
+        self.is_missing = False
         self._lost_timer: asyncio.TimerHandle | None = None
         self.via: tuple[str, ...] = ()
         self.is_suspect = False
@@ -161,6 +163,9 @@ class Pull(UpstreamLink):
             self._set_timer(self.manager.config.timeout_ms, self._move_back)
         else:
             self._set_timer(self.manager.config.first_data_timeout_ms, self._on_silence)
+        self.is_missing = info.get("missing") is True
+        if self.is_missing and not is_unwanted and not self.was_live:
+            self._hand_on_end()
         if info.get("lost") is True:
             self.on_publisher_lost()
         if self.is_suspect:
@@ -385,6 +390,7 @@ class Pull(UpstreamLink):
         """
         self.is_useful = True
         self.was_live = True
+        self.is_missing = False
         self._home, self._is_home_lost = self.server, False
         self._is_announced = False
         self.policy.on_link_useful()
@@ -474,8 +480,15 @@ class Pull(UpstreamLink):
         self._take_via(())
         if self.was_live and not self._lost_ms:
             self._lost_ms = self.manager.context.now_ms()
-        is_over = end in (LinkEnd.UNPUBLISHED, LinkEnd.NOT_FOUND) and not self._is_home_out_of_reach
-        if is_over and self.was_live and not self._is_announced:
+        self.is_missing = False
+        if end in (LinkEnd.UNPUBLISHED, LinkEnd.NOT_FOUND) and not self._is_home_out_of_reach:
+            self._hand_on_end()
+
+    def _hand_on_end(self) -> None:
+        """Tell the nodes that play it from here: all that it has ended, or those that had it from elsewhere before."""
+        if not self.was_live:
+            self.manager.service.tell_missing(self.stream)
+        elif not self._is_announced:
             self._is_announced = True
             self.stream.announce_unpublished(f"publisher on key={self.key} is gone")
 

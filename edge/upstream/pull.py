@@ -21,7 +21,7 @@ from edge.rtmp.commands import parse_via
 from edge.rtmp.events import MediaReceived, ResumePoint
 from edge.upstream.foreign import ForeignReceiver
 from edge.upstream.link import UpstreamLink
-from edge.upstream.retry import RetryDecision
+from edge.upstream.retry import JITTER, RetryDecision
 from naming.node import ServerNode
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Pull(UpstreamLink):
         self._is_wait_told = False
         self.is_missing = False
         self._lost_timer: asyncio.TimerHandle | None = None
+        self._round_timer: asyncio.TimerHandle | None = None
         self.via: tuple[str, ...] = ()
         self.is_suspect = False
         self._loop_timer: asyncio.TimerHandle | None = None
@@ -165,12 +166,50 @@ class Pull(UpstreamLink):
             self._set_timer(self.manager.config.first_data_timeout_ms, self._on_silence)
         self.is_missing = info.get("missing") is True
         if self.is_missing and not is_unwanted and not self.was_live:
-            self._hand_on_end()
+            self._wait_for_publisher(connection)
         if info.get("lost") is True:
             self.on_publisher_lost()
         if self.is_suspect:
             self.is_suspect = False
             self.watch_for_loop()
+
+    # --- a publisher that has not come yet -----------------------------------
+
+    def _wait_for_publisher(self, connection: RtmpClientConnection) -> None:
+        """All that are up have been asked, and this one knows of none either."""
+        self._hand_on_end()
+        self._tell_wait(connection.endpoint)
+        self._ask_again_later()
+
+    def _tell_wait(self, endpoint: str) -> None:
+        if self._is_wait_told:
+            return
+        self._is_wait_told = True
+        text = "%spull key=%s upstream=%s waits for its publisher"
+        prefix = self.manager.service.log_prefix
+        self.manager.context.log_limited(logging.INFO, "pull_waits", text, prefix, self.key, endpoint)
+
+    def _ask_again_later(self) -> None:
+        interval_ms = self.manager.config.retry_interval_ms
+        delay_ms = interval_ms + int(JITTER * self.manager.jitter() * interval_ms)
+        self._round_timer = self.manager.context.call_later(delay_ms, self._ask_all_again)
+
+    def _ask_all_again(self) -> None:
+        """The publisher may come to any server of the list, and the one that we wait at hears of none but its own.
+
+        It costs an answer of each. Servers that are no nodes of ours do not say that
+        they have no publisher: there we stay, and look elsewhere now and then.
+        """
+        self._round_timer = None
+        server, now = self.server, self.manager.context.now_ms()
+        if self.state != "waiting" or not self.is_missing or server is None:
+            return
+        if not self.target.has_unasked({server.endpoint}, now) or not self.manager.may_ask_all(now):
+            self._ask_again_later()
+            return
+        self._asked.clear()
+        self.policy.search_again()
+        self._fail_missing()
 
     def _has_others_to_ask(self) -> bool:
         """Whether a server is up that may have the stream and has not been asked yet."""
@@ -231,6 +270,9 @@ class Pull(UpstreamLink):
         if self._lost_timer is not None:
             self._lost_timer.cancel()
             self._lost_timer = None
+        if self._round_timer is not None:
+            self._round_timer.cancel()
+            self._round_timer = None
         super()._leave()
 
     # --- another server while all is well ------------------------------------
@@ -363,9 +405,8 @@ class Pull(UpstreamLink):
         if server is None:
             return False
         # The publisher of a stream that ran may return to any server that is up, and those who wait are ended soon.
-        return (self.was_live and self.target.has_unasked({server.endpoint}, now)) or self.target.has_alternative(
-            server, self.key.text, now_ms=now
-        )
+        is_to_go_on = self.target.has_unasked({server.endpoint}, now) if self.was_live else self._has_others_to_ask()
+        return is_to_go_on or self.target.has_alternative(server, self.key.text, now_ms=now)
 
     # --- data ----------------------------------------------------------------
 
@@ -441,12 +482,8 @@ class Pull(UpstreamLink):
             connection.ping()
             self._set_timer(config.timeout_ms, self._on_silence)
             return
-        if not self._is_wait_told and not self.was_live:
-            self._is_wait_told = True
-            text = "%spull key=%s upstream=%s waits for its publisher"
-            self.manager.context.log_limited(
-                logging.INFO, "pull_waits", text, manager.service.log_prefix, self.key, server.endpoint
-            )
+        if not self.was_live:
+            self._tell_wait(server.endpoint)
         pinged_ms, self._pinged_ms = self._pinged_ms, 0
         has_alternative = self.target.has_alternative(server, self.key.text, now_ms=now)
         if connection.last_pong_ms >= pinged_ms:

@@ -117,3 +117,19 @@ async def test_streams_that_end_together_do_not_all_ask_all_origins_again_and_ag
         may = [edge.manager.may_ask_all(now_ms) for now_ms in [5000] * 100 + [6000]]
         assert may.count(True) == 51
         assert may[-1]
+
+
+async def test_player_that_came_before_its_publisher_plays_soon_whichever_origin_that_comes_to() -> None:
+    async with Nodes() as nodes:
+        origins, edge = await _edge_of_many(nodes)
+        player = await nodes.player(edge)
+        manager = edge.manager
+        assert manager is not None
+        await wait_until(lambda: [pull.state for pull in manager.pulls.values()] == ["waiting"], 2, "the wait")
+        (pull,) = manager.pulls.values()
+        other = next(origin for origin in origins if pull.server is None or origin.port != pull.server.port)
+        feed = await nodes.publisher(other)
+        await feed.send(3)
+        began = asyncio.get_running_loop().time()
+        assert await pictures(player, 3) == [0, 1, 2]
+        assert asyncio.get_running_loop().time() - began <= deadline(1.5)

@@ -524,7 +524,8 @@ class Pull(UpstreamLink):
     def _hand_on_end(self) -> None:
         """Tell the nodes that play it from here: all that it has ended, or those that had it from elsewhere before."""
         if not self.was_live:
-            self.manager.service.tell_missing(self.stream)
+            if not self._has_others_to_ask():
+                self.manager.service.tell_missing(self.stream)
         elif not self._is_announced:
             self._is_announced = True
             self.stream.announce_unpublished(f"publisher on key={self.key} is gone")

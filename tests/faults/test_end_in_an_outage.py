@@ -72,3 +72,24 @@ async def test_nodes_that_never_had_the_stream_wait_for_it_without_asking_again(
         await asyncio.sleep(0.5)
         (pull,) = manager.pulls.values()
         assert (pull.state, pull.attempt_count) == ("waiting", 1)
+
+
+async def test_stream_that_the_last_origin_has_is_not_called_ended_on_the_way_to_it() -> None:
+    async with Nodes() as nodes:
+        origins = [nodes.add(f"origin{number}") for number in range(6)]
+        shield, fresh, edge = (nodes.add(name) for name in ("shield", "fresh", "edge"))
+        for each in (shield, fresh):
+            await each.follow(*(origin.port for origin in origins))
+        manager = await edge.follow(shield.port)
+        feed = await nodes.publisher(origins[3])
+        await feed.send(3)
+        player = await nodes.player(edge)
+        assert await pictures(player, 3) == [0, 1, 2]
+        manager.pull_target._on_update((ServerNode("127.0.0.1", fresh.port),))
+        shield.stop_listening()
+        shield.drop_connections()
+        await feed.send(3)
+        assert await pictures(player, 3) == [3, 4, 5]
+        (pull,) = manager.pulls.values()
+        assert "no publisher" not in pull.last_error
+        assert pull.stream.stats.gap_count == 0

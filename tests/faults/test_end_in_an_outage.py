@@ -4,56 +4,42 @@ from __future__ import annotations
 
 import asyncio
 
+from edge.upstream.manager import UpstreamManager
 from naming.node import ServerNode
+from tests.harness.client import RtmpClient
 from tests.net.serving import Node, Nodes, pictures, status_of, wait_until
 
-_RETURN_MS = 400
 
-
-async def _restarted_shield(nodes: Nodes, old: Node, edge: Node, origin: Node) -> Node:
-    """A shield that has nothing in the place of ``old``."""
-    assert old.manager is not None and edge.manager is not None
-    old.stop_listening()
-    old.drop_connections()
-    await old.manager.close()
+async def _ended_meanwhile(nodes: Nodes, *, return_ms: int) -> tuple[Node, UpstreamManager, RtmpClient]:
+    """The origin, the edge's manager and its player, after a broadcast that ended while there was no shield."""
+    origin, shield, edge = (nodes.add(name) for name in ("origin", "shield", "edge"))
+    shield_manager = await shield.follow(origin.port)
+    manager = await edge.follow(shield.port, publisher_return_ms=return_ms)
+    feed = await nodes.publisher(origin)
+    await feed.send(3)
+    player = await nodes.player(edge)
+    assert await pictures(player, 3) == [0, 1, 2]
+    shield.stop_listening()
+    shield.drop_connections()
+    await feed.leave()
+    await wait_until(lambda: not origin.registry.streams, 2, "the end")
+    await shield_manager.close()
     fresh = nodes.add("fresh")
     await fresh.follow(origin.port)
-    edge.manager.pull_target._on_update((ServerNode("127.0.0.1", fresh.port),))
-    return fresh
+    manager.pull_target._on_update((ServerNode("127.0.0.1", fresh.port),))
+    return origin, manager, player
 
 
 async def test_players_behind_a_shield_that_restarted_are_told_of_the_end() -> None:
     async with Nodes() as nodes:
-        origin, shield, edge = (nodes.add(name) for name in ("origin", "shield", "edge"))
-        await shield.follow(origin.port)
-        await edge.follow(shield.port, publisher_return_ms=_RETURN_MS)
-        feed = await nodes.publisher(origin)
-        await feed.send(3)
-        player = await nodes.player(edge)
-        assert await pictures(player, 3) == [0, 1, 2]
-        shield.stop_listening()
-        shield.drop_connections()
-        await feed.leave()
-        await wait_until(lambda: not origin.registry.streams, 2, "the end")
-        await _restarted_shield(nodes, shield, edge, origin)
+        _, manager, player = await _ended_meanwhile(nodes, return_ms=400)
         assert await status_of(player) == "NetStream.Play.UnpublishNotify"
-        assert edge.manager is not None and not edge.manager.pulls
+        assert not manager.pulls
 
 
 async def test_publisher_that_returns_after_such_an_end_keeps_the_players() -> None:
     async with Nodes() as nodes:
-        origin, shield, edge = (nodes.add(name) for name in ("origin", "shield", "edge"))
-        await shield.follow(origin.port)
-        manager = await edge.follow(shield.port, publisher_return_ms=5000)
-        feed = await nodes.publisher(origin)
-        await feed.send(3)
-        player = await nodes.player(edge)
-        assert await pictures(player, 3) == [0, 1, 2]
-        shield.stop_listening()
-        shield.drop_connections()
-        await feed.leave()
-        await wait_until(lambda: not origin.registry.streams, 2, "the end")
-        await _restarted_shield(nodes, shield, edge, origin)
+        origin, manager, player = await _ended_meanwhile(nodes, return_ms=5000)
         (pull,) = manager.pulls.values()
         await wait_until(lambda: pull.policy.deadline_ms is not None, 3, "word of the end")
         feed = await nodes.publisher(origin)

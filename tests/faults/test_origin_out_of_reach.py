@@ -7,19 +7,27 @@ import asyncio
 from edge.upstream.pull import Pull
 from naming.node import ServerNode
 from tests.harness.client import RtmpClient
-from tests.net.serving import Node, Nodes, pictures, status_of, wait_until
+from tests.net.serving import Feed, Node, Nodes, pictures, status_of, wait_until
 
 _RETURN_MS = 300
 
 
-async def _orphan(nodes: Nodes) -> tuple[Node, Node, RtmpClient, Pull]:
-    """The origin that died, the edge, its player and pull, ``_RETURN_MS`` and more after both origins were asked."""
+async def _playing(nodes: Nodes) -> tuple[Node, Node, RtmpClient, Feed]:
+    """Of two origins the one with the stream, an edge of both with a player, and the publisher."""
     home, other, edge = (nodes.add(name) for name in ("home", "other", "edge"))
-    manager = await edge.follow(home.port, other.port, publisher_return_ms=_RETURN_MS, health_check_interval=1)
+    await edge.follow(home.port, other.port, publisher_return_ms=_RETURN_MS, health_check_interval=1)
     feed = await nodes.publisher(home)
     await feed.send(3)
     player = await nodes.player(edge)
     assert await pictures(player, 3) == [0, 1, 2]
+    return home, edge, player, feed
+
+
+async def _orphan(nodes: Nodes) -> tuple[Node, Node, RtmpClient, Pull]:
+    """The origin that died, the edge, its player and pull, ``_RETURN_MS`` and more after both origins were asked."""
+    home, edge, player, _ = await _playing(nodes)
+    manager = edge.manager
+    assert manager is not None
     (pull,) = manager.pulls.values()
     home.stop_listening()
     home.drop_connections()
@@ -59,12 +67,7 @@ async def test_players_end_when_the_origin_is_taken_off_the_list() -> None:
 
 async def test_end_of_the_broadcast_that_the_origin_told_before_it_died_stands() -> None:
     async with Nodes() as nodes:
-        home, other, edge = (nodes.add(name) for name in ("home", "other", "edge"))
-        await edge.follow(home.port, other.port, publisher_return_ms=_RETURN_MS)
-        feed = await nodes.publisher(home)
-        await feed.send(3)
-        player = await nodes.player(edge)
-        assert await pictures(player, 3) == [0, 1, 2]
+        home, _, player, feed = await _playing(nodes)
         await feed.leave()
         await wait_until(lambda: not any(s.publisher for s in home.registry.streams.values()), 2, "the end")
         home.stop_listening()

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.faults
 
 _SCRIPT = Script(fps=10, gop=10, video_bytes=300, audio_start_ms=None)
 _STREAMS_PER_EDGE = 4
+_MAX_STREAMS_PER_EDGE = 24
 _CUT_S = 3.0
 _SHORT_CUT_S = 2.0
 #: TCP sends again 6.2 s after the loss, and then not before 12.6 s; what a shield says of an idle publisher
@@ -49,18 +50,35 @@ class _Audience:
     publishers: dict[tuple[str, str], SynthPublisher] = field(default_factory=dict)
     players: dict[tuple[str, str, str], SynthPlayer] = field(default_factory=dict)
 
-    async def begin(self) -> None:
+    async def begin(self, through: Iterable[str]) -> None:
+        """Publish and play until all of ``through`` have a stream: where a name hashes to depends on the ports."""
+        first = 0
+        while True:
+            await self._broadcast(range(first, first + _STREAMS_PER_EDGE))
+            first += _STREAMS_PER_EDGE
+            held = await asyncio.gather(*(asyncio.to_thread(self.fleet[node].streams) for node in through))
+            if all(held):
+                return
+            assert first < _MAX_STREAMS_PER_EDGE, f"nothing goes through one of {through}"
+
+    async def _broadcast(self, numbers: Iterable[int]) -> None:
+        """Streams of these numbers at every edge, each with its players."""
         edges = [name for name in self.fleet.nodes if name[0] == "e"]
-        for home in edges:
-            for number in range(_STREAMS_PER_EDGE):
-                name = f"{home}cam{number}"
-                self.publishers[home, name] = SynthPublisher(self.fleet[home].rtmp_url("live", name), _SCRIPT)
-        await asyncio.gather(*(publisher.start() for publisher in self.publishers.values()))
-        for edge in self.fronts:
-            for home, name in self.publishers:
-                self.players[edge, home, name] = SynthPlayer(self.fleet[edge].rtmp_url("live", name))
-        await asyncio.gather(*(player.start() for player in self.players.values()))
-        await asyncio.gather(*(player.wait_frames(3, 8) for player in self.players.values()))
+        homes = {f"{home}cam{number}": home for home in edges for number in numbers}
+        publishers = {
+            (home, name): SynthPublisher(self.fleet[home].rtmp_url("live", name), _SCRIPT)
+            for name, home in homes.items()
+        }
+        self.publishers.update(publishers)
+        await asyncio.gather(*(publisher.start() for publisher in publishers.values()))
+        players = {
+            (edge, home, name): SynthPlayer(self.fleet[edge].rtmp_url("live", name))
+            for edge in self.fronts
+            for name, home in homes.items()
+        }
+        self.players.update(players)
+        await asyncio.gather(*(player.start() for player in players.values()))
+        await asyncio.gather(*(player.wait_frames(3, 8) for player in players.values()))
 
     def independent_of(self, lost: str) -> list[SynthPlayer]:
         """Players with a path that does not need a node."""
@@ -88,7 +106,6 @@ class _Audience:
         """Part and heal; whoever needs the node gets nothing meanwhile, all others do, and at the end all."""
         independent = self.independent_of(lost)
         dependent = [player for player in self.players.values() if player not in independent]
-        assert await asyncio.to_thread(self.fleet[lost].streams), f"nothing goes through {lost}"
         began = time.monotonic()
         await self.fleet.part(lost, how)
         await asyncio.sleep(0.3)
@@ -128,7 +145,7 @@ async def _audience(
     async with Fleet(*_FLAGS, origins=origins, edges=2, proxied=lost, in_namespaces=is_network) as fleet:
         audience = _Audience(fleet, fronts)
         try:
-            await audience.begin()
+            await audience.begin(lost)
             yield audience
             audience.assert_complete()
         finally:

@@ -179,7 +179,8 @@ class Pull(UpstreamLink):
         """All that are up have been asked, and this one knows of none either."""
         self._hand_on_end()
         self._tell_wait(connection.endpoint)
-        self._ask_again_later()
+        if self.target.may_be_anywhere:
+            self._ask_again_later()
 
     def _tell_wait(self, endpoint: str) -> None:
         if self._is_wait_told:

@@ -284,6 +284,11 @@ class Target:
         barred = self._health.barred(now_ms) | self._health.down(now_ms) | self._passed_over(key_text, now_ms)
         return any(other.endpoint != server.endpoint and other not in barred for other in self._choosable)
 
+    @property
+    def may_be_anywhere(self) -> bool:
+        """Whether a stream may come to any of several servers: no balancer says which is its owner."""
+        return not self._has_owners and len(self._by_endpoint) > 1
+
     def has_unasked(self, asked: Collection[str], now_ms: int) -> bool:
         """Whether a server is up that is none of the endpoints ``asked``, and might have what they have not.
 

@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from edge.upstream.config import UpstreamConfig
+from edge.upstream.target import Target
 from tests.harness.clock import deadline
 from tests.net.serving import Node, Nodes, pictures, status_of, wait_until
 
@@ -133,3 +135,21 @@ async def test_player_that_came_before_its_publisher_plays_soon_whichever_origin
         began = asyncio.get_running_loop().time()
         assert await pictures(player, 3) == [0, 1, 2]
         assert asyncio.get_running_loop().time() - began <= deadline(1.5)
+
+
+@pytest.mark.parametrize(
+    ("proxy_to", "proxy_lb", "expected"),
+    [
+        ("list://10.0.0.1:1,10.0.0.1:2", "rr", True),
+        ("list://10.0.0.1:1,10.0.0.1:2", "c_murmurhash", False),
+        ("list://10.0.0.1:1", "rr", False),
+        ("10.0.0.1:1", "", False),
+    ],
+)
+async def test_stream_may_be_anywhere_where_no_hash_names_its_owner(
+    proxy_to: str, proxy_lb: str, expected: bool
+) -> None:
+    target = Target(proxy_to, proxy_lb, UpstreamConfig())
+    assert await target.start(within_ms=1000)
+    assert target.may_be_anywhere is expected
+    await target.close()

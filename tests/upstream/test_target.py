@@ -591,21 +591,3 @@ def test_owner_that_is_listed_with_two_tags_is_no_reason_to_move() -> None:
     target._on_update(both)
     assert target.select("_/live/a", now_ms=0) == both[0], "brpc: the smaller tag owns the points"
     assert not any(target.is_away(server, "_/live/a", 0) for server in both)
-
-
-@pytest.mark.parametrize(
-    ("proxy_to", "proxy_lb", "expected"),
-    [
-        ("list://10.0.0.1:1,10.0.0.1:2", "rr", True),
-        ("list://10.0.0.1:1,10.0.0.1:2", "c_murmurhash", False),
-        ("list://10.0.0.1:1", "rr", False),
-        ("10.0.0.1:1", "", False),
-    ],
-)
-async def test_stream_may_be_anywhere_where_no_hash_names_its_owner(
-    proxy_to: str, proxy_lb: str, expected: bool
-) -> None:
-    target = Target(proxy_to, proxy_lb, CONFIG)
-    assert await target.start(within_ms=1000)
-    assert target.may_be_anywhere is expected
-    await target.close()

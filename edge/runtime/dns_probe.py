@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
-import threading
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import cast
 
+from edge.runtime.bounded import found_within
 from naming import registry as schemes
 from naming.base import NamingContext, NamingError, NamingOptions
 from naming.lookup import parse_question
@@ -30,14 +29,12 @@ def why_no_answer(address: Address, budget_s: float) -> str:
     """
     if address.scheme not in _SCHEMES or not parse_question(address.name).servers:
         return ""
-    found: queue.SimpleQueue[str] = queue.SimpleQueue()
-    # A daemon, for a silent server must not delay the end of the process.
-    thread = threading.Thread(
-        target=lambda: found.put(asyncio.run(_ask(address, budget_s))), name="check-dns", daemon=True
-    )
-    thread.start()
-    thread.join(budget_s)
-    return f"no answer for {address.shown} within {budget_s:g} s" if found.empty() else found.get()
+
+    def reasons() -> Iterator[str]:
+        yield asyncio.run(_ask(address, budget_s))
+
+    silence = f"no answer for {address.shown} within {budget_s:g} s"
+    return next(iter(found_within(budget_s, reasons, name="check-dns")), silence)
 
 
 async def _ask(address: Address, budget_s: float) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator, Sequence
 
 from edge.flags.gflags import Parsed
 from edge.flags.problem import Problem
 from edge.flags.registry import pick, value_of
+from edge.runtime.bounded import found_within
 from naming.base import NamingOptions
 from naming.tls import TlsFileError, load_context
 from naming.url import Address
@@ -45,16 +44,11 @@ def _may_ask_by_tls(parsed: Parsed, address: Address) -> bool:
 
 def _why_unusable(options: NamingOptions, budget_s: float) -> TlsFileError | None:
     """The first fault of the files."""
-    faults: queue.SimpleQueue[TlsFileError] = queue.SimpleQueue()
 
-    def load() -> None:
+    def faults() -> Iterator[TlsFileError]:
         try:
             load_context(options)
         except TlsFileError as error:
-            faults.put(error)
+            yield error
 
-    # A daemon, for a dead file system must not delay the end of the process.
-    thread = threading.Thread(target=load, name="check-tls", daemon=True)
-    thread.start()
-    thread.join(budget_s)
-    return None if faults.empty() else faults.get()
+    return next(iter(found_within(budget_s, faults, name="check-tls")), None)

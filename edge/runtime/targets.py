@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import queue
 import socket
-import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from edge.flags.check import merge_port
@@ -13,6 +11,7 @@ from edge.flags.gflags import Parsed
 from edge.flags.not_acted_on import NOT_ACTED_ON
 from edge.flags.problem import Problem
 from edge.flags.registry import value_of
+from edge.runtime.bounded import found_within
 from edge.runtime.dns_probe import why_no_answer
 from edge.runtime.registry_tls import check_tls
 from lb import registry as balancers
@@ -229,24 +228,19 @@ def _check_servers(
 
 def _why_no_list(path: str, max_bytes: int, budget_s: float) -> str:
     """What keeps a file from being a list of servers now, "" if nothing does or it is not known in time."""
-    faults: queue.SimpleQueue[str] = queue.SimpleQueue()
 
-    def look() -> None:
+    def faults() -> Iterator[str]:
         try:
             items, wrong = parse_items(read_list(path, max_bytes).removeprefix("\ufeff").split("\n"))
         except OSError as error:
-            faults.put(f'cannot read "{path}" now: {error.strerror}')
+            yield f'cannot read "{path}" now: {error.strerror}'
         except NamingError as error:
-            faults.put(str(error))
+            yield str(error)
         else:
             if not items:
-                faults.put(f'"{path}" names no server now' + (f": {wrong[0]}" if wrong else ""))
+                yield f'"{path}" names no server now' + (f": {wrong[0]}" if wrong else "")
 
-    # A daemon, for a dead file system must not delay the end of the process.
-    thread = threading.Thread(target=look, name="check-file", daemon=True)
-    thread.start()
-    thread.join(budget_s)
-    return "" if faults.empty() else faults.get()
+    return next(iter(found_within(budget_s, faults, name="check-file")), "")
 
 
 def written_endpoints(address: Address) -> list[Endpoint]:
@@ -307,21 +301,14 @@ def _resolve_all(hosts: set[str], lookup: Lookup, budget_s: float) -> dict[str, 
     """Numeric addresses of each host, () for those without an answer in time."""
     answers: dict[str, Sequence[str]] = {host: [host] if is_ip(host) else () for host in hosts}
     names = [host for host in sorted(hosts) if not is_ip(host)]
-    done: queue.SimpleQueue[tuple[str, Sequence[str]]] = queue.SimpleQueue()
 
-    def look_up() -> None:
+    def look_up() -> Iterator[tuple[str, Sequence[str]]]:
         for name in names:
             try:
-                done.put((name, lookup(name)))
+                yield name, lookup(name)
             except (OSError, UnicodeError):
-                done.put((name, ()))
+                yield name, ()
 
     if names:
-        # A daemon, for a silent resolver must not delay the end of the process.
-        thread = threading.Thread(target=look_up, name="check-names", daemon=True)
-        thread.start()
-        thread.join(budget_s)
-        while not done.empty():
-            name, addresses = done.get()
-            answers[name] = addresses
+        answers.update(found_within(budget_s, look_up, name="check-names"))
     return answers

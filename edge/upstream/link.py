@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 _MAX_TURNS = 10
 
 
-# Ends that are no fault of anybody.
-_ORDERLY = (LinkEnd.NOT_FOUND, LinkEnd.UNPUBLISHED)
+#: Ends that are no fault of anybody.
+ORDERLY = (LinkEnd.NOT_FOUND, LinkEnd.UNPUBLISHED)
 
 
 class UpstreamLink:
@@ -333,7 +333,7 @@ class UpstreamLink:
 
     def _is_notice(self, end: LinkEnd) -> bool:
         """Whether an upstream in working order has said that there is no such stream, or no more."""
-        return end in _ORDERLY
+        return end in ORDERLY
 
     def _decide(self, end: LinkEnd, now_ms: int) -> RetryDecision:
         if self.is_useful:
@@ -346,12 +346,16 @@ class UpstreamLink:
             is_notice=self._is_notice(end),
             is_search=end is LinkEnd.NOT_FOUND and self.target.has_unasked(self._asked, now_ms),
         )
-        if decision.why == "interval" and self._asks_all_again(now_ms):
-            self._asked.clear()
-            self.policy.search_again()
+        if decision.why == "interval" and self._may_begin_round(now_ms):
+            self._begin_round()
         return decision
 
-    def _asks_all_again(self, now_ms: int) -> bool:
+    def _begin_round(self) -> None:
+        """All servers are to be asked once more."""
+        self._asked.clear()
+        self.policy.search_again()
+
+    def _may_begin_round(self, now_ms: int) -> bool:
         """Whether the next attempt is to begin a new round of all servers; only one is asked else."""
         return False
 
@@ -414,7 +418,7 @@ class UpstreamLink:
         if not self._in_vain.add(now, endpoint, end.value, was_in_order=self.is_useful):
             return
         self.manager.context.log_limited(
-            logging.INFO if end in _ORDERLY or not is_first else logging.WARNING,
+            logging.INFO if end in ORDERLY or not is_first else logging.WARNING,
             f"{self.what}_ended",
             "%s%s key=%s upstream=%s ended end=%s next=%s in_ms=%d attempts=%d %s",
             self.manager.service.log_prefix,

@@ -20,7 +20,7 @@ from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
 from edge.rtmp.commands import parse_via
 from edge.rtmp.events import MediaReceived, ResumePoint
 from edge.upstream.foreign import ForeignReceiver
-from edge.upstream.link import UpstreamLink
+from edge.upstream.link import ORDERLY, UpstreamLink
 from edge.upstream.retry import JITTER, RetryDecision
 from naming.node import ServerNode
 
@@ -180,7 +180,7 @@ class Pull(UpstreamLink):
         self._hand_on_end()
         self._tell_wait(connection.endpoint)
         if self.target.may_be_anywhere:
-            self._ask_again_later()
+            self._ask_all_later()
 
     def _tell_wait(self, endpoint: str) -> None:
         if self._is_wait_told:
@@ -190,12 +190,12 @@ class Pull(UpstreamLink):
         prefix = self.manager.service.log_prefix
         self.manager.context.log_limited(logging.INFO, "pull_waits", text, prefix, self.key, endpoint)
 
-    def _ask_again_later(self) -> None:
+    def _ask_all_later(self) -> None:
         interval_ms = self.manager.config.retry_interval_ms
         delay_ms = interval_ms + int(JITTER * self.manager.jitter() * interval_ms)
-        self._round_timer = self.manager.context.call_later(delay_ms, self._ask_all_again)
+        self._round_timer = self.manager.context.call_later(delay_ms, self._ask_all)
 
-    def _ask_all_again(self) -> None:
+    def _ask_all(self) -> None:
         """The publisher may come to any server of the list, and the one that we wait at hears of none but its own.
 
         It costs an answer of each. Servers that are no nodes of ours do not say that
@@ -206,10 +206,9 @@ class Pull(UpstreamLink):
         if self.state != "waiting" or not self.is_missing or server is None:
             return
         if not self.target.has_unasked({server.endpoint}, now) or not self.manager.may_ask_all(now):
-            self._ask_again_later()
+            self._ask_all_later()
             return
-        self._asked.clear()
-        self.policy.search_again()
+        self._begin_round()
         self._fail_missing()
 
     def _has_others_to_ask(self) -> bool:
@@ -221,7 +220,7 @@ class Pull(UpstreamLink):
         """Whether players here or further down had the stream: its publisher is probably on the same way."""
         return self.was_live or self._first_resume is not None
 
-    def _asks_all_again(self, now_ms: int) -> bool:
+    def _may_begin_round(self, now_ms: int) -> bool:
         """A publisher that was lost comes back soon, to any server; beyond that nobody is asked more than needs be."""
         if not self._lost_ms or now_ms - self._lost_ms >= self.manager.config.publisher_return_ms:
             return False
@@ -324,7 +323,7 @@ class Pull(UpstreamLink):
     def _fail(self, end: LinkEnd, text: str) -> None:
         if self._is_moving:
             self._is_moving = False
-            if end in (LinkEnd.NOT_FOUND, LinkEnd.UNPUBLISHED):
+            if end in ORDERLY:
                 end = LinkEnd.REFUSED  # no end of the stream: it runs where it came from
         super()._fail(end, text)
 
@@ -519,7 +518,7 @@ class Pull(UpstreamLink):
         if self.was_live and not self._lost_ms:
             self._lost_ms = self.manager.context.now_ms()
         self.is_missing = False
-        if end in (LinkEnd.UNPUBLISHED, LinkEnd.NOT_FOUND) and not self._is_home_out_of_reach:
+        if end in ORDERLY and not self._is_home_out_of_reach:
             self._hand_on_end()
 
     def _hand_on_end(self) -> None:

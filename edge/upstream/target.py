@@ -281,8 +281,8 @@ class Target:
 
     def has_alternative(self, server: ServerNode, key_text: str, *, now_ms: int) -> bool:
         """Whether another server is up and not passed over for this key."""
-        barred = self._health.barred(now_ms) | self._health.down(now_ms) | self._passed_over(key_text, now_ms)
-        return any(other.endpoint != server.endpoint and other not in barred for other in self._choosable)
+        passed_over = self._passed_over(key_text, now_ms)
+        return any(other.endpoint != server.endpoint and other not in passed_over for other in self._up(now_ms))
 
     @property
     def may_be_anywhere(self) -> bool:
@@ -297,8 +297,12 @@ class Target:
         """
         if self._has_owners:
             return False
+        return any(server.endpoint not in asked for server in self._up(now_ms))
+
+    def _up(self, now_ms: int) -> list[ServerNode]:
+        """The servers that may be chosen, and are not down as far as we know."""
         out = self._health.barred(now_ms) | self._health.down(now_ms)
-        return any(server.endpoint not in asked and server not in out for server in self._choosable)
+        return [server for server in self._choosable if server not in out]
 
     def has(self, server: ServerNode) -> bool:
         """Whether its endpoint is in the list."""

@@ -3,7 +3,8 @@
 On such a hop every media message has an index within its epoch. The sender
 puts a *mark*, a data message, before the first one and at every change; the
 messages after it count up by themselves. Headers have no index: they are
-recognised by their content. Timestamps are the origin's stream clock.
+recognised by their content. Timestamps are the origin's stream clock. The mark
+also says how old the publish is: of several the youngest is seen (``feed.py``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from edge.errors import AmfError
 from edge.hub.frame_queue import FrameQueue
 from edge.hub.publisher import Publisher
-from edge.hub.stream import Stream
+from edge.hub.stream import Stream, take_headers
 from edge.media.frame import (
     AUDIO,
     DATA,
@@ -58,6 +59,7 @@ class HopReceiver:
     __slots__ = (
         "_epoch",
         "_index",
+        "_is_loss_told",
         "_mark",
         "_on_lost",
         "_origin_ms",
@@ -85,6 +87,7 @@ class HopReceiver:
         self._index = 0
         self._origin_ms = 0
         self._mark: Mark | None = None
+        self._is_loss_told = False
         self._pending: dict[bytes, Frame] = {}
 
     def push(self, type_id: int, wire_timestamp: int, payload: bytes, now_ms: int) -> None:
@@ -102,7 +105,7 @@ class HopReceiver:
                 return
             if mark is not None:
                 if mark.is_lost:
-                    self._lose()
+                    self._lose(now_ms)
                 else:
                     self._on_mark(mark, now_ms)
                 return
@@ -110,11 +113,11 @@ class HopReceiver:
         if kind != MEDIA:
             publisher.stream.hold_header(self._pending, Frame(type_id, 0, payload, kind))
             return
-        if not publisher.is_active and not self._takes_back():
+        publisher.last_media_ms = now_ms
+        if not publisher.is_active and not self._takes_back(now_ms):
             publisher.refused_count += 1
             self._count_on(wire_timestamp)
             return
-        publisher.last_media_ms = now_ms
         if self._mark is not None:
             self._on_media(Frame(type_id, 0, payload, MEDIA, is_keyframe), wire_timestamp, now_ms)
 
@@ -122,28 +125,30 @@ class HopReceiver:
         """Show players what was pushed since the last call."""
         self._publisher.commit()
 
-    def _takes_back(self) -> bool:
-        """Go on with exactly the frame that the stream waits for, although another node has taken over since.
+    def _takes_back(self, now_ms: int) -> bool:
+        """Whether the muted publisher is seen from the message at hand on.
 
-        Two nodes may push one epoch: one that was cut off comes back with what it had, and may never get more.
+        Two nodes may push one epoch: one that was cut off comes back with what it had, and
+        may never get more. Of these the one is seen that has exactly the frame that is missing.
         """
         publisher, mark = self._publisher, self._mark
         stream = publisher.stream
-        epoch, current = stream.epoch, stream.publisher
-        is_open = current.is_hop if current is not None else stream.grace_until_ms > 0
-        if not is_open or mark is None or epoch is None:
+        epoch = stream.epoch
+        if mark is None or stream.is_ended:
             return False
-        if mark.epoch != epoch.id:
-            # A publisher that came after: its node was there already, for the one before.
-            if mark.epoch in stream.past_epochs or mark.wall_ms <= epoch.started_wall_ms:
+        if self._is_loss_told:  # all that the sender held is through: what comes now is news
+            self._is_loss_told = self.is_lost = publisher.is_lost = False
+        if epoch is not None and mark.epoch == epoch.id and stream.feed.is_of_hop:
+            if self._index < epoch.next_index:
                 return False
-            self._epoch = None
-        elif self._index != epoch.next_index:
+            if self._index == epoch.next_index:
+                stream.see(publisher, now_ms)
+        elif self._index < stream.feed.past_epochs.get(mark.epoch, 0):
             return False
-        else:
-            self._epoch = epoch
-        stream.publisher = publisher
-        stream.grace_until_ms = 0
+        if not publisher.is_active and not stream.offer(publisher, now_ms):
+            return False
+        self._epoch = None
+        self._pending = {**take_headers(publisher), **self._pending}
         return True
 
     def _count_on(self, wire_timestamp: int) -> int:
@@ -154,6 +159,15 @@ class HopReceiver:
         return index
 
     def _on_mark(self, mark: Mark, now_ms: int) -> None:
+        publisher, began_ms = self._publisher, now_ms - mark.age_ms
+        if self._mark is not None and self._mark.epoch == mark.epoch:
+            began_ms = min(began_ms, publisher.began_ms)  # the mark that was under way for less time
+        else:
+            publisher.stream.feed.arrive(publisher)
+        is_news = publisher.epoch_id != mark.epoch
+        publisher.began_ms, publisher.epoch_id = began_ms, mark.epoch
+        if is_news and not publisher.is_active:
+            publisher.stream.tell_settled(publisher, now_ms)
         self._mark = mark
         self._index = mark.index
         self._origin_ms = mark.dts_ms
@@ -161,24 +175,25 @@ class HopReceiver:
         if self._publisher.is_active and not self._is_past(mark, mark.index):
             self._epoch = self._take_up(mark, mark.index, mark.dts_ms, now_ms)
 
-    def _lose(self) -> None:
+    def _lose(self, now_ms: int) -> None:
         """The sender has lost its publisher: who plays the stream here may find it elsewhere."""
         publisher = self._publisher
         self.is_lost = publisher.is_lost = True
+        self._is_loss_told, publisher.lost_ms = True, now_ms
         if publisher.is_active and self._on_lost is not None:
             self._on_lost(publisher.stream)
 
     def _is_past(self, mark: Mark, index: int) -> bool:
         """Whether frame ``index`` is of a publisher before the present one, and none that shows it to be back."""
         stream = self._publisher.stream
-        if index < stream.past_epochs.get(mark.epoch, 0):
+        if index < stream.feed.past_epochs.get(mark.epoch, 0):
             return True
         if not self.is_lost:
             return False
         epoch = stream.epoch
         if epoch is None:
             return self._wanted_epoch not in ("", mark.epoch)
-        return epoch.id != mark.epoch and mark.wall_ms < epoch.started_wall_ms
+        return epoch.id != mark.epoch and self._publisher.began_ms < epoch.began_ms
 
     def _take_up(self, mark: Mark, index: int, origin_ms: int, now_ms: int) -> Epoch:
         """Go on with frame ``index`` of the epoch that ``mark`` names; what lies between is lost."""
@@ -187,7 +202,7 @@ class HopReceiver:
         if epoch is None or epoch.id != mark.epoch:
             is_first = epoch is None
             shift_ms = stream.timeline.next_position() - origin_ms
-            epoch = Epoch(mark.epoch, shift_ms, index, mark.wall_ms)
+            epoch = Epoch(mark.epoch, shift_ms, index, mark.wall_ms, self._publisher.began_ms)
             stream.begin_publish(self._publisher, epoch, now_ms)
             if is_first:
                 stream.stats.gap_count = 0
@@ -212,7 +227,7 @@ class HopReceiver:
             stream.stats.duplicate_count += 1
             return
         if self._publisher.is_lost:
-            self.is_lost = self._publisher.is_lost = False
+            self._is_loss_told = self.is_lost = self._publisher.is_lost = False
         frame.epoch, frame.index = epoch, index
         frame.dts_ms = max(self._origin_ms + epoch.shift_ms, 0)
         epoch.next_index = index + 1

@@ -38,6 +38,8 @@ class Registry:
         on_lost: called when the connection of a stream's publisher has broken, here or on the way, and the
             stream waits for it.
         on_ended: called when a stream has ended.
+        on_seen: called with a stream, a publisher that is muted from now on or None, and the one that is seen;
+            not where ``claim_publisher`` says so itself.
     """
 
     def __init__(
@@ -56,10 +58,10 @@ class Registry:
         self.on_published: Callable[[Stream], None] | None = None
         self.on_lost: Callable[[Stream], None] | None = None
         self.on_ended: Callable[[Stream], None] | None = None
+        self.on_seen: Callable[[Stream, Publisher | None, Publisher], None] | None = None
         self._new_id = new_id
         self._wall_ms = wall_ms
         self._metadata_name = metadata_name
-        self._replaced_ms: dict[StreamKey, int] = {}
 
     def find(self, key: StreamKey) -> Stream | None:
         """The stream of ``key`` if it is live or being pulled."""
@@ -70,7 +72,12 @@ class Registry:
         stream = self.streams.get(key)
         if stream is None:
             stream = self.streams[key] = Stream(key, self.config, now_ms, metadata_name=self._metadata_name)
+            stream.on_seen = self._tell_seen
         return stream
+
+    def _tell_seen(self, stream: Stream, old: Publisher | None, new: Publisher) -> None:
+        if self.on_seen is not None:
+            self.on_seen(stream, old, new)
 
     def claim_publisher(
         self,
@@ -84,12 +91,13 @@ class Registry:
         is_lost: bool = False,
         on_stopped: Callable[[str, str, str], None] | None = None,
     ) -> Claim:
-        """Make ``peer`` the publisher of ``key``.
+        """Make ``peer`` a publisher of ``key``.
 
-        With ``is_hop`` a node of ours pushes: the epoch comes with its first mark
-        (see ``hop.py``), so that a push that was cut off goes on where it was. With
-        ``is_lost`` that node has no publisher itself at present: who feeds the stream
-        stays, and the node brings only what that one has not.
+        The youngest publish is seen (see ``feed.py``): that of an encoder at once, whoever
+        publishes is muted. With ``is_hop`` a node of ours pushes: which publish it brings,
+        and how old that is, its first mark says, so that a push that was cut off goes on
+        where it was. With ``is_lost`` that node has no publisher itself at present: who
+        feeds the stream stays, and the node brings only what that one has not.
 
         Raises:
             StreamBusyError: somebody else publishes and may not be replaced
@@ -97,45 +105,47 @@ class Registry:
                 than ``republish_min_interval_ms`` ago.
         """
         stream = self.find_or_create(key, now_ms)
-        old = stream.publisher
+        feed, old = stream.feed, stream.feed.current
         publisher = Publisher(stream, peer, now_ms, query=query, hops=hops, is_hop=is_hop, on_stopped=on_stopped)
         publisher.is_lost = is_lost
-        if old is not None and is_lost:
+        if old is not None and not is_lost and self.config.reject_second_stream_when_republish:
+            raise StreamBusyError(f"Fail to replace publisher {old.peer}")
+        if is_hop:
+            if feed.current is None and not feed.muted:
+                stream.see(publisher, now_ms)
+            else:
+                feed.join(publisher)
             return Claim(publisher)
         if old is not None:
-            if self.config.reject_second_stream_when_republish:
-                raise StreamBusyError(f"Fail to replace publisher {old.peer}")
-            since = now_ms - self._replaced_ms.get(key, -(10**9))
+            since = now_ms - feed.replaced_ms
             if since < self.config.republish_min_interval_ms:
                 raise StreamBusyError(f"{key} changed its publisher {since} ms ago, now {old.peer}")
-            self._replaced_ms[key] = now_ms
-        if is_hop:
-            stream.publisher = publisher
-            stream.grace_until_ms = 0
-        else:
-            stream.begin_publish(publisher, Epoch(self._new_id(), 0, 0, self._wall_ms()), now_ms)
+            feed.replaced_ms = now_ms
+        publisher.epoch = Epoch(self._new_id(), 0, 0, self._wall_ms(), now_ms)
+        stream.begin_publish(publisher, publisher.epoch, now_ms)
         return Claim(publisher, old)
 
     def release_publisher(self, publisher: Publisher, now_ms: int, reason: str, *, is_loss: bool = False) -> None:
-        """``publisher`` has left. Its stream ends, or waits for another one.
+        """``publisher`` has left. Its stream goes on with one that was muted, waits for another one, or ends.
 
         ``is_loss``: its connection broke without a word. A node of ours comes
         back after that, so its stream waits ``publisher_return_ms``; any
         publisher's waits ``publisher_grace_ms``.
         """
-        stream = publisher.stream
-        if stream.publisher is not publisher:
+        stream, feed = publisher.stream, publisher.stream.feed
+        was_seen, is_lost_hop = publisher.is_active, publisher.is_hop and is_loss
+        feed.leave(publisher, now_ms, is_held=is_lost_hop)
+        if stream.is_ended:
             return
-        stream.publisher = None
-        self._replaced_ms.pop(stream.key, None)
-        grace_ms = self.config.publisher_grace_ms
-        if publisher.is_hop and is_loss:
-            grace_ms = max(grace_ms, self.config.publisher_return_ms)
-        if grace_ms > 0:
-            stream.grace_until_ms = now_ms + grace_ms
-            if is_loss and self.on_lost is not None:
-                self.on_lost(stream)
-        else:
+        if was_seen:
+            grace_ms = self.config.publisher_grace_ms
+            if is_lost_hop:
+                grace_ms = max(grace_ms, self.config.publisher_return_ms)
+            if grace_ms > 0:
+                feed.grace_until_ms = now_ms + grace_ms
+                if is_loss and self.on_lost is not None:
+                    self.on_lost(stream)
+        if feed.is_vacant:
             self.end_stream(stream, reason)
 
     def end_stream(self, stream: Stream, reason: str) -> None:
@@ -170,12 +180,10 @@ class Registry:
         """Once a second: statistics, and publishers that did not come back."""
         for stream in list(self.streams.values()):
             stream.stats.sample()
-            if stream.grace_until_ms and now_ms >= stream.grace_until_ms:
-                self.end_stream(stream, "publisher is gone")
-            elif (
-                stream.publisher is None
-                and stream.pull is None
-                and not stream.player_count
-                and not stream.grace_until_ms
-            ):
+            feed = stream.feed
+            if feed.grace_until_ms and now_ms >= feed.grace_until_ms:
+                feed.grace_until_ms = 0
+                if feed.is_vacant:
+                    self.end_stream(stream, "publisher is gone")
+            elif feed.is_vacant and stream.pull is None and not stream.player_count:
                 self.end_stream(stream, "nobody uses it")

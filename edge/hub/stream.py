@@ -6,10 +6,13 @@ have come, that old ones are about to go, and that it has ended.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from edge.errors import AmfError
 from edge.hub.config import HubConfig
+from edge.hub.feed import Feed, is_younger
 from edge.hub.frame_queue import FrameQueue
 from edge.hub.key import StreamKey
 from edge.hub.log import StreamLog, WireForm
@@ -21,6 +24,7 @@ from edge.media.frame import (
     DATA,
     MEDIA,
     METADATA,
+    METADATA_SLOT,
     VIDEO,
     VIDEO_HEADER,
     Epoch,
@@ -35,9 +39,6 @@ from edge.media.timeline import Timeline
 
 #: Frames between two looks at what may go.
 _EVICT_EVERY = 16
-
-#: A stream whose publisher changes now and then; who still holds an older epoch than these has long let go of it.
-_MAX_PAST_EPOCHS = 8
 
 #: Headers are kept as long as the stream lives: a publisher that sends one for each of
 #: 2**48 tracks, or huge ones, must not fill the memory.
@@ -69,14 +70,12 @@ class Stream:
     """A key's frames and who feeds them.
 
     Attributes:
-        publisher: who feeds it now, or None.
-        epoch: the publish in progress or the last one, None before the first.
-        past_epochs: of the last epochs before this one the index that would have come next, by id.
+        feed: who feeds it.
+        on_seen: called with the stream, a publisher that is muted from now on or None, and the one that is seen.
         is_ended: players have been told that the broadcast is over; a new
             publisher of the key gets a new stream.
         end_reason: what they were told, None before that.
         pull: the owner's handle of an upstream pull (opaque here).
-        grace_until_ms: 0, or when a publisher that left is given up.
         player_count: players and pushes; ``viewer_count`` leaves out other nodes' hops.
     """
 
@@ -91,16 +90,14 @@ class Stream:
         "config",
         "created_ms",
         "end_reason",
-        "epoch",
-        "grace_until_ms",
+        "feed",
         "idle_since_ms",
         "is_ended",
         "key",
         "logs",
         "metadata",
-        "past_epochs",
+        "on_seen",
         "player_count",
-        "publisher",
         "pull",
         "queue",
         "readers",
@@ -115,9 +112,8 @@ class Stream:
         self.created_ms = now_ms
         self.queue = FrameQueue()
         self.timeline = Timeline(config.max_jitter_ms, config.frame_interval_ms)
-        self.publisher: Publisher | None = None
-        self.epoch: Epoch | None = None
-        self.past_epochs: dict[str, int] = {}
+        self.feed = Feed(config.republish_min_interval_ms)
+        self.on_seen: Callable[[Stream, Publisher | None, Publisher], None] | None = None
         self.logs: dict[WireForm, StreamLog] = {}
         self.readers: list[Reader] = []
         self.stats = StreamStats()
@@ -125,7 +121,6 @@ class Stream:
         self.is_ended = False
         self.end_reason: str | None = None
         self.pull: object | None = None
-        self.grace_until_ms = 0
         self.player_count = 0
         self.viewer_count = 0
         self.idle_since_ms = now_ms
@@ -140,10 +135,20 @@ class Stream:
     # --- who feeds it --------------------------------------------------------
 
     @property
+    def publisher(self) -> Publisher | None:
+        """Who is seen now, or None."""
+        return self.feed.current
+
+    @property
+    def epoch(self) -> Epoch | None:
+        """The publish in progress or the last one, None before the first."""
+        return self.feed.epoch
+
+    @property
     def has_lost_publisher(self) -> bool:
         """The connection of its publisher broke, here or at the node that feeds it, and it is waited for."""
-        publisher = self.publisher
-        return publisher.is_lost if publisher is not None else self.grace_until_ms > 0
+        publisher = self.feed.current
+        return publisher.is_lost if publisher is not None else self.feed.grace_until_ms > 0
 
     def begin_publish(
         self, publisher: Publisher, epoch: Epoch, now_ms: int, *, are_headers_there: bool = False
@@ -152,12 +157,10 @@ class Stream:
 
         ``are_headers_there``: its headers have been pushed already, and wait for its first frame.
         """
-        is_restart = self.epoch is not None
-        if self.epoch is not None:
-            self._remember(self.epoch)
-        self.publisher = publisher
-        self.epoch = epoch
-        self.grace_until_ms = 0
+        is_restart = self.feed.epoch is not None
+        self.see(publisher, now_ms)
+        self.feed.begin(epoch)
+        publisher.epoch_id = epoch.id
         if not are_headers_there:
             self._pending.clear()
         self.timeline.restart()
@@ -165,11 +168,57 @@ class Stream:
             self._stale = self.queue.header_slots()
             self.want_keyframe(now_ms)
 
-    def _remember(self, epoch: Epoch) -> None:
-        self.past_epochs.pop(epoch.id, None)
-        self.past_epochs[epoch.id] = epoch.next_index
-        if len(self.past_epochs) > _MAX_PAST_EPOCHS:
-            del self.past_epochs[next(iter(self.past_epochs))]
+    def see(self, publisher: Publisher, now_ms: int) -> None:
+        """Let ``publisher`` feed the stream; what the one before is decoded with is kept for its return."""
+        old = self.feed.current
+        if old is not None and old is not publisher:
+            in_force = self.queue.header_slots() - self._stale
+            old.headers = {slot: frame for slot in in_force if (frame := self.queue.current_header(slot)) is not None}
+            old.headers.update(self._pending)
+        self.feed.see(publisher, now_ms)
+
+    def offer(self, publisher: Publisher, now_ms: int) -> bool:
+        """A muted publisher has a message: whether it is seen from now on (see ``feed.py``).
+
+        One of this node goes on with its own publish, whose headers are in force again;
+        what a hop brings begins with what its mark says (``hop.py``).
+        """
+        old = self.feed.current
+        if not self.feed.yields_to(publisher, now_ms):
+            return False
+        if old is not None and is_younger(publisher, old):
+            self.feed.replaced_ms = now_ms
+        if publisher.epoch is not None:
+            self.begin_publish(publisher, publisher.epoch, now_ms)
+            self._pending = take_headers(publisher)
+            if (metadata := self._pending.get(METADATA_SLOT)) is not None:
+                self.metadata = decode_metadata(metadata.payload) or {}
+        else:
+            self.see(publisher, now_ms)
+        if self.on_seen is not None and (old is None or old.epoch_id != publisher.epoch_id):
+            self.on_seen(self, old, publisher)
+        return True
+
+    def tell_settled(self, publisher: Publisher, now_ms: int) -> None:
+        """What a node begins to push has been replaced already."""
+        current = self.feed.current
+        if self.on_seen is not None and current is not None and self.feed.is_settled_against(publisher, now_ms):
+            self.on_seen(self, publisher, current)
+
+    def hold_muted(self, publisher: Publisher, type_id: int, payload: bytes) -> None:
+        """Keep a header of a muted publisher, for the frames with which it may be seen again."""
+        if type_id == VIDEO:
+            kind = classify_video(payload)[0]
+        elif type_id == AUDIO:
+            kind = classify_audio(payload)
+        else:
+            with suppress(AmfError):
+                kept = self._relayed_metadata(payload)
+                if kept is not None:
+                    self.hold_header(publisher.headers, Frame(DATA, 0, encode_metadata(kept), METADATA))
+            return
+        if kind != MEDIA:
+            self.hold_header(publisher.headers, Frame(type_id, 0, payload, kind))
 
     def drop_pending_headers(self) -> None:
         """Forget headers that still wait for a frame: whoever sent them is not heard any more."""
@@ -186,7 +235,7 @@ class Stream:
             return
         self.is_ended = True
         self.end_reason = reason
-        self.publisher = None
+        self.feed.end()
         for reader in list(self.readers):
             reader.on_end(reason)
 
@@ -270,7 +319,7 @@ class Stream:
         self.logs.pop(form, None)
 
     def _append(self, frame: Frame) -> None:
-        epoch = self.epoch
+        epoch = self.feed.epoch
         frame.epoch = epoch
         if frame.kind == MEDIA:
             if epoch is not None:
@@ -291,16 +340,21 @@ class Stream:
         if is_mark(payload):
             return  # between nodes of ours only; from a publisher it would misname the frames behind it
         try:
-            fields = decode_metadata(payload, self._metadata_name)
+            kept = self._relayed_metadata(payload)
         except AmfError:
             return
-        if fields is None:
+        if kept is None:
             self._append(Frame(DATA, self.timeline.position_for_header(), payload))
             return
-        is_duration_kept = self.key.vhost in self.config.keep_duration_domains
-        kept = relayed_metadata(fields, is_duration_kept=is_duration_kept)
         self.metadata = kept
         self.hold_header(self._pending, Frame(DATA, 0, encode_metadata(kept), METADATA))
+
+    def _relayed_metadata(self, payload: bytes) -> dict[str, object] | None:
+        """What of metadata goes on, None for any other data; raises AmfError."""
+        fields = decode_metadata(payload, self._metadata_name)
+        if fields is None:
+            return None
+        return relayed_metadata(fields, is_duration_kept=self.key.vhost in self.config.keep_duration_domains)
 
     def hold_header(self, pending: dict[bytes, Frame], frame: Frame) -> None:
         """Put a header into ``pending``, to travel with the next media frame; too many or too big ones are dropped."""
@@ -347,3 +401,9 @@ class Stream:
     def first_header(self, kind: int) -> Frame | None:
         """Header in force of a kind (``VIDEO_HEADER``, ``AUDIO_HEADER``), or None."""
         return self.queue.current_header(b"v" if kind == VIDEO_HEADER else b"a" if kind == AUDIO_HEADER else b"m")
+
+
+def take_headers(publisher: Publisher) -> dict[bytes, Frame]:
+    """Headers kept for a publisher that is seen again, as frames of their own: those in the queue have their place."""
+    kept, publisher.headers = publisher.headers, {}
+    return {slot: Frame(frame.type_id, 0, frame.payload, frame.kind) for slot, frame in kept.items()}

@@ -22,6 +22,9 @@ METADATA = 1
 VIDEO_HEADER = 2
 AUDIO_HEADER = 3
 
+#: The one slot of metadata (see ``header_slot``).
+METADATA_SLOT = b"m"
+
 _AAC = 10
 _EX_AUDIO = 9
 _CODECS_WITH_HEADER = frozenset({7, 12, 13})
@@ -41,16 +44,20 @@ class Epoch:
         id: chosen by the origin, the same on every node that relays it.
         shift_ms: this node's stream clock minus the origin's.
         next_index: index that the next frame of the epoch gets.
-        started_wall_ms: wall clock at the origin when the epoch began (ms since 1970).
+        started_wall_ms: wall clock at the origin when the epoch began (ms since 1970), for people: clocks differ.
+        began_ms: when it began by this node's monotonic clock, as far as the sender's word of its age goes.
     """
 
-    __slots__ = ("id", "next_index", "shift_ms", "started_wall_ms")
+    __slots__ = ("began_ms", "id", "next_index", "shift_ms", "started_wall_ms")
 
-    def __init__(self, epoch_id: str, shift_ms: int = 0, next_index: int = 0, started_wall_ms: int = 0) -> None:
+    def __init__(
+        self, epoch_id: str, shift_ms: int = 0, next_index: int = 0, started_wall_ms: int = 0, began_ms: int = 0
+    ) -> None:
         self.id = epoch_id
         self.shift_ms = shift_ms
         self.next_index = next_index
         self.started_wall_ms = started_wall_ms
+        self.began_ms = began_ms
 
 
 class Frame:
@@ -167,7 +174,7 @@ def header_slot(frame: Frame) -> bytes:
     slots of their own by their leading bytes up to the track id.
     """
     if frame.kind == METADATA:
-        return b"m"
+        return METADATA_SLOT
     payload = frame.payload
     first = payload[0]
     if frame.kind == VIDEO_HEADER:

@@ -1,7 +1,7 @@
 """The mark between nodes of ours: a data message that names the next media message.
 
-It bears the epoch (one per publish at the origin), the index within it, and
-the origin's stream clock; see ``edge/hub/hop.py`` for its use.
+It bears the epoch (one per publish at the origin), the index within it, the
+origin's stream clock, and the age of the publish; see ``edge/hub/hop.py`` for its use.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ _MARK_PREFIX = b"\x02\x00\x0a" + MARK.encode()
 class Mark:
     """What a mark says of the next media message: its epoch and index, its dts and the epoch's start at the origin.
 
+    ``age_ms`` is how long ago that was when the mark was written, by the sender's monotonic clock; a node
+    that takes it up counts back from its own. ``wall_ms`` is for people: the clocks of two nodes differ.
+
     With ``is_lost`` it says that no such message will come for now: the sender has
     lost the node that feeds it, and holds nothing more.
     """
@@ -27,11 +30,18 @@ class Mark:
     index: int
     dts_ms: int
     wall_ms: int
+    age_ms: int = 0
     is_lost: bool = False
 
     def encode(self) -> bytes:
         """Body of the data message."""
-        fields = {"epoch": self.epoch, "index": self.index, "dts": self.dts_ms, "wall": self.wall_ms}
+        fields = {
+            "epoch": self.epoch,
+            "index": self.index,
+            "dts": self.dts_ms,
+            "wall": self.wall_ms,
+            "age": self.age_ms,
+        }
         return amf0.encode_all(MARK, {**fields, "lost": True} if self.is_lost else fields)
 
 
@@ -53,10 +63,10 @@ def decode_mark(payload: bytes) -> Mark | None:
         raise AmfError("mark without fields")
     fields = values[1]
     epoch = fields.get("epoch")
-    numbers = [fields.get(name) for name in ("index", "dts", "wall")]
+    numbers = [fields.get("index"), fields.get("dts"), fields.get("wall"), fields.get("age", 0)]
     if not isinstance(epoch, str) or not epoch or len(epoch) > 64:
         raise AmfError("mark without an epoch")
     if not all(isinstance(n, (int, float)) and 0 <= n < 2**53 for n in numbers):
         raise AmfError("mark with bad numbers")
-    index, dts_ms, wall_ms = (int(n) for n in numbers if n is not None)
-    return Mark(epoch, index, dts_ms, wall_ms, is_lost=fields.get("lost") is True)
+    index, dts_ms, wall_ms, age_ms = (int(n) for n in numbers if n is not None)
+    return Mark(epoch, index, dts_ms, wall_ms, age_ms, is_lost=fields.get("lost") is True)

@@ -14,7 +14,7 @@ from edge.hub.publisher import Publisher
 from edge.net.connection import RECEIVE_BYTES
 from edge.net.play import Play
 from edge.net.rtmp_playing import NOT_FOUND, PlayingConnection
-from edge.rtmp.commands import KICKED, PROXY_LOOP
+from edge.rtmp.commands import PROXY_LOOP
 from edge.rtmp.events import (
     ConnectRequested,
     MediaReceived,
@@ -291,16 +291,10 @@ class RtmpServerConnection(PlayingConnection):
             info = {"epoch": epoch.id, "nextIndex": epoch.next_index}
         session.accept_publish(event.request_id, info)
         if claim.replaced is not None:
-            self._replaced(claim.replaced, publisher)
+            service.tell_replaced(claim.replaced, publisher)
         logger.info("%s publish started key=%s", self, publisher.stream.key)
         if service.registry.on_published is not None:
             service.registry.on_published(publisher.stream)
-
-    def _replaced(self, old: Publisher, new: Publisher) -> None:
-        text = "%spublisher %s of key=%s replaced by %s"
-        logger.warning(text, self.service.log_prefix, old.peer, new.stream.key, new.peer)
-        if self.service.hub.stop_kickedoff_publisher and old.on_stopped is not None:
-            old.on_stopped(_BAD_NAME, f"{KICKED}: Replaced by publisher from {new.peer}", "kicked")
 
     def _stop_feed(self, message_stream_id: int, code: str, description: str, reason: str) -> None:
         self._end_feed(message_stream_id, reason)

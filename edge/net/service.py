@@ -7,22 +7,27 @@ are forwarded.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from edge.hub.config import HubConfig
+from edge.hub.feed import is_younger
 from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey, StreamRequest, TcUrl, parse_stream_name
+from edge.hub.publisher import Publisher
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.net.context import NetContext
 from edge.net.rtmp_form import RtmpForms
 from edge.net.stream_writer import StreamWriter
-from edge.rtmp.commands import PROXY_LOOP
+from edge.rtmp.commands import KICKED, PROXY_LOOP
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import ResumePoint
 
 if TYPE_CHECKING:
     from edge.net.rtmp_server import RtmpServerConnection
+
+logger = logging.getLogger(__name__)
 
 _PUBLISH_SUFFIX = ".pubproxy"
 
@@ -71,6 +76,7 @@ class RtmpService:
         self.is_missing: Callable[[Stream], bool] = lambda stream: False
         self.via_of: Callable[[Stream], tuple[str, ...]] = lambda stream: ()
         registry.on_lost = self.tell_lost
+        registry.on_seen = self._on_seen
         self.request_pull: Callable[[Stream, StreamRequest, tuple[str, ...], ResumePoint | None], None] | None = None
 
     @property
@@ -100,7 +106,7 @@ class RtmpService:
         ``missing``: it has no publisher either; ``lost``: the connection of its publisher broke, here or on the way.
         An edge hands on the former to a node that ``has_run`` the stream: the others may wait as long as they like.
         """
-        if not self.is_edge and stream.publisher is None and not stream.grace_until_ms:
+        if not self.is_edge and stream.feed.is_vacant:
             return {"waiting": True, "missing": True}
         info: dict[str, object] = {"waiting": True} if self.is_waiting(stream) else {}
         if has_run and self.is_missing(stream):
@@ -111,6 +117,24 @@ class RtmpService:
         if via:
             info["via"] = ",".join(via)
         return info or None
+
+    def tell_replaced(self, old: Publisher, new: Publisher) -> None:
+        """``old`` is muted; it is told where that is to end it."""
+        text = "%spublisher %s of key=%s replaced by %s"
+        logger.warning(text, self.log_prefix, old.peer, new.stream.key, new.peer)
+        if self.hub.stop_kickedoff_publisher and old.on_stopped is not None:
+            text = f"{KICKED}: Replaced by publisher from {new.peer}"
+            # Later: the word may have come with a message of its own.
+            self.context.loop.call_soon(old.on_stopped, "NetStream.Publish.BadName", text, "kicked")
+
+    def _on_seen(self, stream: Stream, old: Publisher | None, new: Publisher) -> None:
+        """A publisher that was muted is seen now, or one that is not seen comes."""
+        if old is not None and is_younger(new, old):
+            self.tell_replaced(old, new)
+        else:
+            logger.info("%spublisher %s of key=%s is seen again", self.log_prefix, new.peer, stream.key)
+        if self.registry.on_published is not None:
+            self.registry.on_published(stream)
 
     def tell_lost(self, stream: Stream) -> None:
         """Nodes that play ``stream`` here may find its publisher elsewhere; the one it is pushed to tells its own."""
@@ -152,7 +176,7 @@ class RtmpService:
         """
         key = request.key
         stream = self.registry.find(key)
-        if stream is not None and (stream.publisher or stream.grace_until_ms or stream.pull is not None):
+        if stream is not None and (not stream.feed.is_vacant or stream.pull is not None):
             # Nodes that began to pull from each other at once have all joined what the next one has.
             if not set(hops).isdisjoint(self.via_of(stream)):
                 return f"{PROXY_LOOP}: {key} comes from a node that asks for it"

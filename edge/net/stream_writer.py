@@ -248,7 +248,7 @@ class StreamWriter:
         if self.is_hop and frame.kind == MEDIA:
             epoch = frame.epoch
             if self._expected != (epoch, frame.index) and epoch is not None:
-                mark = Mark(epoch.id, frame.index, max(frame.dts_ms - epoch.shift_ms, 0), epoch.started_wall_ms)
+                mark = self._mark_of(epoch, frame.index, max(frame.dts_ms - epoch.shift_ms, 0))
                 size += self._append(parts, DATA, frame.dts_ms - epoch.shift_ms, mark.encode())
                 if epoch.id != self._headed_epoch:
                     # Of a new publisher's headers the queue holds those that differ from the one's before; the peer,
@@ -265,8 +265,12 @@ class StreamWriter:
         if epoch is None or not self.stream.has_lost_publisher:
             return 0
         dts_ms = max(newest.dts_ms - epoch.shift_ms, 0) if newest is not None else 0
-        mark = Mark(epoch.id, index, dts_ms, epoch.started_wall_ms, is_lost=True)
+        mark = self._mark_of(epoch, index, dts_ms, is_lost=True)
         return self._append(parts, DATA, dts_ms, mark.encode())
+
+    def _mark_of(self, epoch: Epoch, index: int, dts_ms: int, *, is_lost: bool = False) -> Mark:
+        age_ms = max(self._owner.now_ms() - epoch.began_ms, 0)
+        return Mark(epoch.id, index, dts_ms, epoch.started_wall_ms, age_ms, is_lost)
 
     def _write(self, parts: list[bytes | memoryview], frame: Frame, at: Frame) -> int:
         if self.is_hop:

@@ -72,6 +72,7 @@ class PageData:
             "state": unit.state_of(stream),
             **_push_of(unit, stream, now),
             "publisher": stream.publisher.peer if stream.publisher is not None else "",
+            "muted_publishers": [publisher.peer for publisher in stream.feed.muted],
             "players": stream.player_count,
             "viewers": stream.viewer_count,
             "video_codec": codec_name(VIDEO, video.payload) if video is not None else "",

@@ -159,7 +159,7 @@ class ServiceUnit:
 
     def state_of(self, stream: Stream) -> str:
         """``live``, ``waiting`` (no publisher yet), ``grace`` (it may come back), or a pull's state."""
-        if stream.grace_until_ms:
+        if stream.publisher is None and stream.feed.grace_until_ms:
             return "grace"
         if self.upstream is not None and stream.pull is not None:
             return self.upstream.state_of(stream)

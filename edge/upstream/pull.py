@@ -85,7 +85,7 @@ class Pull(UpstreamLink):
         self.is_suspect = False
         self._loop_timer: asyncio.TimerHandle | None = None
         stream.pull = self
-        stream.publisher = self.publisher
+        stream.see(self.publisher, manager.context.now_ms())
 
     def _waits(self) -> bool:
         return self.manager.config.pull_wait_for_stream
@@ -453,7 +453,7 @@ class Pull(UpstreamLink):
 
     def _new_epoch(self) -> Epoch:
         """Of frames that no node of ours has numbered."""
-        return Epoch(self.manager.new_id(), 0, 0, self.manager.wall_ms())
+        return Epoch(self.manager.new_id(), 0, 0, self.manager.wall_ms(), self.manager.context.now_ms())
 
     # --- silence -------------------------------------------------------------
 
@@ -541,5 +541,4 @@ class Pull(UpstreamLink):
             self._loop_timer = None
         if self.stream.pull is self:
             self.stream.pull = None
-        if self.stream.publisher is self.publisher:
-            self.stream.publisher = None
+        self.stream.feed.leave(self.publisher)

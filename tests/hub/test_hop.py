@@ -17,23 +17,26 @@ from edge.media.mark import MARK, Mark
 from edge.media.metadata import encode_metadata
 from edge.rtmp import amf0
 
+NOW_MS = 100_000
+
 
 class Receiver:
     """A node that gets a stream from another one of ours."""
 
     def __init__(self, config: HubConfig | None = None) -> None:
         self.stream = Stream(StreamKey("_", "live", "s"), config or HubConfig(), 0)
-        self.publisher = Publisher(self.stream, "1.2.3.4:5", 0, is_hop=True)
-        self.stream.publisher = self.publisher
-        self.now_ms = 0
+        self.publisher = Publisher(self.stream, "1.2.3.4:5", NOW_MS, is_hop=True)
+        self.stream.feed.see(self.publisher, NOW_MS)
+        self.now_ms = NOW_MS
         self.losses: list[Stream] = []
         self.reconnect()
 
     def reconnect(self) -> None:
         self.hop = HopReceiver(self.publisher, on_lost=self.losses.append)
 
-    def mark(self, epoch: str, index: int, dts_ms: int = 0, *, wall_ms: int = 0, is_lost: bool = False) -> None:
-        self.hop.push(DATA, 0, Mark(epoch, index, dts_ms, wall_ms, is_lost=is_lost).encode(), self.now_ms)
+    def mark(self, epoch: str, index: int, dts_ms: int = 0, *, began_ms: int = 0, is_lost: bool = False) -> None:
+        mark = Mark(epoch, index, dts_ms, 0, self.now_ms - began_ms, is_lost)
+        self.hop.push(DATA, 0, mark.encode(), self.now_ms)
 
     def media(self, number: int, *, is_keyframe: bool = True, at_ms: int | None = None) -> None:
         first = b"\x17\x01" if is_keyframe else b"\x27\x01"
@@ -170,18 +173,18 @@ def test_few_earlier_publishers_are_remembered() -> None:
     for n in range(50):
         node.mark(f"e{n}", 0)
         node.media(n)
-    assert list(node.stream.past_epochs) == [f"e{n}" for n in range(41, 49)]
+    assert list(node.stream.feed.past_epochs) == [f"e{n}" for n in range(41, 49)]
 
 
 def test_sender_that_lost_its_publisher_does_not_bring_back_an_older_one() -> None:
     """A node that never saw the older one, and looks for the stream at a server that still holds it."""
     node = Receiver()
-    node.mark("e2", 0, wall_ms=2000)
+    node.mark("e2", 0, began_ms=20_000)
     for n in range(5):
         node.media(n)
     node.reconnect()
     node.hop.is_lost = True
-    node.mark("e1", 40, wall_ms=1000)
+    node.mark("e1", 40, began_ms=10_000)
     for n in range(40, 43):
         node.media(n)
     assert node.numbers == list(range(5))
@@ -211,18 +214,18 @@ def test_loss_at_a_node_that_does_not_feed_the_stream_concerns_nobody() -> None:
     node = Receiver()
     node.mark("e1", 0)
     node.media(0)
-    node.stream.publisher = Publisher(node.stream, "another", 0, is_hop=True)
+    node.stream.feed.see(Publisher(node.stream, "another", 0, is_hop=True), 0)
     node.mark("e1", 1, 40, is_lost=True)
     assert (node.losses, node.stream.has_lost_publisher) == ([], False)
 
 
 def test_sender_that_lost_its_publisher_may_hold_a_newer_one() -> None:
     node = Receiver()
-    node.mark("e2", 0, wall_ms=2000)
+    node.mark("e2", 0, began_ms=20_000)
     node.media(0)
     node.reconnect()
     node.hop.is_lost = True
-    node.mark("e3", 0, wall_ms=3000)
+    node.mark("e3", 0, began_ms=30_000)
     node.media(7)
     assert node.numbers == [0, 7]
 
@@ -242,15 +245,16 @@ class Rival:
 
     def __init__(self, node: Receiver, *, is_hop: bool = True) -> None:
         self.node = node
-        self.publisher = Publisher(node.stream, "5.6.7.8:9", 0, is_hop=is_hop)
-        node.stream.publisher = self.publisher
+        self.publisher = Publisher(node.stream, "5.6.7.8:9", node.now_ms, is_hop=is_hop)
+        node.stream.see(self.publisher, node.now_ms)
         self.hop = HopReceiver(self.publisher)
 
-    def mark(self, epoch: str, index: int, *, wall_ms: int = 0) -> None:
-        self.hop.push(DATA, 0, Mark(epoch, index, index * 40, wall_ms).encode(), 0)
+    def mark(self, epoch: str, index: int, *, began_ms: int = 0) -> None:
+        mark = Mark(epoch, index, index * 40, 0, self.node.now_ms - began_ms)
+        self.hop.push(DATA, 0, mark.encode(), self.node.now_ms)
 
     def media(self, number: int) -> None:
-        self.hop.push(VIDEO, number * 40, b"\x17\x01" + b"%d" % number, 0)
+        self.hop.push(VIDEO, number * 40, b"\x17\x01" + b"%d" % number, self.node.now_ms)
 
 
 def test_node_that_is_back_with_old_frames_does_not_stop_the_one_that_has_new_ones() -> None:
@@ -299,9 +303,10 @@ def test_waiting_stream_goes_on_with_the_next_frame_of_another_node_of_its_epoch
     node = Receiver()
     node.mark("e1", 0)
     node.media(0)
-    node.stream.publisher, node.stream.grace_until_ms = None, 5000
+    node.stream.feed.leave(node.stream.publisher)
+    node.stream.feed.grace_until_ms = 5000
     node.media(1)
-    assert (node.numbers, node.stream.grace_until_ms, node.publisher.is_active) == ([0, 1], 0, True)
+    assert (node.numbers, node.stream.feed.grace_until_ms, node.publisher.is_active) == ([0, 1], 0, True)
 
 
 @pytest.mark.parametrize(("is_hop", "epoch"), [(False, "e1"), (True, "e2")])
@@ -321,16 +326,16 @@ def test_new_publisher_is_not_replaced_by_what_a_node_still_brings_of_the_old_on
 def test_newer_publisher_behind_a_node_that_was_there_already_is_taken() -> None:
     """Two nodes push: one what a publisher sent that is gone, the other the new publish of the same encoder."""
     node = Receiver()
-    Rival(node).mark("e1", 0, wall_ms=1000)
-    node.mark("e2", 0, wall_ms=2000)
+    Rival(node).mark("e1", 0, began_ms=10_000)
+    node.mark("e2", 0, began_ms=20_000)
     node.media(7)
     assert (node.numbers, node.publisher.is_active) == ([7], True)
     epoch = node.stream.epoch
     assert epoch is not None
     assert epoch.id == "e2"
     old = Rival(node)
-    node.stream.publisher = node.publisher
-    old.mark("e1", 0, wall_ms=1000)
+    node.stream.feed.see(node.publisher, 0)
+    old.mark("e1", 0, began_ms=10_000)
     old.media(1)
     assert (node.numbers, node.publisher.is_active) == ([7], True)
 
@@ -393,10 +398,10 @@ def test_clock_of_the_origin_may_wrap() -> None:
 def test_replaced_feeder_is_refused_and_counted() -> None:
     node = Receiver()
     node.mark("e1", 0)
-    node.stream.publisher = None
+    Rival(node).mark("e2", 0, began_ms=10_000)
     node.media(0)
     assert node.bodies == []
-    assert node.publisher.refused_count == 1
+    assert (node.publisher.refused_count, node.publisher.last_media_ms) == (1, NOW_MS)
 
 
 # --- resuming ----------------------------------------------------------------

@@ -21,5 +21,5 @@ def test_only_the_present_publisher_feeds() -> None:
     first.push(VIDEO, 40, b"\x17\x01y", 90)
     first.commit()
     assert not first.is_active
-    assert (first.refused_count, first.last_media_ms, stream.queue.end) == (1, 50, 1)
+    assert (first.refused_count, first.last_media_ms, stream.queue.end) == (1, 90, 1)
     assert (first.query, first.hops) == ("x=1", ("n1",))

@@ -155,7 +155,7 @@ def test_returning_push_keeps_epoch_and_stream() -> None:
     hub.release_publisher(first, 0, "gone", is_loss=True)
     second = publish(hub, "a", 500, is_hop=True)
     assert second.stream is first.stream
-    assert second.stream.grace_until_ms == 0
+    assert second.stream.feed.grace_until_ms == 0
 
 
 def test_players_are_counted_and_the_last_one_is_told_of() -> None:
@@ -202,7 +202,6 @@ def test_Q3_nothing_of_an_earlier_life_remains() -> None:
         assert publisher.stream.queue.end == 1
         hub.release_publisher(publisher, n * 20 + 10, "gone")
     assert hub.streams == {}
-    assert hub._replaced_ms == {}
 
 
 def test_end_of_an_old_stream_does_not_touch_its_successor() -> None:

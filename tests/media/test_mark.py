@@ -13,15 +13,15 @@ from edge.errors import AmfError
 from edge.media.mark import MARK, Mark, decode_mark, is_mark
 from edge.rtmp import amf0
 
-FIELDS = {"epoch": "e", "index": 1.0, "dts": 2.0, "wall": 3.0}
+FIELDS = {"epoch": "e", "index": 1.0, "dts": 2.0, "wall": 3.0, "age": 4.0}
 
 
 @given(
     epoch=st.text(st.characters(codec="ascii"), min_size=1, max_size=64),
-    numbers=st.tuples(*[st.integers(0, 2**53 - 1)] * 3),
+    numbers=st.tuples(*[st.integers(0, 2**53 - 1)] * 4),
     is_lost=st.booleans(),
 )
-def test_round_trip(epoch: str, numbers: tuple[int, int, int], is_lost: bool) -> None:
+def test_round_trip(epoch: str, numbers: tuple[int, int, int, int], is_lost: bool) -> None:
     mark = Mark(epoch, *numbers, is_lost=is_lost)
     assert decode_mark(mark.encode()) == mark
     assert is_mark(mark.encode())
@@ -46,11 +46,18 @@ def test_other_data_is_no_mark(payload: bytes) -> None:
         {**FIELDS, "dts": math.inf},
         {**FIELDS, "wall": 2.0**53},
         {**FIELDS, "wall": "3"},
+        {**FIELDS, "age": -1.0},
+        {**FIELDS, "age": None},
     ],
 )
 def test_malformed_mark_raises(fields: object) -> None:
     with pytest.raises(AmfError):
         decode_mark(amf0.encode_all(MARK, fields))
+
+
+def test_mark_without_an_age_is_of_a_publish_that_begins() -> None:
+    fields = {name: value for name, value in FIELDS.items() if name != "age"}
+    assert decode_mark(amf0.encode_all(MARK, fields)) == Mark("e", 1, 2, 3)
 
 
 @given(st.binary(max_size=60))

@@ -59,7 +59,7 @@ class Node:
     def __init__(self) -> None:
         self.stream = Stream(StreamKey("_", "live", "s"), HubConfig(), 0)
         self.publisher = Publisher(self.stream, "up", 0, is_hop=True)
-        self.stream.publisher = self.publisher
+        self.stream.feed.see(self.publisher, 0)
 
     def receive(self, data: bytes) -> None:
         hop = HopReceiver(self.publisher)
@@ -289,12 +289,13 @@ def test_loss_of_the_publisher_is_told_behind_the_last_frame_unless_it_is_back(i
     source = Source()
     source.run(30)
     writer, publisher = open_writer(source, is_hop=True), source.stream.publisher
-    source.stream.publisher, source.stream.grace_until_ms = None, 1
+    source.stream.feed.leave(source.stream.publisher)
+    source.stream.feed.grace_until_ms = 1
     writer.tell_lost()
     messages = decode(take(writer, 1), CHUNK)
     assert len(messages) < 10, "the frames come first"
     if is_back:
-        source.stream.publisher, source.stream.grace_until_ms = publisher, 0
+        source.stream.feed.see(publisher, 0)
     messages = decode(take(writer), CHUNK)
     mark = decode_mark(messages[-1].payload) if messages[-1].type_id == DATA else None
     last = source.frames[-1]
@@ -315,7 +316,8 @@ def test_loss_is_told_to_a_node_that_has_all_there_is(count: int) -> None:
     assert epoch is not None
     writer = open_writer(source, is_hop=True, resume=ResumePoint(epoch.id, epoch.next_index))
     assert take(writer) == b""
-    source.stream.publisher, source.stream.grace_until_ms = None, 1
+    source.stream.feed.leave(source.stream.publisher)
+    source.stream.feed.grace_until_ms = 1
     writer.tell_lost()
     (message,) = decode(take(writer), CHUNK)
     mark = decode_mark(message.payload)
@@ -327,7 +329,8 @@ def test_loss_is_told_to_nodes_of_ours_only() -> None:
     source.run(3)
     writer = open_writer(source)
     take(writer)
-    source.stream.publisher, source.stream.grace_until_ms = None, 1
+    source.stream.feed.leave(source.stream.publisher)
+    source.stream.feed.grace_until_ms = 1
     writer.tell_lost()
     assert take(writer) == b""
 

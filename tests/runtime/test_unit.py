@@ -106,9 +106,10 @@ async def test_state_of_a_stream_in_a_word() -> None:
     (unit,) = await units_of()
     stream = unit.registry.find_or_create(StreamKey("_", "live", "s"), 0)
     assert unit.state_of(stream) == "waiting"
-    stream.publisher = Publisher(stream, "1.2.3.4:5", 0)
+    stream.feed.see(Publisher(stream, "1.2.3.4:5", 0), 0)
     assert unit.state_of(stream) == "live"
-    stream.grace_until_ms = 5
+    stream.feed.leave(stream.publisher)
+    stream.feed.grace_until_ms = 5
     assert unit.state_of(stream) == "grace"
 
 

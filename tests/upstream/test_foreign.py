@@ -21,7 +21,7 @@ class Server:
     def __init__(self) -> None:
         self.stream = Stream(StreamKey("_", "live", "s"), HubConfig(), 0)
         self.publisher = Publisher(self.stream, "", 0)
-        self.stream.publisher = self.publisher
+        self.stream.feed.see(self.publisher, 0)
         self.now_ms = 0
         self._numbers = count(1)
         self.connect()
@@ -82,6 +82,6 @@ def test_frames_of_a_node_of_ours_count_as_overlap() -> None:
 def test_nothing_is_taken_once_somebody_else_feeds_the_stream() -> None:
     server = Server()
     server.play(range(5))
-    server.stream.publisher = Publisher(server.stream, "another", 0)
+    server.stream.feed.see(Publisher(server.stream, "another", 0), 0)
     server.play(range(5, 10))
     assert server.numbers == list(range(5))

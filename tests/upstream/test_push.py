@@ -271,9 +271,9 @@ async def test_second_publisher_at_another_edge_ends_the_first_one_where_that_is
         assert left.manager is not None and shield.manager is not None and right.manager is not None
         await asyncio.sleep(0.2)  # more than three intervals: a push that has lasted is tried again for long
         second = await nodes.publisher(right)
+        await second.send(3)
         assert await status_of(first.client) == "NetStream.Publish.BadName"
         assert not left.manager.pushes and not shield.manager.pushes
-        await second.send(3)
         await asyncio.sleep(0.2)
         assert await pictures(await nodes.player(origin), 3) == [0, 1, 2]
         (push,) = right.manager.pushes.values()

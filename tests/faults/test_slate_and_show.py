@@ -1,0 +1,97 @@
+"""An encoder that another one replaces is seen again when that one ends; nobody is told an end or thrown out."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.harness.clock import deadline, wait_until
+from tests.harness.leaks import assert_gives_back
+from tests.harness.moved_clock import MovedClock
+from tests.harness.player import SynthPlayer
+from tests.harness.server import EdgeServer
+from tests.harness.synth import Script, SynthPublisher
+
+pytestmark = pytest.mark.faults
+
+_SCRIPT = Script(gop=10)
+
+
+def encoder(server: EdgeServer, generation: int) -> SynthPublisher:
+    """One whose frames bear ``generation``."""
+    made = SynthPublisher(server.rtmp_url("live", "channel"), _SCRIPT)
+    made.generation = generation - 1
+    return made
+
+
+@pytest.mark.parametrize(("slate_at", "show_at", "play_at"), ["ooo", "aoo", "oae", "abe", "aab"])
+async def test_slate_is_seen_again_after_a_show(slate_at: str, show_at: str, play_at: str) -> None:
+    """``o`` is the origin, ``a``, ``b`` and ``e`` are edges of it."""
+    with EdgeServer("-publish_normal_timeout_ms=1500") as origin:
+        flags = (f"-proxy_to={origin.address}", "-publish_normal_timeout_ms=1500")
+        with EdgeServer(*flags) as a, EdgeServer(*flags) as b, EdgeServer(*flags) as e:
+            nodes = {"o": origin, "a": a, "b": b, "e": e}
+            async with encoder(nodes[slate_at], 1) as slate:
+                await wait_until(lambda: origin.has_stream("channel"), deadline(3), "the slate at the origin")
+                async with SynthPlayer(nodes[play_at].rtmp_url("live", "channel")) as player:
+                    await player.wait_generation(1, 3)
+                    show = encoder(nodes[show_at], 2)
+                    await show.start()
+                    await player.wait_generation(2, 3)
+                    await asyncio.sleep(2.5)  # more than a silent publisher is given
+                    await player.wait_more_frames(5, 3)
+                    assert player.deliveries[-1].frame.generation == 2
+                    await show.stop()
+                    seen = len(player.deliveries)
+                    await wait_until(
+                        lambda: any(delivery.frame.generation == 1 for delivery in player.deliveries[seen:]),
+                        deadline(3),
+                        "the slate again",
+                    )
+                    player.assert_alive()
+                    assert slate.is_connected and slate.error is None
+                    assert slate.statuses == ["NetStream.Publish.Start"]
+            await assert_gives_back([origin, a, b, e])
+
+
+async def test_two_encoders_that_reconnect_do_not_replace_each_other_for_ever() -> None:
+    """The one that was replaced was closed as idle, came back, and replaced the other one in turn."""
+    with EdgeServer("-publish_normal_timeout_ms=700", "-republish_min_interval_ms=100") as origin:
+        url = origin.rtmp_url("live", "channel")
+        first = SynthPublisher(url, _SCRIPT, does_reconnect=True)
+        async with first:
+            second = SynthPublisher(url, _SCRIPT, does_reconnect=True)
+            async with second:
+                await asyncio.sleep(3)
+                assert (first.generation, second.generation) == (1, 1)
+        await assert_gives_back([origin])
+
+
+@pytest.mark.parametrize("hours_ahead", [1, -1])
+async def test_encoder_that_comes_back_to_its_edge_is_seen_whatever_the_clocks_of_the_edges_say(
+    hours_ahead: int,
+) -> None:
+    """Edge A, edge B, A again: the wall clock of B is off, and A's is set back while it runs."""
+    with (
+        MovedClock(3600 * hours_ahead) as of_b,
+        MovedClock() as of_a,
+        EdgeServer() as origin,
+        EdgeServer(f"-proxy_to={origin.address}", launcher=of_a.launcher) as a,
+        EdgeServer(f"-proxy_to={origin.address}", launcher=of_b.launcher) as b,
+        EdgeServer(f"-proxy_to={origin.address}") as far,
+    ):
+        publishers = []
+        async with SynthPlayer(far.rtmp_url("live", "channel")) as player:
+            for generation, node in enumerate((a, b, a), start=1):
+                publisher = encoder(node, generation)
+                publishers.append(publisher)
+                await publisher.start()
+                await player.wait_generation(generation, 3)
+                await asyncio.sleep(1.2)  # publishes that begin within a second are one moment
+                of_a.move(-1800)
+            player.assert_alive()
+        for publisher in publishers:
+            assert publisher.is_connected
+            await publisher.stop()
+        await assert_gives_back([origin, a, b, far])

@@ -9,21 +9,39 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := edge naming lb tests $(wildcard bench/*.py)
 PORT ?= 8079
 
-# Programs that the tests run. Debian names.
+# For bench/run.py, which its --help lists: make bench ARGS="--only churn"
+ARGS ?=
+
+# Programs that the tests run, and those that the measurements need. Debian names.
 DEB_PACKAGES := ca-certificates ffmpeg git openssl python3-venv rtmpdump nginx-light libnginx-mod-rtmp \
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
 	dnsmasq-base etcd-server iproute2
+BENCH_PACKAGES := ca-certificates python3-venv nginx-light libnginx-mod-rtmp gcc libc6-dev
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+APT = $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
+# $(call install,PACKAGES): nothing where all of them are there.
+install = if ! dpkg -s $(1) >/dev/null 2>&1; then \
+	$(APT) update -q && $(APT) install -q -y --no-install-recommends $(1); fi
+# $(call install-if-it-may,PACKAGES,WHAT-ELSE): as root, or with a sudo that asks for no password; never a failure.
+install-if-it-may = if ! command -v apt-get >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null; then \
+		{ $(call install,$(1)); } || echo "programs could not be installed: $(2)" >&2; \
+	elif ! dpkg -s $(1) >/dev/null 2>&1; then \
+		echo "programs are missing, and installing them needs root: $(2)" >&2; \
+	fi
 
-.PHONY: help run test lint format unit bench deps clean
+.PHONY: help run test lint format unit bench deps bench-deps clean
 
 help: ## Show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 run: $(VENV)/run.stamp ## Start an origin with a moving test picture in it and print its URLs
 	@$(BIN)/python -m edge.tools.demo --port $(PORT)
 
-test: lint unit ## Set up, check the style and the types, run all tests
+test: ## Install what the tests run where that may be, set up, check the style and the types, run all tests
+	@$(call install-if-it-may,$(DEB_PACKAGES),tests that need them are skipped (make deps))
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory unit
 
 lint: $(VENV)/dev.stamp ## Check the style and the types
 	$(BIN)/ruff check $(SOURCES)
@@ -37,14 +55,16 @@ format: $(VENV)/dev.stamp ## Format the code
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-bench: $(VENV)/dev.stamp ## Measure beside nginx's RTMP module and write docs/performance.md (9 minutes)
-	$(BIN)/python bench/run.py --write docs/performance.md
+bench: ## Measure beside nginx's RTMP module (9 minutes); ARGS="--only churn", ARGS="--write docs/performance.md"
+	@$(call install-if-it-may,$(BENCH_PACKAGES),the measurements need a compiler (make bench-deps))
+	@$(MAKE) --no-print-directory $(VENV)/dev.stamp
+	$(BIN)/python bench/run.py $(ARGS)
 
 deps: ## Install the Debian packages that the tests need
-	@if ! dpkg -s $(DEB_PACKAGES) >/dev/null 2>&1; then \
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get update -q && \
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(DEB_PACKAGES); \
-	fi
+	@$(call install,$(DEB_PACKAGES))
+
+bench-deps: ## Install the Debian packages that the measurements need
+	@$(call install,$(BENCH_PACKAGES))
 
 clean: ## Remove the environment and everything that can be made again
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOL_VARIABLE = "EDGE_BENCH_TOOL"
-_DEFAULT_SOURCE = ROOT.parent / "shared" / "bench" / "rtmpload.c"
+_DEFAULT_SOURCE = Path(__file__).resolve().parent / "rtmpload.c"
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -31,7 +31,8 @@ class BenchError(Exception):
 def built_tool(folder: Path) -> Path:
     """Return the load generator as a program, compiled into ``folder`` unless it is one already.
 
-    ``$EDGE_BENCH_TOOL`` names the program, its source, or the directory of the source.
+    It is ``rtmpload.c`` beside this file, unless ``$EDGE_BENCH_TOOL`` names another program, its source, or the
+    directory of the source.
     """
     named = os.environ.get(TOOL_VARIABLE)
     source = Path(named) if named else _DEFAULT_SOURCE
@@ -45,7 +46,7 @@ def built_tool(folder: Path) -> Path:
         return source
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
-        raise BenchError("the load generator is C: install gcc")
+        raise BenchError("the load generator is C: install gcc and libc6-dev (make bench-deps)")
     tool = folder / "rtmpload"
     done = subprocess.run([compiler, "-O2", "-o", str(tool), str(source)], capture_output=True, text=True)
     if done.returncode != 0:

@@ -248,8 +248,8 @@ def page(results: Results) -> str:
         [
             "# Performance",
             "",
-            "Written by `make bench`: in each scenario the servers in turn on one core, the load on another core of",
-            "the same machine, all on the loopback.",
+            'Written by `make bench ARGS="--write docs/performance.md"`: in each scenario the servers in turn on one',
+            "core, the load on another core of the same machine, all on the loopback.",
             "",
             textwrap.fill(claim(results), 120, break_on_hyphens=False),
             "",

@@ -249,6 +249,13 @@ def test_missing_load_generator_is_said(tmp_path: Any, monkeypatch: pytest.Monke
         built_tool(tmp_path)
 
 
+def test_the_load_generator_is_part_of_the_checkout(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TOOL_VARIABLE, raising=False)
+    monkeypatch.setattr("bench.load.shutil.which", lambda name: None)
+    with pytest.raises(BenchError, match="is C: install gcc"):
+        built_tool(tmp_path)
+
+
 def test_report_of_a_file_and_no_page_of_a_quick_run(
     results: Results, tmp_path: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

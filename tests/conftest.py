@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from _pytest.terminal import TerminalReporter
+
+from tests.harness.clock import left_out
 
 _REAL_TIME_MARKERS = ("interop", "faults", "slow", "browser")
 
@@ -19,3 +22,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         group = "real-time" if is_real_time else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in _REAL_TIME_MARKERS))
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Say in one line which tests did not run for want of a program, and how to get it."""
+    skipped = terminalreporter.stats.get("skipped", ())
+    line = left_out(str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple))
+    if line:
+        terminalreporter.write_line(line, yellow=True)

@@ -125,6 +125,7 @@ class PageData:
                 "flush_call_us": round(fanout.call_us, 2),
                 "loop_lag_ms": node.lag.lag_ms,
                 "loop_lag_max_ms": node.lag.max_ms,
+                "loop_turn_cpu_max_ms": node.lag.turn_cpu_max_ms,
                 "task_count": len(node.tasks),
             }
         )

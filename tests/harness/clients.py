@@ -24,7 +24,13 @@ class Program:
         self.command = command
         self._stdout: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as we do
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._stdout, stderr=self._stderr)
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=self._stdout, stderr=self._stderr
+            )
+        except BaseException:
+            self._close_files()
+            raise
         LIVE.add(self)
 
     @property
@@ -49,7 +55,7 @@ class Program:
         while self._process.poll() is None:
             if time.monotonic() > limit:
                 tail = self.stderr[-2000:]
-                self.close()
+                self.__exit__()
                 raise AssertionError(f"{self.command} still ran after {within_s} s:\n{tail}")
             await asyncio.sleep(0.02)
         return self._process.returncode
@@ -75,6 +81,9 @@ class Program:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+        self._close_files()
+
+    def _close_files(self) -> None:
         self._stdout.close()
         self._stderr.close()
 

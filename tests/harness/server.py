@@ -10,9 +10,10 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tests.harness.clock import ROOT, deadline, wait_until_sync
 from tests.harness.ports import free_port
@@ -20,6 +21,16 @@ from tests.harness.ports import free_port
 _SERVING = re.compile(r"Server\[edge\] is serving on port=(\d+)")
 _DIRTY = ("Traceback (most recent call last)", "never retrieved", "was never awaited")
 LIVE: set[EdgeServer] = set()
+
+
+class LogFile:
+    """What a server writes, on disk and not held open: one whose start failed leaves nothing that must be closed."""
+
+    def __init__(self) -> None:
+        descriptor, name = tempfile.mkstemp(prefix="edge-test-", suffix=".log")
+        os.close(descriptor)
+        self.path = Path(name)
+        self.close = weakref.finalize(self, os.unlink, name)
 
 
 class EdgeServer:
@@ -44,7 +55,7 @@ class EdgeServer:
         self.host = host
         self.launcher = launcher
         self.internal_port = free_port() if has_internal_port else -1
-        self._log: IO[bytes] = tempfile.NamedTemporaryFile(prefix="edge-test-", suffix=".log")  # noqa: SIM115
+        self._log = LogFile()
         self._process: subprocess.Popen[bytes] | None = None
         self._was_asked_to_leave = self._was_killed = False
 
@@ -54,14 +65,15 @@ class EdgeServer:
         internal = (f"-internal_port={self.internal_port}",) if self.internal_port >= 0 else ()
         written = len(self.log)
         self._was_asked_to_leave = self._was_killed = False
-        self._process = subprocess.Popen(
-            [*self.launcher, sys.executable, "-m", "edge", f"-port={self.port}", *internal, *self.flags],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-        )
+        with self._log.path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self.launcher, sys.executable, "-m", "edge", f"-port={self.port}", *internal, *self.flags],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
         LIVE.add(self)
 
         def is_serving() -> bool:
@@ -98,7 +110,7 @@ class EdgeServer:
     @property
     def log(self) -> str:
         """All that it wrote, over all its lives."""
-        return Path(self._log.name).read_bytes().decode(errors="replace")
+        return self._log.path.read_bytes().decode(errors="replace")
 
     def rtmp_url(self, app: str, name: str) -> str:
         return f"rtmp://{self.address}/{app}/{name}"

@@ -15,14 +15,16 @@ from tests.harness.synth import SynthPublisher
 
 _T = TypeVar("_T")
 _CANARY = "canary"
+#: W2 is judged by it: CPU time of the server's own thread, which others on the machine do not lengthen.
+LONGEST_TURN = "loop_turn_cpu_max_ms"
 _MIB_KB = 1024
 
 
 class Witness:
     """Around a row: ``with Witness(server): attack()``. The canary runs in a thread of its own.
 
-    At the end it asserts W1 (canary whole and without long gaps), W2 where the
-    server reports its loop's lag, W3 memory, W4 descriptors and threads, W5 log, W6
+    At the end it asserts W1 (canary whole and without long gaps), W2 (CPU time of the
+    longest turn of the loop, whoever else uses the machine), W3 memory, W4 descriptors and threads, W5 log, W6
     idle CPU, W7 service and W8 same process without internal errors. The attack's
     own connections must be gone by then.
 
@@ -49,9 +51,10 @@ class Witness:
             self._leave()
             raise
         self._pid = self.server.pid
+        # Its first page: what it loads for it is here before memory is measured.
+        self._internal_errors = self.server.counters().get("error_internal_count", 0)
         self._fds, self._threads = self.server.fds, self.server.thread_count
         self._rss_kb = self.server.rss_kb
-        self._internal_errors = self.server.counters().get("error_internal_count", 0)
         return self
 
     async def _begin(self, url: str) -> None:
@@ -110,8 +113,10 @@ class Witness:
             lambda: server.rss_kb <= self._rss_kb + 8 * _MIB_KB, settle_s, f"W3: RSS back to {self._rss_kb} KiB + 8 MiB"
         )
         counters = server.counters()
-        self.findings.update(peak_growth_kib=peak_kb, loop_lag_max_ms=counters.get("loop_lag_max_ms", 0))
-        assert counters.get("loop_lag_max_ms", 0) <= deadline(100), f"W2: {counters['loop_lag_max_ms']} ms"
+        self.findings.update(
+            {"peak_growth_kib": peak_kb, **{name: counters[name] for name in ("loop_lag_max_ms", LONGEST_TURN)}}
+        )
+        assert counters[LONGEST_TURN] <= deadline(100), f"W2: {counters[LONGEST_TURN]} ms of CPU in one turn"
         errors = counters.get("error_internal_count", 0) - self._internal_errors
         assert errors == 0, f"W8: {errors} internal errors\n{server.log[-3000:]}"
         server.assert_clean_log()

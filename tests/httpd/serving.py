@@ -13,8 +13,9 @@ from aiohttp import web
 from edge.httpd.app import HttpService
 from edge.httpd.config import HttpConfig
 from edge.httpd.routes import Route, Target
+from tests.harness.clock import deadline
 
-WAIT_S = 5.0
+WAIT_S = deadline(5.0)
 
 
 async def hello(_request: web.BaseRequest, target: Target) -> web.StreamResponse:

@@ -45,6 +45,27 @@ async def test_a_turn_that_takes_long_is_measured() -> None:
     probe.close()
 
 
+async def test_a_turn_that_only_waits_for_the_machine_costs_no_cpu() -> None:
+    probe = LagProbe(asyncio.get_running_loop())
+    probe.start()
+    await asyncio.sleep(0)
+    time.sleep(0.3)  # noqa: ASYNC251 - as if others had the core
+    await eventually(lambda: probe.max_ms >= 150, "the lag")
+    assert probe.turn_cpu_max_ms < 100
+    probe.close()
+
+
+async def test_a_turn_that_computes_is_measured_by_its_cpu_time() -> None:
+    probe = LagProbe(asyncio.get_running_loop())
+    probe.start()
+    await asyncio.sleep(0)
+    ends_at = time.thread_time() + 0.3
+    while time.thread_time() < ends_at:
+        pass
+    await eventually(lambda: probe.turn_cpu_max_ms >= 150, "the turn")
+    probe.close()
+
+
 async def test_R9_a_standstill_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[int] = []
     probe = LagProbe(asyncio.get_running_loop(), told.append)

@@ -19,6 +19,7 @@ from edge.runtime.node import Node, raise_descriptor_limit
 from edge.runtime.unit import ServiceUnit
 from naming.url import Address
 from tests.harness.client import RtmpClient
+from tests.harness.clock import deadline
 from tests.harness.ports import free_port
 from tests.net.conftest import open_sockets
 from tests.net.live import ended, eventually, number_of, pictures, send_video, status, status_of
@@ -122,7 +123,7 @@ async def test_R6_publishers_and_players_are_told_of_the_end() -> None:
         for client in (player, publisher):
             assert await told_at_the_end(client) == ["NetConnection.Connect.Closed"]
         assert await told_at_the_end(waiting) == []
-        await asyncio.wait_for(closing, 2)
+        await asyncio.wait_for(closing, deadline(2))
 
 
 async def test_R6_players_of_a_pull_are_told_of_the_end() -> None:
@@ -133,7 +134,7 @@ async def test_R6_players_of_a_pull_are_told_of_the_end() -> None:
             await pictures(player, 0)
             closing = asyncio.create_task(one.node.close())
             assert await told_at_the_end(player) == ["NetConnection.Connect.Closed"]
-            await asyncio.wait_for(closing, 2)
+            await asyncio.wait_for(closing, deadline(2))
 
 
 async def test_R6_a_client_that_does_not_read_delays_the_end_by_little() -> None:

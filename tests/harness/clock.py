@@ -46,7 +46,7 @@ def left_out(reasons: Iterable[str]) -> str:
     if not counts:
         return ""
     named = ", ".join(f"{what} ({count})" for what, count in counts.most_common())
-    return f"{counts.total()} tests skipped, make deps installs what they need: {named}"
+    return f"{counts.total()} tests skipped (make deps installs programs): {named}"
 
 
 def wait_until_sync(condition: Callable[[], object], within_s: float, what: str) -> float:

@@ -32,7 +32,7 @@ def test_what_is_missing_fails_under_ci_and_is_named_elsewhere(monkeypatch: pyte
         missing("etcd is not installed")
     reason = f"Skipped: {skipped.value}"
     assert left_out([reason, "Skipped: not on this kernel", reason]) == (
-        "2 tests skipped, make deps installs what they need: etcd is not installed (2)"
+        "2 tests skipped (make deps installs programs): etcd is not installed (2)"
     )
 
 

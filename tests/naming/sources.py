@@ -53,7 +53,12 @@ class Source:
         self.fault = ""
 
     async def __aenter__(self) -> Source:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            with contextlib.suppress(AttributeError):  # what had not been made yet
+                await self.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

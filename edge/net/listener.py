@@ -11,7 +11,7 @@ import errno
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError, HandshakeError
@@ -70,6 +70,7 @@ class Listener:
 
     Attributes:
         role: the owner's word for what it is.
+        held: protocols whose connections wait, unread, until ``release``.
         is_internal: connections accepted here may see the admin pages.
         accept_paused: descriptors have run out and accepting waits.
     """
@@ -83,8 +84,10 @@ class Listener:
         is_internal: bool = False,
         limits: ConnectionLimits,
         role: str = "",
+        held: Collection[Protocol] = (),
     ) -> None:
         self.role = role
+        self.held = set(held)
         self.sock = sock
         self.is_internal = is_internal
         self.handlers = handlers
@@ -161,8 +164,14 @@ class Listener:
         self.accept_paused = False
         self._context.poller.modify(self.sock.fileno(), READ)
 
+    def release(self, protocol: Protocol) -> None:
+        """Hand over the connections of a protocol that waited for its handler, and those to come at once."""
+        self.held.discard(protocol)
+        for one in [one for one in self._limits.undecided if one.listener is self and one.protocol is protocol]:
+            one.hand_over()
+
     def close(self) -> None:
-        """Stop listening; of what has been accepted, that stays whose protocol is known."""
+        """Stop listening; of what has been accepted, that stays which has been handed over."""
         if self.sock.fileno() < 0:
             return
         if self._timer is not None:
@@ -177,7 +186,7 @@ class ConnectionLimits:
     """How many connections may be open at once, in all and from one address.
 
     Attributes:
-        undecided: accepted connections whose protocol is not known yet.
+        undecided: accepted connections whose protocol is not known yet, or is held.
         other_count: how many are open that are not the context's, which are those of HTTP.
     """
 
@@ -207,14 +216,19 @@ class ConnectionLimits:
 
 
 class Detecting:
-    """An accepted connection whose protocol is not known yet."""
+    """An accepted connection that has not been handed over.
 
-    __slots__ = ("__weakref__", "_context", "_deadline_ms", "_low_water", "listener", "peer", "sock")
+    Attributes:
+        protocol: what it speaks, None while that is not known.
+    """
+
+    __slots__ = ("__weakref__", "_context", "_deadline_ms", "_low_water", "listener", "peer", "protocol", "sock")
 
     def __init__(self, sock: socket.socket, listener: Listener) -> None:
         self.sock = sock
         self.peer = peer_text(sock)
         self.listener = listener
+        self.protocol: Protocol | None = None
         self._context = context = listener._context
         self._low_water = 1
         timeout_ms = context.config.protocol_detect_timeout_ms
@@ -227,6 +241,9 @@ class Detecting:
 
     def on_ready(self, events: int) -> None:
         """Look at what is there."""
+        if self.protocol is not None:
+            self._drop("")  # it is held, so nothing but a reset is reported
+            return
         try:
             head = self.sock.recv(LOOK_BYTES, socket.MSG_PEEK)
         except BlockingIOError:
@@ -249,14 +266,25 @@ class Detecting:
         elif answer is False:
             self._drop(unknown_reason(head), f"first bytes {head[:16].hex()}")
         else:
-            self._hand_over(answer, head)
+            self._decide(answer, head)
 
-    def _hand_over(self, protocol: Protocol, head: bytes) -> None:
-        handler = self.listener.handlers.get(protocol)
-        if handler is None:
+    def _decide(self, protocol: Protocol, head: bytes) -> None:
+        if protocol not in self.listener.handlers:
             reason = "tls_not_enabled" if protocol is Protocol.TLS else "unknown_protocol"
             self._drop(reason, f"first bytes {head[:16].hex()}")
             return
+        self.protocol = protocol
+        if protocol in self.listener.held:
+            # Its peer has done its part, so nothing is due; what it sends stays in the kernel.
+            self._deadline_ms = None
+            self._context.poller.modify(self.sock.fileno(), 0)
+            return
+        self.hand_over()
+
+    def hand_over(self) -> None:
+        """Give the socket to the handler of its protocol, which is known."""
+        assert self.protocol is not None
+        handler = self.listener.handlers[self.protocol]
         sock = self._release()
         if self._low_water != 1:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)

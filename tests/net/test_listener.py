@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import socket
+import struct
 import time
 from typing import Any
 
@@ -377,3 +378,76 @@ async def test_R10_accepting_goes_on_after_a_connection_that_could_not_be_set_up
             server.context.poller.internal_error_count = 0
         await server.client()
     assert "injected" in caplog.text
+
+
+# --- held until their handler is there ---------------------------------------
+
+
+async def test_a_held_protocol_waits_unread_and_is_served_when_it_is_released() -> None:
+    async with serving(protocols=ALL) as server:
+        server.listener.held = {Protocol.HTTP}
+        peers = [server.plain() for _ in range(3)]
+        for peer in peers:
+            peer.sendall(b"GET /health HTTP/1.1\r\n\r\n")
+        await eventually(lambda: [one.protocol for one in server.limits.undecided] == [Protocol.HTTP] * 3, "all held")
+        with server.plain() as other:  # nobody else waits
+            other.sendall(b"\x03")
+            await eventually(lambda: server.connections, "RTMP")
+        assert not server.accepted
+        server.listener.release(Protocol.HTTP)
+        assert [protocol for protocol, _, _ in server.accepted] == [Protocol.HTTP] * 3
+        assert {sock.recv(100) for _, sock, _ in server.accepted} == {b"GET /health HTTP/1.1\r\n\r\n"}
+        assert {sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) for _, sock, _ in server.accepted} == {1}
+        assert not server.limits.undecided
+        with server.plain() as later:
+            later.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            await eventually(lambda: len(server.accepted) == 4, "one that comes afterwards")
+        for peer in peers:
+            peer.close()
+
+
+async def test_what_is_held_neither_spins_nor_runs_out_of_time() -> None:
+    async with serving(protocols=ALL, net=NetConfig(protocol_detect_timeout_ms=50)) as server:
+        server.listener.held = {Protocol.HTTP}
+        with server.plain() as peer:
+            for piece in (b"G", b"ET / HTTP/1.1\r\n"):
+                peer.sendall(piece)
+                await asyncio.sleep(0.005)
+            await eventually(lambda: [one.protocol for one in server.limits.undecided] == [Protocol.HTTP], "it is held")
+            (held,) = server.limits.undecided
+            began = time.process_time()
+            await asyncio.sleep(0.2)
+            assert time.process_time() - began < 0.1
+            assert server.limits.undecided == {held}
+            peer.sendall(b"\r\n")
+            server.listener.release(Protocol.HTTP)
+            ((_, sock, _),) = server.accepted
+            assert sock.recv(100).startswith(b"GET / HTTP/1.1\r\n")
+
+
+async def test_one_that_is_reset_or_half_closed_while_it_is_held_costs_nothing() -> None:
+    async with serving(protocols=ALL) as server:
+        server.listener.held = {Protocol.HTTP}
+        reset, closed = server.plain(), server.plain()
+        for peer in (reset, closed):
+            peer.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        await eventually(lambda: [one.protocol for one in server.limits.undecided] == [Protocol.HTTP] * 2, "both held")
+        reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset.close()
+        closed.shutdown(socket.SHUT_WR)
+        await eventually(lambda: len(server.limits.undecided) == 1, "the reset one to go")
+        server.listener.release(Protocol.HTTP)
+        ((_, sock, _),) = server.accepted
+        assert sock.recv(100) == b"GET / HTTP/1.1\r\n\r\n"
+        closed.close()
+
+
+async def test_the_end_drops_what_is_held() -> None:
+    async with serving(protocols=ALL) as server:
+        server.listener.held = {Protocol.HTTP}
+        with server.plain() as peer:
+            peer.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            await eventually(lambda: [one.protocol for one in server.limits.undecided] == [Protocol.HTTP], "it is held")
+            server.stop_listening()
+            assert await gone(peer) == b""
+        assert not server.accepted

@@ -16,9 +16,10 @@ from typing import Any
 
 from naming.base import NamingContext, NamingError
 from naming.endpoint import is_ip
-from naming.fetch import Answer, Fetcher, Origins, check_query, parse_origins
+from naming.fetch import Answer, Fetcher
 from naming.file import read_list
 from naming.node import ServerNode
+from naming.origins import Origins, check_query, parse_origins
 from naming.polling import ItemResolver, read_items
 from naming.registry import register
 from naming.secret_file import read_secret

@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 from naming.base import NamingContext, NamingError
 from naming.endpoint import is_ip, parse_endpoint
-from naming.fetch import Answer, Fetcher, Origins, check_query, parse_origins
+from naming.fetch import Answer, Fetcher
 from naming.node import ServerNode
+from naming.origins import Origins, check_query, parse_origins
 from naming.polling import poll
 from naming.registry import register
 

@@ -18,9 +18,10 @@ from typing import Any
 
 from naming.base import NamingContext, NamingError
 from naming.etcd_gateway import Gateway
-from naming.fetch import Fetcher, parse_origins
+from naming.fetch import Fetcher
 from naming.lines import Item
 from naming.node import ServerNode
+from naming.origins import parse_origins
 from naming.polling import ItemResolver, read_items
 from naming.registry import register
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from naming.base import NamingError, NamingOptions
-from naming.fetch import Fetcher, Origins, StatusError
+from naming.fetch import Fetcher, StatusError
+from naming.origins import Origins
 from naming.secret_file import read_secret
 from naming.threads import PatientCalls
 

@@ -12,8 +12,8 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -22,10 +22,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from naming.base import AddressResolver, NamingContext, NamingError
-from naming.endpoint import parse_endpoint
+from naming.origins import Origins
 from naming.tls import TlsSettings
 
-_PORTS = {"http": 80, "https": 443}
 # What is kept of the body of a refusal.
 _REASON_BYTES = 4096
 
@@ -61,49 +60,6 @@ class Answer:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
             raise NamingError(f"the answer is not JSON: {str(error)[:100]}") from error
-
-
-@dataclass(slots=True)
-class Origins:
-    """The servers of one registry, each a URL without a path; the one that answered last is asked first.
-
-    Attributes:
-        urls: such as ``http://10.0.0.1:8500``; at least one.
-    """
-
-    urls: Sequence[str]
-    first: int = field(default=0)
-
-
-def parse_origins(text: str, flag: str) -> Origins:
-    """Read ``http[s]://host[:port]``, ``list://a:1,b:2`` or ``host:port``, several with commas between.
-
-    What stands behind the port is an error. Raises NamingError naming ``flag``.
-    """
-    urls = []
-    for part in text.removeprefix("list://").split(","):
-        scheme, separator, rest = part.strip().partition("://")
-        scheme, rest = (scheme.lower(), rest) if separator else ("http", scheme)
-        if not rest:
-            continue
-        if scheme not in _PORTS:
-            raise NamingError(f'-{flag}: bad address "{part}": expected http://host:port or https://host:port')
-        try:
-            host, port = parse_endpoint(rest.removesuffix("/"), default_port=_PORTS[scheme])
-        except NamingError as error:
-            raise NamingError(f"-{flag}: {error}") from error
-        urls.append(f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}")
-    if not urls:
-        raise NamingError(f"-{flag} is empty")
-    return Origins(urls)
-
-
-def check_query(name: str, what: str) -> None:
-    """Raise NamingError unless ``name`` can stand in a request line as it is."""
-    if not name:
-        raise NamingError(f"{what} is missing")
-    if not name.isascii() or not name.isprintable() or any(sign in name for sign in ' "<>#'):
-        raise NamingError(f'bad {what} "{name}": write blanks and special characters as %xx')
 
 
 class Fetcher:

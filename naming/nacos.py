@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from naming.base import NamingContext, NamingError
 from naming.endpoint import is_ip
-from naming.fetch import Fetcher, Origins, check_query, parse_origins
+from naming.fetch import Fetcher
 from naming.node import ServerNode
+from naming.origins import Origins, check_query, parse_origins
 from naming.polling import poll
 from naming.registry import register
 from naming.secret_file import read_secret

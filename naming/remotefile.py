@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from naming.base import NamingContext, NamingError
-from naming.fetch import Fetcher, Origins, check_query, parse_origins
+from naming.fetch import Fetcher
 from naming.node import ServerNode
+from naming.origins import Origins, check_query, parse_origins
 from naming.polling import ItemResolver, poll, read_items
 from naming.registry import register
 

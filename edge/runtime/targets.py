@@ -12,7 +12,6 @@ from edge.flags.not_acted_on import NOT_ACTED_ON
 from edge.flags.problem import Problem
 from edge.flags.registry import value_of
 from edge.runtime.bounded import found_within
-from edge.runtime.dns_probe import why_no_answer
 from edge.runtime.registry_tls import check_tls
 from lb import registry as balancers
 from lb.base import BalancerError
@@ -20,9 +19,9 @@ from lb.weights import why_nobody
 from naming import registry as schemes
 from naming.base import NamingError
 from naming.endpoint import is_ip, parse_endpoint
-from naming.fetch import parse_origins
 from naming.file import read_list
 from naming.lines import parse_items
+from naming.origins import parse_origins
 from naming.resolver import system_lookup
 from naming.secret_file import read_secret
 from naming.url import Address, parse_address
@@ -39,6 +38,7 @@ _REGISTRIES = {
 _SECRET_FILES = {"consul": "consul_token_file", "etcd": "etcd_password_file", "nacos": "nacos_password_file"}
 # Schemes whose names go to the source as they stand.
 _VERBATIM = frozenset(("file", "remotefile", "srv", "consul", "nacos", "etcd", "discovery"))
+_ASKED_OF_DNS = frozenset(("dns", "srv"))
 _DNS_PORTS = {"http": 80, "https": 443, "redis": 80, "dns": 80}
 # A start that cannot succeed is told within two seconds, look-ups included.
 LOOKUP_BUDGET_S = 1.5
@@ -213,7 +213,7 @@ def _check_servers(
         fault = _why_no_list(address.name, value_of(parsed.flags, "ns_max_body_bytes"), budget_s)
         if fault:
             yield Problem(where, f"-{target}: {fault}", is_warning=True)
-    fault = why_no_answer(address, budget_s)
+    fault = _why_no_answer(address, budget_s)
     if fault:
         yield Problem(where, f"-{target}: {fault}", is_warning=True)
     servers = [(numeric, port) for host, port in endpoints for numeric in answers[host]]
@@ -241,6 +241,15 @@ def _why_no_list(path: str, max_bytes: int, budget_s: float) -> str:
                 yield f'"{path}" names no server now' + (f": {wrong[0]}" if wrong else "")
 
     return next(iter(found_within(budget_s, faults, name="check-file")), "")
+
+
+def _why_no_answer(address: Address, budget_s: float) -> str:
+    """As ``dns_probe.why_no_answer``, whose DNS library is loaded where a target needs it."""
+    if address.scheme not in _ASKED_OF_DNS:
+        return ""
+    from edge.runtime.dns_probe import why_no_answer
+
+    return why_no_answer(address, budget_s)
 
 
 def written_endpoints(address: Address) -> list[Endpoint]:

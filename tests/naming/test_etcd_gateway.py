@@ -14,7 +14,8 @@ from aiohttp import web
 
 from naming.base import NamingContext, NamingError, NamingOptions
 from naming.etcd_gateway import Gateway
-from naming.fetch import Fetcher, parse_origins
+from naming.fetch import Fetcher
+from naming.origins import parse_origins
 from tests.naming.fakes import FakeResolver
 from tests.naming.programs import Etcd
 from tests.naming.web import FakeWeb, following, serving

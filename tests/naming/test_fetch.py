@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 
 from naming.base import NamingContext, NamingError, NamingOptions
-from naming.fetch import Fetcher, StatusError, check_query, parse_origins
+from naming.fetch import Fetcher, StatusError
+from naming.origins import parse_origins
 from tests.harness.ports import free_port
 from tests.naming.fakes import FakeResolver
 from tests.naming.web import FakeWeb, serving
@@ -25,32 +26,6 @@ def context(resolver: FakeResolver | None = None, **options: int) -> NamingConte
 async def fetch_text(fake: FakeWeb, **options: int) -> str:
     async with Fetcher(context(**options)) as fetcher:
         return (await fetcher.get(parse_origins(fake.address, "x"), "/a?b=%20&c")).text()
-
-
-@pytest.mark.parametrize(
-    ("text", "urls"),
-    [
-        ("http://a", ["http://a:80"]),
-        ("HTTPS://a/", ["https://a:443"]),
-        ("a:8500", ["http://a:8500"]),
-        ("http://a:1,http://[::1]:2", ["http://a:1", "http://[::1]:2"]),
-        ("list://10.0.0.1:1,10.0.0.2:2", ["http://10.0.0.1:1", "http://10.0.0.2:2"]),
-    ],
-)
-def test_addresses_of_registries(text: str, urls: list[str]) -> None:
-    assert parse_origins(text, "x").urls == urls
-
-
-@pytest.mark.parametrize("text", ["", "consul://a", "http://a:0x", "http://a/path", "http://"])
-def test_bad_addresses_name_the_flag(text: str) -> None:
-    with pytest.raises(NamingError, match="-nacos_address"):
-        parse_origins(text, "nacos_address")
-
-
-@pytest.mark.parametrize("name", ["", "a b", "a\r\nX: y", "a#b", "ä"])
-def test_names_that_would_break_the_request_line(name: str) -> None:
-    with pytest.raises(NamingError, match="service name"):
-        check_query(name, "service name")
 
 
 async def test_the_path_is_sent_as_written() -> None:

@@ -2,62 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from pathlib import Path
 
-import jinja2
 from aiohttp import web
-from markupsafe import Markup
 
 # Each registers its pages when it is imported.
 from edge.builtin import health, index, status, streams, version  # noqa: F401
 from edge.builtin.page import PAGES, Data, Page, PageContext, PageFormat, Visit, choose_format
-from edge.builtin.present import bit_rate, cell, columns, duration, shorten
 from edge.httpd.routes import Route, Target
 from edge.httpd.screening import host_name_of
-
-_FOLDER = Path(__file__).parent / "templates"
-_STYLE = (_FOLDER / "style.css").read_text(encoding="utf-8")
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-# Nothing is loaded, run or sent anywhere; the only style is our own, known by its hash (row X6).
-CONTENT_SECURITY_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+from edge.net.aio import load_in_thread
 
 _CONTENT_TYPES = {
     PageFormat.TEXT: "text/plain",
     PageFormat.HTML: "text/html",
     PageFormat.JSON: "application/json",
 }
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(duration=duration, bit_rate=bit_rate, cell=cell, shorten=shorten)
-    environment.globals.update(
-        columns=columns,
-        style=Markup(_STYLE),
-        MAX_ROWS=streams.MAX_ROWS,
-        has_services=streams.has_services,
-        shown_state=streams.shown_state,
-        level=streams.level,
-        server_groups=status.server_groups,
-        names_of=status.names_of,
-        LONG=status.LONG,
-        server_level=status.server_level,
-    )
-    return environment
-
-
-_ENVIRONMENT = _environment()
+_loaded_html: set[bool] = set()
 
 
 def render(page: Page, view: PageFormat, data: Data) -> str:
@@ -66,14 +27,24 @@ def render(page: Page, view: PageFormat, data: Data) -> str:
         return json.dumps(data, ensure_ascii=False, default=str, indent=1) + "\n"
     if view is PageFormat.TEXT:
         return page.text(data)
-    tabs = sorted((tab for tab in PAGES.values() if tab.is_listed), key=lambda tab: tab.path)
-    return _ENVIRONMENT.get_template(page.template).render(page=page, tabs=tabs, data=data)
+    from edge.builtin import html
+
+    return html.render(page, data)
+
+
+async def _load_html() -> None:
+    """Import the templates for the first page that needs them, away from the loop."""
+    if not _loaded_html:
+        await load_in_thread("edge.builtin.html")
+        _loaded_html.add(True)
 
 
 def _answer(page: Page, view: PageFormat, context: PageContext, visit: Visit) -> web.Response:
     data = page.collect(context, visit)
     headers = {"Cache-Control": "no-store"}
     if view is PageFormat.HTML:
+        from edge.builtin.html import CONTENT_SECURITY_POLICY
+
         headers |= {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer"}
     return web.Response(
         status=page.status(data), text=render(page, view, data), content_type=_CONTENT_TYPES[view], headers=headers
@@ -90,6 +61,8 @@ def _route(page: Page, context: PageContext, *, is_json: bool) -> Route:
                 accept=request.headers.get("Accept", ""),
                 user_agent=request.headers.get("User-Agent", ""),
             )
+        if view is PageFormat.HTML:
+            await _load_html()
         return _answer(page, view, context, Visit(host=host_name_of(request) or ""))
 
     path = page.path if not is_json else f"{page.path if page.path != '/' else '/index'}.json"

@@ -8,7 +8,6 @@ came from.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -223,6 +222,8 @@ def _split(word: str) -> tuple[str, bool, str]:
 
 
 def _nearest(name: str) -> str:
+    import difflib  # for mistakes only
+
     found = difflib.get_close_matches(name, DEFINITIONS, n=1) or difflib.get_close_matches(
         name.removeprefix("no"), DEFINITIONS, n=1
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterable
-from xml.etree import ElementTree
 
 from edge.flags.not_acted_on import NOT_ACTED_ON
 from edge.flags.registry import DEFINITIONS, TOPICS, Definition, FlagValues, value_of
@@ -85,23 +84,24 @@ def _entry(definition: Definition) -> str:
 
 def help_xml() -> str:
     """All flags in the elements of gflags' ``AllFlags`` document."""
+    from xml.etree import ElementTree  # for this form only
+
+    def add(parent: ElementTree.Element, tag: str, text: str) -> None:
+        ElementTree.SubElement(parent, tag).text = text
+
     root = ElementTree.Element("AllFlags")
-    _add(root, "program", "edge")
-    _add(root, "usage", "edge [flags]")
+    add(root, "program", "edge")
+    add(root, "usage", "edge [flags]")
     for definition in DEFINITIONS.values():
         flag = ElementTree.SubElement(root, "flag")
-        _add(flag, "file", definition.topic)
-        _add(flag, "name", definition.name)
-        _add(flag, "meaning", definition.full_help)
-        _add(flag, "default", definition.default_text)
-        _add(flag, "current", definition.default_text)
-        _add(flag, "type", definition.kind)
+        add(flag, "file", definition.topic)
+        add(flag, "name", definition.name)
+        add(flag, "meaning", definition.full_help)
+        add(flag, "default", definition.default_text)
+        add(flag, "current", definition.default_text)
+        add(flag, "type", definition.kind)
     ElementTree.indent(root)
     return f'<?xml version="1.0"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
-
-
-def _add(parent: ElementTree.Element, tag: str, text: str) -> None:
-    ElementTree.SubElement(parent, tag).text = text
 
 
 def completion(shell: str) -> str:

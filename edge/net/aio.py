@@ -1,14 +1,22 @@
-"""Owned tasks, and the clocks of those that know an event loop."""
+"""Owned tasks, modules that are loaded beside the loop, and the clocks of those that know one."""
 
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
+import importlib
 import logging
+import threading
 import time
 from collections.abc import Coroutine
 from typing import Any
 
 logger = logging.getLogger(__name__)
+
+# The process waits for an import in its middle when it ends, which the interpreter might not survive; but a file
+# system that hangs keeps nobody for ever.
+_LOADED_WITHIN_S = 2.0
 
 
 def now_ms() -> int:
@@ -62,3 +70,34 @@ def spawn(coro: Coroutine[Any, Any, Any], *, name: str, owner: TaskOwner) -> asy
     task = asyncio.get_running_loop().create_task(coro, name=name)
     owner.add(task)
     return task
+
+
+async def load_in_thread(*modules: str) -> None:
+    """Import ``modules`` in a thread that ends with it, so that the loop goes on; raises what the import raises."""
+    loop = asyncio.get_running_loop()
+    loaded: asyncio.Future[None] = loop.create_future()
+    is_over = threading.Event()
+
+    def settle(failure: Exception | None) -> None:
+        atexit.unregister(is_over.wait)
+        if loaded.done():  # who waited has given up
+            return
+        if failure is not None:
+            loaded.set_exception(failure)
+        else:
+            loaded.set_result(None)
+
+    def load() -> None:
+        failure: Exception | None = None
+        try:
+            for name in modules:
+                importlib.import_module(name)
+        except BaseException as error:
+            failure = error if isinstance(error, Exception) else RuntimeError(f"{name}: {error!r}")
+        is_over.set()
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
+            loop.call_soon_threadsafe(settle, failure)
+
+    atexit.register(is_over.wait, _LOADED_WITHIN_S)
+    threading.Thread(target=load, name=f"load-{modules[0]}", daemon=True).start()
+    await loaded

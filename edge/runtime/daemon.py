@@ -24,6 +24,7 @@ EXIT_OK = 0
 EXIT_ERROR = 1
 EXIT_PORT_BUSY = 75
 
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # A resolver that is silent must not keep the start lines back for long.
 _LOOKUP_TIMEOUT_MS = 1000
 
@@ -38,6 +39,9 @@ def run(settings: Settings) -> int:
         loop.run_until_complete(loop.shutdown_asyncgens())
         asyncio.set_event_loop(None)
         loop.close()
+        # One more of them now would end in another exit code what is at its end.
+        for number in _STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
@@ -52,7 +56,7 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
             logger.warning("second signal: stopping now")
             raise SystemExit(EXIT_OK)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+    for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, on_stop)
     loop.add_signal_handler(signal.SIGHUP, lambda: logger.warning("SIGHUP: reload is not built yet, nothing changed"))
     faulthandler.register(signal.SIGUSR2, all_threads=True)
@@ -67,23 +71,24 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
         logger.error("%s", error.detail)
         await node.close()
         return EXIT_PORT_BUSY if isinstance(error, PortBusyError) else EXIT_ERROR
+    node.on_loaded, node.on_failed = gc.freeze, stop.set
     settle_collector()
     await announce(node)
     await stop.wait()
     logger.info("Server[edge] is going to quit")
     await node.close()
-    return EXIT_OK
+    return EXIT_ERROR if node.http.has_failed else EXIT_OK
 
 
 def settle_collector() -> None:
-    """Keep the garbage collector from walking through all frames held.
+    """Keep the garbage collector from walking through all that was loaded, and all frames held.
 
     Connections and streams break their own cycles when they close, so what
     is collected is young; a full collection takes 50 ms with 200 streams.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 1_000)
+    gc.enable()
 
 
 def role_of(config: UpstreamConfig) -> str:

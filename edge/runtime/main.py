@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from edge.flags.check import check
 from edge.flags.gflags import Parsed, parse
-from edge.flags.helptext import requested_help
 from edge.flags.registry import value_of
-from edge.runtime import logs
-from edge.runtime.settings import Settings, build_settings, installed_version
-from edge.runtime.targets import check_targets, values_in_vain
+
+if TYPE_CHECKING:
+    from edge.runtime.settings import Settings
 
 EXIT_OK = 0
 EXIT_ERROR = 1
 
-_log = logging.getLogger(__name__)
+# What only some uses of the program need is imported by them: help and version answer without the checks, these
+# without the log, and all three without the servers.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,9 +26,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parsed = parse(sys.argv[1:] if argv is None else argv)
     if not parsed.has_errors:
+        from edge.flags.helptext import requested_help
+        from edge.runtime.version import installed_version
+
         text = requested_help(parsed.flags, installed_version())
         if text is not None:
             return _print(text)
+    from edge.flags.check import check
+    from edge.runtime.targets import check_targets
+
     if value_of(parsed.flags, "check") or not parsed.has_errors:
         parsed.problems.extend(check(parsed))
         parsed.problems.extend(check_targets(parsed))
@@ -54,6 +59,8 @@ def _print(text: str) -> int:
 
 
 def _report_check(parsed: Parsed) -> int:
+    from edge.runtime.targets import values_in_vain
+
     lines = [str(problem) for problem in parsed.problems]
     in_vain = (*parsed.not_acted_on, *values_in_vain(parsed))
     if in_vain:
@@ -70,25 +77,31 @@ def not_acted_on_line(names: Sequence[str]) -> str:
 
 
 def _start(parsed: Parsed) -> int:
+    import logging
+
+    from edge.runtime import logs
+    from edge.runtime.settings import build_settings
+    from edge.runtime.targets import values_in_vain
+
+    log = logging.getLogger(__name__)
     settings = build_settings(parsed, values_in_vain(parsed))
     handler = logs.set_up(settings.log)
     try:
         for problem in parsed.problems:
-            _log.warning("%s: %s", problem.where, problem.message)
+            log.warning("%s: %s", problem.where, problem.message)
         if settings.not_acted_on:
-            _log.warning("%s", not_acted_on_line(settings.not_acted_on))
+            log.warning("%s", not_acted_on_line(settings.not_acted_on))
         return _run_daemon(settings)
     except KeyboardInterrupt:
         return EXIT_OK
     except Exception:
-        _log.critical("internal error", exc_info=True)
+        log.critical("internal error", exc_info=True)
         return EXIT_ERROR
     finally:
         logs.tear_down(handler)
 
 
 def _run_daemon(settings: Settings) -> int:
-    # Imported here so that help, version and check start without the servers.
     from edge.runtime.daemon import run
 
     return run(settings)

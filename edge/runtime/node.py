@@ -6,22 +6,24 @@ import asyncio
 import logging
 import resource
 import socket
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from edge.builtin.page import PageContext
-from edge.builtin.site import site_routes
 from edge.flags.check import merge_port as merge_port_of
-from edge.httpd.app import HttpService
 from edge.net.aio import TaskOwner, now_ms, spawn
 from edge.net.context import NetContext
 from edge.net.detect import Protocol
 from edge.net.listener import ConnectionLimits, Handler, Listener, open_socket
 from edge.net.rtmp_server import RtmpServerConnection
+from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import LagProbe
 from edge.runtime.pages import PageData
 from edge.runtime.settings import Settings
 from edge.runtime.unit import make_units
+
+if TYPE_CHECKING:
+    from edge.httpd.app import HttpService
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +50,11 @@ def service_line(row: Mapping[str, Any]) -> str:
 
 
 class Node:
-    """Everything that serves; made and closed inside its event loop."""
+    """Everything that serves; made and closed inside its event loop.
+
+    Attributes:
+        on_loaded, on_failed: called in the loop, one of them once, when HTTP is served as well or never will be.
+    """
 
     def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
         self.settings = settings
@@ -64,7 +70,11 @@ class Node:
         self.limits = ConnectionLimits(self.context, self._connection_cap(limit))
         self.pages = PageData(self)
         self.page_context: PageContext = self.pages.context()
-        self.http = HttpService(settings.http, site_routes(self.page_context), loop)
+        self.on_loaded: Callable[[], object] = lambda: None
+        self.on_failed: Callable[[], object] = lambda: None
+        self.http = LateHttp(
+            self._make_http, owner=self.tasks, on_ready=self._http_is_ready, on_failed=lambda: self.on_failed()
+        )
         self._timer: asyncio.TimerHandle | None = None
         self._ticks = 0
         self.limits.other_count = lambda: self.http.connection_count
@@ -102,7 +112,6 @@ class Node:
             for sock, _ in sockets:
                 sock.close()
             raise
-        await self.http.start()
         for sock, role in sockets:
             handlers: dict[Protocol, Handler] = {
                 Protocol.RTMP: self._serve_merge if role == MERGE else self._serve_rtmp,
@@ -110,7 +119,15 @@ class Node:
             }
             is_internal = role == INTERNAL
             self.listeners.append(
-                Listener(sock, self.context, handlers, is_internal=is_internal, limits=self.limits, role=role)
+                Listener(
+                    sock,
+                    self.context,
+                    handlers,
+                    is_internal=is_internal,
+                    limits=self.limits,
+                    role=role,
+                    held=(Protocol.HTTP,),
+                )
             )
         for row in self.pages.services():
             logger.info("%s", service_line(row))
@@ -119,6 +136,19 @@ class Node:
                 spawn(unit.upstream.start(), name="upstream", owner=self.tasks)
         self.lag.start()
         self._timer = self.loop.call_later(_TICK_MS / 1000, self._on_tick)
+        self.http.start()
+
+    def _make_http(self) -> HttpService:
+        # They were imported by the thread that loads them.
+        from edge.builtin.site import site_routes
+        from edge.httpd.app import HttpService
+
+        return HttpService(self.settings.http, site_routes(self.page_context), self.loop)
+
+    def _http_is_ready(self) -> None:
+        for listener in self.listeners:
+            listener.release(Protocol.HTTP)
+        self.on_loaded()
 
     def _serve_rtmp(self, sock: socket.socket, is_internal: bool) -> None:
         RtmpServerConnection(sock, self.units[0].service).read_some()

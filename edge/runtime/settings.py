@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 from edge.flags.gflags import Parsed
 from edge.flags.httpd import http_config
@@ -18,11 +17,9 @@ from edge.httpd.config import HttpConfig
 from edge.hub.config import HubConfig
 from edge.net.config import NetConfig
 from edge.rtmp.config import RtmpConfig
+from edge.runtime.version import installed_version
 from edge.upstream.config import UpstreamConfig
 from naming.base import NamingOptions
-
-_DISTRIBUTION = "edge-media"
-_VERSION_OF_A_CHECKOUT = "0.0.0+source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +42,6 @@ class Settings:
     version: str
     hostname: str
     not_acted_on: tuple[str, ...] = ()
-
-
-def installed_version() -> str:
-    """Version of the distribution, or a fixed one when it is not installed."""
-    try:
-        return version(_DISTRIBUTION)
-    except PackageNotFoundError:
-        return _VERSION_OF_A_CHECKOUT
 
 
 def build_settings(parsed: Parsed, values_in_vain: tuple[str, ...] = ()) -> Settings:

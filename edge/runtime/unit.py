@@ -11,6 +11,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError
 from edge.flags.check import merge_port
@@ -23,11 +24,13 @@ from edge.net.rtmp_server import RtmpServerConnection
 from edge.net.service import RtmpService
 from edge.runtime.settings import Settings
 from edge.runtime.targets import is_local, is_own_server
-from edge.upstream.manager import UpstreamManager
-from edge.upstream.target import Target
 from naming.base import NamingError
 from naming.node import ServerNode
 from naming.url import parse_address
+
+if TYPE_CHECKING:
+    from edge.upstream.manager import UpstreamManager
+    from edge.upstream.target import Target
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,8 @@ def make_units(settings: Settings, context: NetContext) -> list[ServiceUnit]:
     def target(address: str, balancer: str, accepts: Callable[[ServerNode], bool] | None = None) -> Target | None:
         if not address:
             return None
+        from edge.upstream.target import Target  # an origin does without
+
         words = _balancer_in_force(address, balancer)
         return Target(address, words, config, naming=settings.naming, accepts=accepts)
 
@@ -115,6 +120,8 @@ class ServiceUnit:
         )
         self.upstream: UpstreamManager | None = None
         if pull_target is not None and push_target is not None:
+            from edge.upstream.manager import UpstreamManager
+
             self.upstream = UpstreamManager(
                 self.service, settings.upstream, pull_target=pull_target, push_target=push_target
             )

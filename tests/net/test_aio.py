@@ -1,11 +1,18 @@
-"""Owned tasks."""
+"""Owned tasks, and modules that are loaded beside the loop."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
-from edge.net.aio import TaskOwner, now_ms, spawn, wall_ms
+import pytest
+
+from edge.net.aio import TaskOwner, load_in_thread, now_ms, spawn, wall_ms
+from tests.harness.clock import ROOT
 
 
 async def test_owner_ends_what_still_runs() -> None:
@@ -43,3 +50,35 @@ async def test_Y7_failure_of_a_task_is_counted_and_logged(caplog) -> None:
 def test_clocks() -> None:
     assert abs(now_ms() - time.monotonic() * 1000) < 1000
     assert wall_ms() > 1_600_000_000_000
+
+
+async def test_modules_are_loaded_beside_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "loaded_late.py").write_text("import threading\nNAME = threading.current_thread().name\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    await load_in_thread("loaded_late")
+    assert sys.modules.pop("loaded_late").NAME == "load-loaded_late"
+
+
+@pytest.mark.parametrize("fault", ["raise ValueError('boom')", "raise SystemExit('boom')"])
+async def test_what_an_import_raises_is_raised_to_who_waits(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "loaded_badly.py").write_text(f"{fault}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Exception, match="boom"):
+        await load_in_thread("loaded_badly")
+
+
+def test_a_process_that_ends_waits_for_an_import_in_its_middle(tmp_path: Path) -> None:
+    (tmp_path / "loads_long.py").write_text("import time\ntime.sleep(0.3)\nprint('loaded', flush=True)\n")
+    script = (
+        "import asyncio\nfrom edge.net.aio import load_in_thread\n"
+        "async def leave():\n"
+        "    task = asyncio.ensure_future(load_in_thread('loads_long'))\n"
+        "    await asyncio.sleep(0.1)\n"
+        "    raise SystemExit(0)\n"
+        "asyncio.run(leave())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "loaded\n", "")

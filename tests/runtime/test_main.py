@@ -160,3 +160,82 @@ def test_an_internal_error_exits_with_1_and_a_traceback_in_the_log() -> None:
 
 def test_an_interrupt_is_a_clean_end() -> None:
     assert start("raise KeyboardInterrupt").returncode == 0
+
+
+# --- what is loaded ----------------------------------------------------------
+
+_LOADED = """
+import atexit, os, sys
+
+def tell():
+    print("LOADED", *sorted(sys.modules), flush=True)
+
+def tell_and_leave(self):  # it listens, and would go on to load HTTP
+    tell()
+    os._exit(0)
+
+if "-port=0" in sys.argv:
+    from edge.runtime import late_http
+    late_http.LateHttp.start = tell_and_leave
+atexit.register(tell)
+from edge.runtime.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+# Of the standard library: what takes long and is not needed to serve RTMP.
+_SLOW = ("difflib", "email", "http", "importlib.metadata", "unittest", "urllib.request", "xml.etree")
+
+
+def loaded(*arguments: str) -> set[str]:
+    """The modules of a program at its end, or once it listens."""
+    command = [sys.executable, "-c", _LOADED, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("LOADED ")]
+    return set(line.split()[1:])
+
+
+def libraries(modules: set[str]) -> set[str]:
+    """Those that are neither ours nor of Python, nor there without us."""
+    tops = {name.partition(".")[0] for name in modules if not name.startswith("_")}
+    return tops - {"edge", "naming", "lb", "sitecustomize", *sys.stdlib_module_names}
+
+
+_START = ("-port=0", "-bind=127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (("--version",), {"absl"}),
+        (("--help",), {"absl"}),
+        (("--check",), {"absl"}),
+        (("--check", "-proxy_to=list://127.0.0.1:1", "-proxy_lb=c_murmurhash"), {"absl", "mmh3"}),
+        (_START, {"absl", "uvloop"}),
+        ((*_START, "-proxy_to=127.0.0.1:1"), {"absl", "uvloop", "mmh3"}),
+        ((*_START, "-proxy_to=list://127.0.0.1:1", "-proxy_lb=rr"), {"absl", "uvloop", "mmh3"}),
+        ((*_START, "-proxy_to=dns://a.invalid:1", "-proxy_lb=rr"), {"absl", "uvloop", "mmh3", "dns"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_only_what_a_start_needs_is_loaded_before_it_listens(arguments: tuple[str, ...], wanted: set[str]) -> None:
+    modules = loaded(*arguments)
+    # uvloop is there where it is installed, and so is what absl and dnspython find.
+    optional = {"uvloop", "cython_runtime", "typing_extensions", "idna"}
+    assert libraries(modules) - optional == wanted - optional
+    if "dns" not in wanted:
+        assert [name for name in modules if name in _SLOW] == []
+
+
+def test_an_origin_starts_without_what_edges_need() -> None:
+    modules = loaded(*_START)
+    assert {name for name in modules if name.startswith("edge.upstream.")} == {"edge.upstream.config"}
+    assert {name for name in modules if name.startswith("edge.httpd.")} == {"edge.httpd.config"}
+
+
+def test_a_registry_brings_its_client_when_a_flag_names_it() -> None:
+    for use in (("--check",), _START):
+        assert "aiohttp" in loaded(*use, "-proxy_to=consul://a", "-proxy_lb=rr")
+
+
+def test_answers_without_a_server_load_neither_the_log_nor_the_loop() -> None:
+    modules = loaded("--version")
+    assert not modules & {"asyncio", "ssl", "edge.runtime.logs", "edge.runtime.targets", "naming.base"}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import socket
-from importlib import metadata
-
-import pytest
 
 from edge.flags.gflags import parse
 from edge.runtime import settings
+from edge.runtime.version import installed_version
 
 
 def test_flags_reach_the_settings_of_each_layer() -> None:
@@ -23,17 +21,9 @@ def test_flags_reach_the_settings_of_each_layer() -> None:
     assert built.log.log_pid
     assert built.naming.ns_access_interval == 9
     assert built.hostname == socket.gethostname()
-    assert built.version == built.http.version == settings.installed_version()
+    assert built.version == built.http.version == installed_version()
 
 
 def test_flags_and_values_in_vain_are_listed_together() -> None:
     built = settings.build_settings(parse(["-workers=2"]), ("proxy_lb=la",))
     assert built.not_acted_on == ("workers", "proxy_lb=la")
-
-
-def test_a_checkout_that_is_not_installed_has_a_version_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(name: str) -> str:
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(settings, "version", fail)
-    assert settings.installed_version() == "0.0.0+source"

@@ -76,7 +76,7 @@ def test_bash_completes_names() -> None:
     script = (
         completion("bash") + '\nCOMP_WORDS=(edge -proxy_); COMP_CWORD=1; _edge 2>/dev/null; echo "${COMPREPLY[@]}"\n'
     )
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=20)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["-proxy_lb=", "-proxy_to="]
 
 

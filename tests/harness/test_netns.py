@@ -65,7 +65,7 @@ class _Pair:
         """Send a datagram to ``b``; return what comes back."""
         launcher = self.network.launcher(from_host) if from_host else ()
         place = [self.network.address("b"), str(_PORT), text, str(wait_s)]
-        return subprocess.check_output([*launcher, sys.executable, "-c", _ASK, *place], text=True, timeout=20).strip()
+        return subprocess.check_output([*launcher, sys.executable, "-c", _ASK, *place], text=True, timeout=60).strip()
 
     def ask_in_vain(self, text: str, *, from_host: str = "a") -> None:
         assert self.ask(text, from_host=from_host, wait_s=0.3) == "no answer"

@@ -17,6 +17,7 @@ from edge.net.config import NetConfig
 from edge.net.detect import Protocol
 from edge.net.listener import PortBusyError, open_socket
 from edge.net.poller import READ
+from tests.harness.clock import deadline
 from tests.net.live import LiveServer, eventually, serving
 
 ALL = (Protocol.HTTP, Protocol.HTTP2, Protocol.TLS)
@@ -27,7 +28,7 @@ async def gone(sock: socket.socket) -> bytes:
     sock.setblocking(False)
     loop, said = asyncio.get_running_loop(), b""
     try:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(deadline(3)):
             while data := await loop.sock_recv(sock, 65536):
                 said += data
     except ConnectionError:
@@ -75,7 +76,7 @@ def test_every_address_means_both_families() -> None:
     try:
         port = sock.getsockname()[1]
         for host in ("127.0.0.1", "::1") if socket.has_dualstack_ipv6() else ("127.0.0.1",):
-            socket.create_connection((host, port), timeout=1).close()
+            socket.create_connection((host, port), timeout=deadline(1)).close()
     finally:
         sock.close()
 
@@ -244,7 +245,7 @@ async def test_T3_silence_ends_quietly_after_its_time(caplog: pytest.LogCaptureF
         with server.plain() as peer:
             began = time.monotonic()
             assert await gone(peer) == b""
-            assert 0.09 < time.monotonic() - began < 0.5
+            assert 0.09 < time.monotonic() - began < deadline(0.5)
             assert server.counters["error_detect_timeout_count"] == 1
     (line,) = [record for record in caplog.records if "detect_timeout" in record.getMessage()]
     assert line.levelno == logging.INFO

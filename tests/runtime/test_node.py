@@ -145,7 +145,7 @@ async def test_R6_a_client_that_does_not_read_delays_the_end_by_little() -> None
             await eventually(lambda: len(one.node.context.connections) == 2, "the peer")
             began = now_ms()
             await one.node.close(wait_ms=200)
-            assert now_ms() - began < 1000
+            assert now_ms() - began < deadline(1000)
 
 
 async def merged(origin: RunningNode) -> tuple[str, str]:

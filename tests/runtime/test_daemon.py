@@ -126,3 +126,37 @@ def test_SIGHUP_does_not_end_it() -> None:
         server.process.send_signal(signal.SIGHUP)
         wait_until_sync(lambda: "SIGHUP" in server.log, deadline(1), "the line")
         assert server.http("/health") == b"OK\n"
+
+
+# --- while HTTP is being loaded ----------------------------------------------
+
+
+def test_a_probe_right_after_the_start_line_is_answered() -> None:
+    with EdgeServer(has_internal_port=False) as server:
+        assert server.http("/health") == b"OK\n"
+        assert server.http("/readyz") == b"ready\n"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_R6_signals_right_after_the_start_line_end_it_in_order(count: int) -> None:
+    for wait_ms in (0, 20, 60):
+        server = EdgeServer(has_internal_port=False)
+        server.start()
+        time.sleep(wait_ms / 1000)
+        for _ in range(count):
+            server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(deadline(BOUND_S)) == 0, server.log
+        server.stop()
+        server.assert_clean_log()
+
+
+def test_a_server_that_cannot_load_its_pages_says_so_and_stops() -> None:
+    script = (
+        "from edge.runtime import late_http\nlate_http.MODULES = ('edge.no_such_module',)\n"
+        "import sys\nfrom edge.runtime.main import main\nsys.exit(main(['-port=0', '-bind=127.0.0.1']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "internal error: HTTP and its pages cannot be loaded" in done.stderr
+    assert "No module named 'edge.no_such_module'" in done.stderr
+    assert "Server[edge] is going to quit" in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from aiohttp import web
 
@@ -18,7 +19,7 @@ _CONTENT_TYPES = {
     PageFormat.HTML: "text/html",
     PageFormat.JSON: "application/json",
 }
-_loaded_html: set[bool] = set()
+_HTML = "edge.builtin.html"
 
 
 def render(page: Page, view: PageFormat, data: Data) -> str:
@@ -34,9 +35,8 @@ def render(page: Page, view: PageFormat, data: Data) -> str:
 
 async def _load_html() -> None:
     """Import the templates for the first page that needs them, away from the loop."""
-    if not _loaded_html:
-        await load_in_thread("edge.builtin.html")
-        _loaded_html.add(True)
+    if not hasattr(sys.modules.get(_HTML), "render"):  # the last that is defined there
+        await load_in_thread(_HTML)
 
 
 def _answer(page: Page, view: PageFormat, context: PageContext, visit: Visit) -> web.Response:

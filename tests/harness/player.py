@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tests.harness.accounting import Account, Delivery, audit, decode_frame, unwrap
@@ -26,8 +27,10 @@ class SynthPlayer:
         error: what ended it if that was no ordinary end.
     """
 
-    def __init__(self, url: str, *, read_bps: int | None = None) -> None:
+    def __init__(self, url: str, *, read_bps: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock`` is what deliveries are stamped with."""
         self.url = url
+        self._clock = clock
         self._read_bps = read_bps
         self.deliveries: list[Delivery] = []
         self.events: list[tuple[str, int]] = []
@@ -117,7 +120,7 @@ class SynthPlayer:
         frame = decode_frame(message.payload)
         kind = "keyframe" if frame.is_keyframe else "video" if is_video else "audio"
         self.events.append((kind, message.timestamp))
-        self.deliveries.append(Delivery(time.monotonic(), message.timestamp, frame))
+        self.deliveries.append(Delivery(self._clock(), message.timestamp, frame))
 
     async def wait_frames(self, count: int, within_s: float) -> float:
         """Wait until ``count`` frames have come in all; return the seconds it took."""

@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from tests.harness.accounting import audit
-from tests.harness.clock import deadline, wait_until_sync
+from tests.harness.clock import FairClock, deadline, wait_until_sync
 from tests.harness.player import SynthPlayer
 from tests.harness.server import EdgeServer
 from tests.harness.synth import SynthPublisher
@@ -35,9 +35,14 @@ class Canary:
         self._thread = threading.Thread(target=self._loop.run_forever, name="canary", daemon=True)
         self._thread.start()
         url = server.rtmp_url(*_CANARY_URL)
-        self._publisher, self.player = SynthPublisher(url), SynthPlayer(url)
+        self._publisher = SynthPublisher(url)
+        self.player = SynthPlayer(url, clock=FairClock(server.pid))
         self._judged = 0
-        self._do(self._begin())
+        try:
+            self._do(self._begin())
+        except BaseException:
+            self.close()
+            raise
 
     def _do(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(deadline(10))

@@ -59,7 +59,7 @@ def hasty(hasty_arena: Arena) -> Iterator[Row]:
 @pytest.fixture(scope="module")
 def roomy_arena() -> Iterator[Arena]:
     """A server that takes what the defaults refuse."""
-    made = Arena("-min_in_chunk_size=1", "-max_command_bytes=4194304")
+    made = Arena("-min_in_chunk_size=1", "-max_command_bytes=4194304", "-message_timeout_ms=600000")
     yield made
     made.close()
 

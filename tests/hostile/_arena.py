@@ -81,7 +81,8 @@ class Arena:
     """A server with the given flags and its canary, for all rows of a module."""
 
     def __init__(self, *flags: str) -> None:
-        self.server = EdgeServer("-max_metadata_per_s=10", *flags)
+        # Publishers of rows are silent while the row goes on, which takes long on a busy machine.
+        self.server = EdgeServer("-max_metadata_per_s=10", "-publish_normal_timeout_ms=60000", *flags)
         self.server.start()
         try:
             self.canary = Canary(self.server)

@@ -12,25 +12,21 @@ from __future__ import annotations
 from collections import deque
 
 from edge.hub.config import HubConfig
+from edge.hub.headers import HeaderHistory
 from edge.media.frame import (
     ALL_TRACKS,
     AUDIO,
     DATA,
     MEDIA,
-    METADATA,
     TRACK_BIT,
     VIDEO,
-    VIDEO_HEADER,
     Frame,
-    header_slot,
 )
 
 #: Frames are taken out in lots, so that the list is not shifted for each one.
 _EVICT_LOT = 32
 
 _AUDIO_BIT, _VIDEO_BIT, _DATA_BIT = TRACK_BIT[AUDIO], TRACK_BIT[VIDEO], TRACK_BIT[DATA]
-
-_HEADER_ORDER = {METADATA: 0, VIDEO_HEADER: 1}
 
 
 class FrameQueue:
@@ -41,17 +37,23 @@ class FrameQueue:
         end: seq that the next frame gets.
         size_bytes: sum of the payloads held.
         last_seq: per track type id, seq of its newest frame.
+        headers: those that players need before a frame.
+        publish_seq: seq of the first sound or picture of the present publish.
+        has_video: a picture of it has come.
     """
 
     __slots__ = (
-        "_header_history",
+        "_evicted_bytes",
         "_last_dts",
+        "_usual",
         "base",
         "end",
         "frames",
         "has_video",
+        "headers",
         "keyframes",
         "last_seq",
+        "publish_seq",
         "size_bytes",
     )
 
@@ -63,13 +65,26 @@ class FrameQueue:
         self.keyframes: deque[int] = deque()
         self.last_seq: dict[int, int] = {}
         self.has_video = False
-        self._header_history: dict[bytes, list[tuple[int, Frame]]] = {}
+        self.headers = HeaderHistory()
+        self._usual = self.headers.usual
+        self.publish_seq = 0
+        self._evicted_bytes = 0
         self._last_dts: dict[int, int] = {}
 
     def push(self, frame: Frame) -> int:
-        """Append ``frame`` and return its seq; within a track the clock never goes back."""
-        seq = self.end
+        """Append ``frame`` and return its seq; within a track the clock never goes back.
+
+        A codec that was away comes with its header again, as a frame of its own.
+        """
         type_id = frame.type_id
+        if frame.kind == MEDIA and type_id != DATA:
+            track = self._usual[type_id].get(frame.payload[:1])
+            if track is not None:
+                track.last_seq = self.end
+            else:
+                for header in self.headers.repeats(frame, self.end, self._evicted_bytes + self.size_bytes):
+                    self.push(header)
+        seq = self.end
         last_ms = self._last_dts.get(type_id, 0)
         if frame.dts_ms < last_ms:
             frame.dts_ms = last_ms
@@ -85,10 +100,7 @@ class FrameQueue:
                 if frame.is_keyframe:
                     self.keyframes.append(seq)
         else:
-            history = self._header_history.setdefault(header_slot(frame), [])
-            history.append((seq, frame))
-            while len(history) > 1 and history[1][0] <= self.base:
-                del history[0]
+            self.headers.push(frame, seq, self.base)
         return seq
 
     def __getitem__(self, seq: int) -> Frame:
@@ -98,36 +110,19 @@ class FrameQueue:
         """The frame pushed last, or None."""
         return self.frames[-1] if self.frames else None
 
+    def begin_publish(self) -> None:
+        """The first sound or picture of another publish comes next: what belongs to the one before ends here."""
+        self.headers.end_former(self.end)
+        self.publish_seq = self.end
+        self.has_video = False
+
     def headers_at(self, seq: int) -> list[Frame]:
         """Headers that a player needs before frame ``seq``: metadata, video, audio."""
-        found = []
-        for history in self._header_history.values():
-            in_force = [frame for at, frame in history if at < seq]
-            if in_force:
-                found.append(in_force[-1])
-        found.sort(key=lambda frame: _HEADER_ORDER.get(frame.kind, 2))
-        return found
+        return self.headers.at(seq)
 
     def headers_between(self, after: int, seq: int) -> list[Frame]:
         """Headers at or after ``after`` and before ``seq``: what a player misses that jumps over them."""
-        return [
-            history_frame
-            for history_frame in self.headers_at(seq)
-            if any(after <= at and frame is history_frame for h in self._header_history.values() for at, frame in h)
-        ]
-
-    def current_header(self, slot: bytes) -> Frame | None:
-        """Newest header of a slot (see ``header_slot``), or None."""
-        history = self._header_history.get(slot)
-        return history[-1][1] if history else None
-
-    def header_slots(self) -> set[bytes]:
-        """Slots for which a header is known."""
-        return set(self._header_history)
-
-    def drop_header(self, slot: bytes) -> None:
-        """Forget a header: it belongs to a publisher that has gone."""
-        self._header_history.pop(slot, None)
+        return self.headers.between(after, seq)
 
     def evictable(self, config: HubConfig) -> int:
         """How many of the oldest frames may go now, 0 or at least a lot of them."""
@@ -174,8 +169,10 @@ class FrameQueue:
 
     def evict(self, count: int) -> None:
         """Drop the ``count`` oldest frames."""
+        before_bytes = self.size_bytes
         for frame in self.frames[:count]:
             self.size_bytes -= len(frame.payload)
+        self._evicted_bytes += before_bytes - self.size_bytes
         del self.frames[:count]
         self.base += count
         while self.keyframes and self.keyframes[0] < self.base:
@@ -207,11 +204,21 @@ class FrameQueue:
         no picture at all comes for ``keyframe_wait_ms`` it goes on with the sound.
         """
         seq = self._newest_start(config, waited_ms)
+        if seq is not None and seq < self.publish_seq:
+            seq = self._start_of_publish()
         if seq is None or seq >= after:
             return seq
         if waited_ms < config.keyframe_wait_ms or self.last_seq.get(VIDEO, -1) >= after:
             return None
         return max((at for type_id, at in self.last_seq.items() if at >= after and type_id != DATA), default=None)
+
+    def _start_of_publish(self) -> int | None:
+        """The first keyframe of the present publish, else its newest sound or picture."""
+        keyframe = next((at for at in self.keyframes if at >= self.publish_seq), None)
+        if keyframe is not None:
+            return keyframe
+        newest = max(self.last_seq.get(VIDEO, -1) if self.has_video else -1, self.last_seq.get(AUDIO, -1))
+        return newest if newest >= self.publish_seq else None
 
     def _newest_start(self, config: HubConfig, waited_ms: int) -> int | None:
         if not self.frames:

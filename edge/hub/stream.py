@@ -14,6 +14,7 @@ from edge.errors import AmfError
 from edge.hub.config import HubConfig
 from edge.hub.feed import Feed, is_younger
 from edge.hub.frame_queue import FrameQueue
+from edge.hub.headers import MAX_HEADERS
 from edge.hub.key import StreamKey
 from edge.hub.log import StreamLog, WireForm
 from edge.hub.publisher import Publisher
@@ -24,13 +25,13 @@ from edge.media.frame import (
     DATA,
     MEDIA,
     METADATA,
-    METADATA_SLOT,
     VIDEO,
     VIDEO_HEADER,
     Epoch,
     Frame,
     classify_audio,
     classify_video,
+    codec_name,
     header_slot,
 )
 from edge.media.mark import is_mark
@@ -40,9 +41,7 @@ from edge.media.timeline import Timeline
 #: Frames between two looks at what may go.
 _EVICT_EVERY = 16
 
-#: Headers are kept as long as the stream lives: a publisher that sends one for each of
-#: 2**48 tracks, or huge ones, must not fill the memory.
-MAX_HEADERS = 32
+#: Headers are kept as long as the publish lasts: huge ones must not fill the memory.
 MAX_HEADER_BYTES = 1048576
 
 
@@ -72,6 +71,7 @@ class Stream:
     Attributes:
         feed: who feeds it.
         on_seen: called with the stream, a publisher that is muted from now on or None, and the one that is seen.
+        has_begun: sound or picture of the present publish has come.
         is_ended: players have been told that the broadcast is over; a new
             publisher of the key gets a new stream.
         end_reason: what they were told, None before that.
@@ -86,11 +86,11 @@ class Stream:
         "_metadata_name",
         "_metadata_sent_ms",
         "_pending",
-        "_stale",
         "config",
         "created_ms",
         "end_reason",
         "feed",
+        "has_begun",
         "idle_since_ms",
         "is_ended",
         "key",
@@ -118,6 +118,7 @@ class Stream:
         self.readers: list[Reader] = []
         self.stats = StreamStats()
         self.metadata: dict[str, object] = {}
+        self.has_begun = False
         self.is_ended = False
         self.end_reason: str | None = None
         self.pull: object | None = None
@@ -127,7 +128,6 @@ class Stream:
         self._metadata_name = metadata_name
         self._metadata_sent_ms = -(10**9)
         self._pending: dict[bytes, Frame] = {}
-        self._stale: set[bytes] = set()
         self._evict_at = 0
         self._max_bytes = min(config.gop_cache_max_bytes, config.log_max_bytes)
         self._keyframe_wanted_since: int | None = None
@@ -161,20 +161,20 @@ class Stream:
         self.see(publisher, now_ms)
         self.feed.begin(epoch)
         publisher.epoch_id = epoch.id
+        self.has_begun = False
         if not are_headers_there:
             self._pending.clear()
         self.timeline.restart()
         if is_restart:
-            self._stale = self.queue.header_slots()
+            self.queue.headers.begin_publish()
+            self._metadata_sent_ms = -(10**9)
             self.want_keyframe(now_ms)
 
     def see(self, publisher: Publisher, now_ms: int) -> None:
         """Let ``publisher`` feed the stream; what the one before is decoded with is kept for its return."""
         old = self.feed.current
         if old is not None and old is not publisher:
-            in_force = self.queue.header_slots() - self._stale
-            old.headers = {slot: frame for slot in in_force if (frame := self.queue.current_header(slot)) is not None}
-            old.headers.update(self._pending)
+            old.headers = {**self.queue.headers.of_publish(), **self._pending}
         self.feed.see(publisher, now_ms)
 
     def offer(self, publisher: Publisher, now_ms: int) -> bool:
@@ -191,8 +191,9 @@ class Stream:
         if publisher.epoch is not None:
             self.begin_publish(publisher, publisher.epoch, now_ms)
             self._pending = take_headers(publisher)
-            if (metadata := self._pending.get(METADATA_SLOT)) is not None:
-                self.metadata = decode_metadata(metadata.payload) or {}
+            for header in self._pending.values():
+                if header.kind == METADATA:
+                    self.metadata = decode_metadata(header.payload) or {}
         else:
             self.see(publisher, now_ms)
         if self.on_seen is not None and (old is None or old.epoch_id != publisher.epoch_id):
@@ -261,17 +262,16 @@ class Stream:
         if self._keyframe_wanted_since is not None and type_id == VIDEO and not self._may_pass(is_keyframe, now_ms):
             return
         dts_ms = self.timeline.map(type_id, wire_timestamp, now_ms)
-        if self._pending or self._stale:
-            self._push_headers(type_id, dts_ms, now_ms)
+        if self._pending:
+            self._push_headers(dts_ms, now_ms)
+        if not self.has_begun:
+            self._begin_media()
         self._append(Frame(type_id, dts_ms, payload, MEDIA, is_keyframe))
 
     def push_hop(self, frame: Frame, now_ms: int) -> None:
         """One frame of an upstream of ours: it bears its epoch, its index and its place on our clock."""
         if frame.kind != MEDIA:
-            slot = header_slot(frame)
-            current = self.queue.current_header(slot)
-            self._stale.discard(slot)
-            if current is not None and current.payload == frame.payload:
+            if self.queue.headers.confirm(frame):
                 return
             if frame.kind == METADATA:
                 self.metadata = decode_metadata(frame.payload, self._metadata_name) or {}
@@ -283,8 +283,8 @@ class Stream:
             return
         if frame.dts_ms > self.timeline.last_dts_ms:
             self.timeline.last_dts_ms = frame.dts_ms
-        if frame.kind == MEDIA and frame.type_id != DATA and self._stale:
-            self._drop_stale(frame.type_id)
+        if not self.has_begun and frame.kind == MEDIA and frame.type_id != DATA:
+            self._begin_media()
         self.queue.push(frame)
         if frame.kind == MEDIA:
             self.stats.count(frame)
@@ -360,21 +360,20 @@ class Stream:
         """Put a header into ``pending``, to travel with the next media frame; too many or too big ones are dropped."""
         slot = header_slot(frame)
         if slot not in pending:
-            known = self.queue.header_slots()
+            known = self.queue.headers.slots()
             if slot not in known and len(known | pending.keys()) >= MAX_HEADERS:
                 self.stats.dropped_count += 1
                 return
         if len(frame.payload) > MAX_HEADER_BYTES:
             self.stats.dropped_count += 1
             return
+        pending.pop(slot, None)  # to the end: a later one may be for some tracks of an earlier one
         pending[slot] = frame
 
-    def _push_headers(self, type_id: int, dts_ms: int, now_ms: int) -> None:
+    def _push_headers(self, dts_ms: int, now_ms: int) -> None:
         """Headers travel with the next media frame, in the order metadata, video, audio."""
         for slot, frame in sorted(self._pending.items(), key=lambda item: item[1].kind):
-            current = self.queue.current_header(slot)
-            if current is not None and current.payload == frame.payload:
-                self._stale.discard(slot)
+            if self.queue.headers.confirm(frame):
                 del self._pending[slot]
                 continue
             if frame.kind == METADATA:
@@ -384,23 +383,26 @@ class Stream:
                 self._metadata_sent_ms = now_ms
             frame.dts_ms = dts_ms
             del self._pending[slot]
-            self._stale.discard(slot)
             self._append(frame)
-        if self._stale:
-            self._drop_stale(type_id)
 
-    def _drop_stale(self, type_id: int) -> None:
-        """A header of the publisher before, of a medium that now flows without one, must not reach new players."""
-        mark = b"v" if type_id == VIDEO else b"a"
-        for slot in [slot for slot in self._stale if slot[:1] in (mark, b"m")]:
-            self.queue.drop_header(slot)
-            self._stale.discard(slot)
+    def _begin_media(self) -> None:
+        """The publish begins to send: what only the one before has sent is none of its."""
+        self.has_begun = True
+        self.queue.begin_publish()
+        is_metadata_due = any(frame.kind == METADATA for frame in self._pending.values())
+        if not is_metadata_due and self.queue.headers.current(METADATA) is None:
+            self.metadata = {}
 
     # --- for the pages -------------------------------------------------------
 
-    def first_header(self, kind: int) -> Frame | None:
-        """Header in force of a kind (``VIDEO_HEADER``, ``AUDIO_HEADER``), or None."""
-        return self.queue.current_header(b"v" if kind == VIDEO_HEADER else b"a" if kind == AUDIO_HEADER else b"m")
+    def codec_of(self, type_id: int) -> str:
+        """Codec of the picture or the sound that the present publish sends; of several tracks the lowest; or ``""``."""
+        header = self.queue.headers.current(VIDEO_HEADER if type_id == VIDEO else AUDIO_HEADER)
+        if header is not None:
+            return codec_name(type_id, header.payload)
+        queue = self.queue
+        newest = queue.last_seq.get(type_id, -1)
+        return codec_name(type_id, queue[newest].payload) if newest >= max(queue.base, queue.publish_seq) else ""
 
 
 def take_headers(publisher: Publisher) -> dict[bytes, Frame]:

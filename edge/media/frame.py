@@ -22,9 +22,6 @@ METADATA = 1
 VIDEO_HEADER = 2
 AUDIO_HEADER = 3
 
-#: The one slot of metadata (see ``header_slot``).
-METADATA_SLOT = b"m"
-
 _AAC = 10
 _EX_AUDIO = 9
 _CODECS_WITH_HEADER = frozenset({7, 12, 13})
@@ -35,6 +32,24 @@ _VIDEO_PACKET_MULTITRACK = 6
 _AUDIO_PACKET_MULTICHANNEL_CONFIG = 4
 _AUDIO_PACKET_MULTITRACK = 5
 _PACKET_MOD_EX = 7
+_VIDEO_PACKET_METADATA = 4
+_VIDEO_COMMAND = 5
+_AUDIO_HEADER_PACKETS = (_PACKET_SEQUENCE_START, _AUDIO_PACKET_MULTICHANNEL_CONFIG)
+
+_ONE_TRACK = 0
+_MANY_TRACKS_MANY_CODECS = 2
+#: Reading them takes time, and a body may name millions.
+_MAX_TRACKS_OF_MESSAGE = 32
+
+#: Classic codecs that Enhanced RTMP names too: a publisher may change the form and keep the codec.
+_FOURCCS = {
+    (VIDEO, 7): b"avc1",
+    (VIDEO, 12): b"hvc1",
+    (VIDEO, 13): b"av01",
+    (AUDIO, 2): b".mp3",
+    (AUDIO, 10): b"mp4a",
+    (AUDIO, 14): b".mp3",
+}
 
 
 class Epoch:
@@ -150,44 +165,95 @@ def _skip_mod_ex(payload: bytes, packet_type: int) -> tuple[int, int]:
 
 def classify_audio(payload: bytes) -> int:
     """Return the kind of a non-empty audio message body (FLV 10.1 §E.4.2.1, E-RTMP v2 ExAudioTagHeader)."""
-    first = payload[0]
-    codec = first >> 4
+    codec = payload[0] >> 4
     if codec == _AAC:
         return AUDIO_HEADER if len(payload) > 1 and payload[1] == 0 else MEDIA
-    if codec == _EX_AUDIO:
-        packet_type, offset = _skip_mod_ex(payload, first & 15)
-        if packet_type == _AUDIO_PACKET_MULTITRACK:
-            if offset >= len(payload):
-                return MEDIA
-            packet_type = payload[offset] & 15
-            return AUDIO_HEADER if packet_type == _PACKET_SEQUENCE_START else MEDIA
-        if packet_type in (_PACKET_SEQUENCE_START, _AUDIO_PACKET_MULTICHANNEL_CONFIG):
-            return AUDIO_HEADER
-    return MEDIA
+    is_header = codec == _EX_AUDIO and _audio_packet_type(payload) in _AUDIO_HEADER_PACKETS
+    return AUDIO_HEADER if is_header else MEDIA
+
+
+def _audio_packet_type(payload: bytes) -> int:
+    """Packet type of an audio message, that of the tracks where it is multitrack; -1 for a classic one."""
+    if payload[0] >> 4 != _EX_AUDIO:
+        return -1
+    packet_type, offset = _skip_mod_ex(payload, payload[0] & 15)
+    if packet_type == _AUDIO_PACKET_MULTITRACK and offset < len(payload):
+        return payload[offset] & 15
+    return packet_type
+
+
+def is_enhanced(type_id: int, payload: bytes) -> bool:
+    """Whether a non-empty video or audio message names its codec by a FourCC (Enhanced RTMP)."""
+    return bool(payload[0] & 0x80) if type_id == VIDEO else payload[0] >> 4 == _EX_AUDIO
+
+
+def codecs_of(type_id: int, payload: bytes) -> dict[int, bytes]:
+    """Codec of each track in a non-empty video or audio message, by track id.
+
+    A message that names no track is of track 0 (E-RTMP v2, multitrack). A codec is named by
+    its FourCC, a classic one that has none by its number. Empty for a command and for a
+    message that is cut short; of a message of very many tracks the first ones only.
+    """
+    first = payload[0]
+    if type_id == VIDEO:
+        is_command = first >> 4 & 7 == _VIDEO_COMMAND
+        codec, multitrack = first & 15, _VIDEO_PACKET_MULTITRACK
+    else:
+        is_command, codec, multitrack = False, first >> 4, _AUDIO_PACKET_MULTITRACK
+    if not is_enhanced(type_id, payload):
+        return {} if is_command else {0: _FOURCCS.get((type_id, codec)) or bytes([codec])}
+    packet_type, offset = _skip_mod_ex(payload, first & 15)
+    if is_command and packet_type != _VIDEO_PACKET_METADATA:
+        return {}
+    if packet_type == multitrack:
+        return _codecs_of_tracks(payload, offset)
+    fourcc = payload[offset : offset + 4]
+    return {0: fourcc} if len(fourcc) == 4 else {}
+
+
+def _codecs_of_tracks(payload: bytes, offset: int) -> dict[int, bytes]:
+    """The tracks of a multitrack body whose type byte is at ``offset``."""
+    found: dict[int, bytes] = {}
+    multitrack_type = payload[offset] >> 4 if offset < len(payload) else _ONE_TRACK
+    offset += 1
+    fourcc = payload[offset : offset + 4]
+    if multitrack_type != _MANY_TRACKS_MANY_CODECS:
+        offset += 4
+    for _ in range(_MAX_TRACKS_OF_MESSAGE):
+        if multitrack_type == _MANY_TRACKS_MANY_CODECS:
+            fourcc = payload[offset : offset + 4]
+            offset += 4
+        if offset >= len(payload):
+            break
+        found.setdefault(payload[offset], fourcc)
+        if multitrack_type == _ONE_TRACK:
+            break
+        offset += 4 + int.from_bytes(payload[offset + 1 : offset + 4], "big")
+    return found
+
+
+def header_tracks(frame: Frame) -> tuple[bytes, dict[int, bytes]]:
+    """What a header describes, and the codec of each track that it is for.
+
+    Headers that describe the same replace each other, track by track: ``m`` metadata, ``v`` and
+    ``a`` the codec's configuration, ``c`` the places of the channels (multichannel config).
+    """
+    if frame.kind == METADATA:
+        return b"m", {0: b""}
+    payload = frame.payload
+    codecs = codecs_of(frame.type_id, payload) or {0: b""}
+    if frame.kind == VIDEO_HEADER:
+        return b"v", codecs
+    return b"c" if _audio_packet_type(payload) == _AUDIO_PACKET_MULTICHANNEL_CONFIG else b"a", codecs
 
 
 def header_slot(frame: Frame) -> bytes:
-    """Name of what this header replaces: one metadata, and one header per track and codec form.
+    """Name of what this header replaces: what it describes, and the codec of each of its tracks.
 
-    Classic headers share one slot per medium, so that a codec change replaces
-    the old header. Multitrack and multichannel messages of Enhanced RTMP get
-    slots of their own by their leading bytes up to the track id.
+    A codec change thus leaves the header of the codec before, which may be back later.
     """
-    if frame.kind == METADATA:
-        return METADATA_SLOT
-    payload = frame.payload
-    first = payload[0]
-    if frame.kind == VIDEO_HEADER:
-        if first & 0x80 and first & 15 == _VIDEO_PACKET_MULTITRACK:
-            return b"v" + payload[1:7]
-        return b"v"
-    if first >> 4 == _EX_AUDIO:
-        packet_type = first & 15
-        if packet_type == _AUDIO_PACKET_MULTITRACK:
-            return b"a" + payload[1:7]
-        if packet_type == _AUDIO_PACKET_MULTICHANNEL_CONFIG:
-            return b"ac"
-    return b"a"
+    what, codecs = header_tracks(frame)
+    return what + b"".join([bytes([track]) + codecs[track] for track in sorted(codecs)])
 
 
 _VIDEO_CODECS = {1: "JPEG", 2: "H263", 3: "screen", 4: "VP6", 5: "VP6A", 6: "screen2", 7: "H264", 12: "HEVC", 13: "AV1"}

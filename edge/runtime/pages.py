@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edge.builtin.page import PageContext
 from edge.hub.key import PUBLISH_REALM
 from edge.hub.stream import Stream
-from edge.media.frame import AUDIO, AUDIO_HEADER, VIDEO, VIDEO_HEADER, codec_name
+from edge.media.frame import AUDIO, VIDEO
 from edge.media.metadata import number_field
 from edge.net.aio import TaskOwner, now_ms
 from edge.net.connection import RawConnection
@@ -59,8 +59,6 @@ class PageData:
 
     def _stream(self, unit: ServiceUnit, stream: Stream) -> dict[str, Any]:
         key, stats, now = stream.key, stream.stats, now_ms()
-        video = stream.first_header(VIDEO_HEADER)
-        audio = stream.first_header(AUDIO_HEADER)
         fps, expected = stats.fps, number_field(dict(stream.metadata), "framerate")
         return {
             "key": str(key),
@@ -75,8 +73,8 @@ class PageData:
             "muted_publishers": [publisher.peer for publisher in stream.feed.muted],
             "players": stream.player_count,
             "viewers": stream.viewer_count,
-            "video_codec": codec_name(VIDEO, video.payload) if video is not None else "",
-            "audio_codec": codec_name(AUDIO, audio.payload) if audio is not None else "",
+            "video_codec": stream.codec_of(VIDEO),
+            "audio_codec": stream.codec_of(AUDIO),
             "video_bps": stats.video_bps * 8,
             "audio_bps": stats.audio_bps * 8,
             "fps": round(fps) if fps is not None else None,

@@ -180,7 +180,6 @@ def test_headers_in_force_are_those_before_the_frame_in_their_order() -> None:
     assert queue.headers_at(0) == []
     assert queue.headers_between(3, 5) == [new]
     assert queue.headers_between(5, 6) == []
-    assert queue.current_header(b"v") is new
 
 
 def test_headers_survive_the_eviction_of_their_frame() -> None:
@@ -192,12 +191,40 @@ def test_headers_survive_the_eviction_of_their_frame() -> None:
     assert queue.headers_at(52) == [new]
 
 
-def test_dropped_header_is_gone() -> None:
-    queue = filled(header(), key(0))
-    queue.drop_header(b"v")
-    assert queue.headers_at(1) == []
-    assert queue.header_slots() == set()
-    queue.drop_header(b"v")
+def test_codec_that_is_back_comes_with_its_header_again() -> None:
+    first, h263 = header(), Frame(VIDEO, 40, b"\x12", is_keyframe=True)
+    queue = filled(first, key(0), h263, key(80))
+    bodies = [frame.payload for frame in queue.frames]
+    assert bodies == [first.payload, key(0).payload, b"\x12", first.payload, key(0).payload]
+    assert [frame.dts_ms for frame in queue.frames] == [0, 0, 40, 80, 80]
+    assert [queue.headers_at(seq) != [] for seq in range(1, 5)] == [True, False, False, True]
+    assert list(queue.keyframes) == [1, 2, 4]
+
+
+def test_publish_of_sound_alone_is_no_stream_with_pictures() -> None:
+    """A newcomer neither waits for a picture nor is shown the last one of the publish before."""
+    config = HubConfig()
+    queue = filled(header(), key(0), inter(40))
+    queue.headers.begin_publish()
+    queue.begin_publish()
+    assert queue.start_seq(config) is None, "nothing of it has come yet"
+    for n in range(40):
+        queue.push(sound(80 + n * 40))
+    assert (queue.start_seq(config), queue.headers_at(queue.end)) == (queue.end - 1, [])
+    queue.evict(10)
+    assert queue.start_seq(config) == queue.end - 1
+
+
+def test_newcomer_begins_with_the_first_keyframe_of_the_present_publish() -> None:
+    config = HubConfig(min_buffering_ms=1000)
+    queue = filled(key(0), inter(40))
+    queue.headers.begin_publish()
+    queue.begin_publish()
+    queue.push(sound(80))
+    assert queue.start_seq(config) == 2
+    for n in range(3):
+        queue.push(key(120 + n * 40))
+    assert queue.start_seq(config) == 3
 
 
 def test_tracks_ahead() -> None:

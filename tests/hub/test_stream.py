@@ -7,7 +7,7 @@ from edge.hub.key import StreamKey
 from edge.hub.log import WireForm
 from edge.hub.publisher import Publisher
 from edge.hub.stream import MAX_HEADER_BYTES, MAX_HEADERS, Stream
-from edge.media.frame import AUDIO, DATA, MEDIA, METADATA, VIDEO, VIDEO_HEADER, Epoch, Frame
+from edge.media.frame import AUDIO, DATA, MEDIA, METADATA, VIDEO, Epoch, Frame
 from edge.media.mark import Mark
 from edge.media.metadata import decode_metadata, encode_metadata
 from edge.rtmp import amf0
@@ -37,6 +37,11 @@ class Feed:
     @property
     def bodies(self) -> list[bytes]:
         return [frame.payload for frame in self.stream.queue.frames]
+
+    @property
+    def headers(self) -> list[bytes]:
+        """What a newcomer gets before the next frame."""
+        return [frame.payload for frame in self.stream.queue.headers_at(self.stream.queue.end)]
 
 
 class Watch:
@@ -80,9 +85,7 @@ def test_V2_changed_header_stands_before_the_first_frame_that_needs_it() -> None
     feed = Feed()
     feed.push(AVC, KEYFRAME, AVC2, KEYFRAME)
     assert feed.bodies == [AVC, KEYFRAME, AVC2, KEYFRAME]
-    header = feed.stream.first_header(VIDEO_HEADER)
-    assert header is not None
-    assert header.payload == AVC2
+    assert feed.headers == [AVC2]
 
 
 def test_V12_metadata_is_passed_on_ten_times_a_second_and_the_last_one_stays() -> None:
@@ -152,7 +155,7 @@ def test_header_of_the_publisher_before_does_not_reach_new_players() -> None:
     feed.publisher.push(AUDIO, 0, b"\x2fmp3", 0)
     feed.publisher.push(VIDEO, 40, b"\x12h263", 0)
     feed.publisher.commit()
-    assert feed.stream.queue.headers_at(feed.stream.queue.end) == []
+    assert feed.headers == []
 
 
 def test_U2_takeover_with_the_same_headers_keeps_them() -> None:
@@ -161,7 +164,7 @@ def test_U2_takeover_with_the_same_headers_keeps_them() -> None:
     feed.take_over("e2")
     feed.push(AVC, AAC, KEYFRAME, SOUND)
     assert feed.bodies.count(AVC) == feed.bodies.count(AAC) == 1
-    assert len(feed.stream.queue.headers_at(feed.stream.queue.end)) == 2
+    assert feed.headers == [AVC, AAC]
 
 
 def test_hop_frame_of_data_leaves_the_sound_header_alone() -> None:
@@ -170,7 +173,7 @@ def test_hop_frame_of_data_leaves_the_sound_header_alone() -> None:
     feed.take_over("e2")
     cue = Frame(DATA, 40, amf0.encode_all("onCuePoint", {"a": 1.0}))
     feed.stream.push_hop(cue, 0)
-    assert [frame.payload for frame in feed.stream.queue.headers_at(feed.stream.queue.end)] == [AAC]
+    assert feed.headers == [AAC]
 
 
 def test_readers_hear_of_frames_evictions_and_the_end_once() -> None:
@@ -228,16 +231,55 @@ def test_V1_frames_without_any_header_are_relayed() -> None:
 def test_headers_for_countless_tracks_are_bounded() -> None:
     feed = Feed()
     feed.push(AVC, KEYFRAME)
-    for track in range(1000):
-        body = b"\x95\x00" + track.to_bytes(4, "big") + b"\0header"
-        feed.publisher.push(AUDIO, 0, body, 0)
-        if track % 100 == 0:
+    for track in range(1, 256):
+        feed.publisher.push(AUDIO, 0, b"\x95\x00Opus" + bytes([track]) + b"header", 0)
+        if track % 50 == 0:
             feed.push(INTER, at_ms=track)
     feed.push(SOUND, at_ms=2000)
-    assert len(feed.stream.queue.header_slots()) <= MAX_HEADERS
-    assert feed.stream.stats.dropped_count >= 1000 - MAX_HEADERS
+    assert len(feed.headers) == MAX_HEADERS
+    assert feed.stream.stats.dropped_count == 256 - MAX_HEADERS
     feed.push(AVC2, INTER, at_ms=2040)
     assert feed.bodies[-2:] == [AVC2, INTER]
+    feed.take_over("e2")
+    for track in range(100, 100 + MAX_HEADERS):
+        feed.publisher.push(AUDIO, 0, b"\x95\x00Opus" + bytes([track]) + b"header", 0)
+    feed.push(SOUND, at_ms=0)
+    assert len(feed.headers) == MAX_HEADERS, "the tracks of the publish before take no room"
+    assert all(body[6] >= 100 for body in feed.headers)
+
+
+def test_headers_of_countless_codecs_are_bounded_and_the_newest_one_counts() -> None:
+    feed = Feed()
+    for n in range(1000):
+        codec = n.to_bytes(4, "big")
+        feed.publisher.push(VIDEO, n, b"\x90" + codec + b"header", 0)
+        feed.publisher.push(VIDEO, n, b"\x91" + codec + b"frame", 0)
+    assert feed.headers == [b"\x90" + (999).to_bytes(4, "big") + b"header"]
+    assert feed.stream.stats.dropped_count == 0
+    assert len(feed.stream.queue.headers._known) <= MAX_HEADERS
+
+
+def test_metadata_of_the_publish_before_does_not_reach_new_players() -> None:
+    feed = Feed()
+    first, second = encode_metadata({"n": 1.0}), encode_metadata({"n": 2.0})
+    feed.push(first, SOUND)
+    feed.take_over("e2")
+    feed.push(SOUND, at_ms=40)
+    assert (feed.headers, feed.stream.metadata) == ([], {})
+    feed.take_over("e3")
+    feed.push(second, SOUND, at_ms=40)
+    assert (feed.headers, feed.stream.metadata) == ([second], {"n": 2.0})
+
+
+def test_codec_for_people_is_that_of_what_is_sent() -> None:
+    feed = Feed()
+    feed.push(AVC, AAC, KEYFRAME, SOUND)
+    assert (feed.stream.codec_of(VIDEO), feed.stream.codec_of(AUDIO)) == ("H264", "AAC")
+    feed.publisher.push(AUDIO, 40, b"\x82g711", 0)
+    assert feed.stream.codec_of(AUDIO) == "G711U"
+    feed.take_over("e2")
+    feed.push(SOUND, at_ms=0)
+    assert (feed.stream.codec_of(VIDEO), feed.stream.codec_of(AUDIO)) == ("", "AAC")
 
 
 def test_huge_header_is_dropped() -> None:
@@ -254,7 +296,7 @@ def test_headers_that_came_before_the_takeover_go_with_its_first_frame() -> None
     feed.stream.begin_publish(feed.publisher, Epoch("e2"), 0, are_headers_there=True)
     feed.push(KEYFRAME, SOUND)
     assert feed.bodies == [AVC, AAC, KEYFRAME, SOUND, AVC2, KEYFRAME, SOUND]
-    assert feed.stream.queue.header_slots() == {b"v", b"a"}
+    assert feed.headers == [AVC2, AAC]
 
 
 def test_headers_of_an_attempt_that_brought_no_frame_are_forgotten() -> None:

@@ -19,6 +19,7 @@ from edge.media.frame import (
     classify_audio,
     classify_video,
     codec_name,
+    codecs_of,
     header_slot,
 )
 
@@ -70,6 +71,7 @@ def test_classify_video(payload: bytes, kind: int, is_keyframe: bool) -> None:
         (b"\x94Opus\x01\x02", AUDIO_HEADER),
         (b"\x95\x00mp4a\x00cfg", AUDIO_HEADER),
         (b"\x95\x01mp4a\x00x", MEDIA),
+        (b"\x95\x04mp4a\x01\x01\x02", AUDIO_HEADER),  # multichannel config of a track
         (b"\x95", MEDIA),
         (b"\x97\x00\xff\x00mp4acfg", AUDIO_HEADER),
     ],
@@ -86,6 +88,7 @@ def test_V8_any_body_is_classified_without_end_or_error(payload: bytes) -> None:
     assert classify_audio(payload) in (MEDIA, AUDIO_HEADER)
     for type_id in (AUDIO, VIDEO):
         assert codec_name(type_id, payload)
+        assert len(codecs_of(type_id, payload)) <= 32
     header_slot(Frame(VIDEO, 0, payload, VIDEO_HEADER))
     header_slot(Frame(AUDIO, 0, payload, AUDIO_HEADER))
 
@@ -101,17 +104,48 @@ def test_V8_truncated_enhanced_header(cut: int) -> None:
     assert kind == (VIDEO_HEADER if cut >= 6 else MEDIA)
 
 
-def test_headers_of_one_medium_share_a_slot_but_for_further_tracks() -> None:
+@pytest.mark.parametrize(
+    ("type_id", "payload", "codecs"),
+    [
+        (VIDEO, b"\x17\x01", {0: b"avc1"}),
+        (VIDEO, b"\x2c\x01", {0: b"hvc1"}),
+        (VIDEO, b"\x22", {0: b"\x02"}),
+        (VIDEO, b"\x57\x00", {}),  # a command
+        (VIDEO, b"\x91hvc1\0\0\0x", {0: b"hvc1"}),
+        (VIDEO, b"\xd1\x00", {}),
+        (VIDEO, b"\xd4av01x", {0: b"av01"}),  # metadata may come as a command's frame type
+        (VIDEO, b"\x91hv", {}),
+        (VIDEO, b"\x96\x01av01\x03x", {3: b"av01"}),
+        (VIDEO, b"\x96\x11av01\x03\0\0\x01x\x04\0\0\x02xx", {3: b"av01", 4: b"av01"}),
+        (VIDEO, b"\x96\x21av01\x03\0\0\x01xhvc1\x04\0\0\x02xx", {3: b"av01", 4: b"hvc1"}),
+        (VIDEO, b"\x96\x11av01" + b"\x03\0\0\0" * 10**5 + b"\x05\0\0\0", {3: b"av01"}),
+        (VIDEO, b"\x96", {}),
+        (VIDEO, b"\x96\x01av01", {}),
+        (VIDEO, b"\x97\x00\xff\x06\x01hvc1\x02x", {2: b"hvc1"}),
+        (AUDIO, b"\xaf\x01", {0: b"mp4a"}),
+        (AUDIO, b"\x2f", {0: b".mp3"}),
+        (AUDIO, b"\x82", {0: b"\x08"}),
+        (AUDIO, b"\x91Opusx", {0: b"Opus"}),
+        (AUDIO, b"\x95\x01Opus\x07x", {7: b"Opus"}),
+        (AUDIO, b"\x97\x00\xff\x05\x01Opus\x07x", {7: b"Opus"}),
+    ],
+)
+def test_codecs_of_the_tracks_of_a_message(type_id: int, payload: bytes, codecs: dict[int, bytes]) -> None:
+    assert codecs_of(type_id, payload) == codecs
+
+
+def test_headers_replace_each_other_within_a_track_and_codec() -> None:
     def slot(type_id: int, payload: bytes, kind: int) -> bytes:
         return header_slot(Frame(type_id, 0, payload, kind))
 
     avc = slot(VIDEO, b"\x17\x00\0\0\0", VIDEO_HEADER)
-    assert slot(VIDEO, b"\x90hvc1", VIDEO_HEADER) == avc
-    tracks = {slot(VIDEO, b"\x96\x10avc1" + bytes([n]) + b"cfg", VIDEO_HEADER) for n in (0, 1)}
-    assert len({avc, *tracks}) == 3
-    aac = slot(AUDIO, b"\xaf\x00", AUDIO_HEADER)
-    assert slot(AUDIO, b"\x90Opus", AUDIO_HEADER) == aac
-    assert len({aac, slot(AUDIO, b"\x94Opus", AUDIO_HEADER), slot(AUDIO, b"\x95\x10Opus\x01", AUDIO_HEADER)}) == 3
+    assert slot(VIDEO, b"\x90avc1", VIDEO_HEADER) == avc
+    tracks = [slot(VIDEO, b"\x96\x00avc1" + bytes([n]) + b"cfg", VIDEO_HEADER) for n in (0, 1)]
+    assert tracks[0] == avc, "a message that names no track is of track 0"
+    assert slot(VIDEO, b"\x97\x00\xff\x06\x00avc1\x01cfg", VIDEO_HEADER) == tracks[1]
+    assert len({avc, tracks[1], slot(VIDEO, b"\x90hvc1", VIDEO_HEADER)}) == 3
+    aac, opus = slot(AUDIO, b"\xaf\x00", AUDIO_HEADER), slot(AUDIO, b"\x90Opus", AUDIO_HEADER)
+    assert len({aac, opus, slot(AUDIO, b"\x94Opus", AUDIO_HEADER), slot(AUDIO, b"\x95\x00Opus\x01", AUDIO_HEADER)}) == 4
     assert slot(DATA, b"", METADATA) not in (avc, aac)
 
 

@@ -66,8 +66,8 @@ def test_another_film_is_a_gap_with_an_epoch_and_headers_of_its_own() -> None:
     assert server.stream.stats.gap_count == 1
     assert server.stream.epoch is not None and first is not None
     assert (first.id, server.stream.epoch.id) == ("e1", "e2")
-    header = server.stream.queue.current_header(b"v")
-    assert header is not None and header.payload == OTHER_HEADER
+    queue = server.stream.queue
+    assert [frame.payload for frame in queue.headers_at(queue.end)] == [OTHER_HEADER]
 
 
 def test_frames_of_a_node_of_ours_count_as_overlap() -> None:

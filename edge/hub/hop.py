@@ -25,6 +25,7 @@ from edge.media.frame import (
     Frame,
     classify_audio,
     classify_video,
+    header_slot,
 )
 from edge.media.mark import Mark, decode_mark
 from edge.media.metadata import decode_metadata
@@ -63,6 +64,7 @@ class HopReceiver:
         "_mark",
         "_on_lost",
         "_origin_ms",
+        "_passed",
         "_pending",
         "_publisher",
         "_wanted_epoch",
@@ -89,6 +91,7 @@ class HopReceiver:
         self._mark: Mark | None = None
         self._is_loss_told = False
         self._pending: dict[bytes, Frame] = {}
+        self._passed: set[bytes] = set()  # slots of pending headers that stood before a frame which was not taken
 
     def push(self, type_id: int, wire_timestamp: int, payload: bytes, now_ms: int) -> None:
         """One message of the hop, marks included; malformed marks are ignored."""
@@ -111,7 +114,9 @@ class HopReceiver:
                 return
             kind = _kind_of_data(payload)
         if kind != MEDIA:
-            publisher.stream.hold_header(self._pending, Frame(type_id, 0, payload, kind))
+            header = Frame(type_id, 0, payload, kind)
+            publisher.stream.hold_header(self._pending, header)
+            self._passed.discard(header_slot(header))
             return
         publisher.last_media_ms = now_ms
         if not publisher.is_active and not self._takes_back(now_ms):
@@ -155,6 +160,8 @@ class HopReceiver:
         """Return the index of the media message at hand, and go on to the next."""
         index = self._index
         self._index = index + 1
+        if self._pending:
+            self._passed.update(self._pending)
         self._origin_ms += signed_difference(wire_timestamp, self._origin_ms & 0xFFFFFFFF)
         return index
 
@@ -164,6 +171,10 @@ class HopReceiver:
             began_ms = min(began_ms, publisher.began_ms)  # the mark that was under way for less time
         else:
             publisher.stream.feed.arrive(publisher)
+            publisher.headers.clear()  # they belong to the publish before
+            for slot in self._passed:
+                self._pending.pop(slot, None)
+            self._passed.clear()
         is_news = publisher.epoch_id != mark.epoch
         publisher.began_ms, publisher.epoch_id = began_ms, mark.epoch
         if is_news and not publisher.is_active:
@@ -236,6 +247,7 @@ class HopReceiver:
                 header.epoch, header.dts_ms = epoch, frame.dts_ms
                 stream.push_hop(header, now_ms)
             self._pending.clear()
+            self._passed.clear()
         stream.push_hop(frame, now_ms)
 
 

@@ -479,3 +479,34 @@ def test_any_pieces_of_an_epoch_are_joined_without_loss_doubling_or_disorder(pie
     assert [f.dts_ms - f.index * 40 for f in node.stream.queue.frames if f.kind == MEDIA] == [-pieces[0][0] * 40] * len(
         seen
     )
+
+
+def test_headers_before_frames_that_were_not_taken_are_none_of_the_next_publish() -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    for n in range(5):
+        node.media(n)
+    node.reconnect()
+    node.hop.push(AUDIO, 0, b"\xaf\x00aac", 0)
+    node.mark("e1", 2, 80)
+    for n in range(2, 5):
+        node.media(n)
+    node.mark("e2", 0)
+    node.hop.push(VIDEO, 0, b"\x17\x00avc", 0)
+    node.media(0, at_ms=0)
+    queue = node.stream.queue
+    assert [frame.payload for frame in queue.headers_at(queue.end)] == [b"\x17\x00avc"]
+
+
+def test_headers_before_frames_that_were_not_taken_are_those_of_the_frames_behind() -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    for n in range(5):
+        node.media(n)
+    node.reconnect()
+    node.hop.push(AUDIO, 0, b"\xaf\x00aac", 0)
+    node.mark("e1", 2, 80)
+    for n in range(2, 7):
+        node.media(n)
+    queue = node.stream.queue
+    assert [frame.payload for frame in queue.headers_at(queue.end)] == [b"\xaf\x00aac"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from itertools import count
 
 from edge.hub.config import HubConfig
+from edge.hub.hop import HopReceiver
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
-from edge.media.frame import MEDIA, VIDEO, Epoch, Frame
+from edge.media.frame import AUDIO, DATA, MEDIA, VIDEO, Epoch, Frame
+from edge.media.mark import Mark
 from edge.upstream.foreign import ForeignReceiver
 
 HEADER, OTHER_HEADER = b"\x17\x00\0\0\0one", b"\x17\x00\0\0\0two"
@@ -85,3 +87,77 @@ def test_nothing_is_taken_once_somebody_else_feeds_the_stream() -> None:
     server.stream.feed.see(Publisher(server.stream, "another", 0), 0)
     server.play(range(5, 10))
     assert server.numbers == list(range(5))
+
+
+AAC, AAC_2, SOUND, G711 = b"\xaf\x00one", b"\xaf\x00two", b"\xaf\x01", b"\x82"
+
+
+def headers_of(server: Server) -> list[bytes]:
+    """What a newcomer gets before the next frame."""
+    queue = server.stream.queue
+    return [frame.payload for frame in queue.headers_at(queue.end)]
+
+
+def play_sound(server: Server, numbers: range, *, first: bytes = SOUND) -> None:
+    for n in numbers:
+        server.receiver.push(AUDIO, n * 40, first + b"sound %d" % n, server.now_ms)
+
+
+def test_headers_of_another_film_are_those_that_it_has() -> None:
+    """Moved to another server: the publish there has no sound."""
+    server = Server()
+    server.receiver.push(AUDIO, 0, AAC, 0)
+    server.play(range(25))
+    assert headers_of(server) == [HEADER, AAC]
+    server.receiver.begin()
+    server.play(range(30), film=b"b")
+    assert headers_of(server) == [HEADER]
+
+
+def test_headers_stay_where_the_same_film_goes_on() -> None:
+    """A silent track's too, of which the other server says nothing."""
+    server = Server()
+    server.receiver.push(AUDIO, 0, AAC, 0)
+    server.play(range(25))
+    server.receiver.begin()
+    server.play(range(10, 40))
+    assert headers_of(server) == [HEADER, AAC]
+
+
+def test_header_that_changes_among_frames_that_are_compared_stands_in_its_place() -> None:
+    server = Server()
+    server.receiver.push(AUDIO, 0, AAC, 0)
+    play_sound(server, range(20))
+    server.receiver.begin()
+    server.receiver.push(AUDIO, 0, AAC, 0)
+    play_sound(server, range(100, 103))
+    server.receiver.push(AUDIO, 0, AAC_2, 0)
+    play_sound(server, range(103, 120))
+    bodies = [frame.payload for frame in server.stream.queue.frames]
+    assert bodies[bodies.index(AAC_2) + 1] == SOUND + b"sound 103"
+    assert bodies.index(AAC_2) > bodies.index(SOUND + b"sound 102")
+    assert headers_of(server) == [AAC_2]
+
+
+def test_codec_that_is_withheld_and_back_at_another_server_has_its_header() -> None:
+    server = Server()
+    server.receiver.push(AUDIO, 0, AAC, 0)
+    play_sound(server, range(20))
+    play_sound(server, range(20, 30), first=G711)
+    assert headers_of(server) == []
+    server.receiver.begin()
+    play_sound(server, range(15, 20))
+    play_sound(server, range(20, 30), first=G711)
+    play_sound(server, range(30, 40))
+    assert (headers_of(server), server.stream.stats.gap_count) == ([AAC], 0)
+
+
+def test_node_of_ours_after_a_foreign_server_brings_its_own_headers() -> None:
+    server = Server()
+    server.receiver.push(AUDIO, 0, AAC, 0)
+    server.play(range(25))
+    hop = HopReceiver(server.publisher)
+    hop.push(DATA, 0, Mark("origin", 70, 2800, 0).encode(), 0)
+    for type_id, body in ((AUDIO, AAC_2), (AUDIO, SOUND + b"70"), (AUDIO, SOUND + b"71")):
+        hop.push(type_id, 2800, body, 0)
+    assert headers_of(server) == [AAC_2]

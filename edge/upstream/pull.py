@@ -134,7 +134,8 @@ class Pull(UpstreamLink):
             # Others may come whose players stopped a little earlier, and all need the headers.
             resume = ResumePoint(resume.epoch, resume.next_index, is_fresh=True)
         if epoch is not None:  # one that began with a foreign upstream nobody else knows
-            resume = ResumePoint(epoch.id, epoch.next_index)
+            # Of a publish that has only been announced we have no headers yet.
+            resume = ResumePoint(epoch.id, epoch.next_index, is_fresh=not self.stream.has_begun)
         connection.open_play(self, self._name(), hops=(*self.hops, self.manager.service.service_id), resume=resume)
 
     def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:

@@ -88,7 +88,7 @@ class LogFan:
         self.log: StreamLog = stream.open_log(form)
         self.slots: list[Slot] = [Slot(self, self.log.end, stream.queue.end)]
         self.waiting_for_keyframe: set[Player] = set()
-        self.end_reason: str | None = None
+        self.end_reason = stream.end_reason
         stream.readers.append(self)
 
     @property

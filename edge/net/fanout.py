@@ -124,6 +124,8 @@ class Fanout:
         if fan is None:
             fan = self._fans[stream, form] = LogFan(self, stream, form)
         fan.add(player, self.now_ms())
+        if fan.end_reason is not None:  # the stream has ended meanwhile, and says so only once
+            self._end_later([_Ending(fan, player, is_late=True)], is_now=False)
 
     def rest(self, fan: LogFan) -> None:
         """The last player of a log has left; another one may come soon and find it."""

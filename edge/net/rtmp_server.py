@@ -333,7 +333,8 @@ class RtmpServerConnection(PlayingConnection):
             session.reject_play(event.request_id, NOT_FOUND, f"bad_name: {error}")
             return self._refuse("bad_name")
         old = self.plays.get(event.message_stream_id)
-        if old is not None and old.key == request.key and not old.is_paused:
+        is_running = old is not None and not old.is_paused and old.stream.end_reason is None
+        if old is not None and old.key == request.key and is_running:
             session.accept_play(event.request_id)
             return
         if old is not None:

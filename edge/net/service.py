@@ -196,7 +196,8 @@ class RtmpService:
         stream = self.registry.find_or_create(key, now_ms)
         if self.request_pull is not None:
             self.request_pull(stream, request, hops, resume)
-        return stream
+        # With nobody to ask and no retries the pull has given up already, before anybody could count as a player.
+        return stream if stream.end_reason is None else stream.end_reason
 
 
 def _writers_of(stream: Stream) -> list[StreamWriter]:

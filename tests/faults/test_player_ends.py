@@ -134,3 +134,17 @@ async def test_stream_that_has_ended_is_freed_without_the_garbage_collector() ->
             assert not left
     finally:
         gc.enable()
+
+
+async def test_player_that_asks_again_while_the_rest_of_an_ended_stream_is_on_its_way_gets_the_new_one() -> None:
+    async with serving(net=NetConfig(flush_interval_ms=0, end_flush_ms=60_000)) as server:
+        publisher, player = await behind(server)
+        await publisher.peer.close()
+        await eventually(lambda: not server.has_stream(), "the end of the stream")
+        again = await live(server)
+        await eventually(lambda: server.stream().queue.end, "the new stream")
+        player.play("s")
+        await eventually(lambda: server.stream().player_count == 1, "the play of the new stream")
+        await pictures(player, 29)
+        await again.peer.close()
+        await status(player, UNPUBLISHED)

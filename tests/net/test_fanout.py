@@ -292,3 +292,20 @@ def test_W2_message_to_very_many_players_is_sent_over_several_turns(monkeypatch:
     assert 0 < sum(rig.seqs_of(peer)[-1] == 7 for peer in peers) < len(peers)
     rig.loop.run_soon()
     assert all(rig.seqs_of(peer) == rig.wanted(0) for peer in peers)
+
+
+@pytest.mark.parametrize("has_others", [False, True])
+@pytest.mark.parametrize("interval_ms", [0, 50])
+def test_player_of_a_stream_that_has_ended_is_told(interval_ms: int, has_others: bool) -> None:
+    rig = Rig(interval_ms=interval_ms)
+    rig.source.run(3)
+    if has_others:
+        rig.play(room=0)
+    rig.source.stream.end("over")
+    rig.loop.run_soon()
+    peer = rig.play()
+    rig.loop.run_soon()
+    assert peer.finished == "over"
+    rig.loop.run_for(3000)
+    assert rig.fanout.player_count == 0
+    assert rig.source.stream.readers == []

@@ -92,3 +92,12 @@ async def test_lines_of_a_process_with_two_services_begin_with_the_name() -> Non
         assert (service.name, service.log_prefix) == ("", "")
         service.name = "merge"
         assert service.log_prefix == "merge "
+
+
+async def test_pull_that_gives_up_at_once_is_no_stream_to_play() -> None:
+    async with Nodes() as nodes:
+        node = nodes.add()
+        node.service.is_edge = True
+        node.service.request_pull = lambda stream, *_: node.registry.end_stream(stream, "nobody to ask")
+        assert find(node) == "nobody to ask"
+        assert node.registry.streams == {}

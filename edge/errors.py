@@ -85,28 +85,10 @@ class LocalProtocolError(ProtocolError):
     reason = "local_protocol"
 
 
-class MediaError(EdgeError):
-    """A frame that cannot be used; the frame is dropped and the peer kept."""
-
-    reason = "media"
-
-
-class MalformedSequenceHeaderError(MediaError):
-    """A codec configuration record that cannot be read."""
-
-    reason = "bad_sequence_header"
-
-
 class HubError(EdgeError):
     """A request that the live streams of this process cannot grant."""
 
     reason = "hub"
-
-
-class StreamNotFoundError(HubError):
-    """Nobody publishes this stream here."""
-
-    reason = "not_found"
 
 
 class StreamBusyError(HubError):
@@ -125,24 +107,6 @@ class NoServerError(UpstreamError):
     """The balancer has no server to offer."""
 
     reason = "no_server"
-
-
-class ConnectFailedError(UpstreamError):
-    """TCP connect, handshake or ``connect`` command failed."""
-
-    reason = "connect_failed"
-
-
-class RejectedError(UpstreamError):
-    """The upstream answered and said no."""
-
-    reason = "upstream_refused"
-
-
-class TimedOutError(UpstreamError):
-    """The upstream did not answer in time."""
-
-    reason = "upstream_timeout"
 
 
 class ConfigError(EdgeError):

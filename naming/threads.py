@@ -45,11 +45,6 @@ def begin_on_thread(function: Callable[[], _T], *, name: str) -> asyncio.Future[
     return done
 
 
-async def call_on_thread(function: Callable[[], _T], *, name: str) -> _T:
-    """Await the result of :func:`begin_on_thread`."""
-    return await begin_on_thread(function, name=name)
-
-
 class PatientCalls:
     """Blocking calls of one owner, of which at most one runs: one that hangs is waited for by those after it."""
 
@@ -61,7 +56,7 @@ class PatientCalls:
         self._running: asyncio.Future[Any] | None = None
 
     async def call(self, function: Callable[[], _T]) -> _T:
-        """As :func:`call_on_thread`; raises NamingError when there is no result within the bound, or no thread."""
+        """The result of ``function``; raises NamingError when there is no result within the bound, or no thread."""
         try:
             async with asyncio.timeout(self._timeout_ms / 1000 if self._timeout_ms else None):
                 if self._running is not None:

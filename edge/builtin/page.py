@@ -44,7 +44,6 @@ class PageContext:
         version: of the program.
         server_urls: ``host`` (text), ``rtmp_port``, ``http_port`` (numbers),
             ``role`` (``origin`` or ``edge``), ``proxy_to`` (text).
-        is_internal_port_set: whether guarded pages answer on the internal port only.
         services: one dict per service: ``service`` (its name, in a process with two),
             ``role``, ``id``, ``pulls_from``, ``pushes_to`` and counts.
         naming: one dict per target of a service: ``service``, ``use``, ``target``, ``state``, ages and counts.
@@ -58,7 +57,6 @@ class PageContext:
     readiness: Callable[[], tuple[bool, list[str]]]
     version: str
     server_urls: Callable[[], Data]
-    is_internal_port_set: bool
     services: Callable[[], list[Data]]
     naming: Callable[[], list[Data]]
     upstreams: Callable[[], list[Data]]

@@ -30,8 +30,6 @@ class Registry:
     """Streams by key.
 
     Attributes:
-        on_missing: called with a stream that nobody feeds and somebody wants to
-            play (an edge starts a pull); None on an origin.
         on_idle: called when the last player of a stream without local publisher has left.
         on_player_left: called when a player of a stream has left that others still play.
         on_published: called when a local publisher has begun a stream in ``PUBLISH_REALM``.
@@ -52,7 +50,6 @@ class Registry:
     ) -> None:
         self.config = config
         self.streams: dict[StreamKey, Stream] = {}
-        self.on_missing: Callable[[Stream], None] | None = None
         self.on_idle: Callable[[Stream, int], None] | None = None
         self.on_player_left: Callable[[Stream], None] | None = None
         self.on_published: Callable[[Stream], None] | None = None

@@ -25,7 +25,7 @@ from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import AmfObject
 from edge.rtmp.messages import SetChunkSize, SetPeerBandwidth, UserControl, WindowAcknowledgementSize
 from edge.rtmp.server_commands import PendingConnect, ServerCommands
-from edge.rtmp.server_streams import PLAYER_USES, PUBLISHER_USES, ServerStream, Use
+from edge.rtmp.server_streams import PLAYER_USES, ServerStream, Use
 from edge.rtmp.session import State
 
 SERVER_VERSION = "FMS/3,5,3,888"
@@ -48,28 +48,6 @@ class ServerSession(ServerCommands):
 
     def __init__(self, config: RtmpConfig, *, entropy: Callable[[int], bytes], now_ms: int, edge_id: str = "") -> None:
         super().__init__(config, entropy, now_ms, edge_id)
-
-    # --- looking in ----------------------------------------------------------
-
-    @property
-    def message_stream_count(self) -> int:
-        """Message streams that exist, idle ones included."""
-        return len(self._streams)
-
-    @property
-    def active_stream_count(self) -> int:
-        """Message streams that play, publish, or wait for leave to."""
-        return self._streams.active_count
-
-    @property
-    def playing_stream_ids(self) -> tuple[int, ...]:
-        """Ids of message streams that play, or wait for leave to."""
-        return tuple(stream_id for stream_id, stream in self._streams.items() if stream.use in PLAYER_USES)
-
-    @property
-    def publishing_stream_ids(self) -> tuple[int, ...]:
-        """Ids of message streams that publish, or wait for leave to."""
-        return tuple(stream_id for stream_id, stream in self._streams.items() if stream.use in PUBLISHER_USES)
 
     # --- connect ---------------------------------------------------------------
 
@@ -215,11 +193,6 @@ class ServerSession(ServerCommands):
         stream = self._streams.get(message_stream_id)
         if stream is not None and stream.use in PLAYER_USES and self.peer_edge_id:
             self._send_status(message_stream_id, "status", code, "", info)
-
-    def notify_stream_begin(self, message_stream_id: int) -> None:
-        """Tell a player that media begin (again)."""
-        if message_stream_id in self._streams:
-            self._send_control(UserControl.stream_begin(message_stream_id))
 
     def answer_pause(self, message_stream_id: int, is_paused: bool) -> None:
         """Confirm a ``PauseRequested`` that needs an answer."""

@@ -42,7 +42,6 @@ class PageData:
             readiness=self.readiness,
             version=settings.version,
             server_urls=self.server_urls,
-            is_internal_port_set=settings.http.is_internal_port_set,
             services=self.services,
             naming=self.naming,
             upstreams=self.upstreams,

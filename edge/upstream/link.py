@@ -61,7 +61,6 @@ class UpstreamLink:
         self._awaited: RtmpClientConnection | None = None  # is being set up, and perhaps carries us too
         self.message_stream_id = 0
         self.attempt_count = 0
-        self.reconnect_count = 0
         self.last_error = ""
         self.is_useful = False
         self.refused_count = 0
@@ -387,7 +386,6 @@ class UpstreamLink:
         if end in (LinkEnd.REFUSED, LinkEnd.NOT_FOUND):
             self.refused_count += 1
         decision = self._decide(end, now)
-        self.reconnect_count += 1
         self._log_end(end, text, decision.why, decision.at_ms - now)
         self._on_attempt_ended(end)
         if self.state != "retrying":

@@ -44,7 +44,6 @@ def context(**changes: Any) -> PageContext:
             "role": "origin",
             "proxy_to": "",
         },
-        "is_internal_port_set": False,
         "services": lambda: [{"role": "origin", "id": "5d5d5d5d5d5d5d5d", "stream_count": 1}],
         "naming": lambda: [{"use": "pull+push", "target": f"consul://{EVIL}", "state": "current", "answer_age_s": 3}],
         "upstreams": lambda: [{"endpoint": "10.0.0.1:1935", "state": "up"}],

@@ -12,6 +12,7 @@ from edge.rtmp.client import ClientSession
 from edge.rtmp.commands import encode_command
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.server import ServerSession
+from edge.rtmp.server_streams import PLAYER_USES, PUBLISHER_USES
 from edge.rtmp.session import Session
 
 CONFIG = RtmpConfig()
@@ -28,6 +29,26 @@ def entropy(count: int) -> bytes:
 def new_server(config: RtmpConfig = CONFIG, *, edge_id: str = "server", now_ms: int = 0) -> ServerSession:
     """A server session that has seen nothing."""
     return ServerSession(config, entropy=entropy, now_ms=now_ms, edge_id=edge_id)
+
+
+def message_stream_count(session: ServerSession) -> int:
+    """Message streams that exist, idle ones included."""
+    return len(session._streams)
+
+
+def active_stream_count(session: ServerSession) -> int:
+    """Message streams that play, publish, or wait for leave to."""
+    return session._streams.active_count
+
+
+def playing_stream_ids(session: ServerSession) -> tuple[int, ...]:
+    """Ids of message streams that play, or wait for leave to."""
+    return tuple(stream_id for stream_id, stream in session._streams.items() if stream.use in PLAYER_USES)
+
+
+def publishing_stream_ids(session: ServerSession) -> tuple[int, ...]:
+    """Ids of message streams that publish, or wait for leave to."""
+    return tuple(stream_id for stream_id, stream in session._streams.items() if stream.use in PUBLISHER_USES)
 
 
 def new_client(config: RtmpConfig = CONFIG, **options: Any) -> ClientSession:

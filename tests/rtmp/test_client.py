@@ -42,8 +42,11 @@ from tests.harness.link import (
     drain,
     media,
     message,
+    message_stream_count,
     new_client,
     new_server,
+    playing_stream_ids,
+    publishing_stream_ids,
 )
 
 
@@ -145,8 +148,8 @@ def test_publish_to_a_server_of_ours() -> None:
     link.client.close_stream(first)
     link.pump()
     assert of(link.server_events, PublishEnded) == [PublishEnded(1, "close_stream")]
-    assert link.server.publishing_stream_ids == (2,)
-    assert link.server.message_stream_count == 1
+    assert publishing_stream_ids(link.server) == (2,)
+    assert message_stream_count(link.server) == 1
 
 
 def test_close_of_a_play_on_a_shared_connection() -> None:
@@ -158,7 +161,7 @@ def test_close_of_a_play_on_a_shared_connection() -> None:
     link.pump()
     assert of(link.server_events, PlayEnded) == [PlayEnded(1, "delete_stream")]
     assert (link.client.message_stream_id(first), link.client.message_stream_id(second)) == (None, 2)
-    assert link.server.playing_stream_ids == (2,)
+    assert playing_stream_ids(link.server) == (2,)
 
 
 def test_waiting_is_told() -> None:
@@ -187,7 +190,7 @@ def test_refused_play_gives_its_message_stream_back() -> None:
     assert of(link.client_events, StreamFailed) == [
         StreamFailed(request_id, "NetStream.Play.StreamNotFound", "not here")
     ]
-    assert (link.server.message_stream_count, link.client.message_stream_id(request_id)) == (0, None)
+    assert (message_stream_count(link.server), link.client.message_stream_id(request_id)) == (0, None)
 
 
 def test_unpublish_is_told_downstream() -> None:

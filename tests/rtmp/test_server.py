@@ -24,6 +24,7 @@ from tests.harness.link import (
     SIMPLIFIED,
     VIDEO,
     Peer,
+    active_stream_count,
     command,
     connect,
     connected_peer,
@@ -32,7 +33,9 @@ from tests.harness.link import (
     new_server,
     pieces,
     playing_peer,
+    playing_stream_ids,
     publishing_peer,
+    publishing_stream_ids,
 )
 
 CAPTURES = sorted((Path(__file__).parent.parent / "vectors" / "rtmp").glob("*.bin"))
@@ -158,7 +161,7 @@ def test_publish_is_granted() -> None:
     peer.send(CREATE, PUBLISH)
     info = peer.received().info("NetStream.Publish.Start")
     assert (info["level"], info["description"]) == ("status", "Started publishing cam")
-    assert peer.session.publishing_stream_ids == (1,)
+    assert publishing_stream_ids(peer.session) == (1,)
 
 
 @pytest.mark.parametrize("is_play", [True, False])
@@ -171,7 +174,7 @@ def test_refusal_says_why_and_leaves_closing_to_the_owner(is_play: bool) -> None
     info = peer.received().info("NetStream.Some.Code")
     assert (info["level"], info["description"]) == ("error", "why")
     assert peer.session.should_close_on_error
-    assert peer.session.active_stream_count == 0
+    assert active_stream_count(peer.session) == 0
     assert peer.send(media()) == [] or is_play
 
 
@@ -229,7 +232,7 @@ def test_M7_play_again() -> None:
         (event,) = peer.send(command("play", 3, None, name, message_stream_id=1))
         assert (event.stream_name, event.is_replay) == (name, True)
         assert peer.received().names == ["onStatus NetStream.Play.Reset", "onStatus NetStream.Play.Start"]
-    assert peer.session.active_stream_count == 1
+    assert active_stream_count(peer.session) == 1
 
 
 # --- during play and publish -----------------------------------------------------------------
@@ -250,31 +253,16 @@ def test_unpublish_is_told_to_players_only() -> None:
     reply = peer.received()
     assert reply.info("NetStream.Play.UnpublishNotify")["level"] == "status"
     assert reply.controls() == [(4, b"\0\1\0\0\0\1")]
-    assert peer.session.playing_stream_ids == ()
+    assert playing_stream_ids(peer.session) == ()
     peer = publishing_peer()
     peer.session.notify_unpublish(1, "x")
     assert peer.received().messages == []
-
-
-def test_stream_begin_is_told() -> None:
-    peer = playing_peer()
-    peer.session.notify_stream_begin(1)
-    peer.session.notify_stream_begin(5)
-    assert peer.received().controls() == [(4, b"\0\0\0\0\0\1")]
 
 
 def test_pause_answer_for_a_stream_that_is_gone_is_void() -> None:
     peer = playing_peer()
     peer.session.answer_pause(5, is_paused=True)
     assert peer.received().messages == []
-
-
-def test_looking_in() -> None:
-    peer = publishing_peer(stream_multiplexing=True)
-    peer.send(CREATE, command("play", 3, None, "dog", message_stream_id=2), CREATE)
-    session = peer.session
-    assert (session.message_stream_count, session.active_stream_count) == (3, 2)
-    assert (session.publishing_stream_ids, session.playing_stream_ids) == ((1,), (2,))
 
 
 # --- whole sessions --------------------------------------------------------------------------

@@ -25,15 +25,19 @@ from tests.harness.link import (
     TC_URL,
     VIDEO,
     Peer,
+    active_stream_count,
     command,
     connect,
     connected_peer,
     data,
     media,
     message,
+    message_stream_count,
     new_server,
     playing_peer,
+    playing_stream_ids,
     publishing_peer,
+    publishing_stream_ids,
 )
 
 CREATE = command("createStream", 2, None)
@@ -144,7 +148,7 @@ def test_M4_streams_in_all_are_bounded() -> None:
     embedded = {"CommandName": "play", "StreamName": "cam"}
     peer.send(*[command("createStream", 2, embedded)] * 4)
     assert peer.end_reason == "too_many_streams"
-    assert peer.session.active_stream_count == 3
+    assert active_stream_count(peer.session) == 3
 
 
 def test_embedded_play_and_publish() -> None:
@@ -174,7 +178,7 @@ def test_M9_delete_of_what_is_not_there(number: object) -> None:
     peer = playing_peer()
     peer.send(command("deleteStream", 0, None, number))
     assert peer.reasons == ["no_stream"]
-    assert peer.session.playing_stream_ids == (1,)
+    assert playing_stream_ids(peer.session) == (1,)
 
 
 def test_M9_delete_of_a_player_and_twice() -> None:
@@ -183,7 +187,7 @@ def test_M9_delete_of_a_player_and_twice() -> None:
     assert peer.received().messages == []
     peer.send(command("deleteStream", 0, None, 1.0))
     assert peer.reasons == ["no_stream"]
-    assert peer.session.message_stream_count == 0
+    assert message_stream_count(peer.session) == 0
 
 
 @pytest.mark.parametrize(
@@ -200,7 +204,7 @@ def test_ends_of_a_publish(end: bytes, why: str) -> None:
     assert peer.send(end) == [PublishEnded(1, why)]
     assert UNPUBLISHED in peer.received().names
     assert peer.send(end) == [] or why == "delete_stream"
-    assert not peer.session.publishing_stream_ids
+    assert not publishing_stream_ids(peer.session)
 
 
 def test_stream_may_publish_again() -> None:
@@ -296,7 +300,7 @@ def test_M6_publish_then_play_and_play_then_publish() -> None:
         assert (peer.refusals, peer.end_reason) == (["stream_busy"], None)
         info = peer.received().info("NetStream.Failed")
         assert info["description"].startswith("stream_busy")
-        assert peer.session.active_stream_count == 1
+        assert active_stream_count(peer.session) == 1
     peer = publishing_peer()
     peer.send(command("play", 3, None, "cam", message_stream_id=1))
     assert peer.send(media()) == [MediaReceived(1, 9, 0, VIDEO)]
@@ -386,7 +390,7 @@ def test_O2_O4_loops_are_refused(verb: str, code: str, hops: str) -> None:
     peer.send(CREATE, command(verb, 3, {"edgeHops": hops}, "cam", message_stream_id=1))
     assert (peer.refusals, peer.reasons) == (["proxy_loop"], [])
     assert peer.received().info(code)["description"].startswith("proxy_loop: the request for cam")
-    assert peer.session.active_stream_count == 0
+    assert active_stream_count(peer.session) == 0
 
 
 def test_O2_connection_to_oneself_is_a_loop() -> None:
@@ -437,7 +441,7 @@ def test_M11_calls_that_are_answered_without_effect() -> None:
         "onFCUnpublish",
         "onFCSubscribe",
     ]
-    assert peer.session.publishing_stream_ids == (1,)
+    assert publishing_stream_ids(peer.session) == (1,)
 
 
 def test_M12_pause_and_repeat_and_seek() -> None:

@@ -277,7 +277,7 @@ async def test_second_publisher_at_another_edge_ends_the_first_one_where_that_is
         await asyncio.sleep(0.2)
         assert await pictures(await nodes.player(origin), 3) == [0, 1, 2]
         (push,) = right.manager.pushes.values()
-        assert (push.state, push.reconnect_count) == ("live", 0)
+        assert (push.state, push.attempt_count) == ("live", 1)
 
 
 async def test_end_of_a_publish_that_waits_behind_its_frames_is_told_by_a_node_that_stops() -> None:

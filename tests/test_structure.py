@@ -313,6 +313,25 @@ def text_files() -> list[Path]:
     return [path for path in paths if path.is_file() and path.suffix not in binary]
 
 
+def test_what_is_cited_stands_in_the_repository() -> None:
+    """Numbered rows and decisions of papers elsewhere tell a reader nothing: say the thing itself."""
+    elsewhere = re.compile(
+        r"\b[Rr]ows? (?:HS|[A-Z])\d|\b[Dd]ecisions? (?:\d|on\b)|\((?:R|U|N|O|M|V|Q|H|X|Y|T)\d{1,2}\)"
+    )
+    document = re.compile(r"[\w./-]+\.md\b")
+    known = {path.name for path in documents()} | {"CHANGELOG.md"}
+    faults = []
+    for path in text_files():
+        if path.suffix not in (".py", ".md", ".flags") or path == Path(__file__).resolve():
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            is_test = path.is_relative_to(ROOT / "tests")  # they write pages of their own
+            is_unknown = any(Path(name).name not in known for name in document.findall(line))
+            if (is_unknown and not is_test) or elsewhere.search(line):
+                faults.append(f"{relative(path)}:{number}: {line.strip()[:100]}")
+    assert not faults, "\n".join(faults)
+
+
 def test_no_file_names_a_place_on_somebodys_machine() -> None:
     """Such a path is true on one machine only."""
     private = re.compile(r"(?<![\w.<{$/])/(?:work|root|home)/\w|(?<![\w.<{$/])/(?:work|root)\b(?![\w/-])")

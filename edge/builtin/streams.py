@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from edge.builtin.page import Data, Page, PageContext, PageFormat, Visit, register
 from edge.builtin.present import columns, table
 
-# A page of more rows helps nobody and takes long to build; the rest is counted (row X8).
+# A page of more rows helps nobody and takes long to build; the rest is counted.
 MAX_ROWS = 500
 
 # What fits a terminal; everything is in JSON.

@@ -94,7 +94,7 @@ class HttpConnection(RequestHandler):
         self._unwritten_bytes = 0
 
     def take_request(self) -> bool:
-        """Count one request; True means that its answer must end the connection (row H17)."""
+        """Count one request; True means that its answer must end the connection, which may not be used for ever."""
         self._taken_count += 1
         return self._taken_count >= self.config.http_max_requests > 0
 
@@ -132,7 +132,7 @@ class HttpConnection(RequestHandler):
                 self._abandon_head(Refusal(431, "header_too_large", "the head is too large"))
 
     def _begin_head(self) -> None:
-        """Start the clock of a head; bytes that trickle in do not set it back (row T1)."""
+        """Start the clock of a head; bytes that trickle in do not set it back."""
         if self._head_handle is None and self.config.http_header_timeout_ms > 0:
             self._head_handle = self._loop.call_later(self.config.http_header_timeout_ms / 1000, self._head_is_late)
 
@@ -190,7 +190,7 @@ class HttpConnection(RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send the answer, watching that the peer takes it (row H8)."""
+        """Send the answer, watching that the peer takes it."""
         if self._stall_handle is None and self.config.write_stall_timeout_ms > 0:
             self._unwritten_bytes = 0
             self._watch_writing()

@@ -13,7 +13,7 @@ from edge.errors import EdgeError
 
 Handler = Callable[[web.BaseRequest, "Target"], Awaitable[web.StreamResponse]]
 
-# More parameters than any of our paths has; parsing costs time per parameter (row H2).
+# More parameters than any of our paths has; parsing costs time per parameter.
 MAX_QUERY_PARAMETERS = 100
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")

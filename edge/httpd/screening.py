@@ -1,7 +1,8 @@
 """What is refused before a route is looked for: heads that are ambiguous, unknown or too large.
 
-aiohttp's parser refuses most malformed heads itself; these are the rest of rows
-H1-H4 and H11 of the catalogue of hostile input.
+aiohttp's parser refuses most malformed heads itself, but neither unknown methods and
+versions nor a missing or doubtful Host or length, by which two servers may read one
+request differently.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def normalise_vhost(host: str, vhost: str, *, default_vhost: str, hostname: str)
 
 
 def _ascii_lower(text: str) -> str:
-    """``text`` with A-Z lowered only: ``str.lower`` also maps letters of other scripts, some onto ASCII (row Y10)."""
+    """``text`` with A-Z lowered only: ``str.lower`` also maps letters of other scripts, some onto ASCII."""
     return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 

@@ -51,7 +51,7 @@ def filtered_metadata(payload: bytes, *, has_audio: bool, has_video: bool) -> by
 
 
 def number_field(fields: dict[str, Any], name: str) -> float | None:
-    """A positive finite number, or None: publishers send NaN, 1e300 and strings (row A14)."""
+    """A positive finite number, or None: publishers send NaN, 1e300 and strings."""
     value = fields.get(name)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e9:
         return float(value)

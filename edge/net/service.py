@@ -38,7 +38,7 @@ class RtmpService:
     Attributes:
         is_edge: streams are pulled from, and publishes pushed to, an upstream.
         name: ``front`` or ``merge`` in a process with both, else "".
-        service_id: names this service in hop lists (see decisions on loops).
+        service_id: names this service in hop lists; a request that bears it already has come back, and is refused.
         is_draining: new connections are refused at ``connect``.
         publishers: connections that publish.
         why_missing: reason to refuse a play for now (negative cache, limits), or None to try.

@@ -140,7 +140,7 @@ class ServiceUnit:
                 self.upstream.tick(now)
 
     def _notice_gap(self, now: int) -> None:
-        """After a stand-still of ours (R9) publishers are given their time again."""
+        """After a stand-still of ours, such as a suspended machine, publishers are given their time again."""
         if self._ticked_ms and now - self._ticked_ms > _STOOD_STILL_MS:
             self._woken_ms = now
         self._ticked_ms = now

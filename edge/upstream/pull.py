@@ -2,7 +2,7 @@
 
 Silence is judged by the peer, not by the media: an upstream that answers
 pings is kept although its stream is silent, so that a whole tree can wait for
-its publisher (see decisions on silence, and ``docs/architecture.md``).
+its publisher, and nobody asks again and again for what is not there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every row of the catalogue's sections on naming, loops and upstream faults has a test, wherever it stands."""
+"""Each known fault of naming (N), of loops (O) and of upstreams (U) has a number, which its test bears in its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decision 30: a request that comes back to a node it has passed is refused, and nobody storms."""
+"""A request that comes back to a node it has passed is refused, and nobody storms."""
 
 from __future__ import annotations
 

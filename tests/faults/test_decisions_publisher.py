@@ -1,4 +1,4 @@
-"""Decisions 21, 23, 23a and 24: publishers that end, break, return or compete, seen by players of origins and edges."""
+"""Publishers that end, break, return or compete, seen by players of origins and edges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions 15, 16, 25 and 29: who retries how long, and what silence means."""
+"""Who retries how long, and what silence means."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def test_max_retry_duration_ends_players_of_a_lost_upstream_and_minus_one_
 
 
 async def test_retries_of_many_waiting_streams_are_spread() -> None:
-    """N10: not all in the same millisecond."""
+    """Not all in the same millisecond."""
     async with FaultProxy(free_port()) as proxy:
         with EdgeServer(f"-proxy_to={proxy.address}", "-noshare_play_connection", "-max_connects_per_s=50") as edge:
             times: list[float] = []
@@ -154,7 +154,6 @@ async def test_chain_whose_middle_node_stands_still_goes_on_when_it_does() -> No
 
 
 async def test_stopped_server_is_left_for_the_other_of_a_list() -> None:
-    """U3."""
     with EdgeServer() as origin:
         first, second = EdgeServer(f"-proxy_to={origin.address}"), EdgeServer(f"-proxy_to={origin.address}")
         with first, second:

@@ -1,4 +1,4 @@
-"""Decision 26: which streams share a connection; the two forms of a play upstream; what a push's target may say."""
+"""Which streams share a connection; the two forms of a play upstream; what a push's target may say."""
 
 from __future__ import annotations
 

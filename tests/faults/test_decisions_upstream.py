@@ -1,4 +1,4 @@
-"""Decisions 16, 25 and 26: what goes upstream with a request, and upstreams that stand still under a push."""
+"""What goes upstream with a request, and upstreams that stand still under a push."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row O3: a loop through a server that drops the hop list does not outlive its last real player."""
+"""A loop through a server that drops the hop list does not outlive its last real player."""
 
 from __future__ import annotations
 

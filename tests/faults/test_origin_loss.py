@@ -1,4 +1,4 @@
-"""R4: the origin dies and comes back; connections to it break; a tree waits for its publisher."""
+"""The origin dies and comes back; connections to it break; a tree waits for its publisher."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""R5: a publisher at an edge outlives the absence of the edge's upstream."""
+"""A publisher at an edge outlives the absence of the edge's upstream."""
 
 from __future__ import annotations
 

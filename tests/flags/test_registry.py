@@ -79,7 +79,7 @@ INHERITED = {
     "max_body_size": 67108864,
     "socket_send_buffer_size": -1,
 }
-# The limits of the catalogue of hostile input.
+# Limits of what a peer may send or hold.
 LIMITS = {
     "accept_per_turn": 64,
     "reserved_fds": 64,

@@ -1,4 +1,4 @@
-"""Section 6 of the catalogue: AMF values in commands and data."""
+"""AMF values in commands and data."""
 
 from __future__ import annotations
 

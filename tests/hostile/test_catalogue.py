@@ -1,4 +1,8 @@
-"""Every row of the catalogue's RTMP sections has a test, every test a row; the defaults are those of its table."""
+"""Each known kind of hostile input has a number, which its test bears in its name; here is the list of all.
+
+The letters say where it comes: HS in the handshake, C in chunks, A in AMF, M in commands, V in media, Q with
+publishers and players, T in TCP, P in the first bytes. The defaults of the limits that meet it are held here too.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from edge.flags.registry import new_flags, value_of
 
 _FOLDER = Path(__file__).parent
 
-# Rows of the sections on RTMP: handshake, chunk stream, AMF, commands, media, publishers and players.
+# What concerns RTMP itself.
 ROWS = {
     *(f"HS{number}" for number in range(1, 8)),
     *(f"C{number}" for number in range(1, 24)),
@@ -54,7 +58,7 @@ DEFAULTS = {
     "max_metadata_per_s": 10,
     "max_publish_kbps": 0,
     "max_player_buffer_bytes": 4194304,
-    "slow_player_max_jumps": 0,  # jumping closes nobody; making no progress does (Q5)
+    "slow_player_max_jumps": 0,  # jumping closes nobody; making no progress does
     "send_timeout_ms": 30000,
     "queue_length_s": 30,
     "publish_normal_timeout_ms": 5000,

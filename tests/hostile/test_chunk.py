@@ -1,4 +1,4 @@
-"""Section 5 of the catalogue: chunk headers, sizes and control messages."""
+"""Chunk headers, sizes and control messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Section 7 of the catalogue, at an origin: commands and stream names."""
+"""At an origin: commands and stream names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sections 1 and 2 of the catalogue, as far as they concern RTMP: TCP and the first bytes."""
+"""TCP and the first bytes, as far as they concern RTMP."""
 
 from __future__ import annotations
 

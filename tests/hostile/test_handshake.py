@@ -1,4 +1,4 @@
-"""Section 4 of the catalogue: the handshake."""
+"""The handshake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Section 8 of the catalogue, as RTMP players see it."""
+"""Hostile media, as RTMP players see them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Section 16 of the catalogue, with RTMP players."""
+"""Publishers and players that disturb others, with RTMP players."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of the catalogue that need an upstream with bad manners."""
+"""An upstream with bad manners."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ async def refuse_publishes(reader: asyncio.StreamReader, writer: asyncio.StreamW
         if name == "connect":
             info = {"level": "status", "code": "NetConnection.Connect.Success", "description": ""}
             peer.send_command(0, "_result", transaction, {"fmsVer": "x"}, info)
-            # Answers that nobody asked for change nothing (M13).
+            # Answers that nobody asked for change nothing.
             peer.send_command(0, "_result", 4242, None, 9)
             peer.send_command(0, "_error", 4243, None, {"level": "error", "code": "x"})
         elif name == "createStream":

@@ -1,4 +1,4 @@
-"""R2: a broadcast through three nodes reaches every player whole, payload for payload."""
+"""A broadcast through three nodes reaches every player whole, payload for payload."""
 
 from __future__ import annotations
 

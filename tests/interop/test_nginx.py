@@ -1,4 +1,4 @@
-"""R3: nginx with its RTMP module before and behind us, by our pull and push and by its own."""
+"""nginx with its RTMP module before and behind us, by our pull and push and by its own."""
 
 from __future__ import annotations
 

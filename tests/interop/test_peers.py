@@ -1,4 +1,4 @@
-"""R3: ffmpeg, librtmp and GStreamer publish to us and play from us. ffmpeg's own part is in test_chain."""
+"""ffmpeg, librtmp and GStreamer publish to us and play from us. ffmpeg's own part is in test_chain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""R6: times cross 24 bits and 32 bits on the way in and out, and sound that comes late stays in step."""
+"""Times cross 24 bits and 32 bits on the way in and out, and sound that comes late stays in step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stream's clock under what publishers do to their timestamps (row C13)."""
+"""The stream's clock under what publishers do to their timestamps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any messages, any cut, any bytes: the chunk reader's promises (row C23)."""
+"""Any messages, any cut, any bytes: the chunk reader's promises."""
 
 from __future__ import annotations
 

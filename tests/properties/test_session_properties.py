@@ -1,4 +1,4 @@
-"""Sessions under any cut of the bytes, and under any bytes at all (rows C23, T13)."""
+"""Sessions under any cut of the bytes, and under any bytes at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AMF0 values both ways, and rows A1-A3, A5, A7, A9-A13."""
+"""AMF0 values both ways; nested, endless, cut and otherwise hostile ones."""
 
 from __future__ import annotations
 

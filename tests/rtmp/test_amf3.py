@@ -1,4 +1,4 @@
-"""AMF3 values, reference tables and row A10."""
+"""AMF3 values, reference tables, and references that lead nowhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chunk reader: headers, limits, and the hostile rows C1-C14, C20, C21."""
+"""The chunk reader: headers, limits, and hostile bytes."""
 
 from __future__ import annotations
 

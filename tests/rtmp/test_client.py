@@ -1,4 +1,4 @@
-"""The client's session against ours and against scripted servers (rows C22, HS7, M13 of the client)."""
+"""The client's session against ours and against scripted servers, some with bad manners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command bodies, and the rules for names and URLs (rows A6-A8, A12, A13, M3, M14-M16)."""
+"""Command bodies, and the rules for names and URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The three handshakes, both sides, and rows HS1-HS7 as far as bytes decide them."""
+"""The three handshakes, both sides, and what is refused as far as bytes decide it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Control messages and aggregates, rows C14, C16, C17, C19, C21."""
+"""Control messages and aggregates, well-formed or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answers of the server's session, and whole sessions of real publishers (rows M7, T13, T14)."""
+"""The answers of the server's session, and whole sessions of real publishers."""
 
 from __future__ import annotations
 

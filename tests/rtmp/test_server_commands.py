@@ -1,4 +1,4 @@
-"""What a client's commands do (rows A6-A8, M1-M6, M9-M16, O2, O4)."""
+"""What a client's commands do, in and out of their order, well-formed or not."""
 
 from __future__ import annotations
 

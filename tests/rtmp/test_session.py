@@ -1,4 +1,4 @@
-"""What both sides share: media, data, control messages, limits, ends (rows C11-C22, A12, T2, V3)."""
+"""What both sides share: media, data, control messages, limits, ends."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ async def test_first_answer_of_a_naming_service_is_used_at_once() -> None:
 
 
 async def test_N13_server_without_the_stream_is_passed_over_for_it_and_for_no_other() -> None:
-    """Decision 29: while there is another, and for disable_server_duration."""
+    """While there is another, and for disable_server_duration."""
     async with Nodes() as nodes:
         empty, origin, edge = nodes.add("empty"), nodes.add("origin"), nodes.add("edge")
         manager = await edge.follow(empty.port, origin.port, disable_server_duration=60)

@@ -1,4 +1,4 @@
-"""RTMP 302 (row U6): where it leads, and that pulls and pushes go there within bounds."""
+"""RTMP 302: where it leads, and that pulls and pushes go there within bounds."""
 
 from __future__ import annotations
 

@@ -289,6 +289,8 @@ class RtmpServerConnection(PlayingConnection):
         epoch = publisher.stream.epoch
         if is_hop and epoch is not None:
             info = {"epoch": epoch.id, "nextIndex": epoch.next_index}
+            if not publisher.stream.has_begun:  # it was only announced, and we have no headers of it
+                info["isFresh"] = True
         session.accept_publish(event.request_id, info)
         if claim.replaced is not None:
             service.tell_replaced(claim.replaced, publisher)

@@ -55,8 +55,8 @@ class ResumePoint:
     Attributes:
         epoch: id of the publish (one per publish at the origin).
         next_index: index of the first wanted frame within that epoch.
-        is_fresh: the puller holds nothing itself and asks for a player further
-            down: begin well before that frame, on a keyframe, with the headers.
+        is_fresh: the puller holds nothing of that epoch itself, and perhaps asks for a
+            player further down: begin well before that frame, on a keyframe, with the headers.
     """
 
     epoch: str

@@ -64,7 +64,7 @@ class Push(UpstreamLink):
         epoch, index = info.get("epoch"), info.get("nextIndex")
         resume = None
         if isinstance(epoch, str) and isinstance(index, (int, float)) and 0 <= index < 2**53:
-            resume = ResumePoint(epoch, int(index))
+            resume = ResumePoint(epoch, int(index), is_fresh=info.get("isFresh") is True)
         elif connection.edge_id:
             resume = self._oldest_held()
         self._writer = connection.open_writer(

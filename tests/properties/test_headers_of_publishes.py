@@ -278,6 +278,25 @@ def faults_of(viewer: Viewer, told: dict[bytes, Told]) -> Iterator[str]:
             yield f"{place}: {message.codec} with {has.get(at)!r} in place of {message.header!r}"
 
 
+def faults_of_jumps(viewer: Viewer, told: dict[bytes, Told]) -> Iterator[str]:
+    """What a viewer lacks that falls behind at any frame and goes on where a newcomer begins now."""
+    queue = viewer.stream.queue
+    target = queue.start_seq(CONFIG)
+    for seen in range(viewer.start or 0, target if viewer.start is not None and target is not None else 0):
+        has: dict[tuple[tuple[int, str], str], bytes] = {}
+        seen_before = [queue[seq].payload for seq in range(viewer.start or 0, seen)]
+        missed = [frame.payload for frame in queue.headers_between(seen, target or 0)]
+        after = [queue[seq].payload for seq in range(target or 0, queue.end)]
+        for count, body in enumerate((*viewer.headers, *seen_before, *missed, *after)):
+            message = told[body]
+            at = track_of(message.codec), kind_of(message.codec)
+            is_after = count >= len(viewer.headers) + len(seen_before) + len(missed)
+            if message.is_header:
+                has[at] = body
+            elif is_after and message.header is not None and has.get(at) != message.header:
+                yield f"{viewer.place}, jump from {seen} to {target}: {message.codec} with {has.get(at)!r}"
+
+
 def watch(steps: list[str], *, move_at: int | None = None, cut: int | None = None) -> list[str]:
     """Run a script; return what was wrong with what viewers of all places and moments were given.
 
@@ -303,6 +322,7 @@ def watch(steps: list[str], *, move_at: int | None = None, cut: int | None = Non
             if viewer.start is None:
                 viewer.begin(seen, tree.now_ms)
     found = [fault for viewer in viewers for fault in faults_of(viewer, tree.script.told)]
+    found += [fault for viewer in viewers for fault in faults_of_jumps(viewer, tree.script.told)]
     for place, stream in tree.places.items():
         frames = [frame.payload for frame in stream.queue.frames if frame.kind == MEDIA]
         wanted = [frame.payload for frame in tree.origin.queue.frames if frame.kind == MEDIA]

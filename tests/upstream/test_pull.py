@@ -7,12 +7,15 @@ from functools import partial
 
 import pytest
 
+from edge.media.frame import VIDEO, Epoch
 from edge.net.aio import now_ms
 from edge.net.rtmp_server import RtmpServerConnection
 from edge.upstream.pull import Pull
 from naming.node import ServerNode
 from tests.harness.client import RtmpClient
 from tests.harness.clock import deadline
+from tests.net.fakes import VIDEO_HEADER_BODY
+from tests.net.live import send
 from tests.net.serving import Feed, Node, Nodes, pictures, status_of, wait_until
 
 
@@ -60,6 +63,27 @@ async def test_U1_cut_between_nodes_is_not_seen_by_the_player() -> None:
             assert await pictures(player, 5) == list(range(first, first + 5))
         stream = pull_of(edge).stream
         assert (stream.stats.gap_count, stream.stats.duplicate_count) == (0, 0)
+
+
+async def test_pull_that_was_cut_between_the_announcement_of_a_publish_and_its_first_frame_gets_the_headers() -> None:
+    async with Nodes() as nodes:
+        origin, edge = await chain(nodes)
+        feed = await nodes.publisher(origin)
+        send(feed.client, VIDEO, 0, VIDEO_HEADER_BODY)
+        await feed.send(20)
+        (source,) = origin.registry.streams.values()
+        await wait_until(lambda: source.queue.end == 21, 2, "the pictures")
+        origin.stop_listening()
+        await nodes.player(edge)
+        await wait_until(lambda: edge.manager and edge.manager.pulls, 2, "the pull")
+        pull, epoch = pull_of(edge), source.epoch
+        assert epoch is not None
+        pull.stream.begin_publish(pull.publisher, Epoch(epoch.id, 0, 15), now_ms())
+        origin.listen()
+        queue = pull.stream.queue
+        await wait_until(lambda: queue.end >= 6, 3, "the rest")
+        assert [frame.payload for frame in queue.headers_at(queue.end)] == [VIDEO_HEADER_BODY]
+        assert [frame.index for frame in queue.frames if not frame.kind] == list(range(15, 20))
 
 
 async def test_player_may_come_before_its_publisher() -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+from edge.hub.key import LIVE_REALM
+from edge.hub.publisher import Publisher
+from edge.media.frame import VIDEO, Epoch
 from edge.net.aio import now_ms
 from edge.upstream.manager import UpstreamManager
 from naming.node import ServerNode
 from tests.harness.clock import deadline
-from tests.net.live import status
+from tests.net.fakes import VIDEO_HEADER_BODY
+from tests.net.live import send, status
 from tests.net.serving import Feed, Node, Nodes, pictures, status_of, wait_until
 
 
@@ -172,6 +176,28 @@ async def test_node_that_has_nothing_of_the_stream_is_given_all_that_is_held() -
         await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 3, "forwarded at last")
         (stream,) = origin.registry.streams.values()
         assert [int(frame.payload[5:11]) for frame in stream.queue.frames] == list(range(35))
+
+
+async def test_node_that_only_knows_that_a_publish_has_begun_is_given_its_headers() -> None:
+    """It was cut off between the first mark and the first frame; what it asks for stands far behind the headers."""
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        origin.stop_listening()
+        manager = await edge.follow(origin.port)
+        feed = await nodes.publisher(edge)
+        send(feed.client, VIDEO, 0, VIDEO_HEADER_BODY)
+        await feed.send(20)
+        (push,) = manager.pushes.values()
+        await wait_until(lambda: push.stream.queue.end == 21, 2, "the pictures")
+        assert push.stream.epoch is not None
+        stream = origin.registry.find_or_create(push.key._replace(realm=LIVE_REALM), now_ms())
+        gone = Publisher(stream, "gone", now_ms(), is_hop=True)
+        stream.begin_publish(gone, Epoch(push.stream.epoch.id, 0, 15), now_ms())
+        origin.registry.release_publisher(gone, now_ms(), "cut", is_loss=True)
+        origin.listen()
+        await wait_until(lambda: stream.queue.end, 3, "forwarded at last")
+        assert [frame.payload for frame in stream.queue.headers_at(stream.queue.end)] == [VIDEO_HEADER_BODY]
+        assert [int(frame.payload[5:11]) for frame in stream.queue.frames if not frame.kind] == list(range(15, 20))
 
 
 async def test_node_that_has_lost_its_publisher_does_not_replace_one_that_has_it() -> None:

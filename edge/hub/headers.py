@@ -10,6 +10,8 @@ players have come meanwhile. A track that is only silent keeps its header.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from edge.media.frame import (
     AUDIO,
     DATA,
@@ -99,6 +101,7 @@ class HeaderHistory:
         """A header is at ``seq`` of a queue that begins with ``base``."""
         what, codecs = header_tracks(frame)
         slot = header_slot(frame)
+        used_until = self._used_until(frame.type_id, codecs, seq + 1)
         for other_slot, other in list(self._known.items()):
             if other.what != what:
                 continue
@@ -108,7 +111,7 @@ class HeaderHistory:
                     other.is_whole = False
             if not other.codecs:
                 del self._known[other_slot]
-                other.end = min(other.end, seq + 1)
+                other.end = min(other.end, max(other.start, used_until))
         header = self._known[slot] = _Header(frame, seq + 1, what, codecs)
         self._headers.append(header)
         self._former.discard(slot)
@@ -175,7 +178,8 @@ class HeaderHistory:
         for slot in self._former:
             header = self._known.pop(slot, None)
             if header is not None:
-                header.end = min(header.end, max(header.start, self._used_until(header, seq)))
+                used_until = self._used_until(header.frame.type_id, header.codecs, seq)
+                header.end = min(header.end, max(header.start, used_until))
         self._former.clear()
 
     def confirm(self, frame: Frame) -> bool:
@@ -237,13 +241,13 @@ class HeaderHistory:
                 continue
             now = [(self._track(type_id, track_id).codec, codec) for track_id, codec in header.codecs.items()]
             if all(sent is not None and sent != codec for sent, codec in now):
-                header.end = max(header.start, self._used_until(header, header.start))
+                header.end = max(header.start, self._used_until(type_id, header.codecs, 0))
 
-    def _used_until(self, header: _Header, default: int) -> int:
-        type_id = header.frame.type_id
+    def _used_until(self, type_id: int, tracks: Iterable[int], default: int) -> int:
+        """Seq behind the newest frame of these tracks; ``default`` for metadata, which has none."""
         if type_id == DATA:
             return default
-        return max(self._track(type_id, track_id).last_seq for track_id in header.codecs) + 1
+        return max(self._track(type_id, track_id).last_seq for track_id in tracks) + 1
 
     def _forget_one(self) -> None:
         """The header that has been withheld longest."""

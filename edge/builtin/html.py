@@ -16,7 +16,7 @@ from edge.builtin.present import bit_rate, cell, columns, duration, shorten
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = (_FOLDER / "style.css").read_text(encoding="utf-8")
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-# Nothing is loaded, run or sent anywhere; the only style is our own, known by its hash (row X6).
+# Nothing is loaded, run or sent anywhere; the only style is our own, known by its hash.
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )

@@ -26,7 +26,11 @@ _AAC = 10
 _EX_AUDIO = 9
 _CODECS_WITH_HEADER = frozenset({7, 12, 13})
 
+_COMMAND_FRAME = 5
+_AVC_END_OF_SEQUENCE = 2
+
 _PACKET_SEQUENCE_START = 0
+_CODED_FRAMES = (1, 3)
 _PACKET_MPEG2TS_SEQUENCE_START = 5
 _VIDEO_PACKET_MULTITRACK = 6
 _AUDIO_PACKET_MULTICHANNEL_CONFIG = 4
@@ -50,6 +54,27 @@ _FOURCCS = {
     (AUDIO, 10): b"mp4a",
     (AUDIO, 14): b".mp3",
 }
+
+_MULTITRACK_ONE = 0
+_MULTITRACK_MANY_CODECS = 2
+
+#: First bytes of bodies that may name a track (multitrack and ModEx packets): see ``tracks_of``.
+TRACK_NAMING = {
+    AUDIO: frozenset({_EX_AUDIO << 4 | _AUDIO_PACKET_MULTITRACK, _EX_AUDIO << 4 | _PACKET_MOD_EX}),
+    VIDEO: frozenset(
+        0x80 | frame_type << 4 | packet_type
+        for frame_type in range(8)
+        for packet_type in (_VIDEO_PACKET_MULTITRACK, _PACKET_MOD_EX)
+    ),
+    DATA: frozenset[int](),
+}
+
+#: First bytes of video bodies, keyframes aside, that ``has_picture`` must look into.
+MAY_LACK_PICTURE = frozenset(
+    first
+    for first in range(256)
+    if (first & 15 not in _CODED_FRAMES if first & 0x80 else first >> 4 in (1, _COMMAND_FRAME))
+)
 
 
 class Epoch:
@@ -84,11 +109,12 @@ class Frame:
         payload: message body (FLV tag body), shared and immutable.
         kind: ``MEDIA`` or one of the header kinds.
         is_keyframe: video that can be decoded without what came before.
+        track: the track it is of (see ``tracks_of``); of a message of several, the first.
         epoch, index: the frame's name throughout the tree of nodes. Only media
             is numbered; headers are recognised by their content.
     """
 
-    __slots__ = ("dts_ms", "epoch", "index", "is_keyframe", "kind", "payload", "type_id")
+    __slots__ = ("dts_ms", "epoch", "index", "is_keyframe", "kind", "payload", "track", "type_id")
 
     def __init__(
         self,
@@ -98,7 +124,7 @@ class Frame:
         kind: int = MEDIA,
         is_keyframe: bool = False,
     ) -> None:
-        self.type_id = type_id
+        self.type_id = self.track = type_id
         self.dts_ms = dts_ms
         self.payload = payload
         self.kind = kind
@@ -116,7 +142,8 @@ def classify_video(payload: bytes) -> tuple[int, bool]:
     """Return ``(kind, is_keyframe)`` of a non-empty video message body.
 
     Classic: frame type in the high nibble, codec in the low one (FLV 10.1
-    §E.4.3.1); AVC and HEVC say in byte 1 whether it is a sequence header.
+    §E.4.3.1); AVC and HEVC say in byte 1 whether it is a sequence header, or
+    the end of a sequence, which is no keyframe whatever its frame type says.
     Enhanced: bit 7 set, frame type in bits 4-6, packet type in the low nibble.
     """
     first = payload[0]
@@ -124,10 +151,24 @@ def classify_video(payload: bytes) -> tuple[int, bool]:
         return _classify_enhanced_video(payload)
     frame_type = first >> 4
     if frame_type == 1:
-        if (first & 15) in _CODECS_WITH_HEADER and len(payload) > 1 and payload[1] == 0:
-            return VIDEO_HEADER, False
+        if (first & 15) in _CODECS_WITH_HEADER and len(payload) > 1 and payload[1] in (0, _AVC_END_OF_SEQUENCE):
+            return (VIDEO_HEADER if payload[1] == 0 else MEDIA), False
         return MEDIA, True
     return MEDIA, False
+
+
+def has_picture(payload: bytes) -> bool:
+    """Whether a video body may bear a picture: no colour metadata, no end of sequence, no command to the player."""
+    if not payload:
+        return False
+    first = payload[0]
+    if not first & 0x80:
+        is_end = (first & 15) in _CODECS_WITH_HEADER and len(payload) > 1 and payload[1] == _AVC_END_OF_SEQUENCE
+        return first >> 4 != _COMMAND_FRAME and not is_end
+    packet_type, offset = _skip_mod_ex(payload, first & 15)
+    if packet_type == _VIDEO_PACKET_MULTITRACK and offset < len(payload):
+        packet_type = payload[offset] & 15
+    return packet_type in _CODED_FRAMES and first >> 4 & 7 != _COMMAND_FRAME
 
 
 def _classify_enhanced_video(payload: bytes) -> tuple[int, bool]:
@@ -139,7 +180,7 @@ def _classify_enhanced_video(payload: bytes) -> tuple[int, bool]:
     frame_type = payload[0] >> 4 & 7
     if packet_type in (_PACKET_SEQUENCE_START, _PACKET_MPEG2TS_SEQUENCE_START):
         return VIDEO_HEADER, False
-    return MEDIA, frame_type == 1 and packet_type in (1, 3)
+    return MEDIA, frame_type == 1 and packet_type in _CODED_FRAMES
 
 
 def _skip_mod_ex(payload: bytes, packet_type: int) -> tuple[int, int]:
@@ -245,6 +286,38 @@ def header_tracks(frame: Frame) -> tuple[bytes, dict[int, bytes]]:
     if frame.kind == VIDEO_HEADER:
         return b"v", codecs
     return b"c" if _audio_packet_type(payload) == _AUDIO_PACKET_MULTICHANNEL_CONFIG else b"a", codecs
+
+
+def tracks_of(type_id: int, payload: bytes) -> tuple[int, ...]:
+    """Tracks that a message has frames of, each as ``type_id | track id << 8``; at least one.
+
+    Messages that name no track are of track 0 (E-RTMP v2, Enhanced Audio and Video),
+    and so are those that cannot be read: they are relayed as they are.
+
+    Layout behind the ModEx prefixes: multitrack type in the high nibble, packet type in
+    the low one; a FourCC, unless each track has its own; then per track its FourCC (with
+    many codecs), its id (1 byte), its size (3 bytes, unless it is the only one) and its body.
+    """
+    if not payload or payload[0] not in TRACK_NAMING[type_id]:
+        return (type_id,)
+    multitrack = _VIDEO_PACKET_MULTITRACK if type_id == VIDEO else _AUDIO_PACKET_MULTITRACK
+    packet_type, offset = _skip_mod_ex(payload, payload[0] & 15)
+    if packet_type != multitrack or offset >= len(payload):
+        return (type_id,)
+    form = payload[offset] >> 4
+    offset += 1
+    codec_size = 4 if form == _MULTITRACK_MANY_CODECS else 0
+    offset += 4 - codec_size
+    found: list[int] = []
+    while offset + codec_size < len(payload):
+        offset += codec_size
+        track = type_id | payload[offset] << 8
+        if track not in found:
+            found.append(track)
+        if form == _MULTITRACK_ONE or offset + 4 > len(payload):
+            break
+        offset += 4 + int.from_bytes(payload[offset + 1 : offset + 4], "big")
+    return tuple(found) or (type_id,)
 
 
 def header_slot(frame: Frame) -> bytes:

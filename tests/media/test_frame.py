@@ -20,7 +20,9 @@ from edge.media.frame import (
     classify_video,
     codec_name,
     codecs_of,
+    has_picture,
     header_slot,
+    tracks_of,
 )
 
 
@@ -29,7 +31,7 @@ from edge.media.frame import (
     [
         (b"\x17\x00\0\0\0", VIDEO_HEADER, False),
         (b"\x17\x01\0\0\0x", MEDIA, True),
-        (b"\x17\x02\0\0\0", MEDIA, True),
+        (b"\x17\x02\0\0\0", MEDIA, False),  # end of sequence
         (b"\x27\x01\0\0\0x", MEDIA, False),
         (b"\x1c\x00\0\0\0", VIDEO_HEADER, False),
         (b"\x1c\x01\0\0\0x", MEDIA, True),
@@ -175,3 +177,66 @@ def test_names_for_people() -> None:
     frame.epoch, frame.index = Epoch("e"), 7
     assert repr(frame) == "Frame(videoK #7 dts_ms=40 3 bytes)"
     assert repr(Frame(AUDIO, 0, b"", AUDIO_HEADER)) == "Frame(audioH #0 dts_ms=0 0 bytes)"
+
+
+ONE, MANY, MANY_CODECS = 0x01, 0x11, 0x21
+
+
+@pytest.mark.parametrize(
+    ("type_id", "payload", "tracks"),
+    [
+        (VIDEO, b"\x17\x01\0\0\0x", [0]),
+        (VIDEO, b"\x91hvc1\0\0\0x", [0]),
+        (VIDEO, bytes((0x96, ONE)) + b"avc1\x02x", [2]),
+        (VIDEO, bytes((0xA6, ONE)) + b"avc1\x00x", [0]),
+        (VIDEO, bytes((0x96, MANY)) + b"avc1" + b"\x01\0\0\x02xx" + b"\x03\0\0\x01x", [1, 3]),
+        (VIDEO, bytes((0x96, MANY_CODECS)) + b"avc1\x01\0\0\x02xx" + b"hvc1\x04\0\0\x01x", [1, 4]),
+        (VIDEO, b"\x97\x00\xff\x06" + bytes((ONE,)) + b"avc1\x05x", [5]),  # behind a nanosecond offset
+        (VIDEO, b"\x97\xff\x00\x01\1\2\x06" + bytes((ONE,)) + b"avc1\x06x", [6]),  # behind a long prefix
+        (VIDEO, b"\x97\x00\xff\x01hvc1x", [0]),  # a prefix alone
+        (VIDEO, bytes((0x96, MANY)) + b"avc1" + b"\x01\xff\xff\xffxx", [1]),  # a size beyond the end
+        (VIDEO, bytes((0x96, MANY)) + b"avc1" + b"\x01\0", [1]),
+        (VIDEO, bytes((0x96, MANY)) + b"avc1", [0]),
+        (VIDEO, b"\x96", [0]),
+        (AUDIO, b"\xaf\x01x", [0]),
+        (AUDIO, bytes((0x95, ONE)) + b"Opus\x07x", [7]),
+        (AUDIO, bytes((0x95, MANY)) + b"mp4a" + b"\x01\0\0\0" + b"\x02\0\0\1x", [1, 2]),
+        (AUDIO, b"\x97\x00\xff\x05" + bytes((ONE,)) + b"mp4a\x08x", [8]),
+        (DATA, b"\x95\x01avc1\x02x", [0]),
+        (AUDIO, b"", [0]),
+    ],
+)
+def test_tracks_of_a_message(type_id: int, payload: bytes, tracks: list[int]) -> None:
+    assert tracks_of(type_id, payload) == tuple(type_id | track << 8 for track in tracks)
+
+
+@given(st.sampled_from([AUDIO, VIDEO, DATA]), st.binary(max_size=40), st.sampled_from([b"", b"\x96\x11", b"\x95\x21"]))
+def test_V8_any_body_is_of_some_track(type_id: int, payload: bytes, first: bytes) -> None:
+    found = tracks_of(type_id, first + payload)
+    assert found
+    assert len(set(found)) == len(found)
+    assert {track & 0xFF for track in found} == {type_id}
+    assert has_picture(first + payload) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("payload", "wanted"),
+    [
+        (b"\x17\x01\0\0\0x", True),
+        (b"\x27\x01\0\0\0x", True),
+        (b"\x17\x02\0\0\0", False),
+        (b"\x12x", True),
+        (b"\x57\x00", False),
+        (b"\x91hvc1x", True),
+        (b"\xa3hvc1x", True),
+        (b"\x92hvc1", False),
+        (b"\x94hvc1x", False),
+        (b"\x96\x01avc1\x01x", True),
+        (b"\x96\x04avc1\x01x", False),
+        (b"\x97\x00\xff\x04hvc1x", False),
+        (b"\xd1hvc1\x00", False),  # a command to the player
+        (b"", False),
+    ],
+)
+def test_messages_without_a_picture(payload: bytes, wanted: bool) -> None:
+    assert has_picture(payload) is wanted

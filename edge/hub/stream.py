@@ -344,7 +344,7 @@ class Stream:
         except AmfError:
             return
         if kept is None:
-            self._append(Frame(DATA, self.timeline.position_for_header(), payload))
+            self._append(Frame(DATA, self.timeline.map_data(wire_timestamp, now_ms), payload))
             return
         self.metadata = kept
         self.hold_header(self._pending, Frame(DATA, 0, encode_metadata(kept), METADATA))

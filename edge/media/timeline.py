@@ -6,6 +6,10 @@ sound stays with the picture. A step larger than ``max_jitter_ms`` is taken as
 it is only when it agrees with the other track or with real silence; otherwise
 it is an encoder's restart and becomes ``frame_interval_ms``. When one track
 has been corrected and the other jumps by the same amount, both move together.
+
+Data messages follow the clock of sound and picture as far as their stamps
+agree with it, and never move it: many encoders stamp them all 0. A stream of
+data alone goes by their own.
 """
 
 from __future__ import annotations
@@ -32,11 +36,14 @@ class Timeline:
     """Maps wire timestamps of one publisher after the other onto one clock.
 
     Attributes:
-        last_dts_ms: newest dts given out on any track; -1 before the first.
+        last_dts_ms: newest dts given out on any track, of data only while there is nothing else;
+            -1 before the first.
     """
 
     __slots__ = (
         "_arrived_ms",
+        "_data",
+        "_data_beside_ms",
         "_floor_ms",
         "_frame_interval_ms",
         "_max_jitter_ms",
@@ -50,6 +57,8 @@ class Timeline:
         self._max_jitter_ms = max_jitter_ms
         self._frame_interval_ms = frame_interval_ms
         self._tracks: dict[int, _Track] = {}
+        self._data: _Track | None = None
+        self._data_beside_ms = -1
         self._arrived_ms = 0
         self._floor_ms = 0
         self._next_shift_ms: int | None = None
@@ -64,17 +73,18 @@ class Timeline:
         last one's end.
         """
         self._tracks.clear()
+        self._data = None
         self._next_shift_ms = shift_ms
         self._floor_ms = max(self.last_dts_ms, 0) if shift_ms is None else 0
 
     @property
     def original_shift_ms(self) -> int:
         """Stream clock at which the publisher's own timestamps read 0."""
-        track = next(iter(self._tracks.values()), None)
+        track = next(iter(self._tracks.values()), self._data)
         return track.shift_ms if track is not None else 0
 
     def position_for_header(self) -> int:
-        """Place of a sequence header or of metadata: with the newest frame (their own timestamps are often 0)."""
+        """Place of metadata or of data without a stamp: with the newest frame (their own timestamps are often 0)."""
         return max(self.last_dts_ms, 0)
 
     def next_position(self) -> int:
@@ -100,6 +110,62 @@ class Timeline:
         self._arrived_ms = now_ms
         return dts_ms
 
+    def map_data(self, wire_timestamp: int, now_ms: int) -> int:
+        """Return the dts in milliseconds of a data message that arrived at ``now_ms``."""
+        if not self._tracks:
+            return self._map_lone_data(wire_timestamp, now_ms)
+        data = self._data
+        if data is None:
+            track = next(iter(self._tracks.values()))
+            data = self._data = _Track(track.raw, track.shift_ms)
+            data.dts_ms = self._floor_ms
+        data.dts_ms = max(self._beside_media(data, wire_timestamp, now_ms), data.dts_ms)
+        return data.dts_ms
+
+    def _beside_media(self, data: _Track, wire_timestamp: int, now_ms: int) -> int:
+        """Where the stamp of a data message is on a clock of sound or picture, or on its own as it has run so far.
+
+        A stamp is believed within ``max_jitter_ms`` of the newest sound or picture, and ahead of
+        that as far as they may really have been silent; or after another data message, with
+        neither sound nor picture between the two.
+        """
+        is_next = self._data_beside_ms == self.last_dts_ms
+        self._data_beside_ms = self.last_dts_ms
+        newest_ms = max(self.last_dts_ms, 0)
+        near_ms = self._max_jitter_ms
+        ahead_ms = max(near_ms, 2 * (now_ms - self._arrived_ms))
+        if wire_timestamp == 0:
+            near_ms = _LATE_MS  # this is rather no stamp at all
+        for track in (*self._tracks.values(), data):
+            raw = track.raw + signed_difference(wire_timestamp, track.raw)
+            dts_ms = raw + track.shift_ms
+            if dts_ms < max(data.dts_ms - _LATE_MS, newest_ms - near_ms):
+                continue
+            if dts_ms <= newest_ms + ahead_ms or (is_next and dts_ms - data.dts_ms <= near_ms):
+                data.raw, data.shift_ms = raw, track.shift_ms
+                return dts_ms
+        return newest_ms
+
+    def _map_lone_data(self, wire_timestamp: int, now_ms: int) -> int:
+        data = self._data
+        if data is None:
+            shift_ms = self._next_shift_ms
+            position = self.next_position() if shift_ms is None else max(wire_timestamp + shift_ms, 0)
+            data = self._data = _Track(wire_timestamp, position - wire_timestamp)
+            data.dts_ms = max(position, self._floor_ms)
+        else:
+            step = signed_difference(wire_timestamp, data.raw)
+            if step >= -_LATE_MS or wire_timestamp != 0:
+                data.raw += step
+                is_silence = now_ms - self._arrived_ms >= step // 2
+                if step < -_LATE_MS or (step > self._max_jitter_ms and not is_silence):
+                    self.jump_count += 1
+                    data.shift_ms = data.dts_ms + self._frame_interval_ms - data.raw
+                data.dts_ms = max(data.raw + data.shift_ms, data.dts_ms)
+        self._arrived_ms = now_ms
+        self.last_dts_ms = max(self.last_dts_ms, data.dts_ms)
+        return data.dts_ms
+
     def _first_of_track(self, wire_timestamp: int) -> _Track:
         for other in self._tracks.values():
             raw = other.raw + signed_difference(wire_timestamp, other.raw)
@@ -112,7 +178,8 @@ class Timeline:
             self._next_shift_ms = None
             track.dts_ms = max(0, wire_timestamp + track.shift_ms)
             return track
-        position = self.next_position() if not self._tracks else max(self.last_dts_ms, 0)
+        is_first = not self._tracks and self._data is None
+        position = self.next_position() if is_first else max(self.last_dts_ms, 0)
         track = _Track(wire_timestamp, position - wire_timestamp)
         track.dts_ms = position
         return track

@@ -207,3 +207,101 @@ def test_any_timestamps_give_tracks_that_never_go_back(steps, begin: int) -> Non
         assert dts_ms - max(before, 0) <= max(5000, 40, 2 * pass_ms)
     for track in feed.out.values():
         assert track == sorted(track)
+
+
+# --- data messages ------------------------------------------------------------
+
+
+def test_data_keeps_its_own_time_beside_sparse_pictures() -> None:
+    feed = Feed()
+    for n in range(10):
+        feed.frame(VIDEO, 7_000_000 + n * 1000)
+        assert feed.timeline.map_data(7_000_000 + n * 1000 + 600, feed.now_ms) == n * 1000 + 600
+    assert feed.timeline.last_dts_ms == 9000, "data does not move the pictures"
+
+
+@pytest.mark.parametrize("each_ms", [8000, 60_000])
+def test_data_goes_on_by_its_own_clock_between_pictures_far_apart(each_ms: int) -> None:
+    feed = Feed()
+    for n in range(4):
+        feed.frame(VIDEO, n * each_ms)
+        for at_ms in range(500, each_ms, 500):
+            feed.now_ms += 500
+            assert feed.timeline.map_data(n * each_ms + at_ms, feed.now_ms) == n * each_ms + at_ms
+        feed.now_ms += 500
+    assert feed.timeline.jump_count == 0
+
+
+@pytest.mark.parametrize("begin", [0, 5000, WRAP - 3000])
+def test_stream_of_data_alone_goes_by_its_stamps(begin: int) -> None:
+    timeline = Timeline()
+    out = [timeline.map_data((begin + n * 500) % WRAP, 5000 + n) for n in range(20)]
+    assert out == list(range(0, 10_000, 500))
+    assert timeline.last_dts_ms == out[-1]
+    assert timeline.original_shift_ms == -begin
+    timeline.restart()
+    assert timeline.map_data(77, 6000) == out[-1] + 40
+
+
+def test_sound_and_picture_that_come_after_data_go_on_where_it_is() -> None:
+    timeline = Timeline()
+    for n in range(41):
+        timeline.map_data(9000 + n * 500, 5000 + n * 500)
+    assert timeline.map(VIDEO, 29_040, 25_040) == 20_000
+    assert timeline.map(AUDIO, 29_060, 25_060) == 20_020
+    assert timeline.map_data(29_500, 25_500) == 20_460
+
+
+def test_jumps_of_data_alone_are_mended_and_silence_is_kept() -> None:
+    timeline = Timeline()
+    assert [timeline.map_data(ms, 5000) for ms in (10_000, 10_500, HOUR, HOUR + 500)] == [0, 500, 540, 1040]
+    assert timeline.map_data(HOUR + 60_500, 65_000) == 61_040
+    assert timeline.map_data(0, 65_100) == 61_040, "no stamp"
+    assert timeline.map_data(HOUR + 61_000, 65_500) == 61_540
+    assert [timeline.map_data(ms, 66_000) for ms in (5000, 5500)] == [61_580, 62_080]
+
+
+DATA_STAMPS = {
+    "always 0": lambda n: 0,
+    "always the same": lambda n: 4_000_000,
+    "a clock of its own": lambda n: 123_456 + n * 40,
+    "double speed": lambda n: 1_000_000 + n * 80,
+    "half speed": lambda n: 1_000_000 + n * 20,
+    "jumping": lambda n: (n * 7_777_777) % WRAP,
+    "backwards": lambda n: (1_000_000 - n * 40) % WRAP,
+}
+
+
+@pytest.mark.parametrize("stamps", DATA_STAMPS.values(), ids=DATA_STAMPS.keys())
+@pytest.mark.parametrize("is_first", [True, False], ids=["data first", "media first"])
+def test_odd_stamps_of_data_move_neither_sound_nor_picture_and_never_go_back(stamps, is_first: bool) -> None:
+    odd, plain = Feed(), Feed()
+    out: list[int] = []
+    for n in range(1000):
+        for feed in (odd, plain):
+            feed.now_ms += 40
+        if is_first:
+            out.append(odd.timeline.map_data(stamps(n), odd.now_ms))
+        for feed in (odd, plain):
+            feed.frame(VIDEO, 1_000_000 + n * 40)
+            feed.frame(AUDIO, 1_000_007 + n * 40)
+        if not is_first:
+            out.append(odd.timeline.map_data(stamps(n), odd.now_ms))
+        assert abs(out[-1] - n * 40) <= 5080, "data stays near what it comes with"
+    assert odd.out == plain.out
+    assert out == sorted(out)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(steps=STEPS, begin=st.integers(0, WRAP - 1), stamp=st.lists(st.integers(0, WRAP - 1), min_size=1, max_size=5))
+def test_any_data_leaves_sound_and_picture_where_they_are(steps, begin: int, stamp: list[int]) -> None:
+    odd, plain, wire_ms, out = Feed(), Feed(), begin, [0]
+    for number, (type_id, step_ms, pass_ms, _) in enumerate(steps):
+        wire_ms = (wire_ms + step_ms) % WRAP
+        for feed in (odd, plain):
+            feed.now_ms += pass_ms
+            feed.frame(type_id, wire_ms)
+        out.append(odd.timeline.map_data(stamp[number % len(stamp)], odd.now_ms))
+        out.append(odd.timeline.map_data((wire_ms + 300) % WRAP, odd.now_ms))
+    assert odd.out == plain.out
+    assert out == sorted(out)

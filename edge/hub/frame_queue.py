@@ -9,62 +9,40 @@ frames, so they hold no payloads of their own (see ``log.py``).
 
 from __future__ import annotations
 
-from collections import deque
+from itertools import islice
+from math import inf
 
 from edge.hub.config import HubConfig
 from edge.hub.headers import HeaderHistory
+from edge.hub.held_frames import NEAR_FRAMES, HeldFrames
+from edge.hub.track import LEAST_SILENCE_MS, Track, common_place
 from edge.media.frame import (
-    ALL_TRACKS,
     AUDIO,
     DATA,
+    MAY_LACK_PICTURE,
     MEDIA,
-    TRACK_BIT,
+    TRACK_NAMING,
     VIDEO,
     Frame,
+    has_picture,
 )
 
 #: Frames are taken out in lots, so that the list is not shifted for each one.
 _EVICT_LOT = 32
 
-_AUDIO_BIT, _VIDEO_BIT, _DATA_BIT = TRACK_BIT[AUDIO], TRACK_BIT[VIDEO], TRACK_BIT[DATA]
 
-
-class FrameQueue:
-    """Frames ``base`` .. ``end - 1``, their keyframes, and the headers in force at each.
+class FrameQueue(HeldFrames):
+    """The frames, and the headers in force at each.
 
     Attributes:
-        base: seq of the oldest frame held.
-        end: seq that the next frame gets.
-        size_bytes: sum of the payloads held.
-        last_seq: per track type id, seq of its newest frame.
         headers: those that players need before a frame.
         publish_seq: seq of the first sound or picture of the present publish.
-        has_video: a picture of it has come.
     """
 
-    __slots__ = (
-        "_evicted_bytes",
-        "_last_dts",
-        "_usual",
-        "base",
-        "end",
-        "frames",
-        "has_video",
-        "headers",
-        "keyframes",
-        "last_seq",
-        "publish_seq",
-        "size_bytes",
-    )
+    __slots__ = ("_evicted_bytes", "_last_dts", "_usual", "headers", "publish_seq")
 
     def __init__(self) -> None:
-        self.frames: list[Frame] = []
-        self.base = 0
-        self.end = 0
-        self.size_bytes = 0
-        self.keyframes: deque[int] = deque()
-        self.last_seq: dict[int, int] = {}
-        self.has_video = False
+        super().__init__()
         self.headers = HeaderHistory()
         self._usual = self.headers.usual
         self.publish_seq = 0
@@ -72,49 +50,55 @@ class FrameQueue:
         self._last_dts: dict[int, int] = {}
 
     def push(self, frame: Frame) -> int:
-        """Append ``frame`` and return its seq; within a track the clock never goes back.
+        """Append ``frame`` and return its seq; within a medium the clock never goes back.
 
         A codec that was away comes with its header again, as a frame of its own.
         """
         type_id = frame.type_id
         if frame.kind == MEDIA and type_id != DATA:
-            track = self._usual[type_id].get(frame.payload[:1])
-            if track is not None:
-                track.last_seq = self.end
+            usual = self._usual[type_id].get(frame.payload[:1])
+            if usual is not None:
+                usual.last_seq = self.end
             else:
                 for header in self.headers.repeats(frame, self.end, self._evicted_bytes + self.size_bytes):
                     self.push(header)
         seq = self.end
+        dts_ms = frame.dts_ms
         last_ms = self._last_dts.get(type_id, 0)
-        if frame.dts_ms < last_ms:
-            frame.dts_ms = last_ms
+        if dts_ms < last_ms:
+            frame.dts_ms = dts_ms = last_ms
         else:
-            self._last_dts[type_id] = frame.dts_ms
+            self._last_dts[type_id] = dts_ms
         self.last_seq[type_id] = seq
         self.frames.append(frame)
         self.end = seq + 1
         self.size_bytes += len(frame.payload)
         if frame.kind == MEDIA:
+            payload = frame.payload
+            if payload and payload[0] in TRACK_NAMING[type_id]:
+                self._push_named(frame, seq)
+                return seq
+            track = self.tracks.get(type_id)
+            if track is None:
+                track = self.tracks[type_id] = Track(type_id)
             if type_id == VIDEO:
-                self.has_video = True
                 if frame.is_keyframe:
                     self.keyframes.append(seq)
+                    self._note_picture(track, frame, seq)
+                elif payload and payload[0] in MAY_LACK_PICTURE and not has_picture(payload):
+                    return seq
+                elif track.run or seq - track.last_seq > NEAR_FRAMES or dts_ms - track.last_ms > LEAST_SILENCE_MS:
+                    self._note_picture(track, frame, seq)
+            track.last_seq = seq
+            track.last_ms = dts_ms
         else:
             self.headers.push(frame, seq, self.base)
         return seq
-
-    def __getitem__(self, seq: int) -> Frame:
-        return self.frames[seq - self.base]
-
-    def newest(self) -> Frame | None:
-        """The frame pushed last, or None."""
-        return self.frames[-1] if self.frames else None
 
     def begin_publish(self) -> None:
         """The first sound or picture of another publish comes next: what belongs to the one before ends here."""
         self.headers.end_former(self.end)
         self.publish_seq = self.end
-        self.has_video = False
 
     def headers_at(self, seq: int) -> list[Frame]:
         """Headers that a player needs before frame ``seq``: metadata, video, audio."""
@@ -124,81 +108,125 @@ class FrameQueue:
         """Headers at or after ``after`` and before ``seq``: what a player misses that jumps over them."""
         return self.headers.between(after, seq)
 
+    # --- what may go ---------------------------------------------------------
+
     def evictable(self, config: HubConfig) -> int:
         """How many of the oldest frames may go now, 0 or at least a lot of them."""
-        frames, keyframes = self.frames, self.keyframes
-        count = len(frames)
+        count = len(self.frames)
         over = max(count - config.max_cached_frames, 0)
-        if self.size_bytes > min(config.gop_cache_max_bytes, config.log_max_bytes):
-            over = max(over, self._over_bytes(min(config.gop_cache_max_bytes, config.log_max_bytes)))
+        cap = min(config.gop_cache_max_bytes, config.log_max_bytes)
+        if self.size_bytes > cap:
+            return self._to_a_place(max(over, self._over_bytes(cap)), config)
         if over:
-            return over
+            tracks = [track for track in self._live_video(config) if track.pictures]
+            is_place_kept = not tracks or self._place(config, tracks) >= self.base + over
+            return over if is_place_kept else self._to_a_place(over, config)
         if count < _EVICT_LOT:
             return 0
-        newest_ms = frames[-1].dts_ms
-        if newest_ms - frames[_EVICT_LOT - 1].dts_ms <= config.log_retain_ms:
+        last = self.frames[_EVICT_LOT - 1]
+        if last.dts_ms >= self._kept_from(last, config):
             return 0
-        limit = self.base + count - 1
-        if keyframes:
-            limit = self._oldest_wanted_keyframe(config, newest_ms)
-        elif not self.has_video:
-            limit = max(self.base, self.end - config.min_cached_frames_without_keyframes)
-        oldest_ms = newest_ms - config.log_retain_ms
-        wanted = 0
-        last = min(limit - self.base, count - 1)
-        while wanted < last and frames[wanted].dts_ms < oldest_ms:
-            wanted += 1
+        limit = count - 1
+        live = self._live_video(config)
+        with_pictures = [track for track in live if track.pictures]
+        if with_pictures:
+            limit = min(limit, self._oldest_wanted(config, with_pictures) - self.base)
+        elif not live:
+            limit = min(limit, max(count - config.min_cached_frames_without_keyframes, 0))
+        wanted = self._outdated(limit, config) if limit >= _EVICT_LOT else 0
         return wanted if wanted >= _EVICT_LOT else 0
 
-    def _oldest_wanted_keyframe(self, config: HubConfig, newest_ms: int) -> int:
-        index = max(len(self.keyframes) - max(config.max_cached_keyframes, 1), 0)
-        buffering_ms = max(config.min_buffering_ms, 0)
-        while index > 0 and self[self.keyframes[index]].dts_ms + buffering_ms > newest_ms:
-            index -= 1
-        return self.keyframes[index]
+    def _outdated(self, limit: int, config: HubConfig) -> int:
+        """Of the ``limit`` oldest frames, how many stand at the front whose track is long past them, or silent."""
+        kept_from: dict[int, float] = {}
+        for count, frame in enumerate(islice(self.frames, limit)):
+            kept_from_ms = kept_from.get(frame.track)
+            if kept_from_ms is None:
+                kept_from_ms = kept_from[frame.track] = self._kept_from(frame, config)
+            if frame.dts_ms >= kept_from_ms:
+                return count
+        return limit
+
+    def _kept_from(self, frame: Frame, config: HubConfig) -> float:
+        """Stamp from which frames of this one's track are kept; infinite when none need be.
+
+        Data has odd stamps: beside sound and picture it goes with these.
+        """
+        track = self.tracks.get(frame.track)
+        if track is None or (frame.type_id == DATA and self.has_media) or self._is_silent(track, config):
+            return inf
+        return track.last_ms - config.log_retain_ms
+
+    def _oldest_wanted(self, config: HubConfig, tracks: list[Track]) -> int:
+        """Seq of the oldest place to start that is to be kept."""
+        wanted = self._place(config, tracks)
+        count = max(config.max_cached_keyframes, 1)
+        for track in tracks:
+            wanted = min(wanted, track.pictures[max(len(track.pictures) - count, 0)][1])
+        return wanted
 
     def _over_bytes(self, cap: int) -> int:
-        """Frames to drop to get under ``cap``: whole groups of pictures where there are several."""
+        """Frames to drop to get under ``cap``."""
         size, count = self.size_bytes, 0
         while size > cap and count < len(self.frames) - 1:
             size -= len(self.frames[count].payload)
             count += 1
+        return count
+
+    def _to_a_place(self, count: int, config: HubConfig) -> int:
+        """Frames to drop, at least ``count``: up to a place to start, where there is one."""
         seq = self.base + count
-        later = next((keyframe for keyframe in self.keyframes if keyframe >= seq), None)
-        return later - self.base if later is not None else count
+        tracks = [track for track in self._live_video(config) if track.pictures]
+        newest = min((track.pictures[-1][1] for track in tracks), default=-1)
+        starts = sorted({start for track in tracks for _, start in track.pictures if seq <= start})
+        if not starts:
+            return count
+        place = next((at for at in starts if at <= newest and common_place(at, tracks) == at), starts[0])
+        return place - self.base
 
     def evict(self, count: int) -> None:
         """Drop the ``count`` oldest frames."""
         before_bytes = self.size_bytes
-        for frame in self.frames[:count]:
-            self.size_bytes -= len(frame.payload)
+        super().evict(count)
         self._evicted_bytes += before_bytes - self.size_bytes
-        del self.frames[:count]
-        self.base += count
-        while self.keyframes and self.keyframes[0] < self.base:
-            self.keyframes.popleft()
 
-    def seq_before(self, seq: int, lead_ms: int) -> int:
-        """The newest keyframe at least ``lead_ms`` before frame ``seq``, else the oldest one before it.
+    # --- where to begin ------------------------------------------------------
 
-        Without such a keyframe the frame at that distance; of what is held. ``seq`` may be ``end``.
+    def seq_before(self, seq: int, lead_ms: int, *, silent_ms: int = 10_000) -> int:
+        """A place to start at least ``lead_ms`` before frame ``seq``, else the oldest one before it.
+
+        Without such a place the frame at that distance; of what is held. ``seq`` may be ``end``.
+        Keyframes of a track that has been silent for more than ``silent_ms`` are none.
         """
         if not self.frames:
             return seq
-        limit_ms = self[min(seq, self.end - 1)].dts_ms - lead_ms
-        before = [at for at in self.keyframes if at <= seq]
-        if before:
-            return next((at for at in reversed(before) if self[at].dts_ms <= limit_ms), before[0])
-        while seq > self.base and self[seq - 1].dts_ms >= limit_ms:
+        starts: list[int] = []
+        tracks: list[Track] = []
+        for track in self.tracks.values():
+            before = [start for _, start in track.pictures if start <= seq]
+            if before and self._silence_ms(track) <= max(silent_ms, LEAST_SILENCE_MS):
+                limit_ms = self.clock_at(track.key, seq) - lead_ms
+                starts.append(next((at for at in reversed(before) if self[at].dts_ms <= limit_ms), before[0]))
+                tracks.append(track)
+        if starts:
+            place = common_place(min(starts), tracks) if len(tracks) > 1 else None
+            return min(starts) if place is None else place
+        at = self[min(seq, self.end - 1)]
+        limits = {at.track: at.dts_ms - lead_ms}
+        while seq > self.base:
+            frame = self[seq - 1]
+            if frame.dts_ms < limits.setdefault(frame.track, frame.dts_ms - lead_ms):
+                break
             seq -= 1
         return seq
 
     def start_seq(self, config: HubConfig, *, waited_ms: int = 0, after: int = 0) -> int | None:
         """Where a new player begins, or None while it should wait for a keyframe.
 
-        The newest keyframe at least ``min_buffering_ms`` old, else the oldest
-        keyframe; without keyframes the newest frame of that age, else the very
-        newest, for a stream with video only after ``keyframe_wait_ms``.
+        The newest place at least ``min_buffering_ms`` old from which each video track that is not
+        silent begins with a keyframe, else the oldest of these tracks' keyframes of that age;
+        without keyframes the newest frame of that age, else the very newest, for a stream whose
+        video is not silent only after ``keyframe_wait_ms``.
 
         A player that fell behind goes on at frame ``after`` at the earliest; when
         no picture at all comes for ``keyframe_wait_ms`` it goes on with the sound.
@@ -214,42 +242,53 @@ class FrameQueue:
 
     def _start_of_publish(self) -> int | None:
         """The first keyframe of the present publish, else its newest sound or picture."""
-        keyframe = next((at for at in self.keyframes if at >= self.publish_seq), None)
+        first = self.publish_seq
+        keyframe = next((at for at in self.keyframes if at >= first), None)
         if keyframe is not None:
             return keyframe
-        newest = max(self.last_seq.get(VIDEO, -1) if self.has_video else -1, self.last_seq.get(AUDIO, -1))
-        return newest if newest >= self.publish_seq else None
+        newest = max((track.last_seq for key, track in self.tracks.items() if key & 0xFF != DATA), default=-1)
+        return newest if newest >= first else None
 
     def _newest_start(self, config: HubConfig, waited_ms: int) -> int | None:
         if not self.frames:
             return None
-        newest_ms = self.frames[-1].dts_ms
-        buffering_ms = max(config.min_buffering_ms, 0)
-        if self.keyframes:
-            for seq in reversed(self.keyframes):
-                if self[seq].dts_ms + buffering_ms <= newest_ms:
-                    return seq
-            return self.keyframes[0]
-        if self.has_video and waited_ms < config.keyframe_wait_ms:
+        live = self._live_video(config)
+        tracks = [track for track in live if track.pictures]
+        if tracks:
+            return self._place(config, tracks)
+        if live and waited_ms < config.keyframe_wait_ms:
             return None
+        buffering_ms = max(config.min_buffering_ms, 0)
+        # The times of data may be odd; where there is sound a player goes by that.
+        has_sound = any(
+            track.key & 0xFF == AUDIO and not self._is_silent(track, config) for track in self.tracks.values()
+        )
         newest = None
         for seq in range(self.end - 1, self.base - 1, -1):
             frame = self[seq]
-            if frame.kind == MEDIA:
-                if frame.dts_ms + buffering_ms <= newest_ms:
+            if frame.kind == MEDIA and (frame.type_id != DATA or not has_sound):
+                if frame.dts_ms + buffering_ms <= self.tracks[frame.track].last_ms:
                     return seq
                 if newest is None:
                     newest = seq
         return newest
 
-    def tracks_from(self, seq: int, among: int = ALL_TRACKS) -> int:
-        """Bits (``TRACK_BIT``) of the tracks in ``among`` that have a frame at or after ``seq``."""
-        bits = 0
-        last_seq = self.last_seq
-        if among & _AUDIO_BIT and last_seq.get(AUDIO, -1) >= seq:
-            bits |= _AUDIO_BIT
-        if among & _VIDEO_BIT and last_seq.get(VIDEO, -1) >= seq:
-            bits |= _VIDEO_BIT
-        if among & _DATA_BIT and last_seq.get(DATA, -1) >= seq:
-            bits |= _DATA_BIT
-        return bits
+    def _newest_picture(self, track: Track, least_age_ms: int) -> int:
+        """Seq of the track's newest keyframe picture of that age, else of the oldest."""
+        if not least_age_ms:
+            return track.pictures[-1][1]
+        limit_ms = track.last_ms + self._silence_ms(track) - least_age_ms
+        starts = (start for _, start in reversed(track.pictures) if self[start].dts_ms <= limit_ms)
+        return next(starts, track.pictures[0][1])
+
+    def _place(self, config: HubConfig, tracks: list[Track]) -> int:
+        """Where to begin with ``tracks``, which all have pictures; see ``start_seq``."""
+        oldest = min([self._newest_picture(track, max(config.min_buffering_ms, 0)) for track in tracks])
+        if len(tracks) == 1:
+            return oldest
+        place = common_place(oldest, tracks)
+        if place is None:
+            return oldest
+        # Groups of different lengths rarely begin together: then a clean start is not worth so old a one.
+        lead_ms = self.clock_at(self[place].track, oldest) - self[place].dts_ms
+        return place if lead_ms <= max(config.log_retain_ms, LEAST_SILENCE_MS) else oldest

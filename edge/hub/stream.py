@@ -33,13 +33,15 @@ from edge.media.frame import (
     classify_video,
     codec_name,
     header_slot,
+    tracks_of,
 )
 from edge.media.mark import is_mark
 from edge.media.metadata import decode_metadata, encode_metadata, relayed_metadata
 from edge.media.timeline import Timeline
 
-#: Frames between two looks at what may go.
-_EVICT_EVERY = 16
+#: Frames between two looks at what may go, and while there are as many as may be held.
+_EVICT_EVERY = 64
+_EVICT_EVERY_WHEN_FULL = 16
 
 #: Headers are kept as long as the publish lasts: huge ones must not fill the memory.
 MAX_HEADER_BYTES = 1048576
@@ -80,6 +82,8 @@ class Stream:
     """
 
     __slots__ = (
+        "_awaited_tracks",
+        "_begun_tracks",
         "_evict_at",
         "_keyframe_wanted_since",
         "_max_bytes",
@@ -131,6 +135,9 @@ class Stream:
         self._evict_at = 0
         self._max_bytes = min(config.gop_cache_max_bytes, config.log_max_bytes)
         self._keyframe_wanted_since: int | None = None
+        # Video tracks there were when keyframes were asked for, and those that have begun anew since.
+        self._awaited_tracks: set[int] = set()
+        self._begun_tracks: set[int] = set()
 
     # --- who feeds it --------------------------------------------------------
 
@@ -226,9 +233,11 @@ class Stream:
         self._pending.clear()
 
     def want_keyframe(self, now_ms: int) -> None:
-        """Hold video back until a keyframe, at most ``keyframe_wait_ms``: what came before is lost."""
+        """Hold each video track back until its keyframe, at most ``keyframe_wait_ms``: what came before is lost."""
         if self.queue.has_video:
             self._keyframe_wanted_since = now_ms
+            self._awaited_tracks = self.queue.video_tracks()
+            self._begun_tracks.clear()
 
     def end(self, reason: str) -> None:
         """The broadcast is over: readers flush what they have and leave."""
@@ -259,7 +268,11 @@ class Stream:
         if kind != MEDIA:
             self.hold_header(self._pending, Frame(type_id, 0, payload, kind))
             return
-        if self._keyframe_wanted_since is not None and type_id == VIDEO and not self._may_pass(is_keyframe, now_ms):
+        if (
+            self._keyframe_wanted_since is not None
+            and type_id == VIDEO
+            and not self._may_pass(payload, is_keyframe, now_ms)
+        ):
             return
         dts_ms = self.timeline.map(type_id, wire_timestamp, now_ms)
         if self._pending:
@@ -278,10 +291,10 @@ class Stream:
         elif (
             self._keyframe_wanted_since is not None
             and frame.type_id == VIDEO
-            and not self._may_pass(frame.is_keyframe, now_ms)
+            and not self._may_pass(frame.payload, frame.is_keyframe, now_ms)
         ):
             return
-        if frame.dts_ms > self.timeline.last_dts_ms:
+        if frame.dts_ms > self.timeline.last_dts_ms and (frame.type_id != DATA or not self.queue.has_media):
             self.timeline.last_dts_ms = frame.dts_ms
         if not self.has_begun and frame.kind == MEDIA and frame.type_id != DATA:
             self._begin_media()
@@ -298,7 +311,6 @@ class Stream:
         queue = self.queue
         if queue.end < self._evict_at and queue.size_bytes <= self._max_bytes:
             return
-        self._evict_at = queue.end + _EVICT_EVERY
         count = queue.evictable(self.config)
         if count:
             for reader in tuple(self.readers):
@@ -306,6 +318,8 @@ class Stream:
             queue.evict(count)
             for log in self.logs.values():
                 log.trim()
+        full_at = max(queue.base + self.config.max_cached_frames, queue.end)
+        self._evict_at = min(queue.end + _EVICT_EVERY, full_at + _EVICT_EVERY_WHEN_FULL)
 
     def open_log(self, form: WireForm) -> StreamLog:
         """The log of a wire form, made on first use from the frames held."""
@@ -321,17 +335,25 @@ class Stream:
     def _append(self, frame: Frame) -> None:
         epoch = self.feed.epoch
         frame.epoch = epoch
-        if frame.kind == MEDIA:
-            if epoch is not None:
-                frame.index = epoch.next_index
-                epoch.next_index += 1
-            self.stats.count(frame)
+        if frame.kind == MEDIA and epoch is not None:
+            frame.index = epoch.next_index
+            epoch.next_index += 1
         self.queue.push(frame)
+        if frame.kind == MEDIA:
+            self.stats.count(frame)
 
-    def _may_pass(self, is_keyframe: bool, now_ms: int) -> bool:
+    def _may_pass(self, payload: bytes, is_keyframe: bool, now_ms: int) -> bool:
         since = self._keyframe_wanted_since
-        if since is None or is_keyframe or now_ms - since >= self.config.keyframe_wait_ms:
+        if since is None or now_ms - since >= self.config.keyframe_wait_ms:
             self._keyframe_wanted_since = None
+            return True
+        tracks = tracks_of(VIDEO, payload)
+        if is_keyframe:
+            self._begun_tracks.update(tracks)
+            if self._awaited_tracks <= self._begun_tracks:
+                self._keyframe_wanted_since = None
+            return True
+        if self._begun_tracks.intersection(tracks):
             return True
         self.stats.dropped_count += 1
         return False

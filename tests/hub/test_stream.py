@@ -146,6 +146,41 @@ def test_takeover_by_a_publisher_without_keyframes_is_not_held_back_for_ever() -
     assert feed.bodies == [AVC, KEYFRAME, INTER]
 
 
+def further(first: bytes, track: int) -> bytes:
+    """The same picture of another track."""
+    return bytes((0x96 if first == KEYFRAME else 0xA6, 1)) + b"avc1" + bytes((track,)) + b"x"
+
+
+def test_takeover_holds_each_track_back_until_its_own_keyframe() -> None:
+    feed = Feed()
+
+    def push(body: bytes, at_ms: int) -> None:
+        feed.publisher.push(VIDEO, at_ms, body, feed.now_ms)
+        feed.publisher.commit()
+
+    for body in (KEYFRAME, further(KEYFRAME, 1), INTER, further(INTER, 1)):
+        push(body, 0)
+    feed.take_over("e2")
+    before = feed.stream.queue.end
+    for at_ms in (0, 40):
+        for body in (further(INTER, 1), KEYFRAME, INTER, further(INTER, 1)):
+            push(body, at_ms)
+    push(further(KEYFRAME, 1), 80)
+    push(further(INTER, 1), 120)
+    new = [frame.payload for frame in feed.stream.queue.frames[before:]]
+    assert new == [KEYFRAME, INTER, KEYFRAME, INTER, further(KEYFRAME, 1), further(INTER, 1)]
+    assert feed.stream.stats.dropped_count == 4
+
+
+def test_cue_keeps_its_own_time() -> None:
+    feed = Feed()
+    feed.push(KEYFRAME, at_ms=5000)
+    feed.push(amf0.encode_all("onCuePoint", {"a": 1.0}), at_ms=5600)
+    feed.push(KEYFRAME, at_ms=6000)
+    feed.push(amf0.encode_all("onCuePoint", {"a": 2.0}), at_ms=0)
+    assert [frame.dts_ms for frame in feed.stream.queue.frames] == [0, 600, 1000, 1000]
+
+
 def test_header_of_the_publisher_before_does_not_reach_new_players() -> None:
     feed = Feed()
     feed.push(AVC, AAC, KEYFRAME, SOUND)

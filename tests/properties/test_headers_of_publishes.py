@@ -182,7 +182,7 @@ class Node:
         self.tree = tree
         self.stream = Stream(StreamKey("_", "live", "s"), CONFIG, 0)
         self.publisher = Publisher(self.stream, "up", 0, is_hop=True)
-        self.stream.publisher = self.publisher
+        self.stream.see(self.publisher, 0)
         self.writer: StreamWriter | None = None
         self.connect(upstream)
 

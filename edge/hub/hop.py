@@ -15,6 +15,7 @@ from edge.errors import AmfError
 from edge.hub.frame_queue import FrameQueue
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream, take_headers
+from edge.hub.track import MAX_PICTURE_MESSAGES
 from edge.media.frame import (
     AUDIO,
     DATA,
@@ -66,6 +67,7 @@ class HopReceiver:
         "_origin_ms",
         "_passed",
         "_pending",
+        "_pictures",
         "_publisher",
         "_wanted_epoch",
         "is_lost",
@@ -92,6 +94,8 @@ class HopReceiver:
         self._is_loss_told = False
         self._pending: dict[bytes, Frame] = {}
         self._passed: set[bytes] = set()  # slots of pending headers that stood before a frame which was not taken
+        # What came before the first mark: what is to be seen of tracks that send nothing at present.
+        self._pictures: list[Frame] = []
 
     def push(self, type_id: int, wire_timestamp: int, payload: bytes, now_ms: int) -> None:
         """One message of the hop, marks included; malformed marks are ignored."""
@@ -119,12 +123,15 @@ class HopReceiver:
             self._passed.discard(header_slot(header))
             return
         publisher.last_media_ms = now_ms
-        if not publisher.is_active and not self._takes_back(now_ms):
+        frame = Frame(type_id, 0, payload, MEDIA, is_keyframe)
+        if self._mark is None:
+            if is_keyframe and len(self._pictures) < MAX_PICTURE_MESSAGES:
+                self._pictures.append(frame)
+        elif publisher.is_active or self._takes_back(now_ms):
+            self._on_media(frame, wire_timestamp, now_ms)
+        else:
             publisher.refused_count += 1
             self._count_on(wire_timestamp)
-            return
-        if self._mark is not None:
-            self._on_media(Frame(type_id, 0, payload, MEDIA, is_keyframe), wire_timestamp, now_ms)
 
     def commit(self) -> None:
         """Show players what was pushed since the last call."""
@@ -242,6 +249,11 @@ class HopReceiver:
         frame.epoch, frame.index = epoch, index
         frame.dts_ms = max(self._origin_ms + epoch.shift_ms, 0)
         epoch.next_index = index + 1
+        if self._pictures:
+            for picture in self._pictures:
+                picture.epoch = epoch
+            stream.queue.hold_pictures(self._pictures)
+            self._pictures = []
         if self._pending:
             for header in sorted(self._pending.values(), key=lambda pending: pending.kind):
                 header.epoch, header.dts_ms = epoch, frame.dts_ms

@@ -27,6 +27,9 @@ MAX_SLOT_MEMBERS = 512
 #: So many lost sockets are closed at once; the rest, when a whole crowd vanishes, by and by.
 _MAX_LOST_AT_ONCE = 32
 
+#: A track this far behind the one that a player begins with has a clock of its own.
+FAR_BEHIND_MS = 5000
+
 #: A roaming player is given at most so much at once.
 _READ_BYTES = 262144
 
@@ -152,22 +155,27 @@ class LogFan:
             player.waiting_since_ms = None
             if player.base_ms is not None:
                 self.fanout.count_left_out(stream, seq - after)
-            self.guard(player, self.start_at, player, seq, stream.queue.headers_at(seq))
+            queue = stream.queue
+            self.guard(player, self.start_at, player, seq, [*queue.headers_at(seq), *queue.pictures_at(seq)])
             if not player.is_blocked:
                 self.advance(player, self.log.end)
 
     def start_at(self, player: Player, seq: int, headers: list[Frame]) -> None:
-        """Put ``player`` before frame ``seq``; its tail gets the headers."""
-        frame = self.stream.queue[seq]
+        """Put ``player`` before frame ``seq``; its tail gets the headers, pictures of silent tracks among them."""
+        queue = self.stream.queue
+        frame = queue[seq]
         if player.base_ms is None:
             player.base_ms = self.fanout.base_of(self.stream, frame)
+        player.placed_lag_ms = queue.lag_ms(seq)
         self._move(player, self.log.offset_of(seq))
         if self.form.needs_priming:
             player.primed = 0
         parts = [bytes(player.tail)] if player.tail else []
         for header in headers:
             if self.form.accepts(header):
-                parts.append(self._private(player, header, frame.dts_ms))
+                is_low = player.low_bases is not None and header.type_id in player.low_bases
+                at_ms = queue.clock_at(header.type_id, seq) if is_low else frame.dts_ms
+                parts.append(self._private(player, header, at_ms))
         if parts:
             player.tail = b"".join(parts)
 
@@ -317,6 +325,7 @@ class LogFan:
         if self.end_reason is not None and (player.offset >= self.log.end or player.waiting_since_ms is not None):
             player.owner.play_finished(player, self.end_reason)
         elif player.waiting_since_ms is None and player.offset == slot.offset:
+            player.placed_lag_ms = 0
             slot.add(player)
 
     def _make_private(self, player: Player, limit: int) -> bool:
@@ -337,8 +346,12 @@ class LogFan:
             frame = queue[seq]
             bit = TRACK_BIT[frame.type_id] & self.form.track_mask
             if bit & missing:
+                base_ms = player.base_ms or 0
+                if frame.dts_ms < base_ms - FAR_BEHIND_MS:
+                    # Its clock runs slow or stands still, and may never come so far: what comes together is together.
+                    player.low_bases = {frame.type_id: frame.dts_ms, **(player.low_bases or {})}
                 parts.append(self._private(player, frame, frame.dts_ms))
-                if frame.dts_ms >= (player.base_ms or 0):
+                if frame.dts_ms >= base_ms or (player.low_bases and frame.type_id in player.low_bases):
                     player.primed |= bit
                     missing = queue.tracks_from(seq + 1, self.form.track_mask & ~player.primed)
             else:
@@ -350,7 +363,10 @@ class LogFan:
         return True
 
     def _private(self, player: Player, frame: Frame, dts_ms: int) -> bytes:
-        timestamp = max(dts_ms - (player.base_ms or 0), 0) + self.fanout.timestamp_offset
+        base_ms = player.base_ms or 0
+        if player.low_bases is not None:
+            base_ms = player.low_bases.get(frame.type_id, base_ms)
+        timestamp = max(dts_ms - base_ms, 0) + self.fanout.timestamp_offset
         return self.form.encode_private(frame, timestamp, player.message_stream_id)
 
     def send_private(self, player: Player, data: bytes) -> None:
@@ -384,7 +400,10 @@ class LogFan:
     # --- falling behind ------------------------------------------------------
 
     def jump(self, player: Player, keep_from: int) -> None:
-        """Take a player that fell too far behind to the newest keyframe; it finishes its message first."""
+        """Take a player whose frames go to the newest place to start, or to the end to wait for one.
+
+        It finishes its message first.
+        """
         queue, log = self.stream.queue, self.log
         if not player.tail:
             player.tail = self.rest_of_message(player) or None
@@ -400,7 +419,16 @@ class LogFan:
             player.primed = 0
             return
         self.fanout.count_left_out(self.stream, target - seen, jump_count=1)
-        self.start_at(player, target, queue.headers_between(seen, target))
+        self.start_at(player, target, [*queue.headers_between(seen, target), *queue.pictures_at(target, seen)])
+
+    def jump_if_late(self, player: Player, limit_ms: int) -> None:
+        """Let a player jump that has fallen ``limit_ms`` behind since it was placed, if it gains by that."""
+        if self.lag_ms(player) - player.placed_lag_ms <= limit_ms:
+            return
+        queue = self.stream.queue
+        target = queue.start_seq(self.stream.config)
+        if target is not None and target >= queue.base and self.log.offset_of(target) > player.offset:
+            self.jump(player, queue.base)
 
     def _move(self, player: Player, offset: int) -> None:
         """Go to ``offset`` without sending what lies between."""
@@ -408,8 +436,8 @@ class LogFan:
         player.offset = offset
 
     def lag_ms(self, player: Player) -> int:
-        """How far behind the newest frame a roaming player is, in stream time."""
+        """How far behind a roaming player is, by the own clock of a track that it gets next."""
         queue = self.stream.queue
-        if player.waiting_since_ms is not None or player.offset >= self.log.end or not queue.frames:
+        if player.waiting_since_ms is not None or player.offset >= self.log.end:
             return 0
-        return queue.frames[-1].dts_ms - queue[max(self.log.seq_at(player.offset), queue.base)].dts_ms
+        return queue.lag_ms(self.log.seq_at(player.offset))

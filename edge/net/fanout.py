@@ -344,8 +344,8 @@ class Fanout:
                 continue
             if timeout_ms and now_ms - player.progress_ms > timeout_ms:
                 fan.guard(player, player.owner.close_slow, f"no progress for {now_ms - player.progress_ms} ms")
-            elif fan.lag_ms(player) > limit_ms:
-                fan.guard(player, fan.jump, player, fan.stream.queue.base)
+            else:
+                fan.guard(player, fan.jump_if_late, player, limit_ms)
 
     def is_jumping_too_often(self, player: Player) -> bool:
         """Count an attempt to jump to the newest keyframe; True from ``slow_player_max_jumps`` a minute on."""

@@ -71,8 +71,9 @@ class MultiWriter:
         resume: ResumePoint | None = None,
         timestamp_offset: int = 0,
         place: tuple[int, int] | None = None,
+        low_bases: dict[int, int] | None = None,
     ) -> StreamWriter:
-        """Begin to write ``stream`` on ``message_stream_id``; ``place`` as in ``StreamWriter``."""
+        """Begin to write ``stream`` on ``message_stream_id``; ``place``, ``low_bases`` as in ``StreamWriter``."""
         writer = StreamWriter(
             self,
             stream,
@@ -83,6 +84,7 @@ class MultiWriter:
             resume=resume,
             timestamp_offset=timestamp_offset,
             place=place,
+            low_bases=low_bases,
         )
         self._writers.append(writer)
         self._owner.schedule_pump()

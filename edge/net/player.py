@@ -44,6 +44,8 @@ class Player:
         tail: private bytes that come before the log; they end at a message boundary.
         primed: bits of the tracks whose first message this player has got.
         base_ms: stream clock at the player's 0; None before its first frame.
+        low_bases: the same of media whose clock is far behind that, by type id; else None.
+        placed_lag_ms: how far behind it was put by us, 0 once it has caught up: for that it is not late.
         begun_offset: where it began, moved on by what it has left out; None before.
         waiting_since_ms: set while it waits for a keyframe to begin on.
         jump_count: times it fell too far behind since ``jumped_ms``.
@@ -56,9 +58,11 @@ class Player:
         "is_blocked",
         "jump_count",
         "jumped_ms",
+        "low_bases",
         "message_stream_id",
         "offset",
         "owner",
+        "placed_lag_ms",
         "position",
         "primed",
         "progress_ms",
@@ -80,6 +84,8 @@ class Player:
         self.tail: bytes | memoryview | None = None
         self.primed = 0
         self.base_ms: int | None = None
+        self.low_bases: dict[int, int] | None = None
+        self.placed_lag_ms = 0
         self.is_blocked = False
         self.waiting_since_ms: int | None = None
         self.progress_ms = 0

@@ -99,6 +99,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
             self.context.fanout.attach(self.player, play.stream, self._form(play))
             return
         moved = self.player.message_stream_id if self.player is not None else 0
+        low_bases = self.player.low_bases if self.player is not None else None
         place = self._leave_shared_log()
         self.send_session()
         writers = self._open_writers(self.service.rtmp.rtmp_server_chunk_size)
@@ -112,6 +113,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
                     resume=other.resume,
                     timestamp_offset=self.context.fanout.timestamp_offset,
                     place=place if other.message_stream_id == moved else None,
+                    low_bases=low_bases if place is not None and other.message_stream_id == moved else None,
                 )
                 if other.is_hop:
                     other.writer.on_via = partial(self._tell_via, other.message_stream_id)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from edge.hub.hop import find_resume
 from edge.media.frame import DATA, MEDIA, VIDEO, Epoch, Frame
 from edge.media.mark import Mark
+from edge.net.fan import FAR_BEHIND_MS
 from edge.net.rtmp_form import RtmpForm
 from edge.rtmp.chunk_writer import ChunkWriter
 from edge.rtmp.events import ResumePoint
@@ -56,6 +57,7 @@ class StreamWriter:
     """
 
     __slots__ = (
+        "_are_pictures_due",
         "_base_ms",
         "_chunk_stream_id",
         "_chunks",
@@ -64,8 +66,11 @@ class StreamWriter:
         "_headed_epoch",
         "_is_early",
         "_is_loss_due",
+        "_left_at",
+        "_low_bases",
         "_offset_ms",
         "_owner",
+        "_placed_lag_ms",
         "_resume",
         "_waiting_since_ms",
         "end_reason",
@@ -90,8 +95,12 @@ class StreamWriter:
         resume: ResumePoint | None = None,
         timestamp_offset: int = 0,
         place: tuple[int, int] | None = None,
+        low_bases: dict[int, int] | None = None,
     ) -> None:
-        """``place``: where a player that changes over goes on, the next frame's seq and its stream clock at 0."""
+        """``place``: where a player that changes over goes on, the next frame's seq and its stream clock at 0.
+
+        ``low_bases``: the latter of media whose clock is far behind, by type id.
+        """
         self._owner = owner
         self.stream = stream
         self.message_stream_id = message_stream_id
@@ -104,6 +113,12 @@ class StreamWriter:
         self.on_via: Callable[[tuple[str, ...]], None] | None = None
         self._offset_ms = timestamp_offset
         self._base_ms: int | None = None
+        self._low_bases = dict(low_bases or {})
+        # How far behind we put the peer ourselves: for that it is not late.
+        self._placed_lag_ms = 0
+        # Frame at which it jumped, -1 when it begins.
+        self._left_at = -1
+        self._are_pictures_due = False
         self._expected: tuple[Epoch | None, int] = (None, -1)
         self._waiting_since_ms: int | None = owner.now_ms()
         self._is_loss_due = False
@@ -112,6 +127,7 @@ class StreamWriter:
         self.seq = stream.queue.end
         if place is not None:
             self.seq, self._base_ms = place
+            self._placed_lag_ms = stream.queue.lag_ms(self.seq)
             self._waiting_since_ms = None
         # Id of the epoch whose headers the peer has.
         self._headed_epoch = ""
@@ -136,13 +152,15 @@ class StreamWriter:
         if seq is None:
             return
         if resume.is_fresh:
-            seq = queue.seq_before(seq, _FRESH_LEAD_MS)
+            seq = queue.seq_before(seq, _FRESH_LEAD_MS, silent_ms=self.stream.config.log_retain_ms)
+            self._are_pictures_due = True
         else:
             self._headed_epoch = resume.epoch
         while seq > queue.base and queue[seq - 1].kind != MEDIA:
             seq -= 1
         self.seq = seq
         self._base_ms = 0
+        self._placed_lag_ms = queue.lag_ms(seq)
         self._waiting_since_ms = None
 
     # --- the stream's side ---------------------------------------------------
@@ -188,6 +206,8 @@ class StreamWriter:
                 self.seq += 1
                 if self._form.accepts(frame):
                     size += self._emit(parts, frame)
+            if self.seq >= queue.end:
+                self._placed_lag_ms = 0
         if self._is_loss_due and self.seq >= queue.end:
             size += self._emit_loss(parts)
         return size
@@ -203,10 +223,12 @@ class StreamWriter:
         return self._waiting_since_ms is None and self.seq < self.stream.queue.end
 
     def _is_too_late(self) -> bool:
-        queue = self.stream.queue
-        if self.seq >= queue.end:
+        """Whether the peer has fallen too far behind since it was placed, and gains by a jump."""
+        queue, config = self.stream.queue, self.stream.config
+        if self.seq + 1 >= queue.end or queue.lag_ms(self.seq) - self._placed_lag_ms <= config.queue_length_s * 1000:
             return False
-        return queue.frames[-1].dts_ms - queue[self.seq].dts_ms > self.stream.config.queue_length_s * 1000
+        target = queue.start_seq(config)
+        return target is not None and target > self.seq
 
     def _begin(self, parts: list[bytes | memoryview]) -> int:
         self._try_to_resume()
@@ -223,10 +245,13 @@ class StreamWriter:
             if self._is_early:
                 seq = next((at for at in range(queue.base, seq) if _may_begin(queue[at])), seq)
             self._base_ms = queue[seq].dts_ms
+            self._are_pictures_due = self.is_hop
         else:
             self._owner.count_left_out(self.stream, seq - self.seq)
         self.seq = seq
-        return self._write_headers(parts, seq)
+        self._placed_lag_ms = queue.lag_ms(seq)
+        size = self._write_headers(parts, seq)
+        return size if self.is_hop else size + self._write_pictures(parts, seq)
 
     def _write_headers(self, parts: list[bytes | memoryview], seq: int) -> int:
         queue = self.stream.queue
@@ -234,9 +259,16 @@ class StreamWriter:
         self._headed_epoch = frame.epoch.id if frame.epoch is not None else ""
         return sum(self._write(parts, header, frame) for header in queue.headers_at(seq) if self._form.accepts(header))
 
-    def _jump(self) -> None:
-        """Go to the newest keyframe, or to the end and wait for one."""
+    def _write_pictures(self, parts: list[bytes | memoryview], seq: int) -> int:
+        """What is to be seen at frame ``seq`` of tracks that send nothing at present."""
         queue = self.stream.queue
+        pictures = queue.pictures_at(seq, self._left_at)
+        return sum(self._write(parts, picture, queue[seq]) for picture in pictures if self._form.accepts(picture))
+
+    def _jump(self) -> None:
+        """Go to the newest place to start, or to the end and wait for one."""
+        queue = self.stream.queue
+        self._left_at = self.seq
         target = queue.start_seq(self.stream.config)
         seq = target if target is not None and target > self.seq else queue.end
         self._owner.count_left_out(self.stream, seq - self.seq, jump_count=1)
@@ -246,6 +278,11 @@ class StreamWriter:
     def _emit(self, parts: list[bytes | memoryview], frame: Frame) -> int:
         size = 0
         if self.is_hop and frame.kind == MEDIA:
+            if self._are_pictures_due:
+                # Before the first mark: they are no frames of their epoch that come next, and a node that has them
+                # leaves them out.
+                self._are_pictures_due = False
+                size += self._write_pictures(parts, self.seq - 1)
             epoch = frame.epoch
             if self._expected != (epoch, frame.index) and epoch is not None:
                 mark = self._mark_of(epoch, frame.index, max(frame.dts_ms - epoch.shift_ms, 0))
@@ -276,8 +313,19 @@ class StreamWriter:
         if self.is_hop:
             wire_ms = at.dts_ms - (at.epoch.shift_ms if at.epoch is not None else 0)
         else:
-            wire_ms = max(at.dts_ms - (self._base_ms or 0), 0) + self._offset_ms
+            wire_ms = self._player_ms(frame, at) + self._offset_ms
         return self._append(parts, frame.type_id, wire_ms, self._form.payload_of(frame))
+
+    def _player_ms(self, frame: Frame, at: Frame) -> int:
+        """The player's clock at ``at``; a medium far behind when it begins has a clock of its own, from 0."""
+        base_ms, type_id, dts_ms = self._base_ms or 0, frame.type_id, at.dts_ms
+        if self._low_bases and type_id in self._low_bases:
+            if frame is not at and type_id != at.type_id:
+                dts_ms = self.stream.queue.clock_at(type_id, self.seq)
+            base_ms = self._low_bases[type_id]
+        elif dts_ms < base_ms - FAR_BEHIND_MS:
+            base_ms = self._low_bases[type_id] = dts_ms
+        return max(dts_ms - base_ms, 0)
 
     def _append(self, parts: list[bytes | memoryview], type_id: int, wire_ms: int, payload: bytes) -> int:
         pieces = self._chunks.pieces(

@@ -510,3 +510,47 @@ def test_headers_before_frames_that_were_not_taken_are_those_of_the_frames_behin
         node.media(n)
     queue = node.stream.queue
     assert [frame.payload for frame in queue.headers_at(queue.end)] == [b"\xaf\x00aac"]
+
+
+def test_picture_before_the_first_mark_is_shown_and_is_no_frame() -> None:
+    node = Receiver()
+    node.media(7)
+    node.mark("e1", 100, 4000)
+    node.hop.push(AUDIO, 4000, b"\xaf\x01a", 0)
+    queue = node.stream.queue
+    assert node.bodies == [b"\xaf\x01a"]
+    assert node.stream.stats.gap_count == node.stream.stats.duplicate_count == 0
+    assert [frame.payload for frame in queue.pictures_at(0)] == [b"\x17\x01" + b"7"]
+    node.reconnect()
+    node.media(8)
+    node.mark("e1", 101, 4020)
+    node.media(9, at_ms=4020)
+    assert node.bodies[1:] == [b"\x17\x01" + b"9"]
+    assert queue.pictures_at(1) == [], "it has been replaced"
+
+
+def test_inter_frames_and_countless_pictures_before_the_first_mark_are_left_out() -> None:
+    node = Receiver()
+    node.media(1, is_keyframe=False)
+    for n in range(1000):
+        node.media(n)
+    node.mark("e1", 0)
+    node.hop.push(AUDIO, 0, b"\xaf\x01a", 0)
+    assert len(node.stream.queue.pictures_at(0)) <= 64
+    assert all(frame.is_keyframe for frame in node.stream.queue.pictures_at(0))
+
+
+def test_data_keeps_its_time_over_a_hop_and_moves_nothing() -> None:
+    node = Receiver()
+    node.mark("e1", 0, 0)
+    node.media(0)
+    node.hop.push(DATA, 600, b"\x02\x00\x01c", 0)
+    node.media(1, at_ms=1000)
+    node.hop.push(DATA, 1600, b"\x02\x00\x01c", 0)
+    assert [frame.dts_ms for frame in node.stream.queue.frames] == [0, 600, 1000, 1600]
+    assert node.stream.timeline.last_dts_ms == 1000
+    alone = Receiver()
+    alone.mark("e1", 0, 0)
+    for ms in (0, 500, 1000):
+        alone.hop.push(DATA, ms, b"\x02\x00\x01c", 0)
+    assert alone.stream.timeline.last_dts_ms == 1000

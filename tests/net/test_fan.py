@@ -429,3 +429,87 @@ def test_player_behind_goes_on_with_the_sound_when_no_picture_comes_any_more() -
     seqs = rig.seqs_of(peer)
     assert seqs[-1] == len(rig.source.frames) - 1
     assert rig.source.stream.stats.player_dropped_count == seqs[-1] + 1 - seqs[0] - len(seqs), "the wait counts too"
+
+
+def test_newcomer_far_back_in_a_long_group_is_not_late_for_that() -> None:
+    rig = Rig(chunk_size=4096, hub=HubConfig(queue_length_s=5))
+    rig.source.run(250, step_ms=200, gop=999)
+    peer = rig.play(room=0)
+    for index in range(16):
+        peer.give_room(600)
+        rig.source.video(50_000 + index * 250)
+        rig.tick()
+    assert rig.fanout.jump_count == 0
+    peer.give_room(None)
+    seqs = rig.seqs_of(peer)
+    assert seqs == rig.wanted(0)
+    assert peer.player.placed_lag_ms == 0
+
+
+def test_late_player_stays_where_no_better_place_is_ahead() -> None:
+    rig = Rig(chunk_size=4096, hub=HubConfig(queue_length_s=2))
+    rig.source.run(5)
+    peer = rig.play()
+    rig.source.run(3, from_ms=200, gop=99)
+    peer.room = 0
+    for index in range(40):
+        rig.source.video(400 + index * 250)
+        rig.tick()
+    assert rig.fanout.jump_count == 0
+    peer.give_room(None)
+    rig.source.video(11_000)
+    assert rig.seqs_of(peer) == rig.wanted(0)
+
+
+def test_newcomer_to_slides_gets_the_present_one_at_its_0() -> None:
+    rig = Rig(chunk_size=4096)
+    rig.source.headers()
+    rig.source.video(0, is_keyframe=True)
+    for ms in range(0, 14_000, 20):
+        rig.source.audio(ms)
+    slide = rig.source.frames[1]
+    peer = rig.play()
+    first = [m for m in rig.media_of(peer) if m.payload == slide.payload]
+    assert [m.wire_timestamp for m in first] == [0]
+    sounds = [m for m in rig.media_of(peer) if m.type_id == AUDIO and m.payload != AUDIO_HEADER_BODY]
+    assert [m.wire_timestamp for m in sounds] == [0]
+    rig.source.audio(14_000)
+    rig.source.video(14_010, is_keyframe=True)
+    times = [m.wire_timestamp for m in rig.media_of(peer) if m.type_id == VIDEO]
+    assert times == [0, 0, 30]
+
+
+def _clock(what: str, ms: int) -> int:
+    """Stamp at ``ms`` of a clock that is wrong."""
+    if what == "back":  # 200 ms too far, each second
+        return ms + ms // 1000 * 100 - ms % 1000 // 500 * 200
+    return int(ms * {"slow": 44.1 / 48, "frozen": 0.0, "double": 2.0}[what])
+
+
+@pytest.mark.parametrize("what", ["slow", "frozen", "double", "back"])
+@pytest.mark.parametrize("odd", [AUDIO, VIDEO], ids=["sound", "picture"])
+def test_players_in_step_get_all_of_both_tracks_whatever_their_clocks_do(what: str, odd: int) -> None:
+    rig = Rig(chunk_size=4096, hub=HubConfig(queue_length_s=2))
+    peers = [rig.play()]
+    for n in range(3000):
+        stamps = {AUDIO: n * 40, VIDEO: n * 40, odd: _clock(what, n * 40)}
+        rig.source.audio(stamps[AUDIO])
+        rig.source.video(stamps[VIDEO], is_keyframe=n % 50 == 0)
+        if n == 2990:
+            peers += [rig.play(), rig.play(room=99)]
+        if n % 7 == 0:
+            rig.tick()
+            for peer in peers[2:]:
+                peer.give_room(400)
+    assert rig.fanout.jump_count == 0
+    bodies = [frame.payload for frame in rig.source.frames]
+    for peer in peers:
+        peer.give_room(None)
+        messages = rig.media_of(peer)
+        got = [message.payload for message in messages]
+        assert got == bodies[bodies.index(got[0]) :]
+        assert peer is peers[0] or messages[0].payload[0] == 0x17
+        assert peer.player.position >= 0, "it costs a call of its own for each message"
+        for type_id in (AUDIO, VIDEO):
+            times = [message.wire_timestamp for message in messages if message.type_id == type_id]
+            assert times == sorted(times)

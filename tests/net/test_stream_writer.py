@@ -11,7 +11,7 @@ from edge.hub.hop import HopReceiver
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
-from edge.media.frame import DATA, MEDIA, VIDEO, VIDEO_HEADER, Epoch
+from edge.media.frame import AUDIO, DATA, MEDIA, VIDEO, VIDEO_HEADER, Epoch
 from edge.media.mark import decode_mark
 from edge.net.rtmp_form import RtmpForm
 from edge.net.stream_writer import StreamWriter
@@ -390,3 +390,100 @@ def test_U1_cut_and_resumed_hop_loses_and_doubles_nothing(steps) -> None:
     ours = [f.dts_ms for f in node.stream.queue.frames if f.kind == MEDIA]
     theirs = [f.dts_ms for f in source.frames[first:] if f.kind == MEDIA]
     assert [a - ours[0] for a in ours] == [b - theirs[0] for b in theirs]
+
+
+def test_writer_placed_far_back_in_a_long_group_is_not_late_for_that() -> None:
+    source = Source(HubConfig(queue_length_s=5))
+    source.run(250, step_ms=200, gop=999)
+    for is_hop in (False, True):
+        writer, data = open_writer(source, is_hop=is_hop), b""
+        while part := take(writer, 600):
+            data += part
+        assert source.stream.stats.player_jump_count == 0
+        bodies = [m.payload for m in decode(data, CHUNK) if m.type_id != DATA]
+        assert bodies == [frame.payload for frame in source.frames]
+
+
+@pytest.mark.parametrize("is_hop", [False, True])
+def test_late_writer_stays_where_no_better_place_is_ahead(is_hop: bool) -> None:
+    source = Source(HubConfig(queue_length_s=2))
+    source.run(5)
+    writer = open_writer(source, is_hop=is_hop)
+    data = take(writer)
+    for n in range(100):
+        source.video(200 + n * 200)
+    data += take(writer)
+    assert source.stream.stats.player_jump_count == 0
+    bodies = [m.payload for m in decode(data, CHUNK) if m.type_id != DATA]
+    assert bodies == [frame.payload for frame in source.frames]
+
+
+@pytest.mark.parametrize("factor", [44.1 / 48, 0.0, 2.0], ids=["slow", "frozen", "double"])
+@pytest.mark.parametrize("odd", ["sound", "picture"])
+@pytest.mark.parametrize("is_hop", [False, True])
+def test_writers_in_step_get_all_of_both_tracks_whatever_their_clocks_do(factor, odd: str, is_hop: bool) -> None:
+    source = Source(HubConfig(queue_length_s=2))
+    writers = {open_writer(source, is_hop=is_hop): b""}
+    for n in range(2500):
+        stamp = int(n * 40 * factor)
+        source.audio(stamp if odd == "sound" else n * 40)
+        source.video(stamp if odd == "picture" else n * 40, is_keyframe=n % 50 == 0)
+        if n == 2480:
+            writers[open_writer(source, is_hop=is_hop)] = b""
+        for writer in writers:
+            writers[writer] += take(writer, 200)
+    assert source.stream.stats.player_jump_count == 0
+    everything = [frame.payload for frame in source.frames]
+    for writer, data in writers.items():
+        messages = [m for m in decode(data + take(writer), CHUNK) if m.type_id != DATA]
+        bodies = [m.payload for m in messages]
+        assert bodies == everything[everything.index(bodies[0]) :]
+        for type_id in (AUDIO, VIDEO):
+            times = [m.wire_timestamp for m in messages if m.type_id == type_id]
+            assert times == sorted(times)
+
+
+def slides(source: Source) -> bytes:
+    """A picture, 14 s of sound; returns the picture."""
+    source.headers()
+    source.video(0, is_keyframe=True)
+    slide = source.frames[-1].payload
+    for ms in range(0, 14_000, 20):
+        source.audio(ms)
+    return slide
+
+
+def test_newcomer_to_slides_gets_the_present_one() -> None:
+    source = Source()
+    slide = slides(source)
+    messages = decode(take(open_writer(source)), CHUNK)
+    assert [(m.payload, m.wire_timestamp) for m in messages if m.type_id == VIDEO][1:] == [(slide, 0)]
+    assert messages[-1].payload == source.frames[-1].payload
+
+
+def test_node_that_comes_to_slides_gets_the_present_one_and_no_frame_twice() -> None:
+    source, nodes = Source(), [Node(), Node(), Node()]
+    slide = slides(source)
+    writers = [open_writer(source, is_hop=True)]
+    nodes[0].receive(take(writers[0]))
+    for up, down in ((0, 1), (1, 2)):
+        assert nodes[up].resume is not None
+        stream_of = type("Up", (), {"stream": nodes[up].stream})()
+        writers.append(open_writer(stream_of, is_hop=True))
+        nodes[down].receive(take(writers[-1]))
+    for node in nodes:
+        queue = node.stream.queue
+        assert node.bodies == [source.frames[-1].payload]
+        start = queue.start_seq(HubConfig())
+        assert start is not None
+        assert [frame.payload for frame in queue.pictures_at(start)] == [slide]
+        assert node.stream.stats.gap_count == node.stream.stats.duplicate_count == 0
+    cut = open_writer(source, is_hop=True, resume=nodes[0].resume)
+    source.audio(14_000)
+    source.video(14_010, is_keyframe=True)
+    nodes[0].receive(take(cut))
+    assert nodes[0].bodies == [frame.payload for frame in source.frames[-3:]]
+    fresh = ResumePoint("e1", source.epoch.next_index - 2, is_fresh=True)
+    other = Node()
+    other.receive(take(open_writer(source, is_hop=True, resume=fresh)))
+    assert other.bodies[-2:] == nodes[0].bodies[-2:]

@@ -13,7 +13,8 @@ MAX_ROWS = 500
 # What fits a terminal; everything is in JSON.
 TEXT_COLUMNS = (
     *("key", "service", "state", "push_state", "push_to", "push_state_s", "publisher", "players"),
-    *("video_codec", "audio_codec", "video_bps", "audio_bps", "fps", "gop", "fluency_pct", "uptime_s", "push_error"),
+    *("video_codec", "audio_codec", "video_bps", "audio_bps", "fps", "gop", "fluency_pct", "clock_drift_ms"),
+    *("uptime_s", "push_error"),
 )
 
 

@@ -15,22 +15,30 @@ class StreamStats:
 
     Attributes:
         video_bytes, audio_bytes: message bodies received, headers excluded.
-        gop: video frames between the last two keyframes.
+        video_frames, gop: frames, and those between the last two keyframes, of one video track where there are several.
         video_bps, audio_bps: bytes in the last sampled second.
         gap_count, dropped_count: losses seen upstream; frames refused
             (replaced publisher, waiting for a keyframe).
+        clock_drift_ms: how far the sound's clock has run ahead of the picture's (negative: behind) since both
+            began; 0 while there is one of them only.
         player_jump_count, player_dropped_count: times that a player too far
             behind went to a keyframe; frames that players left out by that.
     """
 
     __slots__ = (
+        "_ahead_ms",
+        "_audio_dts_ms",
+        "_clocks_counts",
+        "_first_ahead_ms",
         "_gop_frames",
         "_last",
         "_last_dts_ms",
         "_marks",
+        "_video_track",
         "audio_bps",
         "audio_bytes",
         "audio_frames",
+        "clock_drift_ms",
         "dropped_count",
         "duplicate_count",
         "gap_count",
@@ -46,26 +54,37 @@ class StreamStats:
     def __init__(self) -> None:
         self.video_bytes = self.audio_bytes = self.video_frames = self.audio_frames = 0
         self.gop = self._gop_frames = 0
+        self._video_track = 0
         self.video_bps = self.audio_bps = 0
         self.gap_count = self.dropped_count = self.duplicate_count = 0
         self.player_jump_count = self.player_dropped_count = 0
         self.upstream_gap_ms = 0
         self._last = (0, 0)
-        self._last_dts_ms = 0
+        self._last_dts_ms = self._audio_dts_ms = 0
+        self.clock_drift_ms = 0
+        # Frames of each at the last sample, and the sound's clock less the picture's then and when both had begun.
+        self._clocks_counts = (0, 0)
+        self._ahead_ms: int | None = None
+        self._first_ahead_ms: int | None = None
         # At each sample since the first video frame: frames so far, and the last one's time on the stream's clock.
         self._marks: deque[tuple[int, int]] = deque(maxlen=_WINDOW_S + 1)
 
     def count(self, frame: Frame) -> None:
-        """One media frame (not a header) was accepted."""
+        """One media frame (not a header) has been taken into the queue, which names its track."""
         if frame.type_id == VIDEO:
+            self.video_bytes += len(frame.payload)
+            if frame.track != self._video_track:
+                if self._video_track and frame.track != VIDEO:
+                    return
+                self._video_track = frame.track
             self.video_frames += 1
             self._last_dts_ms = frame.dts_ms
-            self.video_bytes += len(frame.payload)
             if frame.is_keyframe:
                 self.gop, self._gop_frames = self._gop_frames, 0
             self._gop_frames += 1
         elif frame.type_id == AUDIO:
             self.audio_frames += 1
+            self._audio_dts_ms = frame.dts_ms
             self.audio_bytes += len(frame.payload)
 
     def sample(self) -> None:
@@ -74,8 +93,22 @@ class StreamStats:
         self.video_bps = self.video_bytes - video_bytes
         self.audio_bps = self.audio_bytes - audio_bytes
         self._last = (self.video_bytes, self.audio_bytes)
+        self._sample_clocks()
         if self.video_frames:
             self._marks.append((self.video_frames, self._last_dts_ms))
+
+    def _sample_clocks(self) -> None:
+        """Compare the clocks where both have run for a second before and after: being switched off is no drift."""
+        counts, before = (self.video_frames, self.audio_frames), self._clocks_counts
+        self._clocks_counts = counts
+        if counts[0] == before[0] or counts[1] == before[1]:
+            self._ahead_ms = None
+            return
+        if self._ahead_ms is not None:
+            if self._first_ahead_ms is None:
+                self._first_ahead_ms = self._ahead_ms
+            self.clock_drift_ms = self._ahead_ms - self._first_ahead_ms
+        self._ahead_ms = self._audio_dts_ms - self._last_dts_ms
 
     @property
     def fps(self) -> float | None:

@@ -91,6 +91,7 @@ class PageData:
             "player_dropped_count": stats.player_dropped_count,
             "upstream_gap_ms": stats.upstream_gap_ms,
             "timestamp_jump_count": stream.timeline.jump_count,
+            "clock_drift_ms": stats.clock_drift_ms,
         }
 
     def counters(self) -> dict[str, int | float]:

@@ -99,3 +99,42 @@ def test_clock_that_goes_back_is_no_fault_of_the_page() -> None:
     feed.second()
     feed.dts_ms = 0
     assert rounded([feed.second()]) == [25]
+
+
+def test_frames_are_those_of_one_track_where_there_are_several() -> None:
+    stats = StreamStats()
+    for n in range(75):
+        for track in (2, 0, 1):
+            frame = Frame(VIDEO, n * 40, b"12345", is_keyframe=n % 25 == 0)
+            frame.track = VIDEO | track << 8
+            stats.count(frame)
+        if n % 25 == 24:
+            stats.sample()
+    assert (stats.fps, stats.gop, stats.video_bytes) == (25, 25, 75 * 3 * 5)
+
+
+@pytest.mark.parametrize(
+    ("factor", "drift_ms"),
+    [(1.0, 0), (44.1 / 48, -4900), (0.0, -60_000), (2.0, 60_000)],
+    ids=["true", "slow", "0", "2"],
+)
+def test_drift_of_the_clocks_is_told(factor: float, drift_ms: int) -> None:
+    stats = StreamStats()
+    for n in range(62 * 25):
+        stats.count(Frame(VIDEO, 5000 + n * 40, b"12345"))
+        stats.count(Frame(AUDIO, 5007 + int(n * 40 * factor), b"12"))
+        if n % 25 == 24:
+            stats.sample()
+    assert abs(stats.clock_drift_ms - drift_ms) <= 30
+
+
+@pytest.mark.parametrize("off", [AUDIO, VIDEO])
+def test_camera_or_microphone_that_is_off_for_a_while_is_no_drift(off: int) -> None:
+    stats = StreamStats()
+    for n in range(120 * 25):
+        for type_id in (AUDIO, VIDEO):
+            if type_id != off or not 20 * 25 < n < 100 * 25:
+                stats.count(Frame(type_id, n * 40, b"12345"))
+        if n % 25 == 24:
+            stats.sample()
+            assert abs(stats.clock_drift_ms) <= 40

@@ -23,7 +23,7 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
-from edge.media.frame import VIDEO, classify_video
+from edge.media.frame import VIDEO, classify_video, tracks_of
 from edge.media.timeline import signed_difference
 
 #: A shorter run may agree by chance (silent audio repeats itself).
@@ -55,13 +55,14 @@ class Alignment(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is remembered of a relayed message: track, content, and its place on our clock."""
+    """What is remembered of a relayed message: medium, track, content, and its place on our clock."""
 
     type_id: int
     size: int
     checksum: int
     dts_ms: int
     is_keyframe: bool
+    track: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ class RunAligner:
     def remember(self, type_id: int, payload: bytes, dts_ms: int) -> None:
         """A media message has been relayed at ``dts_ms``."""
         is_keyframe = type_id == VIDEO and classify_video(payload)[1]
-        self._tail.append(Seen(type_id, len(payload), zlib.crc32(payload), dts_ms, is_keyframe))
+        track = tracks_of(type_id, payload)[0]
+        self._tail.append(Seen(type_id, len(payload), zlib.crc32(payload), dts_ms, is_keyframe, track))
 
     def begin(self) -> None:
         """A new link begins."""
@@ -157,7 +159,7 @@ class RunAligner:
             places = [start for start in range(len(tail) - MIN_RUN, -1, -1) if self._is_run_at(start)]
             self._is_repeated = len(places) > 1
             oldest_ms = self._oldest_ms()
-            places = [start for start in places if tail[start].dts_ms >= oldest_ms]
+            places = [start for start in places if tail[start].dts_ms >= oldest_ms[tail[start].type_id]]
         else:
             newest = len(run) - 1
             places = [
@@ -168,16 +170,25 @@ class RunAligner:
             start for start in places if len(tail) - start > len(run) or len(tail) - start > self._same_count
         ]
 
-    def _oldest_ms(self) -> int:
-        """Place on our clock before which no cache begins."""
-        oldest_ms = self._tail[-1].dts_ms - _CACHED_MS
-        keyframe_count = 0
-        for seen in reversed(self._tail):
+    def _oldest_ms(self) -> dict[int, int]:
+        """Place on our clock before which no cache begins, per medium: each may run by a clock of its own."""
+        tail = self._tail
+        counts: dict[int, int] = {}
+        first = len(tail)  # the oldest keyframe with which a cache may begin
+        for at in range(len(tail) - 1, -1, -1):
+            seen = tail[at]
             if seen.is_keyframe:
-                oldest_ms = min(oldest_ms, seen.dts_ms)
-                keyframe_count += 1
-                if keyframe_count == _CACHED_KEYFRAMES:
+                first = at
+                counts[seen.track] = counts.get(seen.track, 0) + 1
+                if counts[seen.track] == _CACHED_KEYFRAMES:
                     break
+        oldest_ms: dict[int, int] = {}
+        for at in range(len(tail) - 1, -1, -1):
+            seen = tail[at]
+            if seen.type_id not in oldest_ms:
+                oldest_ms[seen.type_id] = seen.dts_ms - _CACHED_MS
+            if at >= first:
+                oldest_ms[seen.type_id] = min(oldest_ms[seen.type_id], seen.dts_ms)
         return oldest_ms
 
     def _is_run_at(self, start: int) -> bool:

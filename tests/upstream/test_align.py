@@ -390,3 +390,35 @@ def test_silence_is_cheap(content: Callable[[int], bytes]) -> None:
     result, _, _ = play(aligner, again, 0, 60000)
     assert result is Alignment.GAP
     assert compared < 20 * 4096
+
+
+@pytest.mark.parametrize("older", [1, 2])
+def test_cache_with_several_video_tracks_is_joined_exactly(older: int) -> None:
+    """A keyframe message of each track: three of them are one group of pictures, not three."""
+    source: list[Sent] = []
+    for time_ms, payload in ((time_ms, payload) for type_id, time_ms, payload in film(30, gop_s=4) if type_id == VIDEO):
+        source.append((VIDEO, time_ms, payload))
+        for track in (1, 2, 3):
+            first = 0x96 if payload.startswith(KEY) else 0xA6
+            source.append((VIDEO, time_ms, bytes((first, 1)) + b"avc1" + bytes((track,)) + payload))
+    begin_ms = (5 - older) * 4000
+    assert play(after(source, 23_000), source, begin_ms, 23_000)[0] is Alignment.MATCHED
+
+
+@pytest.mark.parametrize("factor", [44.1 / 48, 0.5, 2.0], ids=["slow", "half", "double"])
+def test_cache_of_a_stream_with_a_wrong_clock_is_joined_exactly(factor: float) -> None:
+    source = [(t, int(ms * factor) if t == AUDIO else ms, payload) for t, ms, payload in film(600, gop_s=2)]
+    have, begin = len(source) - 100, len(source) - 400
+    for place in (begin, begin + 1):
+        aligner = RunAligner()
+        for type_id, time_ms, payload in source[:have]:
+            aligner.remember(type_id, payload, time_ms)
+        aligner.begin()
+        result = Alignment.PENDING
+        for number in range(place, len(source)):
+            type_id, time_ms, payload = source[number]
+            result, rest = aligner.add(type_id, (time_ms - source[place][1]) & 0xFFFFFFFF, payload, 0)
+            if result is not Alignment.PENDING:
+                break
+        assert result is Alignment.MATCHED
+        assert number - len(rest) == have - 1

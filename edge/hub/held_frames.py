@@ -118,7 +118,7 @@ class HeldFrames:
         if frame.is_keyframe:
             track.add_keyframe(seq, frame.dts_ms)
         else:
-            track.end_picture()
+            track.end_picture(frame.dts_ms)
 
     @property
     def has_video(self) -> bool:

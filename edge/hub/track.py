@@ -29,12 +29,13 @@ class Track:
         pictures: of each keyframe picture that is held, the seq of the track's frame before it
             (-1: none) and the seq of its first message.
         picture_seq: first message of the newest keyframe picture, -1 for none.
+        is_running: its clock has been seen to move.
         run: messages of that picture so far; 0 once another frame has followed.
         pauses: where the track went on after a pause, and for how long (ms) others had gone on meanwhile.
         kept: the messages of the newest picture after the queue has let go of them, while it is the track's newest.
     """
 
-    __slots__ = ("kept", "key", "last_ms", "last_seq", "pauses", "picture_seq", "pictures", "run")
+    __slots__ = ("is_running", "kept", "key", "last_ms", "last_seq", "pauses", "picture_seq", "pictures", "run")
 
     def __init__(self, key: int) -> None:
         self.key = key
@@ -43,23 +44,40 @@ class Track:
         self.pictures: deque[tuple[int, int]] = deque()
         self.picture_seq = -1
         self.run = 0
+        self.is_running = False
         self.pauses: list[tuple[int, int]] = []
         self.kept: list[Frame] = []
 
     def add_keyframe(self, seq: int, dts_ms: int) -> None:
-        """Note a keyframe message; one with the stamp of the one before it is a slice of the same picture."""
+        """Note a keyframe message; one with the stamp of the one before it is a slice of the same picture.
+
+        While the clock has never moved that may also be a picture of its own, and the newest is taken for one.
+        """
+        self._watch_clock(dts_ms)
         if 0 < self.run < MAX_PICTURE_MESSAGES and dts_ms == self.last_ms and self.picture_seq >= 0:
             self.run += 1
+            if not self.is_running:
+                self.pictures.append((self.last_seq, seq))
             return
         self.pictures.append((self.last_seq, seq))
         self.picture_seq = seq
         self.run = 1
         self.kept = []
 
-    def end_picture(self) -> None:
+    def end_picture(self, dts_ms: int) -> None:
         """Note a frame that is no keyframe: the newest keyframe alone does not show what is to be seen."""
+        self._watch_clock(dts_ms)
         self.run = 0
         self.kept = []
+
+    def _watch_clock(self, dts_ms: int) -> None:
+        if self.is_running or self.last_seq < 0 or dts_ms == self.last_ms:
+            return
+        self.is_running = True
+        pictures = self.pictures
+        if self.run > 1 and pictures and pictures[0][1] <= self.picture_seq:
+            while pictures[-1][1] > self.picture_seq:  # so these were slices
+                pictures.pop()
 
     def add_pause(self, seq: int, paused_ms: int) -> None:
         """Note that frame ``seq`` comes after a pause; a longer one makes those before it needless."""

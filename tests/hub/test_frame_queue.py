@@ -335,7 +335,8 @@ def test_any_interleaving_of_tracks_keeps_a_place_to_start_for_each(steps, retai
         start = queue.start_seq(config, waited_ms=10**6)
         assert start is not None
         assert queue.base <= start < queue.end
-        assert start >= before, "a player would be put before the beginning of its log"
+        is_same_picture = before >= queue.base and queue[before].dts_ms == queue[start].dts_ms
+        assert start >= before or is_same_picture, "a player would be put before the beginning of its log"
         before = start
         live = {key for key in pictures if not queue._is_silent(queue.tracks[key], config)}
         held = {key for key in live if queue.tracks[key].pictures}

@@ -16,7 +16,7 @@ def tracks_with(frames: list[tuple[int, bool]]) -> dict[int, Track]:
         if is_keyframe:
             track.add_keyframe(seq, seq)
         else:
-            track.end_picture()
+            track.end_picture(seq)
         track.last_seq, track.last_ms = seq, seq
     return tracks
 
@@ -44,17 +44,27 @@ def test_slices_of_one_picture_are_one_and_other_frames_end_it() -> None:
         track.add_keyframe(seq, dts_ms)
         track.last_seq, track.last_ms = seq, dts_ms
     assert list(track.pictures) == [(-1, 0), (2, 3)]
-    track.end_picture()
+    track.end_picture(40)
     track.add_keyframe(6, 40)  # a clock that stands still: a frame came in between
     assert list(track.pictures) == [(-1, 0), (2, 3), (4, 6)]
 
 
 def test_keyframes_on_a_clock_that_stands_still_are_not_one_picture_for_ever() -> None:
     track = Track(9)
-    for seq in range(10 * MAX_PICTURE_MESSAGES):
+    for seq in range(10 * MAX_PICTURE_MESSAGES + 1):
+        track.add_keyframe(seq, min(seq, 1))
+        track.last_seq, track.last_ms = seq, min(seq, 1)
+    assert len(track.pictures) == 11
+
+
+def test_keyframes_on_a_clock_that_has_never_moved_are_pictures_of_their_own_until_it_does() -> None:
+    track = Track(9)
+    for seq in range(3):
         track.add_keyframe(seq, 7)
         track.last_seq, track.last_ms = seq, 7
-    assert len(track.pictures) == 10
+    assert track.pictures[-1] == (1, 2)
+    track.end_picture(47)
+    assert list(track.pictures) == [(-1, 0)]
 
 
 def test_pictures_before_a_long_pause_are_no_places_to_start() -> None:

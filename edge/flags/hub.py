@@ -170,11 +170,29 @@ define_int32(
 define_int32(
     "publish_normal_timeout_ms",
     5000,
-    "End a publisher that sends nothing for this long.",
+    "Ask a publisher that has sent no media for this long by a ping whether it is still there; 0 never does.",
     topic=_TOPIC,
     unit="ms",
     is_reloadable=True,
     is_zero_off=True,
+    lower=0,
+)
+define_int32(
+    "publish_ping_timeout_ms",
+    3000,
+    "End a silent publisher that has sent nothing this long after the ping, nor has its kernel acknowledged it.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
+    lower=0,
+)
+define_int32(
+    "publish_silent_timeout_ms",
+    0,
+    "End a publisher that has sent no media for this long, although it is there; 0 lets it stay, as slides need it.",
+    topic=_TOPIC,
+    unit="ms",
+    is_reloadable=True,
     lower=0,
 )
 define_int32(

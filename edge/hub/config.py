@@ -36,6 +36,8 @@ class HubConfig:
     publisher_return_ms: int = 10000
     publish_normal_timeout_ms: int = 5000
     publish_firstpkt_timeout_ms: int = 20000
+    publish_ping_timeout_ms: int = 3000
+    publish_silent_timeout_ms: int = 0
     keep_pulling_seconds: int = 0
     max_metadata_per_s: int = 10
     missing_cache_ms: int = 2000

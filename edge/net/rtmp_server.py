@@ -12,8 +12,10 @@ from edge.hub.hop import HopReceiver
 from edge.hub.key import BadNameError, StreamRequest, TcUrl, parse_tc_url
 from edge.hub.publisher import Publisher
 from edge.net.connection import RECEIVE_BYTES
+from edge.net.liveness import Liveness, Verdict
 from edge.net.play import Play
 from edge.net.rtmp_playing import NOT_FOUND, PlayingConnection
+from edge.net.send_queue import unacknowledged_bytes
 from edge.rtmp.commands import PROXY_LOOP
 from edge.rtmp.events import (
     ConnectRequested,
@@ -46,7 +48,7 @@ class RtmpServerConnection(PlayingConnection):
         feeds: message stream id -> publisher or hop receiver.
     """
 
-    __slots__ = ("_is_held", "_noticed", "_rate_mark", "_read_for_chunk_size", "_tc_url", "feeds")
+    __slots__ = ("_is_held", "_liveness", "_noticed", "_rate_mark", "_read_for_chunk_size", "_tc_url", "feeds")
 
     def __init__(self, sock: socket.socket, service: RtmpService) -> None:
         context = service.context
@@ -56,6 +58,7 @@ class RtmpServerConnection(PlayingConnection):
         super().__init__(sock, service, session)
         self._tc_url: TcUrl | None = None
         self.feeds: dict[int, tuple[Publisher, Publisher | HopReceiver]] | None = None
+        self._liveness: Liveness | None = None
         self._noticed: set[str] | None = None
         self._is_held = False
         self._rate_mark = (0, 0)
@@ -100,8 +103,29 @@ class RtmpServerConnection(PlayingConnection):
 
         Or of a node of ours that forwards a silent publisher: it answers pings, and decides itself.
         """
-        is_expected = bool(self._session.peer_edge_id) or self._session.is_amid_message
+        is_expected = self.is_hop or self._session.is_amid_message
         return is_expected and now_ms - self.last_read_ms <= limit_ms
+
+    @property
+    def is_hop(self) -> bool:
+        """The peer is a node of ours."""
+        return bool(self._session.peer_edge_id)
+
+    def is_silent_publisher_gone(self, now_ms: int, quiet_ms: int, answer_ms: int) -> bool:
+        """Look whether the client, which sends no media, is still there; asks it now and then by a ping."""
+        if self._liveness is None:
+            self._liveness = Liveness()
+        verdict = self._liveness.judge(
+            now_ms,
+            last_read_ms=self.last_read_ms,
+            has_acknowledged=not self.queued_bytes and unacknowledged_bytes(self.sock) == 0,
+            quiet_ms=quiet_ms,
+            answer_ms=answer_ms,
+        )
+        if verdict is Verdict.ASK:
+            self._session.send_ping(now_ms)
+            self.send_session()
+        return verdict is Verdict.GONE
 
     def is_over_rate(self, now_ms: int, limit_kbps: int) -> bool:
         """Whether more than ``limit_kbps`` came since the last window of a second ended."""

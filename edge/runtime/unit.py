@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError
 from edge.flags.check import merge_port
+from edge.hub.publisher import Publisher
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.net.aio import wall_ms
@@ -146,17 +147,31 @@ class ServiceUnit:
         self._ticked_ms = now
 
     def _check_publishers(self, now: int) -> None:
-        hub, cap = self._settings.hub, self._settings.net.max_publish_kbps
+        cap = self._settings.net.max_publish_kbps
         for connection in list(self.service.publishers):
             for publisher, _ in list((connection.feeds or {}).values()):
                 last = max(publisher.last_media_ms or publisher.since_ms, self._woken_ms)
-                limit = hub.publish_normal_timeout_ms if publisher.last_media_ms else hub.publish_firstpkt_timeout_ms
-                if limit and now - last > limit and not connection.is_publish_kept_alive(now, limit):
+                if self._is_gone(connection, publisher, now, now - last):
                     text = "%s reason=publish_timeout no media for %d ms"
                     self._context.log_limited(logging.INFO, "publish_timeout", text, connection, now - last)
                     connection.end_publish(publisher, "NetStream.Publish.Idle", "Idle: no media", "publish_timeout")
             if cap and connection.is_over_rate(now, cap):
                 self._stop_fast(connection, cap)
+
+    def _is_gone(self, connection: RtmpServerConnection, publisher: Publisher, now: int, silent_ms: int) -> bool:
+        """Whether a publish is over for want of media: it has never sent any, is not there any more, or nobody waits.
+
+        A node of ours that forwards a silent publisher asks it itself, and says by its own bytes that it is there.
+        """
+        hub = self._settings.hub
+        limit = hub.publish_normal_timeout_ms if publisher.last_media_ms else hub.publish_firstpkt_timeout_ms
+        if not limit or silent_ms <= limit or connection.is_publish_kept_alive(now, limit):
+            return False
+        if not publisher.last_media_ms or connection.is_hop:
+            return True
+        if publisher.is_active and 0 < hub.publish_silent_timeout_ms < silent_ms:
+            return True
+        return connection.is_silent_publisher_gone(now, limit, hub.publish_ping_timeout_ms)
 
     def _stop_fast(self, connection: RtmpServerConnection, cap_kbps: int) -> None:
         for publisher, _ in list((connection.feeds or {}).values()):

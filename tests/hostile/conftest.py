@@ -42,6 +42,7 @@ def hasty_arena() -> Iterator[Arena]:
         "-protocol_detect_timeout_ms=300",
         "-publish_firstpkt_timeout_ms=1500",
         "-publish_normal_timeout_ms=1000",
+        "-publish_ping_timeout_ms=500",
         "-send_timeout_ms=1500",
     )
     yield made

@@ -63,6 +63,8 @@ DEFAULTS = {
     "queue_length_s": 30,
     "publish_normal_timeout_ms": 5000,
     "publish_firstpkt_timeout_ms": 20000,
+    "publish_ping_timeout_ms": 3000,
+    "publish_silent_timeout_ms": 0,
     "max_jitter_ms": 5000,
     "gop_cache_max_bytes": 33554432,
     "max_cached_frames": 32768,

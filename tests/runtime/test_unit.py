@@ -11,9 +11,11 @@ from edge.errors import ConfigError
 from edge.hub.config import HubConfig
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
+from edge.net import rtmp_server
 from edge.net.aio import now_ms
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
+from edge.net.send_queue import unacknowledged_bytes
 from edge.runtime.unit import ServiceUnit, make_units
 from tests.net.live import ended, eventually, pictures, send_video, status_of
 from tests.runtime.nodes import RunningNode, running, settings_of
@@ -126,14 +128,22 @@ def unit_of(one: RunningNode) -> ServiceUnit:
     return one.node.units[0]
 
 
-async def test_Q1_publisher_that_falls_silent_is_told_and_players_too() -> None:
+@pytest.fixture
+def vanished(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No kernel of a publisher acknowledges anything."""
+    monkeypatch.setattr(rtmp_server, "unacknowledged_bytes", lambda sock: 18)
+
+
+@pytest.mark.usefixtures("vanished")
+async def test_Q1_publisher_that_has_vanished_is_told_and_players_too() -> None:
     async with running("-publish_normal_timeout_ms=5000") as one:
         publisher = await one.publisher()
         player = await one.player()
         await pictures(player, 0)
-        unit_of(one).tick(now_ms() + 4000, is_full_second=False)
-        assert unit_of(one).service.publishers
-        unit_of(one).tick(now_ms() + 5100, is_full_second=False)
+        for after_ms in (4000, 5100, 8000):
+            unit_of(one).tick(now_ms() + after_ms, is_full_second=False)
+            assert unit_of(one).service.publishers
+        unit_of(one).tick(now_ms() + 8200, is_full_second=False)
         assert one.node.context.counters["error_publish_timeout_count"] == 1
         for client, code in ((publisher, "NetStream.Publish.Idle"), (player, "NetStream.Play.UnpublishNotify")):
             await ended(client)
@@ -143,6 +153,42 @@ async def test_Q1_publisher_that_falls_silent_is_told_and_players_too() -> None:
         again.peer.abort()
 
 
+async def test_Q1_silent_publisher_whose_kernel_acknowledges_stays() -> None:
+    async with running("-publish_normal_timeout_ms=5000") as one:
+        await one.publisher()
+        await pictures(await one.player(), 0)
+        (connection,) = unit_of(one).service.publishers
+        began = now_ms()
+        for after_ms in range(0, 600_000, 1000):
+            unit_of(one).tick(began + after_ms, is_full_second=False)
+            await eventually(lambda: not unacknowledged_bytes(connection.sock), "the acknowledgement")
+        assert unit_of(one).service.publishers
+
+
+@pytest.mark.usefixtures("vanished")
+async def test_Q1_silent_publisher_that_sends_anything_stays() -> None:
+    async with running("-publish_normal_timeout_ms=5000") as one:
+        await one.publisher()
+        await pictures(await one.player(), 0)
+        (connection,) = unit_of(one).service.publishers
+        began = now_ms()
+        for after_ms in range(0, 60_000, 250):
+            connection.last_read_ms = began + after_ms // 7000 * 7000
+            unit_of(one).tick(began + after_ms, is_full_second=False)
+        assert unit_of(one).service.publishers
+
+
+async def test_Q1_silence_of_one_that_is_there_may_be_bounded() -> None:
+    async with running("-publish_normal_timeout_ms=5000", "-publish_silent_timeout_ms=60000") as one:
+        await one.publisher()
+        await pictures(await one.player(), 0)
+        unit_of(one).tick(now_ms() + 59_000, is_full_second=False)
+        assert unit_of(one).service.publishers
+        unit_of(one).tick(now_ms() + 60_100, is_full_second=False)
+        assert not unit_of(one).service.publishers
+
+
+@pytest.mark.usefixtures("vanished")
 async def test_publisher_in_the_midst_of_a_large_message_is_not_silent() -> None:
     """A large keyframe over a slow line takes longer than the limit; bytes of it come all the time."""
     async with running("-publish_normal_timeout_ms=5000") as one:
@@ -157,6 +203,7 @@ async def test_publisher_in_the_midst_of_a_large_message_is_not_silent() -> None
         unit_of(one).tick(now_ms() + 8000, is_full_second=False)
         assert unit_of(one).service.publishers
         unit_of(one).tick(now_ms() + 11_100, is_full_second=False)
+        unit_of(one).tick(now_ms() + 14_200, is_full_second=False)
         assert not unit_of(one).service.publishers, "no more bytes of it: silent"
 
 
@@ -222,6 +269,7 @@ async def test_the_end_tells_players_and_stops_the_ingest_tick() -> None:
         await ended(player)
 
 
+@pytest.mark.usefixtures("vanished")
 async def test_R9_publishers_are_given_their_time_again_after_a_stand_still_of_ours() -> None:
     async with running("-publish_normal_timeout_ms=5000") as one:
         await one.publisher()
@@ -236,4 +284,5 @@ async def test_R9_publishers_are_given_their_time_again_after_a_stand_still_of_o
         unit.tick(woken_ms + 4900, is_full_second=False)
         assert unit.service.publishers
         unit.tick(woken_ms + 5100, is_full_second=False)
+        unit.tick(woken_ms + 8200, is_full_second=False)
         assert context.counters["error_publish_timeout_count"] == 1

@@ -37,6 +37,13 @@ define_bool(
     "Use the plain handshake towards upstreams; false uses the digest one.",
     topic=_TOPIC,
 )
+define_bool(
+    "rtmp_send_data_start",
+    False,
+    "Tell players NetStream.Data.Start before the media. ffmpeg shows a data track for it, in most streams an empty "
+    "one, on which recordings of all tracks fail.",
+    topic=_TOPIC,
+)
 define_string(
     "user_defined_data_message", "", "Name of a data message to be treated as onMetaData is; empty: none.", topic=_TOPIC
 )

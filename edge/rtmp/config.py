@@ -17,6 +17,7 @@ class RtmpConfig:
     rtmp_server_window_ack_size: int = 2500000
     rtmp_server_close_connection_on_error: bool = True
     rtmp_client_use_simple_handshake: bool = True
+    rtmp_send_data_start: bool = False
     user_defined_data_message: str = ""
     handshake_timeout_ms: int = 5000
     rtmp_setup_timeout_ms: int = 20000

@@ -136,7 +136,8 @@ class ServerSession(ServerCommands):
             self._send_status(message_stream_id, "status", "NetStream.Play.Reset", f"Reset {name}")
         self._send_status(message_stream_id, "status", "NetStream.Play.Start", f"Start playing {name}", info)
         self._send_data(message_stream_id, "|RtmpSampleAccess", True, True)
-        self._send_data(message_stream_id, "onStatus", {"code": "NetStream.Data.Start"})
+        if self._config.rtmp_send_data_start:
+            self._send_data(message_stream_id, "onStatus", {"code": "NetStream.Data.Start"})
         self._release_held()
 
     def reject_play(self, request_id: int, code: str, description: str) -> None:

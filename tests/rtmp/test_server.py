@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edge.errors import LocalProtocolError
+from edge.rtmp import amf0
 from edge.rtmp.events import (
     ConnectRequested,
     HandshakeCompleted,
@@ -143,7 +144,6 @@ def test_play_is_granted_in_the_order_of_the_reference() -> None:
         (20, 1),
         (20, 1),
         (18, 1),
-        (18, 1),
     ]
     assert reply.controls() == [(4, b"\0\0\0\0\0\1")]
     assert reply.names == ["onStatus NetStream.Play.Reset", "onStatus NetStream.Play.Start"]
@@ -154,6 +154,15 @@ def test_play_is_granted_in_the_order_of_the_reference() -> None:
         "waiting": True,
     }
     assert not {one.chunk_stream_id for one in reply.messages} & {4, 6, 7}
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_data_track_is_announced_only_when_asked_for(is_sent: bool) -> None:
+    """ffmpeg shows a data track for it, which in most streams stays empty."""
+    peer = connected_peer(replace(CONFIG, rtmp_send_data_start=is_sent))
+    peer.send(CREATE, PLAY)
+    data = [amf0.decode_all(one.payload) for one in peer.received().messages if one.type_id == 18]
+    assert (["onStatus", {"code": "NetStream.Data.Start"}] in data) is is_sent
 
 
 def test_publish_is_granted() -> None:

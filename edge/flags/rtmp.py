@@ -125,6 +125,15 @@ define_int32(
     lower=1024,
 )
 define_int32(
+    "max_data_bytes",
+    262144,
+    "Pass over longer data messages, such as the keyframe index of a long film; the connection goes on.",
+    topic=_TOPIC,
+    unit="bytes",
+    is_reloadable=True,
+    lower=1024,
+)
+define_int32(
     "max_chunk_streams",
     1024,
     "Close a connection that uses more distinct chunk streams.",

@@ -17,13 +17,19 @@ _FILE_FIELDS = frozenset({"duration", "filesize"})
 def decode_metadata(payload: bytes, name: str = "onMetaData") -> dict[str, Any] | None:
     """Return the fields of a metadata message body, or None when it is some other data message.
 
+    What stands behind something unreadable is not there.
+
     Raises:
-        AmfError: the body is not AMF0 within the limits.
+        AmfError: not even a name can be read.
     """
-    values = amf0.decode_all(payload)
-    if len(values) < 2 or values[0] not in ("onMetaData", name) or not isinstance(values[1], dict):
+    readable = amf0.decode_readable(payload)
+    values = readable.values
+    if not values and readable.fault is not None:
+        raise readable.fault
+    if len(values) < 2 or values[0] not in ("onMetaData", name):
         return None
-    return dict(values[1])
+    fields = next((value for value in values[1:] if isinstance(value, dict)), None)
+    return dict(fields) if fields is not None else None
 
 
 def encode_metadata(fields: dict[str, Any]) -> bytes:

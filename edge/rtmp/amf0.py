@@ -19,6 +19,11 @@ References, movie clips, record sets, "unsupported" and, unless a decoder for
 it is given, the switch to AMF3 are malformed. So is whatever exceeds the
 ``amf_`` limits of the configuration: nesting, string and array size, and the
 number of values in one message (a small message can hold thousands).
+
+``decode_all`` is strict, for commands: what they say is acted on.
+``decode_readable`` never fails, for data and for what servers of other makes
+say: it takes what comes before the first fault, the fields of an object that
+is cut off included.
 """
 
 from __future__ import annotations
@@ -253,6 +258,107 @@ def decode_all(
                 raise
             break
     return values
+
+
+_LEFT_OUT: Any = object()
+_NUMBER_BYTES = 1 + _DOUBLE.size
+
+
+class _Salvager(_Decoder):
+    """Reads up to the first fault, and keeps the whole fields of the outermost object that is broken off there.
+
+    Values that nothing can stand for (unsupported, references) and lists of
+    more numbers than a message may have are stepped over. Of a nested object
+    with one of them nothing is kept, since half an index misleads.
+
+    Attributes:
+        fault: why it stopped, None at the end of the bytes.
+        is_whole: all that was read is in the result.
+    """
+
+    __slots__ = ("fault", "is_whole")
+
+    def __init__(self, data: bytes, pos: int, limits: RtmpConfig, avmplus: AvmplusDecoder | None) -> None:
+        super().__init__(data, pos, limits, avmplus)
+        self.fault: AmfError | None = None
+        self.is_whole = True
+
+    def read_all(self) -> list[Any]:
+        values: list[Any] = []
+        while self.fault is None and self.pos < len(self.data):
+            try:
+                value = self.value()
+            except AmfError as error:
+                self.fault = error
+                break
+            if value is _LEFT_OUT:
+                self.is_whole = False
+            elif value or self.fault is None:
+                values.append(value)
+        return values
+
+    def value(self) -> Any:
+        marker = self.data[self.pos] if self.pos < len(self.data) else -1
+        if marker in (UNSUPPORTED, REFERENCE):
+            self.take(1 if marker == UNSUPPORTED else 3)
+            return _LEFT_OUT
+        if marker == STRICT_ARRAY and self._step_over_numbers():
+            return _LEFT_OUT
+        value = super().value()
+        if type(value) is list and any(item is _LEFT_OUT for item in value):
+            return _LEFT_OUT
+        return value
+
+    def _step_over_numbers(self) -> bool:
+        """Pass a list of numbers that is longer than the values still allowed: the index of a film."""
+        begin = self.pos + 5
+        count = int.from_bytes(self.data[self.pos + 1 : begin], "big")
+        end = begin + count * _NUMBER_BYTES
+        if count < self._values_left or end > len(self.data) or any(self.data[begin:end:_NUMBER_BYTES]):
+            return False
+        self.pos = end
+        return True
+
+    def _pairs(self, result: dict[str, Any]) -> dict[str, Any]:
+        is_outermost = self._depth == 1
+        try:
+            super()._pairs(result)
+        except AmfError as error:
+            if not is_outermost:
+                raise
+            self.fault = error
+            self._depth = 1
+        left_out = [name for name, value in result.items() if value is _LEFT_OUT]
+        if left_out and not is_outermost:
+            return _LEFT_OUT  # type: ignore[no-any-return]
+        for name in left_out:
+            self.is_whole = False
+            del result[name]
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """What ``decode_readable`` found.
+
+    Attributes:
+        values: those that could be read; the last one may be an object that lacks fields.
+        fault: why reading stopped before the end of the bytes, or None.
+        is_whole: nothing is missing, so the bytes themselves may be passed on.
+    """
+
+    values: list[Any]
+    fault: AmfError | None
+    is_whole: bool
+
+
+def decode_readable(
+    data: bytes, limits: RtmpConfig = _DEFAULT_LIMITS, avmplus: AvmplusDecoder | None = None, *, offset: int = 0
+) -> Readable:
+    """Decode the values from ``offset`` on as far as they can be read; the limits stop it as any fault does."""
+    salvager = _Salvager(data, offset, limits, avmplus)
+    values = salvager.read_all()
+    return Readable(values, salvager.fault, salvager.is_whole and salvager.fault is None)
 
 
 def _text_bytes(text: str) -> bytes:

@@ -32,7 +32,8 @@ _SET_CHUNK_SIZE = 1
 _ABORT = 2
 _LAST_CONTROL = 6
 _AUDIO_OR_VIDEO = 8  # 8 and 9 are equal to this once bit 0 is cleared
-_FIRST_COMMAND, _LAST_COMMAND = 15, 20  # AMF data, shared objects and commands
+_COMMANDS = frozenset((17, 20))
+_UNNEEDED = frozenset((15, 16, 18, 19))  # AMF data and shared objects: a stream goes on without one that is too big
 _HEADER_BYTES = (11, 7, 3, 0)
 _LONGEST_PLAIN_HEADER = 12
 _TWO_WORDS = struct.Struct(">II")
@@ -82,7 +83,8 @@ class _ChunkStream:
 
     ``extended`` is the extended timestamp field of the last header, or None;
     ``partial`` is None between messages; ``since_ms`` the time of the first
-    byte of the unfinished message.
+    byte of the unfinished message. Of a message that is passed over ``partial``
+    stays empty, and ``passed_bytes`` counts what has come; else that is -1.
     """
 
     __slots__ = (
@@ -92,6 +94,7 @@ class _ChunkStream:
         "length",
         "message_stream_id",
         "partial",
+        "passed_bytes",
         "since_ms",
         "type_id",
         "wire_timestamp",
@@ -106,7 +109,13 @@ class _ChunkStream:
         self.delta_ms = 0
         self.extended: int | None = None
         self.partial: bytearray | None = None
+        self.passed_bytes = -1
         self.since_ms = 0
+
+    @property
+    def arrived_bytes(self) -> int:
+        """Bytes of the unfinished message that have come, kept or not."""
+        return max(self.passed_bytes, len(self.partial or b""))
 
     def advance(self, fmt: int, field: int, extended: int | None) -> None:
         """Apply the time of the header that starts a message; ``field`` is its 24-bit time."""
@@ -301,11 +310,11 @@ class ChunkReader:
             return self._begin_message(fmt, chunk_stream_id, stream, data, pos, since_ms)
         if fmt != 3:
             raise ChunkError(
-                f"chunk stream {chunk_stream_id}: type-{fmt} header after {len(stream.partial)} of "
+                f"chunk stream {chunk_stream_id}: type-{fmt} header after {stream.arrived_bytes} of "
                 f"{stream.length} bytes",
                 reason="chunk_header_mid_message",
             )
-        return self._continue_message(stream, stream.partial, data, pos)
+        return self._continue_message(stream, data, pos)
 
     def _begin_message(
         self, fmt: int, chunk_stream_id: int, stream: _ChunkStream | None, data: bytes, pos: int, since_ms: int
@@ -330,13 +339,14 @@ class ChunkReader:
             stream.message_stream_id = int.from_bytes(data[pos + 7 : pos + 11], "little")
         stream.advance(fmt, field, extended)
         self._check_length(stream)
+        stream.passed_bytes = 0 if self._is_too_much(stream) else -1
         self._begin_chunk(stream, stream.length)
         stream.partial = bytearray()
         stream.since_ms = since_ms
         self._open[chunk_stream_id] = stream
         return begin
 
-    def _continue_message(self, stream: _ChunkStream, partial: bytearray, data: bytes, pos: int) -> int:
+    def _continue_message(self, stream: _ChunkStream, data: bytes, pos: int) -> int:
         """Read the rest of a type-3 header inside a message; result as ``_read_header``.
 
         The 2012 text repeats the extended timestamp here, the 2009 text (librtmp,
@@ -352,7 +362,7 @@ class ChunkReader:
                 pos += 4
             else:
                 self._omits_extended = True
-        self._begin_chunk(stream, stream.length - len(partial))
+        self._begin_chunk(stream, stream.length - stream.arrived_bytes)
         return pos
 
     def _add_stream(self, chunk_stream_id: int, fmt: int) -> _ChunkStream:
@@ -371,7 +381,7 @@ class ChunkReader:
         """Refuse an announced length before any of the body is taken."""
         config = self._config
         limit, reason = config.max_message_bytes, "message_too_big"
-        if _FIRST_COMMAND <= stream.type_id <= _LAST_COMMAND:
+        if stream.type_id in _COMMANDS:
             limit, reason = min(limit, config.max_command_bytes), "command_too_big"
         elif 0 < stream.type_id <= _LAST_CONTROL:
             limit, reason = MAX_CONTROL_BYTES, "chunk_size" if stream.type_id == _SET_CHUNK_SIZE else "ctrl_size"
@@ -382,10 +392,18 @@ class ChunkReader:
                 reason=reason,
             )
 
+    def _is_too_much(self, stream: _ChunkStream) -> bool:
+        """Whether a message is to be passed over as it comes: nobody needs it, and it is too big to be read."""
+        if stream.type_id not in _UNNEEDED or stream.length <= self._config.max_data_bytes:
+            return False
+        limit = self._config.max_data_bytes
+        self.notices.append(("data_too_big", f"type {stream.type_id} message of {stream.length} bytes exceeds {limit}"))
+        return True
+
     def _begin_chunk(self, stream: _ChunkStream, missing: int) -> None:
         """Make ``stream`` the one whose payload follows; ``missing`` bytes complete its message."""
         left = min(missing, self.in_chunk_size)
-        if self._partial_bytes + left > self._config.max_partial_bytes:
+        if stream.passed_bytes < 0 and self._partial_bytes + left > self._config.max_partial_bytes:
             raise ChunkError(
                 f"chunk stream {stream.chunk_stream_id}: {left} bytes more than the {self._partial_bytes} of "
                 f"unfinished messages exceed {self._config.max_partial_bytes}",
@@ -399,6 +417,8 @@ class ChunkReader:
 
         Returns the position of the next chunk header, or the end of ``data``.
         """
+        if stream.passed_bytes >= 0:
+            return self._pass_over(stream, data, pos)
         partial = stream.partial
         assert partial is not None
         size = len(data)
@@ -426,6 +446,17 @@ class ChunkReader:
             self._begin_chunk(stream, missing)
             pos += 1
 
+    def _pass_over(self, stream: _ChunkStream, data: bytes, pos: int) -> int:
+        """As ``_take_payload``, for a message of which nothing is kept; it takes no more than one chunk."""
+        count = min(self._left, len(data) - pos)
+        stream.passed_bytes += count
+        self._left -= count
+        if not self._left:
+            self._current = None
+            if stream.passed_bytes == stream.length:
+                self._drop_partial(stream)
+        return pos + count
+
     def _finish_message(self, stream: _ChunkStream, payload: bytes, out: list[Message]) -> None:
         """Hand over a complete message, obeying those that change how bytes are read."""
         self._drop_partial(stream)
@@ -444,6 +475,7 @@ class ChunkReader:
         if stream.partial is not None:
             self._partial_bytes -= len(stream.partial)
             stream.partial = None
+            stream.passed_bytes = -1
             del self._open[stream.chunk_stream_id]
 
     def _set_chunk_size(self, payload: bytes) -> None:

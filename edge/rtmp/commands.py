@@ -31,27 +31,22 @@ LOST_CODE = "NetStream.Play.PublisherLost"
 MAX_VIA = 32
 """Services that the way of a stream may name; what is beyond them is left out."""
 
-_AMF3_TYPES = (MessageType.AMF3_COMMAND, MessageType.AMF3_DATA)
+AMF3_TYPES = (MessageType.AMF3_COMMAND, MessageType.AMF3_DATA)
 _MAX_INDEX = 2**53  # from there on a double skips integers
 
-# Values that must be readable, the name included; filler behind them is ignored.
+# Values of a client's command that must be readable, the name included; what lies behind them is not needed.
 _LEAST_VALUES = {
     "connect": 3,
     "createStream": 3,
-    "closeStream": 3,
     "play": 4,
     "publish": 4,
     "deleteStream": 4,
-    "pause": 4,
-    "seek": 4,
-    "releaseStream": 4,
-    "FCPublish": 4,
-    "FCUnpublish": 4,
-    "_result": 4,
-    "_error": 4,
-    "onStatus": 4,
 }
 _FEWEST_VALUES = 2
+_ANSWERED_BY_NUMBER = frozenset(("connect", "createStream"))
+"""Commands whose answer the client finds by its number, and cannot do without."""
+_ACTED_ON = frozenset((*_LEAST_VALUES, "pause", "seek"))
+"""Commands whose values are taken by their place: without a number it would be open what they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +58,7 @@ class Command:
         object: the command object, None when null, undefined or absent.
         arguments: what follows it.
         message_stream_id: 0 for the connection.
+        has_number: the peer sent a transaction number; else ``transaction_id`` is 0.
     """
 
     name: str
@@ -70,6 +66,7 @@ class Command:
     object: AmfObject | None
     arguments: list[Any]
     message_stream_id: int = 0
+    has_number: bool = True
 
     def argument(self, index: int) -> Any:
         """Return an argument; None when it is absent, null or undefined."""
@@ -89,7 +86,7 @@ class Command:
     def flag(self, index: int, *, default: bool) -> bool:
         """Return an argument when it is a boolean, or a number as librtmp sends."""
         value = self.argument(index)
-        return bool(value) if isinstance(value, bool | float) else default
+        return bool(value) if isinstance(value, bool | int | float) else default
 
 
 def is_number(value: object) -> bool:
@@ -105,41 +102,66 @@ def amf0_start(type_id: int, payload: bytes) -> int:
     Raises:
         AmfError: that byte is missing or not zero.
     """
-    if type_id not in _AMF3_TYPES:
+    if type_id not in AMF3_TYPES:
         return 0
     if not payload or payload[0]:
         raise AmfError(f"type {type_id} message begins with {payload[:1].hex() or 'nothing'}, not 00")
     return 1
 
 
-def decode_values(type_id: int, payload: bytes, limits: RtmpConfig, least: int | None = None) -> list[Any]:
-    """Decode the values of a data message or the like. Raises ``AmfError``."""
-    begin = amf0_start(type_id, payload)
-    avmplus = amf3.decode_value if begin else None
-    return amf0.decode_all(payload, limits, avmplus, offset=begin, least=least)
-
-
 def decode_command(type_id: int, payload: bytes, message_stream_id: int, limits: RtmpConfig) -> Command:
-    """Decode a command, type 20 or 17.
+    """Decode a client's command, type 20 or 17.
 
     Raises:
-        AmfError: no name, no transaction number, or an unreadable value among
-            those that the command needs.
+        AmfError: no name, an unreadable value among those that the command
+            needs, or no transaction number where one is needed.
     """
-    name, _ = amf0.decode_value(payload, amf0_start(type_id, payload), limits)
+    begin = amf0_start(type_id, payload)
+    name, _ = amf0.decode_value(payload, begin, limits)
     if not isinstance(name, str):
         raise AmfError(f"command name is a {type(name).__name__}")
-    values = decode_values(type_id, payload, limits, _LEAST_VALUES.get(name, _FEWEST_VALUES))
-    if len(values) < _FEWEST_VALUES or not is_number(values[1]):
+    least = _LEAST_VALUES.get(name, _FEWEST_VALUES)
+    values = amf0.decode_all(payload, limits, amf3.decode_value if begin else None, offset=begin, least=least)
+    command = _command_of(name, values, message_stream_id)
+    if command.has_number:
+        return command
+    is_in_place = len(values) > 1 and _may_be_object(values[1])
+    if name in _ANSWERED_BY_NUMBER or (name in _ACTED_ON and not is_in_place):
         raise AmfError(f"command {name[:64]!r} has no transaction number")
-    properties = values[2] if len(values) > 2 else None
+    return command
+
+
+def decode_reply(type_id: int, payload: bytes, message_stream_id: int, limits: RtmpConfig) -> Command | None:
+    """Decode what a server says, as far as it can be read; None when that is not even a name.
+
+    Servers are of many makes, and what they say beside the media is seldom
+    needed: ffmpeg's ``onFCPublish`` is a name and nothing more.
+    """
+    begin = int(type_id in AMF3_TYPES and payload[:1] == b"\0")
+    values = amf0.decode_readable(payload, limits, amf3.decode_value, offset=begin).values
+    if not values or not isinstance(values[0], str):
+        return None
+    return _command_of(values[0], values, message_stream_id)
+
+
+def _command_of(name: str, values: list[Any], message_stream_id: int) -> Command:
+    """Tell number, object and arguments by their place; what is no object counts as the first argument."""
+    has_number = len(values) > 1 and is_number(values[1])
+    rest = values[2:] if has_number or (len(values) > 1 and not _may_be_object(values[1])) else values[1:]
+    properties = rest[0] if rest else None
+    arguments = rest[1:] if _may_be_object(properties) else rest
     return Command(
         name,
-        float(values[1]),
+        float(values[1]) if has_number else 0.0,
         properties if isinstance(properties, dict) else None,
-        values[3:],
+        arguments,
         message_stream_id,
+        has_number,
     )
+
+
+def _may_be_object(value: object) -> bool:
+    return value is None or value is UNDEFINED or isinstance(value, dict)
 
 
 def encode_command(name: str, transaction_id: float, *values: Any) -> bytes:

@@ -27,6 +27,7 @@ class RtmpConfig:
     max_message_bytes: int = 10485760
     max_partial_bytes: int = 16777216
     max_command_bytes: int = 65536
+    max_data_bytes: int = 262144
     max_chunk_streams: int = 1024
     max_unknown_messages: int = 20
     max_message_streams: int = 4096

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from edge.errors import CommandError, HandshakeError, ProtocolError
+from edge.rtmp import amf0
 from edge.rtmp.amf0 import UNDEFINED
+from edge.rtmp.chunk import Message
 from edge.rtmp.commands import (
     PROXY_LOOP,
     Command,
@@ -40,14 +42,15 @@ from edge.rtmp.events import (
     RequestRefused,
 )
 from edge.rtmp.handshake import ClientHandshake, ServerHandshake
-from edge.rtmp.messages import UserControl, UserControlEvent
+from edge.rtmp.messages import MessageType, UserControl, UserControlEvent
 from edge.rtmp.server_streams import PLAYER_USES, PUBLISHER_USES, ServerStream, ServerStreams, Use
-from edge.rtmp.session import MessageStream, Session, State
+from edge.rtmp.session import FORGIVEN_AFTER_MS, MessageStream, Session, State
 
 MAX_IDLE_STREAMS = 16
 """Message streams neither playing nor publishing; more only waste our memory."""
 MAX_UNKNOWN_COMMANDS = 100
 
+_DATA_NAMES = tuple(amf0.encode(name) for name in ("@setDataFrame", "onMetaData"))
 _PUBLISH_TYPES = frozenset(("live", "record", "append"))
 _CAN_FORWARD = 4  # E-RTMP v2, FourCcInfoMask
 _FORWARDED_CAPABILITIES = 0x0E  # E-RTMP v2 capsEx: multitrack, ModEx, nanosecond offsets; not Reconnect
@@ -95,6 +98,7 @@ class ServerCommands(Session):
         "_pending_connect",
         "_requests",
         "_unknown_command_count",
+        "_unknown_commands_since_ms",
         "is_multiplexing",
         "peer_edge_id",
     )
@@ -110,6 +114,7 @@ class ServerCommands(Session):
         self._requests: dict[int, ServerStream] = {}
         self._streams = ServerStreams()
         self._unknown_command_count = 0
+        self._unknown_commands_since_ms = now_ms
         self.is_multiplexing = False
         self.peer_edge_id = ""
 
@@ -145,12 +150,32 @@ class ServerCommands(Session):
     def _find_stream(self, message_stream_id: int) -> MessageStream | None:
         return self._streams.find(message_stream_id)
 
+    def _stray_stream(self, message: Message) -> MessageStream | None:
+        streams = self._streams
+        stream = streams.only_publish_for(message.message_stream_id)
+        if stream is not None and not streams.is_media_misplaced:
+            streams.is_media_misplaced = True
+            where = f"message stream {message.message_stream_id}, not {stream.message_stream_id}"
+            self._notice("media_wrong_stream", where)
+        return stream
+
     def _next_request_id(self) -> int:
         self._is_asking = True
         self._last_request_id += 1
         return self._last_request_id
 
     # --- dispatch ------------------------------------------------------------
+
+    def _decode_command(self, message: Message) -> Command | None:
+        """Read a command; metadata that come as one, from encoders that mistake the type, are data all the same."""
+        is_amf3 = message.type_id == MessageType.AMF3_COMMAND
+        if self._state is not State.CONNECTED or not message.payload.startswith(_DATA_NAMES, int(is_amf3)):
+            return super()._decode_command(message)
+        self._notice("data_as_command", f"type {message.type_id}")
+        type_id = MessageType.AMF3_DATA if is_amf3 else MessageType.DATA
+        found = (message.message_stream_id, message.wire_timestamp, message.payload, message.chunk_stream_id)
+        self._receive_data_message(Message(type_id, *found))
+        return None
 
     def _receive_command(self, command: Command) -> None:
         if self._state is State.AWAIT_CONNECT:
@@ -165,6 +190,8 @@ class ServerCommands(Session):
             handler(self, command)
 
     def _answer_unknown(self, command: Command) -> None:
+        if self._now_ms - self._unknown_commands_since_ms >= FORGIVEN_AFTER_MS:
+            self._unknown_commands_since_ms, self._unknown_command_count = self._now_ms, 0
         self._unknown_command_count += 1
         self._notice("unknown_command", command.name[:64])
         if self._unknown_command_count > MAX_UNKNOWN_COMMANDS:
@@ -249,10 +276,10 @@ class ServerCommands(Session):
     def _delete_stream(self, command: Command) -> None:
         wanted = command.argument(0)
         # Numbers that are no integer, NaN among them, equal no key.
-        if not isinstance(wanted, float) or wanted not in self._streams:
+        stream = self._streams.find(wanted) if is_number(wanted) and wanted >= 0 else None
+        if stream is None:
             self._notice("no_stream", f"deleteStream of {str(wanted)[:32]}")
             return
-        stream = self._streams[int(wanted)]
         self._end_use(stream, "delete_stream")
         self._streams.delete(stream.message_stream_id)
 
@@ -457,8 +484,10 @@ _HANDLERS: dict[str, Callable[[ServerCommands, Command], None]] = {
     "FCUnpublish": ServerCommands._fc_unpublish,
     "FCSubscribe": ServerCommands._fc_subscribe,
     "getStreamLength": ServerCommands._get_stream_length,
-    "_checkbw": ServerCommands._answer_null,
-    "onBWDone": ServerCommands._ignore,
+    **dict.fromkeys(
+        ("_checkbw", "checkBandwidth", "FCUnsubscribe", "startTransmit", "stopTransmit"), ServerCommands._answer_null
+    ),
+    **dict.fromkeys(("onBWDone", "onFCPublish", "onFCUnpublish", "close"), ServerCommands._ignore),
     "_result": ServerCommands._ignore_reply,
     "_error": ServerCommands._ignore_reply,
     "onStatus": ServerCommands._ignore_reply,

@@ -53,14 +53,16 @@ class ServerStreams(dict[int, ServerStream]):
         active_count: streams that are not idle.
         alias_id: the message stream id 0 or 1 by which an encoder addressed its
             only stream, wrongly; -1 when none did.
+        is_media_misplaced: media of the only publish have come on another id.
     """
 
-    __slots__ = ("active_count", "alias_id", "last_id")
+    __slots__ = ("active_count", "alias_id", "is_media_misplaced", "last_id")
 
     def __init__(self) -> None:
         super().__init__()
         self.active_count = 0
         self.alias_id = -1
+        self.is_media_misplaced = False
         self.last_id = 0
 
     @property
@@ -102,3 +104,19 @@ class ServerStreams(dict[int, ServerStream]):
             self.alias_id = message_stream_id
             return next(iter(self.values()))
         return stream
+
+    def only_publish_for(self, message_stream_id: int) -> ServerStream | None:
+        """Return the only publish, for media on an id that never was one's own; None when it is not the only one.
+
+        Clients of some libraries send all media on 0. What comes on the id of a
+        publish that has ended was under way for that one.
+        """
+        named = self.get(message_stream_id)
+        if named is None:
+            is_over = 0 < message_stream_id <= self.last_id
+        else:
+            is_over = named.use is Use.IDLE and bool(named.stream_name)
+        if is_over:
+            return None
+        publishes = [stream for stream in self.values() if stream.is_receiving]
+        return publishes[0] if len(publishes) == 1 else None

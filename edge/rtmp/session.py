@@ -23,10 +23,12 @@ from edge.errors import AmfError, ChunkError, CommandError, HandshakeError, Prot
 from edge.rtmp import amf0, events
 from edge.rtmp.chunk import CONTROL_CHUNK_STREAM_ID, INITIAL_CHUNK_SIZE, ChunkReader, Message
 from edge.rtmp.chunk_writer import encode_message
-from edge.rtmp.commands import Command, decode_command, decode_values, encode_command
+from edge.rtmp.commands import Command, decode_command, encode_command
 from edge.rtmp.config import RtmpConfig
+from edge.rtmp.data_message import read_data
 from edge.rtmp.events import MediaReceived, Noticed, PongReceived, SessionEnded
 from edge.rtmp.handshake import ClientHandshake, ServerHandshake
+from edge.rtmp.media_body import DELIVERED_WHOLE, is_end_of_sequence, is_short
 from edge.rtmp.messages import (
     Acknowledgement,
     ControlMessage,
@@ -85,13 +87,12 @@ DEFAULT_WINDOW_BYTES = 2500000
 """Acknowledgement window until the peer names one; 0 from a peer switches acknowledgements off."""
 MAX_STRAY_MEDIA_BYTES = 1048576
 """Media on message streams that do not publish, per connection: then the peer is lost."""
+FORGIVEN_AFTER_MS = 60000
+"""Messages and commands that nobody knows are counted anew after so long: a few in an evening lose no peer."""
 MAX_HELD_BYTES = 1048576
 """Messages held while ``connect`` is undecided."""
 MAX_PONGS_PER_S = 10
 MAX_PINGS_PER_S = 1000
-_DELIVERED_WHOLE = 5
-"""An audio or video body longer than this is more than its codec header."""
-_AVC, _AAC, _ENHANCED_VIDEO = 7, 10, 0x80
 _MASK = 0xFFFFFFFF
 
 
@@ -138,25 +139,6 @@ class _Held:
         self.size += sum(len(message.payload) for message in messages)
 
 
-def is_short(type_id: int, payload: bytes) -> bool:
-    """True for an audio or video body without a frame in it (FLV 10.1 §E.4.2.1, §E.4.3.1).
-
-    Players treat a tag of no size as broken. Enhanced headers are left alone.
-    """
-    if len(payload) < 2:
-        return True
-    if type_id == MessageType.AUDIO:
-        return payload[0] >> 4 == _AAC and len(payload) <= 2
-    if payload[0] & _ENHANCED_VIDEO:
-        return len(payload) < 5
-    return payload[0] & 15 == _AVC and len(payload) <= 5
-
-
-def _is_end_of_sequence(type_id: int, payload: bytes) -> bool:
-    """True for what ffmpeg sends behind its last AVC frame (FLV 10.1 §E.4.3.1, AVCPacketType 2)."""
-    return type_id == MessageType.VIDEO and payload[1:2] == b"\x02" and payload[0] & 15 == _AVC
-
-
 class Session:
     """The half of a session that does not depend on the side.
 
@@ -185,6 +167,7 @@ class Session:
         "_stray_bytes",
         "_streams",
         "_unknown_count",
+        "_unknown_since_ms",
         "bytes_received",
         "events",
         "peer_acknowledged",
@@ -217,6 +200,7 @@ class Session:
         self._stray_bytes = 0
         self._streams = {}
         self._unknown_count = 0
+        self._unknown_since_ms = now_ms
 
     # --- the owner's side ------------------------------------------------
 
@@ -338,6 +322,22 @@ class Session:
     def _receive_user_control(self, event: UserControl) -> None:
         raise NotImplementedError
 
+    def _decode_command(self, message: Message) -> Command | None:
+        """Read a command; None for one that is not to be acted on."""
+        return decode_command(message.type_id, message.payload, message.message_stream_id, self._config)
+
+    def _receive_faulty_control(self, error: ProtocolError) -> None:
+        """A control message has come whose body makes no sense."""
+        raise error
+
+    def _receive_status_data(self, message: Message, values: list[Any]) -> bool:
+        """Take a data message that tells of the stream rather than belonging to it; True when it is no media."""
+        return values[0] in ("onStatus", "|RtmpSampleAccess")
+
+    def _stray_stream(self, message: Message) -> MessageStream | None:
+        """Return the stream that stray media can only be meant for, receiving or not; None when there is none."""
+        return None
+
     def _find_stream(self, message_stream_id: int) -> MessageStream | None:
         """Return the message stream that media with this id belong to."""
         raise NotImplementedError
@@ -389,7 +389,7 @@ class Session:
                 payload = message.payload
                 message_stream_id = message.message_stream_id
                 stream = get(message_stream_id)
-                if stream is not None and stream.is_receiving and len(payload) > _DELIVERED_WHOLE:
+                if stream is not None and stream.is_receiving and len(payload) > DELIVERED_WHOLE:
                     append(MediaReceived(message_stream_id, type_id, message.wire_timestamp, payload))
                     continue
             self._receive_other(message)
@@ -415,6 +415,8 @@ class Session:
     def _receive_unknown(self, message: Message) -> None:
         """Count a message of no known type: mostly the mark of a lost frame boundary."""
         self._notice("unknown_type", f"type {message.type_id}, {len(message.payload)} bytes")
+        if self._now_ms - self._unknown_since_ms >= FORGIVEN_AFTER_MS:
+            self._unknown_since_ms, self._unknown_count = self._now_ms, 0
         self._unknown_count += 1
         if self._unknown_count > self._config.max_unknown_messages:
             raise ChunkError(f"{self._unknown_count} messages of unknown types", reason="too_many_unknown")
@@ -429,7 +431,7 @@ class Session:
         if stream is None:
             return
         if is_short(message.type_id, message.payload):
-            if not _is_end_of_sequence(message.type_id, message.payload):
+            if not is_end_of_sequence(message.type_id, message.payload):
                 self._notice("media_short", f"type {message.type_id}, {len(message.payload)} bytes")
             return
         self.events.append(
@@ -437,6 +439,9 @@ class Session:
         )
 
     def _receive_data_message(self, message: Message) -> None:
+        if len(message.payload) > self._config.max_data_bytes:  # out of an aggregate
+            self._notice("data_too_big", f"{len(message.payload)} bytes exceed {self._config.max_data_bytes}")
+            return
         stream = self._receiving_stream(message)
         if stream is None:
             return
@@ -451,25 +456,13 @@ class Session:
             )
 
     def _data_body(self, message: Message) -> bytes:
-        """Return a data message as AMF0 without ``@setDataFrame``; empty when it is none of the stream's."""
-        values = decode_values(message.type_id, message.payload, self._config)
-        has_prefix = bool(values) and values[0] == "@setDataFrame"
-        names = values[1:] if has_prefix else values
-        if not names:
+        """Return a data message for players; empty when it is none of the stream's."""
+        found = read_data(message.type_id, message.payload, self._config)
+        if found.fault is not None:
+            self._notice("amf_data", found.fault.detail)
+        if not found.values or self._receive_status_data(message, found.values):
             return b""
-        if not isinstance(names[0], str):
-            raise AmfError(f"data message begins with a {type(names[0]).__name__}")
-        if names[0] in ("onStatus", "|RtmpSampleAccess"):
-            return b""
-        if message.type_id == MessageType.AMF3_DATA:
-            try:
-                return amf0.encode_all(*names)
-            except ProtocolError as error:
-                raise AmfError(error.detail) from error
-        if not has_prefix:
-            return message.payload
-        _, end = amf0.decode_value(message.payload, 0, self._config)
-        return message.payload[end:]
+        return found.body
 
     def _receiving_stream(self, message: Message) -> MessageStream | None:
         """Return where media belong; None after having counted those that belong nowhere."""
@@ -478,6 +471,8 @@ class Session:
             return stream if stream.is_receiving else None
         if not message.payload:
             return None
+        if (stream := self._stray_stream(message)) is not None:
+            return stream if stream.is_receiving else None
         if not self._stray_bytes:
             self._notice("media_no_stream", f"message stream {message.message_stream_id}")
         self._stray_bytes += len(message.payload)
@@ -497,11 +492,15 @@ class Session:
     # --- commands and control --------------------------------------------
 
     def _receive_command_message(self, message: Message) -> None:
-        command = decode_command(message.type_id, message.payload, message.message_stream_id, self._config)
-        self._receive_command(command)
+        command = self._decode_command(message)
+        if command is not None:
+            self._receive_command(command)
 
     def _receive_control(self, message: Message) -> None:
-        control = decode_control(message.type_id, message.payload)
+        try:
+            control = decode_control(message.type_id, message.payload)
+        except ChunkError as error:
+            return self._receive_faulty_control(error)
         match control:
             case UserControl():
                 self._receive_user_control_of_either(control)

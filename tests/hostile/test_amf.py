@@ -131,8 +131,8 @@ def test_A3_ecma_count_is_only_a_hint(row: Row) -> None:
     assert_connected(connect_with(row, b"\x08\xff\xff\xff\xff" + fields(*_ASKED)))
 
 
-@pytest.mark.parametrize("type_id", range(15, 21))
-def test_A4_large_command_or_data_close_at_the_header(row: Row, type_id: int) -> None:
+@pytest.mark.parametrize("type_id", [17, 20])
+def test_A4_large_command_closes_at_the_header(row: Row, type_id: int) -> None:
     for length in (65535, 65536):
         peer = row.shaken()
         peer.send(chunk(0, 3, bytes(64), length=length, type_id=type_id))
@@ -141,6 +141,51 @@ def test_A4_large_command_or_data_close_at_the_header(row: Row, type_id: int) ->
     peer = row.shaken()
     peer.send(chunk(0, 3, length=65537, type_id=type_id))
     row.closes(peer, "command_too_big")
+
+
+@pytest.mark.parametrize("type_id", [15, 16, 18, 19])
+def test_A4_large_data_are_passed_over_and_publishing_goes_on(row: Row, type_id: int) -> None:
+    publisher, player = row.pair()
+    before_kb = row.server.peak_rss_kb
+    for size in (262_145, 10_000_000):
+        publisher.media(type_id, encode_amf("onMetaData") + bytes(size - 13))
+        row.notes("data_too_big")
+    publisher.media(VIDEO, video(1))
+    player.wait(lambda: player.received(VIDEO) == [video(1)], "the frame after them")
+    assert row.server.peak_rss_kb - before_kb < 4096
+    row.assert_loop_was_free()
+
+
+_SIMPLE = {"width": 1280.0, "height": 720.0, "videocodecid": 7.0}
+_OPEN = b"\x08\x00\x00\x00\x03" + b"".join(short(name.encode()) + encode_amf(_SIMPLE[name]) for name in _SIMPLE)
+_NUMBERS = b"\x0a" + struct.pack(">I", 9000) + encode_amf(2.0) * 9000
+
+ODD_METADATA = {
+    "no end marker": _OPEN,
+    "filler": _OPEN + _END + b"\xff\xff\xff",
+    "an array inside without its marker": _OPEN + short(b"extra") + b"\x08\x00\x00\x00\x00",
+    "a value of type unsupported": _OPEN + short(b"x") + b"\x0d" + _END,
+    "a reference": _OPEN + short(b"x") + b"\x07\x00\x01" + _END,
+    "a record set": _OPEN + short(b"x") + b"\x0e" + _END,
+    "9000 keys behind them": _OPEN + b"".join(short(b"%04d" % number) + _NULL for number in range(9000)) + _END,
+    "an index of 9000 numbers": _OPEN + short(b"keyframes") + b"\x03" + short(b"times") + _NUMBERS + _END + _END,
+    "an index before them": b"\x08\x00\x00\x00\x04" + short(b"times") + _NUMBERS + _OPEN[5:] + _END,
+    "nesting of 129": _OPEN + short(b"x") + b"\x0a\x00\x00\x00\x01" * 129 + _NULL + _END,
+    "a string past the end": _OPEN + short(b"x") + b"\x02\xff\xffabc",
+}
+
+
+@pytest.mark.parametrize("kind", ODD_METADATA)
+def test_A5_metadata_keep_what_stands_before_a_fault(row: Row, kind: str) -> None:
+    name = row.arena.new_name()
+    publisher = row.publisher(name)
+    publisher.media(DATA, encode_amf("@setDataFrame", "onMetaData") + ODD_METADATA[kind])
+    publisher.media(VIDEO, video(1))
+    player = row.player(name)
+    player.wait(lambda: player.received(VIDEO), "a frame")
+    (body,) = [body for body in player.received(DATA) if decode_amf(body)[0] == "onMetaData"]
+    assert {key: decode_amf(body)[1].get(key) for key in _SIMPLE} == _SIMPLE
+    row.stays_open(publisher)
 
 
 @pytest.mark.parametrize(("count", "is_good"), [(4090, True), (4091, True), (4092, False), (9000, False)])

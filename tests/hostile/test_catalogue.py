@@ -45,6 +45,7 @@ DEFAULTS = {
     "max_message_bytes": 10485760,
     "max_partial_bytes": 16777216,
     "max_command_bytes": 65536,
+    "max_data_bytes": 262144,
     "max_chunk_streams": 1024,
     "amf_max_depth": 128,
     "amf_max_array_size": 65536,

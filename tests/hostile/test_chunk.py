@@ -464,6 +464,32 @@ def test_C22_media_on_no_stream_are_ignored_up_to_a_mebibyte(row: Row, stream: i
     row.closes(peer, "media_no_stream")
 
 
+@pytest.mark.parametrize("where", ["zero", "never-created", "playing", "unused"])
+def test_C22_media_are_taken_for_the_only_publish(row: Row, where: str) -> None:
+    publisher, player = row.pair()
+    publishing = publisher.stream
+    if where in ("playing", "unused"):
+        other = publisher.open_stream()
+        if where == "playing":
+            publisher.play("canary", other)
+    stream = {"zero": 0, "never-created": 99}.get(where, publisher.stream)
+    bodies = [video(number) for number in range(1, 21)]
+    for number, body in enumerate(bodies):
+        publisher.send_message(VIDEO, body, csid=6, stream=stream or 0, at=number * 40)
+    assert_arrive(player, VIDEO, bodies)
+    assert publishing != stream
+    row.notes("media_wrong_stream")
+
+
+def test_C22_media_that_two_publishes_may_own_are_ignored(row: Row) -> None:
+    publisher, player = row.pair()
+    publisher.publish(row.arena.new_name(), publisher.open_stream())
+    publisher.send_message(VIDEO, video(66), csid=6, stream=0)
+    publisher.media(VIDEO, video(1), stream=publisher.stream - 1)
+    assert_arrive(player, VIDEO, [video(1)])
+    row.notes("media_no_stream")
+
+
 def test_C22_media_on_a_playing_stream_are_ignored(row: Row) -> None:
     publisher, player = row.pair()
     player.media(VIDEO, video(66))

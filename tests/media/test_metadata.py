@@ -43,9 +43,17 @@ def test_further_name_may_be_configured() -> None:
     assert decode_metadata(encode_metadata({"a": 1.0}), "onMine") == {"a": 1.0}
 
 
-def test_malformed_body_raises() -> None:
+def test_A5_fields_before_a_fault_are_read() -> None:
+    body = encode_metadata(FIELDS)
+    assert decode_metadata(body[:-5]) == {name: FIELDS[name] for name in list(FIELDS)[:-1]}
+    assert decode_metadata(body[:-3]) == FIELDS
+    assert decode_metadata(body + b"\xff") == FIELDS
+    assert decode_metadata(amf0.encode_all("onMetaData", None, 5.0, {"a": 1.0})) == {"a": 1.0}
+
+
+def test_body_without_a_readable_name_raises() -> None:
     with pytest.raises(AmfError):
-        decode_metadata(encode_metadata(FIELDS)[:-5])
+        decode_metadata(encode_metadata(FIELDS)[:5])
 
 
 def test_what_is_only_true_of_a_file_is_left_out() -> None:

@@ -11,7 +11,18 @@ import pytest
 
 from edge.errors import AmfError, LocalProtocolError
 from edge.rtmp import amf0
-from edge.rtmp.amf0 import UNDEFINED, Date, EcmaArray, XmlDocument, decode_all, decode_value, encode, encode_all
+from edge.rtmp.amf0 import (
+    UNDEFINED,
+    Date,
+    EcmaArray,
+    Readable,
+    XmlDocument,
+    decode_all,
+    decode_readable,
+    decode_value,
+    encode,
+    encode_all,
+)
 from edge.rtmp.config import RtmpConfig
 
 CONFIG = RtmpConfig()
@@ -216,3 +227,80 @@ def test_reader_never_reads_past_the_end() -> None:
     assert reader.u16() == 0x0102
     with pytest.raises(AmfError):
         reader.u8()
+
+
+# --- as far as it can be read ---------------------------------------------------------
+
+
+def ecma(*pairs: bytes, end: bytes = b"\x00\x00\x09") -> bytes:
+    return b"\x08" + len(pairs).to_bytes(4, "big") + b"".join(pairs) + end
+
+
+def field(name: str, value: bytes) -> bytes:
+    return len(name).to_bytes(2, "big") + name.encode() + value
+
+
+WIDTH, CODEC = field("width", encode(1280.0)), field("codec", encode("avc"))
+READ = {"width": 1280.0, "codec": "avc"}
+BIG_LIST = b"\x0a" + (5000).to_bytes(4, "big") + encode(2.0) * 5000
+
+
+@pytest.mark.parametrize(
+    ("tail", "fields"),
+    [
+        pytest.param(ecma(WIDTH, CODEC), READ, id="whole"),
+        pytest.param(ecma(WIDTH, CODEC, end=b""), READ, id="no-end-marker"),
+        pytest.param(ecma(WIDTH, CODEC, end=b"\x00\x00"), READ, id="half-an-end-marker"),
+        pytest.param(ecma(WIDTH, CODEC, end=b"\x00\x00\x05"), READ, id="wrong-end-marker"),
+        pytest.param(ecma(WIDTH, CODEC) + b"\xff\xff", READ, id="filler"),
+        pytest.param(ecma(WIDTH, CODEC)[:-5], {"width": 1280.0}, id="cut-in-a-value"),
+        pytest.param(
+            ecma(WIDTH, CODEC, field("x", ecma(WIDTH, end=b"")), end=b""), READ, id="open-array-in-an-open-one"
+        ),
+        pytest.param(ecma(WIDTH, CODEC, field("x", b"\x0e"), CODEC), READ, id="record-set"),
+        pytest.param(ecma(WIDTH, CODEC, field("x", b"\x04"), CODEC), READ, id="movie-clip"),
+        pytest.param(ecma(WIDTH, field("x", b"\x0d"), CODEC), READ, id="unsupported"),
+        pytest.param(ecma(WIDTH, field("x", b"\x07\x00\x01"), CODEC), READ, id="reference"),
+        pytest.param(ecma(WIDTH, field("x", b"\x03" + field("y", b"\x0d") + b"\0\0\x09"), CODEC), READ, id="nested"),
+        pytest.param(ecma(WIDTH, field("x", BIG_LIST), CODEC), READ, id="index-of-a-film"),
+        pytest.param(ecma(WIDTH, field("x", ecma(field("times", BIG_LIST))), CODEC), READ, id="index-in-an-object"),
+        pytest.param(ecma(WIDTH, CODEC, field("x", nested("array", 129))), READ, id="too-deep"),
+        pytest.param(ecma(WIDTH, CODEC, field("x", b"\x0a\xff\xff\xff\xff\x05")), READ, id="count-beyond-the-end"),
+        pytest.param(ecma(WIDTH, CODEC, field("x", b"\x11\x04\x05")), READ, id="amf3-without-a-decoder"),
+        pytest.param(b"\x10" + field("Class", b"") + WIDTH + CODEC, READ, id="typed-object-left-open"),
+        pytest.param(ecma(WIDTH, field("x", b"\x05"), CODEC), {"width": 1280.0, "x": None, "codec": "avc"}, id="null"),
+    ],
+)
+def test_A5_what_stands_before_a_fault_is_read(tail: bytes, fields: dict[str, object]) -> None:
+    found = decode_readable(encode("onMetaData") + tail)
+    assert found.values == ["onMetaData", fields]
+    is_same = decode_all_or_none(encode("onMetaData") + tail) == found.values
+    assert found.is_whole is is_same
+    assert decode_readable(b"\x00" + encode("onMetaData") + tail, offset=1).values == found.values
+
+
+def decode_all_or_none(data: bytes) -> list[object] | None:
+    try:
+        return decode_all(data)
+    except AmfError:
+        return None
+
+
+@pytest.mark.parametrize("kind", ["object", "array"])
+def test_reading_as_far_as_possible_never_raises(kind: str) -> None:
+    whole = encode_all("onX", {"a": [1, {"b": None}], "c": Date(5.0), "d": "text"}, [1.0, "x"]) + nested(kind, 5)
+    assert decode_readable(whole).is_whole
+    for size in range(len(whole)):
+        found = decode_readable(whole[:size])
+        assert found.fault is not None or found.values == decode_all(whole[:size])
+        assert encode_all(*found.values) is not None
+    assert decode_readable(b"") == Readable([], None, True)
+
+
+def test_list_of_too_many_numbers_is_passed_and_no_other_list() -> None:
+    numbers = encode_all("x") + BIG_LIST + encode("y")
+    assert decode_readable(numbers).values == ["x", "y"]
+    assert not decode_readable(numbers).is_whole
+    texts = encode_all("x") + b"\x0a" + (5000).to_bytes(4, "big") + encode("z") * 5000 + encode("y")
+    assert decode_readable(texts).values == ["x"]
+    assert decode_readable(encode_all("x", [1.0, 2.0])).values == ["x", [1.0, 2.0]]

@@ -405,10 +405,40 @@ def test_long_control_message_closes_at_the_header(type_id: int) -> None:
     assert fault(header(0, 2, 0, 33, type_id, 0)) == "ctrl_size"
 
 
-@pytest.mark.parametrize("type_id", range(15, 21))
+@pytest.mark.parametrize("type_id", [17, 20])
 def test_A4_large_command_closes_at_the_header(type_id: int) -> None:
     assert fault(header(0, 3, 0, 65537, type_id, 0)) == "command_too_big"
     assert read(header(0, 3, 0, 65536, type_id, 0)) == []
+
+
+@pytest.mark.parametrize("type_id", [15, 16, 18, 19])
+def test_A4_large_data_are_passed_over_as_they_come(type_id: int) -> None:
+    """Cut anywhere, also by chunks of other messages; none of it is kept, and all around it arrives."""
+    config = replace(CONFIG, max_data_bytes=1000, max_partial_bytes=4096)
+    frame = encode_message(6, 9, 1, 40, b"frame", 128)
+    large = encode_message(5, type_id, 1, 7, bytes(5000), 128)
+    cut = len(header(0, 5)) + 10 * 129 - 1
+    wanted = encode_message(5, type_id, 1, 9, bytes(1000), 128)
+    data = frame + large[:cut] + frame + large[cut:] + wanted + frame
+    for step in (1, 7, 129, len(data)):
+        reader = ChunkReader(config)
+        out: list[Message] = []
+        for at in range(0, len(data), step):
+            reader.feed(data[at : at + step], 0, out)
+            assert reader._partial_bytes <= 1000
+        assert [one.type_id for one in out] == [9, 9, type_id, 9]
+        assert [reason for reason, _ in reader.notices] == ["data_too_big"]
+        assert not reader.is_amid_message
+
+
+def test_A4_large_data_have_the_time_of_any_message() -> None:
+    reader = ChunkReader(CONFIG)
+    reader.feed(header(0, 5, 0, 300_000, 18, 1) + bytes(64), 1000, [])
+    assert reader.next_deadline_ms() == 31_000
+    with pytest.raises(ChunkError):
+        reader.handle_timer(31_000)
+    assert fault(header(0, 5, 0, 300_000, 18, 1) + bytes(128) + header(1, 5, 0, 8, 18)) == "chunk_header_mid_message"
+    assert fault(header(0, 5, 0, 10485761, 18, 1)) == "message_too_big"
 
 
 def test_messages_before_the_fault_are_delivered() -> None:

@@ -15,6 +15,7 @@ from edge.rtmp.commands import (
     check_stream_name,
     check_tc_url,
     decode_command,
+    decode_reply,
     encode_command,
     hop_properties,
     is_edge_id,
@@ -56,6 +57,64 @@ def test_A7_transaction_number_keeps_its_bytes(bits: str) -> None:
 def test_A7_no_name_or_number_is_malformed(values: tuple[object, ...]) -> None:
     with pytest.raises(AmfError):
         decode_command(20, amf0.encode_all(*values), 0, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("values", "arguments"),
+    [
+        (("onFCPublish",), []),
+        (("FCPublish", None, "cam"), ["cam"]),
+        (("closeStream",), []),
+        (("play", None, "cam"), ["cam"]),
+        (("deleteStream", {}, 1.0), [1.0]),
+        (("madeUp", "x", None, "y"), ["y"]),
+    ],
+)
+def test_number_that_nobody_needs_may_be_missing(values: tuple[object, ...], arguments: list[object]) -> None:
+    command = decode_command(20, amf0.encode_all(*values), 0, CONFIG)
+    assert (command.name, command.transaction_id, command.has_number) == (values[0], 0.0, False)
+    assert command.arguments == arguments
+
+
+def test_argument_in_the_place_of_the_object_counts() -> None:
+    command = decode_command(20, amf0.encode_all("play", 4.0, "cam"), 1, CONFIG)
+    assert (command.object, command.text(0)) == (None, "cam")
+
+
+@pytest.mark.parametrize(
+    "name", ["releaseStream", "FCPublish", "closeStream", "pause", "_result", "onStatus", "madeUp"]
+)
+def test_value_that_nobody_needs_may_be_unreadable(name: str) -> None:
+    command = decode_command(20, amf0.encode_all(name, 4.0) + b"\x0d\xff", 1, CONFIG)
+    assert (command.name, command.transaction_id) == (name, 4.0)
+
+
+def test_whole_numbers_of_amf3_are_flags_and_numbers() -> None:
+    body = b"\0" + encode_command("pause", 0, None) + b"\x11\x04\x00\x11\x04\x05"
+    command = decode_command(17, body, 1, CONFIG)
+    assert (command.flag(0, default=True), command.number(1, 0)) == (False, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "arguments"),
+    [
+        (amf0.encode_all("onFCPublish"), "onFCPublish", []),
+        (amf0.encode_all("_result", 2.0, None, 1.0) + b"\x0d\xff", "_result", [1.0]),
+        (amf0.encode_all("_result", 2.0, 1.0), "_result", [1.0]),
+        (amf0.encode_all("onStatus", None, {"code": "x"}), "onStatus", [{"code": "x"}]),
+        (amf0.encode_all("onStatus", 0.0, None) + b"\x03\0\4code\2\0\1x\0\1y\x0e", "onStatus", [{"code": "x"}]),
+    ],
+)
+def test_servers_are_read_as_far_as_they_can_be(body: bytes, name: str, arguments: list[object]) -> None:
+    for type_id, sent in ((20, body), (17, b"\0" + body), (17, body)):
+        command = decode_reply(type_id, sent, 1, CONFIG)
+        assert command is not None
+        assert (command.name, command.arguments) == (name, arguments)
+
+
+@pytest.mark.parametrize("body", [b"", b"\x0d", amf0.encode_all(4.0, "x"), b"\2\xff\xffx"])
+def test_what_a_server_says_without_a_name_is_nothing(body: bytes) -> None:
+    assert decode_reply(20, body, 0, CONFIG) is None
 
 
 @pytest.mark.parametrize("body", [b"", b"\x01" + encode_command("play", 1, None, "cam")])

@@ -65,3 +65,27 @@ def test_only_stream_may_be_addressed_as_0_or_1() -> None:
     streams.create()
     assert streams.find(1) is None
     assert streams.find_for_request(0) is None
+
+
+def publishing(streams: ServerStreams) -> int:
+    stream = streams.create()
+    stream.stream_name = "cam"
+    streams.set_use(stream, Use.PUBLISHING)
+    return stream.message_stream_id
+
+
+def test_C22_only_publish_gets_what_can_be_meant_for_no_other() -> None:
+    streams = ServerStreams()
+    assert streams.only_publish_for(0) is None
+    first = publishing(streams)
+    playing, unused = streams.create(), streams.create()
+    playing.stream_name = "other"
+    streams.set_use(playing, Use.PLAYING)
+    for wrong_id in (0, playing.message_stream_id, unused.message_stream_id, 99):
+        assert streams.only_publish_for(wrong_id) is streams[first]
+    streams.set_use(playing, Use.IDLE)
+    assert streams.only_publish_for(playing.message_stream_id) is None, "it was used for something"
+    streams.delete(unused.message_stream_id)
+    assert streams.only_publish_for(unused.message_stream_id) is None, "it has been deleted"
+    publishing(streams)
+    assert streams.only_publish_for(0) is None, "either may be meant"

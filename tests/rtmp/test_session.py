@@ -70,15 +70,28 @@ def test_A1_malformed_data_is_ignored_and_publishing_goes_on() -> None:
     begin = len(amf0.encode("onMetaData"))
     for size in range(begin + 1, len(body)):
         peer = publishing_peer()
-        assert [type(event) for event in peer.send(message(18, body[:size], 1))] == [Noticed]
+        found = peer.send(message(18, body[:size], 1))
         assert peer.reasons == ["amf_data"]
+        fields = [amf0.decode_all(event.payload)[1] for event in found if isinstance(event, MediaReceived)]
+        assert fields in ([], [{"a": 1.0}], [{"a": 1.0, "b": "text"}], [{"a": 1.0, "b": "text", "c": [1.0, None]}])
         assert peer.send(media()) == [MediaReceived(1, 9, 0, VIDEO)]
 
 
-def test_A5_too_many_values_in_data_are_ignored() -> None:
+def test_A5_too_many_values_in_data_are_left_out() -> None:
     peer = publishing_peer()
-    peer.send(data("onMetaData", {f"k{index}": None for index in range(4097)}))
+    found = peer.send(data("onMetaData", {f"k{index}": None for index in range(4097)}))
     assert peer.reasons == ["amf_data"]
+    name, fields = amf0.decode_all(found[-1].payload)
+    assert name == "onMetaData" and list(fields) == [f"k{index}" for index in range(4094)]
+
+
+def test_A4_large_data_are_passed_over_alone_and_in_an_aggregate() -> None:
+    peer = publishing_peer(replace(CONFIG, max_data_bytes=1024))
+    body = amf0.encode_all("onMetaData", {"x": "y" * 1024})
+    tag = b"\x12" + len(body).to_bytes(3, "big") + bytes(7) + body + bytes(4)
+    found = peer.send(message(18, body, 1), message(22, tag, 1), media())
+    assert peer.reasons == ["data_too_big"] * 2
+    assert found[-1] == MediaReceived(1, 9, 0, VIDEO)
 
 
 def test_A10_amf3_data_that_amf0_cannot_express_is_ignored() -> None:
@@ -271,6 +284,34 @@ def test_C22_media_without_a_stream(message_stream_id: int) -> None:
     peer.send(piece)
     assert peer.end_reason == "media_no_stream"
     assert not peer.of(MediaReceived)
+
+
+@pytest.mark.parametrize("message_stream_id", [0, 2, 3, 4, 99])
+def test_C22_media_that_can_only_be_meant_for_one_publish(message_stream_id: int) -> None:
+    """On 0, on an id that plays (2), on one that was made and never used (3), on ids that do not exist."""
+    peer = publishing_peer()
+    create = command("createStream", 9, None)
+    peer.send(create, create, command("play", 4, None, "other", message_stream_id=2))
+    found = peer.send(
+        *[media(message_stream_id=message_stream_id)] * 3, data("onX", 1, message_stream_id=message_stream_id)
+    )
+    media_found = [event for event in found if isinstance(event, MediaReceived)]
+    assert [(event.message_stream_id, event.type_id) for event in media_found] == [(1, 9)] * 3 + [(1, 18)]
+    assert peer.reasons == ["media_wrong_stream"]
+
+
+def test_C22_media_that_may_be_meant_for_another_publish_are_ignored() -> None:
+    peer = publishing_peer()
+    create = command("createStream", 9, None)
+    peer.send(create, command("publish", 4, None, "other", message_stream_id=2))
+    assert not [event for event in peer.send(media(message_stream_id=0)) if isinstance(event, MediaReceived)]
+    peer.send(command("deleteStream", 0, None, 2))
+    found = peer.send(media(message_stream_id=2))
+    assert not [event for event in found if isinstance(event, MediaReceived)], "late media of the publish that ended"
+    peer.send(command("FCUnpublish", 0, None, "cam"), create, command("publish", 4, None, "third", message_stream_id=3))
+    found = peer.send(media(message_stream_id=1))
+    assert not [event for event in found if isinstance(event, MediaReceived)], "late media of the first one"
+    assert peer.reasons == ["media_no_stream"]
 
 
 def test_media_under_way_to_an_ended_publish_are_dropped_quietly() -> None:

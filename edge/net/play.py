@@ -10,6 +10,7 @@ from edge.rtmp.events import ResumePoint
 
 if TYPE_CHECKING:
     from edge.hub.stream import Stream
+    from edge.net.rtmp_form import RtmpForm
     from edge.net.stream_writer import StreamWriter
 
 
@@ -48,11 +49,12 @@ class Play:
     Attributes:
         is_hop: the peer is a node of ours.
         is_internal: it does not count as a viewer.
-        writer: set while the connection writes several streams.
+        writer: set while the connection writes several streams, and once the client has switched a medium on or off.
         paused: set while the client has it paused.
+        form: what it is being sent, None before it began.
     """
 
-    __slots__ = ("is_hop", "message_stream_id", "paused", "request", "resume", "stream", "writer")
+    __slots__ = ("form", "is_hop", "message_stream_id", "paused", "request", "resume", "stream", "writer")
 
     def __init__(
         self,
@@ -70,6 +72,7 @@ class Play:
         self.resume = resume
         self.paused: PausedReader | None = None
         self.writer: StreamWriter | None = None
+        self.form: RtmpForm | None = None
 
     @property
     def is_paused(self) -> bool:

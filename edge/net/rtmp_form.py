@@ -79,13 +79,17 @@ class RtmpForm:
 
 
 class RtmpForms:
-    """The three forms of a service, made once so that players share their logs."""
+    """The forms of a service, made once so that players share their logs."""
 
     def __init__(self, chunk_size: int) -> None:
         self.all = RtmpForm(chunk_size)
         self.audio = RtmpForm(chunk_size, TRACK_BIT[AUDIO] | TRACK_BIT[DATA])
         self.video = RtmpForm(chunk_size, TRACK_BIT[VIDEO] | TRACK_BIT[DATA])
+        self.data = RtmpForm(chunk_size, TRACK_BIT[DATA])
 
-    def choose(self, *, only_audio: bool, only_video: bool) -> RtmpForm:
-        """The form for a player's filter."""
-        return self.audio if only_audio else self.video if only_video else self.all
+    def choose(self, *, only_audio: bool, only_video: bool, has_audio: bool = True, has_video: bool = True) -> RtmpForm:
+        """The form for a player's filter: what its URL asks for, of which it may have switched a part off."""
+        has_audio, has_video = has_audio and not only_video, has_video and not only_audio
+        if has_audio and has_video:
+            return self.all
+        return self.audio if has_audio else self.video if has_video else self.data

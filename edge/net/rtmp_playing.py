@@ -16,7 +16,7 @@ from edge.net.play import PausedReader, Play, Plays
 from edge.net.player import Player
 from edge.net.rtmp_connection import RtmpConnection
 from edge.net.rtmp_form import RtmpForm
-from edge.rtmp.events import PauseRequested
+from edge.rtmp.events import MediaChosen, PauseRequested
 from edge.rtmp.server import ServerSession
 
 if TYPE_CHECKING:
@@ -96,28 +96,48 @@ class PlayingConnection(RtmpConnection[ServerSession]):
             data = self._session.data_to_send()
             self.player = Player(self, self.sock.send, play.message_stream_id)
             self.player.tail = data or None
-            self.context.fanout.attach(self.player, play.stream, self._form(play))
+            play.form = self._form(play)
+            self.context.fanout.attach(self.player, play.stream, play.form)
             return
+        self._use_writers()
+
+    def _use_writers(self) -> None:
+        """Have all plays that are not paused written; the one on the shared log goes on where it stands."""
         moved = self.player.message_stream_id if self.player is not None else 0
         low_bases = self.player.low_bases if self.player is not None else None
         place = self._leave_shared_log()
         self.send_session()
         writers = self._open_writers(self.service.rtmp.rtmp_server_chunk_size)
-        for other in self.plays.values():
-            if other.writer is None and not other.is_paused:
-                other.writer = writers.open(
-                    other.stream,
-                    other.message_stream_id,
-                    self._form(other),
-                    is_hop=other.is_hop,
-                    resume=other.resume,
-                    timestamp_offset=self.context.fanout.timestamp_offset,
-                    place=place if other.message_stream_id == moved else None,
-                    low_bases=low_bases if place is not None and other.message_stream_id == moved else None,
-                )
-                if other.is_hop:
-                    other.writer.on_via = partial(self._tell_via, other.message_stream_id)
-                    other.writer.on_lost = partial(self._tell_lost, other.message_stream_id)
+        for play in self.plays.values():
+            if play.writer is not None or play.is_paused:
+                continue
+            is_moved = play.message_stream_id == moved and play.form is not None
+            if play.form is None or not is_moved:
+                play.form = self._form(play)
+            play.writer = writers.open(
+                play.stream,
+                play.message_stream_id,
+                play.form,
+                is_hop=play.is_hop,
+                resume=play.resume,
+                timestamp_offset=self.context.fanout.timestamp_offset,
+                place=place if is_moved else None,
+                low_bases=low_bases if place is not None and is_moved else None,
+            )
+            if play.is_hop:
+                play.writer.on_via = partial(self._tell_via, play.message_stream_id)
+                play.writer.on_lost = partial(self._tell_lost, play.message_stream_id)
+
+    def _on_media_chosen(self, event: MediaChosen) -> None:
+        """Leave a medium out from now on, or send it again; a play that is paused begins anew with what is wanted."""
+        play = self.plays.get(event.message_stream_id)
+        if play is None or play.is_paused:
+            return
+        if play.writer is None:
+            self._use_writers()
+        if play.writer is not None:
+            play.form = self._form(play)
+            play.writer.change_form(play.form)
 
     def _tell_via(self, message_stream_id: int, via: tuple[str, ...]) -> None:
         self._session.notify_via(message_stream_id, via)
@@ -128,7 +148,11 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         self.send_session()
 
     def _form(self, play: Play) -> RtmpForm:
-        return self.service.forms.choose(only_audio=play.request.only_audio, only_video=play.request.only_video)
+        request = play.request
+        has_audio, has_video = self._session.media_choice(play.message_stream_id)
+        return self.service.forms.choose(
+            only_audio=request.only_audio, only_video=request.only_video, has_audio=has_audio, has_video=has_video
+        )
 
     def _leave_shared_log(self) -> tuple[int, int] | None:
         """Stop reading the shared log; returns the next frame's seq and the player's clock, for a writer to go on."""

@@ -19,6 +19,7 @@ from edge.net.send_queue import unacknowledged_bytes
 from edge.rtmp.commands import PROXY_LOOP
 from edge.rtmp.events import (
     ConnectRequested,
+    MediaChosen,
     MediaReceived,
     Noticed,
     PauseRequested,
@@ -225,6 +226,8 @@ class RtmpServerConnection(PlayingConnection):
             self._end_play(event.message_stream_id)
         elif isinstance(event, PauseRequested):
             self._on_pause(event)
+        elif isinstance(event, MediaChosen):
+            self._on_media_chosen(event)
         elif isinstance(event, Noticed):
             self._on_notice(event)
         elif isinstance(event, RequestRefused):

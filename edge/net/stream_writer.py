@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from edge.hub.hop import find_resume
-from edge.media.frame import DATA, MEDIA, VIDEO, Epoch, Frame
+from edge.media.frame import DATA, MEDIA, TRACK_BIT, VIDEO, Epoch, Frame
 from edge.media.mark import Mark
 from edge.net.fan import FAR_BEHIND_MS
 from edge.net.rtmp_form import RtmpForm
@@ -61,6 +61,8 @@ class StreamWriter:
         "_base_ms",
         "_chunk_stream_id",
         "_chunks",
+        "_due_since_ms",
+        "_due_tracks",
         "_expected",
         "_form",
         "_headed_epoch",
@@ -131,6 +133,9 @@ class StreamWriter:
             self._waiting_since_ms = None
         # Id of the epoch whose headers the peer has.
         self._headed_epoch = ""
+        # Bits of the tracks that the peer has switched on again and not got yet.
+        self._due_tracks = 0
+        self._due_since_ms = 0
         self._resume = resume if is_hop else None
         # Of a burst that comes later a node needs all: frames that came one by one it would have, too.
         self._is_early = is_hop and stream.queue.newest() is None
@@ -189,6 +194,12 @@ class StreamWriter:
         self._is_loss_due = self.is_hop
         self._owner.writer_has_frames()
 
+    def change_form(self, form: RtmpForm) -> None:
+        """Write other tracks from the next frame on; a picture that is wanted again begins on a keyframe."""
+        self._due_tracks = (self._due_tracks | form.track_mask & ~self._form.track_mask) & form.track_mask
+        self._due_since_ms = self._owner.now_ms()
+        self._form = form
+
     # --- bytes ---------------------------------------------------------------
 
     def fill(self, parts: list[bytes | memoryview], budget_bytes: int) -> int:
@@ -205,7 +216,10 @@ class StreamWriter:
                 frame = queue[self.seq]
                 self.seq += 1
                 if self._form.accepts(frame):
-                    size += self._emit(parts, frame)
+                    if self._due_tracks and TRACK_BIT[frame.type_id] & self._due_tracks:
+                        size += self._begin_track(parts, frame)
+                    else:
+                        size += self._emit(parts, frame)
             if self.seq >= queue.end:
                 self._placed_lag_ms = 0
         if self._is_loss_due and self.seq >= queue.end:
@@ -252,6 +266,22 @@ class StreamWriter:
         self._placed_lag_ms = queue.lag_ms(seq)
         size = self._write_headers(parts, seq)
         return size if self.is_hop else size + self._write_pictures(parts, seq)
+
+    def _begin_track(self, parts: list[bytes | memoryview], frame: Frame) -> int:
+        """Go on with a track that was left out: its header first, which may have changed meanwhile."""
+        if frame.kind != MEDIA or (frame.type_id == VIDEO and not self._may_show(frame)):
+            return 0
+        self._due_tracks &= ~TRACK_BIT[frame.type_id]
+        headers = self.stream.queue.headers_at(self.seq - 1)
+        size = sum(self._write(parts, header, frame) for header in headers if header.type_id == frame.type_id)
+        return size + self._emit(parts, frame)
+
+    def _may_show(self, frame: Frame) -> bool:
+        """Whether a picture that was switched on may begin here: without keyframes at all, it may after a while."""
+        if frame.is_keyframe:
+            return True
+        waited_ms = self._owner.now_ms() - self._due_since_ms
+        return not self.stream.queue.keyframes and waited_ms >= self.stream.config.keyframe_wait_ms
 
     def _write_headers(self, parts: list[bytes | memoryview], seq: int) -> int:
         queue = self.stream.queue

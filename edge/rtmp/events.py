@@ -154,6 +154,15 @@ class PauseRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaChosen:
+    """A player wants to be sent the sound, or the picture, no longer or again; nothing is to be answered."""
+
+    message_stream_id: int
+    has_audio: bool
+    has_video: bool
+
+
+@dataclass(frozen=True, slots=True)
 class BufferLengthSet:
     """User control SetBufferLength; ``buffer_ms`` as the player asked."""
 

@@ -34,6 +34,7 @@ from edge.rtmp.events import (
     BufferLengthSet,
     ConnectRequested,
     HandshakeCompleted,
+    MediaChosen,
     PauseRequested,
     PlayEnded,
     PlayRequested,
@@ -456,6 +457,32 @@ class ServerCommands(Session):
             self._is_asking = True
             self.events.append(PauseRequested(stream.message_stream_id, is_paused))
 
+    def _receive_audio(self, command: Command) -> None:
+        self._choose_media(command, "wants_audio")
+
+    def _receive_video(self, command: Command) -> None:
+        self._choose_media(command, "wants_video")
+
+    def _choose_media(self, command: Command, name: str) -> None:
+        """Note what a player wants to be sent (RTMP 1.0 §7.2.2.4, §7.2.2.5); what is on again is confirmed."""
+        stream = self._streams.find(command.message_stream_id)
+        is_wanted = command.flag(0, default=True)
+        if stream is None or getattr(stream, name) is is_wanted:
+            return
+        setattr(stream, name, is_wanted)
+        if stream.use not in PLAYER_USES:
+            return
+        if is_wanted and stream.use is Use.PLAYING:
+            self._send_status(stream.message_stream_id, "status", "NetStream.Seek.Notify", "Seeking to the live edge")
+            description = f"Start playing {stream.stream_name}"
+            self._send_status(stream.message_stream_id, "status", "NetStream.Play.Start", description)
+        self.events.append(MediaChosen(stream.message_stream_id, stream.wants_audio, stream.wants_video))
+
+    def media_choice(self, message_stream_id: int) -> tuple[bool, bool]:
+        """Whether a player wants sound, and picture."""
+        stream = self._streams.get(message_stream_id)
+        return (stream.wants_audio, stream.wants_video) if stream is not None else (True, True)
+
     def _send_status(
         self, message_stream_id: int, level: str, code: str, description: str, more: AmfObject | None = None
     ) -> None:
@@ -479,6 +506,8 @@ _HANDLERS: dict[str, Callable[[ServerCommands, Command], None]] = {
     "pauseRaw": ServerCommands._pause,
     "seek": ServerCommands._seek,
     "play2": ServerCommands._ignore,
+    "receiveAudio": ServerCommands._receive_audio,
+    "receiveVideo": ServerCommands._receive_video,
     "releaseStream": ServerCommands._release_stream,
     "FCPublish": ServerCommands._fc_publish,
     "FCUnpublish": ServerCommands._fc_unpublish,

@@ -33,9 +33,10 @@ class ServerStream(MessageStream):
         has_reset: the play that is asked for wants ``NetStream.Play.Reset``.
         request_id: the question that waits for an answer, 0 for none.
         stream_name: as the last play or publish named it.
+        wants_audio, wants_video: a player's choice, which holds for all plays on this stream.
     """
 
-    __slots__ = ("has_reset", "is_paused", "request_id", "stream_name", "use")
+    __slots__ = ("has_reset", "is_paused", "request_id", "stream_name", "use", "wants_audio", "wants_video")
 
     def __init__(self, message_stream_id: int) -> None:
         super().__init__(message_stream_id)
@@ -44,6 +45,8 @@ class ServerStream(MessageStream):
         self.has_reset = True
         self.request_id = 0
         self.stream_name = ""
+        self.wants_audio = True
+        self.wants_video = True
 
 
 class ServerStreams(dict[int, ServerStream]):

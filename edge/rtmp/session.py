@@ -49,6 +49,7 @@ Event = (
     | events.PublishEnded
     | events.PlayEnded
     | events.PauseRequested
+    | events.MediaChosen
     | events.BufferLengthSet
     | events.Connected
     | events.ConnectRefused

@@ -63,6 +63,16 @@ def test_forms_of_a_filter() -> None:
     assert forms.choose(only_audio=False, only_video=False) is forms.all
     assert forms.choose(only_audio=True, only_video=False) is forms.audio
     assert forms.choose(only_audio=False, only_video=True) is forms.video
+    for only_audio, only_video, has_audio, has_video, form in (
+        (False, False, True, False, forms.audio),
+        (False, False, False, True, forms.video),
+        (False, False, False, False, forms.data),
+        (True, False, False, True, forms.data),
+        (True, False, True, True, forms.audio),
+        (False, True, True, False, forms.data),
+    ):
+        chosen = forms.choose(only_audio=only_audio, only_video=only_video, has_audio=has_audio, has_video=has_video)
+        assert chosen is form
     sound, picture = Frame(AUDIO, 0, b"a"), Frame(VIDEO, 0, b"v")
     assert [forms.audio.accepts(sound), forms.audio.accepts(picture)] == [True, False]
     assert [forms.video.accepts(sound), forms.video.accepts(picture)] == [False, True]

@@ -9,8 +9,10 @@ import pytest
 
 from edge.net.aio import now_ms
 from edge.net.config import NetConfig
+from edge.rtmp import amf0
+from tests.harness.client import RtmpClient
 from tests.harness.clock import deadline
-from tests.harness.wire import AUDIO, VIDEO
+from tests.harness.wire import AUDIO, DATA, VIDEO
 from tests.net.fakes import video
 from tests.net.live import (
     ended,
@@ -226,3 +228,72 @@ async def test_kernel_holds_half_a_second_of_the_stream_at_most() -> None:
         await server.player()
         sock = server.connections[-1].sock
         assert sock.getsockopt(socket.IPPROTO_TCP, 25) == 4_000_000
+
+
+def receive(player: RtmpClient, medium: str, is_wanted: bool) -> None:
+    player.peer.send_command(player.message_stream_id, f"receive{medium}", 0.0, None, is_wanted)
+
+
+async def types_of(player: RtmpClient, publisher: RtmpClient, first: int) -> list[tuple[int, int]]:
+    """Publish ten pictures, the fifth a keyframe, with sound; type and number of what the player got."""
+    for number in range(first, first + 10):
+        send_video(publisher, number, is_keyframe=number == first + 4)
+        send_audio(publisher, number)
+    mark = amf0.encode_all("onMark", float(first))
+    send(publisher, DATA, (first + 10) * 40, mark)
+    send_audio(publisher, first + 10)
+    found = await until(player, lambda m: m.type_id == DATA and m.payload == mark)
+    return [(m.type_id, number_of(m)) for m in found if m.type_id in (AUDIO, VIDEO) and number_of(m) >= first]
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+async def test_switched_off_and_on_again_by_receive_video_and_receive_audio(is_shared: bool) -> None:
+    """On the shared log, and where the connection plays two streams, each written for it."""
+    async with serving() as server:
+        publisher, other = await server.publisher(), await server.publisher("other")
+        send_video(publisher, 0, is_keyframe=True)
+        send_video(other, 0, is_keyframe=True)
+        player = await server.player()
+        await pictures(player, 0)
+        if not is_shared:
+            first_id = player.message_stream_id
+            player.message_stream_id = int((await player.call("createStream", None))[3])
+            player.play("other")
+            await status(player, "NetStream.Play.Start")
+            player.message_stream_id = first_id
+        assert {kind for kind, _ in await types_of(player, publisher, 1)} == {AUDIO, VIDEO}
+        receive(player, "Video", False)
+        await player.call("_checkbw", None)
+        assert [at for kind, at in await types_of(player, publisher, 20) if kind == AUDIO] == list(range(20, 30))
+        receive(player, "Audio", False)
+        await player.call("_checkbw", None)
+        assert await types_of(player, publisher, 40) == []
+        receive(player, "Video", True)
+        await status(player, "NetStream.Play.Start")
+        assert await types_of(player, publisher, 60) == [(VIDEO, number) for number in range(64, 70)], "from a keyframe"
+        receive(player, "Audio", True)
+        await status(player, "NetStream.Play.Start")
+        found = await types_of(player, publisher, 80)
+        assert found == [(kind, number) for number in range(80, 90) for kind in (VIDEO, AUDIO)]
+        assert server.counters.get("unknown_command_count", 0) == 0
+        assert server.stream().player_count == 1
+
+
+async def test_switched_off_picture_stays_off_over_a_pause_and_another_play() -> None:
+    async with serving() as server:
+        publisher, other = await server.publisher(), await server.publisher("other")
+        for client in (publisher, other):
+            send_video(client, 0, is_keyframe=True)
+            send_audio(client, 0)
+        player = await server.client()
+        receive(player, "Video", False)
+        player.play("s")
+        await status(player, "NetStream.Play.Start")
+        assert {kind for kind, _ in await types_of(player, publisher, 1)} == {AUDIO}
+        for is_paused, word in ((True, "Pause"), (False, "Unpause")):
+            player.peer.send_command(player.message_stream_id, "pause", 0, None, is_paused, 0)
+            await status(player, f"NetStream.{word}.Notify")
+        assert {kind for kind, _ in await types_of(player, publisher, 20)} == {AUDIO}
+        player.play("other")
+        await status(player, "NetStream.Play.Start")
+        assert {kind for kind, _ in await types_of(player, other, 40)} == {AUDIO}

@@ -101,6 +101,71 @@ def test_timestamp_offset(offset: int) -> None:
     assert [m.wire_timestamp for m in decode(data + take(writer), CHUNK)] == wanted
 
 
+ALL, SOUND = RtmpForm(CHUNK), RtmpForm(CHUNK, 5)
+
+
+def between_keyframes(source: Source, count: int, from_ms: int) -> None:
+    for at_ms in range(from_ms, from_ms + count * 40, 40):
+        source.video(at_ms)
+        source.audio(at_ms + 20)
+
+
+def test_picture_that_is_switched_off_and_on_comes_back_at_a_keyframe() -> None:
+    source = Source()
+    source.headers()
+    source.run(5)
+    writer = open_writer(source)
+    data = take(writer)
+    begun = len(decode(data, CHUNK))
+    writer.change_form(SOUND)
+    between_keyframes(source, 3, 200)
+    data += take(writer)
+    writer.change_form(ALL)
+    between_keyframes(source, 4, 320)
+    data += take(writer)
+    waited = len(decode(data, CHUNK))
+    source.push(VIDEO, 480, VIDEO_HEADER_BODY + b"new")
+    source.run(4, from_ms=480)
+    messages = decode(data + take(writer), CHUNK)
+    assert {m.type_id for m in messages[begun:waited]} == {AUDIO}
+    back = [m for m in messages[waited:] if m.type_id == VIDEO]
+    assert [m.payload[:2] for m in back[:2]] == [b"\x17\0", b"\x17\1"], "the header that holds now, then a keyframe"
+    assert [m.wire_timestamp for m in back] == [480, 480, 520, 560, 600]
+    sounds = [m.wire_timestamp for m in messages if m.type_id == AUDIO and m.payload != AUDIO_HEADER_BODY]
+    assert sounds == [frame.dts_ms for frame in source.frames if frame.type_id == AUDIO and frame.kind == MEDIA]
+
+
+def test_sound_that_is_switched_on_again_begins_with_its_header() -> None:
+    source = Source()
+    source.headers()
+    source.run(5)
+    writer = open_writer(source, track_mask=6)
+    data = take(writer)
+    begun = len(decode(data, CHUNK))
+    writer.change_form(ALL)
+    between_keyframes(source, 3, 200)
+    messages = decode(data + take(writer), CHUNK)
+    assert AUDIO not in {m.type_id for m in messages[:begun]}
+    assert next(m.payload for m in messages[begun:] if m.type_id == AUDIO) == AUDIO_HEADER_BODY
+
+
+def test_stream_without_any_keyframe_shows_again_after_the_wait() -> None:
+    source = Source(HubConfig(keyframe_wait_ms=5000))
+    source.run(1)
+    writer = open_writer(source)
+    data = take(writer)
+    begun = len(decode(data, CHUNK))
+    writer.change_form(SOUND)
+    writer.change_form(ALL)
+    source.stream.queue.keyframes.clear()
+    between_keyframes(source, 2, 40)
+    data += take(writer)
+    assert {m.type_id for m in decode(data, CHUNK)[begun:]} == {AUDIO}
+    writer._owner.now = 5000
+    between_keyframes(source, 1, 120)
+    assert VIDEO in {m.type_id for m in decode(data + take(writer), CHUNK)[begun:]}
+
+
 def test_filter_leaves_a_medium_out() -> None:
     source = Source()
     source.headers()

@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from edge.rtmp import amf0
+from edge.rtmp.commands import encode_command
 from edge.rtmp.events import (
     BufferLengthSet,
     ConnectRequested,
+    MediaChosen,
     MediaReceived,
     PauseRequested,
     PlayEnded,
@@ -19,6 +21,7 @@ from edge.rtmp.events import (
     PublishRequested,
     ResumePoint,
 )
+from edge.rtmp.server_commands import MAX_UNKNOWN_COMMANDS
 from tests.harness.link import (
     CONFIG,
     SIMPLIFIED,
@@ -489,3 +492,73 @@ def test_A1_malformed_command_closes() -> None:
 def test_new_server_has_no_peer() -> None:
     session = new_server()
     assert (session.is_multiplexing, session.peer_edge_id, session.should_close_on_error) == (False, "", True)
+
+
+# --- what is not needed is no reason to hang up -----------------------------------------------
+
+
+def receive(medium: str, is_wanted: object, message_stream_id: int = 1) -> bytes:
+    return command(f"receive{medium}", 0, None, is_wanted, message_stream_id=message_stream_id)
+
+
+def test_player_switches_sound_and_picture_off_and_on() -> None:
+    """RTMP 1.0 §7.2.2.4, §7.2.2.5."""
+    peer = playing_peer()
+    assert peer.send(receive("Video", False), receive("Video", False)) == [
+        MediaChosen(1, has_audio=True, has_video=False)
+    ]
+    assert peer.received().names == []
+    assert peer.send(receive("Audio", 0.0)) == [MediaChosen(1, has_audio=False, has_video=False)]
+    assert peer.session.media_choice(1) == (False, False)
+    assert peer.send(receive("Video", True)) == [MediaChosen(1, has_audio=False, has_video=True)]
+    assert peer.received().names == ["onStatus NetStream.Seek.Notify", "onStatus NetStream.Play.Start"]
+    for number in range(2 * MAX_UNKNOWN_COMMANDS):
+        peer.send(receive("Audio", bool(number % 2)))
+    assert (peer.end_reason, peer.reasons) == (None, [])
+
+
+def test_switched_media_hold_for_the_message_stream() -> None:
+    peer = connected_peer()
+    peer.send(CREATE, receive("Video", False))
+    assert peer.session.media_choice(1) == (True, False), "before the play"
+    peer.send(command("play", 3, None, "cam", message_stream_id=1), command("play", 4, None, "b", message_stream_id=1))
+    assert peer.session.media_choice(1) == (True, False), "over plays"
+    peer.send(receive("Video", False, 9), receive("Audio", False, 0), command("deleteStream", 0, None, 1), CREATE)
+    assert peer.session.media_choice(2) == (True, True), "of this one only"
+    assert peer.session.media_choice(9) == (True, True)
+    assert (peer.end_reason, "unknown_command" in peer.reasons) == (None, False)
+
+
+@pytest.mark.parametrize("name", ["madeUp", "type"])
+def test_few_unknown_ones_in_an_evening_are_no_reason(name: str) -> None:
+    """A client that asks for something each few seconds, for hours."""
+    peer = publishing_peer()
+    piece = command("madeUp", 0, None) if name == "madeUp" else message(13, b"?", 1, 9)
+    for number in range(500):
+        peer.send(piece, now_ms=number * 5000)
+    assert peer.end_reason is None
+    for _ in range(MAX_UNKNOWN_COMMANDS):
+        peer.send(piece, now_ms=500 * 5000)
+    assert peer.end_reason == "too_many_unknown"
+
+
+@pytest.mark.parametrize("type_id", [17, 20])
+@pytest.mark.parametrize("names", [("@setDataFrame", "onMetaData"), ("onMetaData",)])
+def test_metadata_that_come_as_a_command_are_metadata(type_id: int, names: tuple[str, ...]) -> None:
+    peer = publishing_peer()
+    body = amf0.encode_all(*names, {"width": 1.0})
+    found = peer.send(message(type_id, (b"\0" if type_id == 17 else b"") + body, 1))
+    assert found[-1].payload == amf0.encode_all("onMetaData", {"width": 1.0})
+    assert peer.reasons == ["data_as_command"]
+
+
+def test_M1_metadata_as_a_command_before_connect_close() -> None:
+    peer = Peer()
+    peer.send(SIMPLIFIED, message(20, amf0.encode_all("onMetaData", 0.0, {"width": 1.0})))
+    assert peer.end_reason == "not_connected"
+
+
+def test_delete_stream_with_a_whole_number_of_amf3_ends_the_publish() -> None:
+    peer = publishing_peer()
+    peer.send(message(17, b"\0" + encode_command("deleteStream", 0, None) + b"\x11\x04\x01"))
+    assert peer.of(PublishEnded)

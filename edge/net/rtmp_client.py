@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.net.poller import GONE, READ, WRITE
 from edge.net.rtmp_connection import RtmpConnection
-from edge.net.rtmp_form import RtmpForm
+from edge.net.rtmp_form import EncoderForm, RtmpForm
 from edge.rtmp.client import ClientSession
 from edge.rtmp.commands import LOST_CODE, VIA_CODE, parse_via
 from edge.rtmp.config import RtmpConfig
@@ -34,6 +34,7 @@ from edge.rtmp.events import (
     StreamStarted,
     StreamStatus,
 )
+from edge.rtmp.server_words import CLOSING
 
 if TYPE_CHECKING:
     from edge.hub.stream import Stream
@@ -265,6 +266,8 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
     ) -> StreamWriter:
         """Write ``stream`` on an accepted publish."""
         writers = self._open_writers(form.chunk_size)
+        if not self.edge_id:
+            form = EncoderForm(form.chunk_size, form.track_mask)
         return writers.open(stream, message_stream_id, form, is_hop=bool(self.edge_id), resume=resume)
 
     def close_writer(self, writer: StreamWriter) -> None:
@@ -406,7 +409,7 @@ def _end_of(event: StreamFailed) -> LinkEnd:
     for end in (LinkEnd.LOOP, LinkEnd.KICKED):
         if event.description.startswith(end.value):
             return end
-    if event.code == "NetConnection.Connect.Closed":
+    if event.code in CLOSING:
         return LinkEnd.LOST  # it shuts down
     return LinkEnd.NOT_FOUND if event.code == "NetStream.Play.StreamNotFound" else LinkEnd.REFUSED
 
@@ -423,8 +426,9 @@ def start_connect(
     edge_id: str,
     timeout_ms: int,
     is_simplified: bool = False,
+    is_encoder: bool = False,
 ) -> RtmpClientConnection:
-    """Begin to connect; failures come through the links.
+    """Begin to connect, as a common encoder does or as a player; failures come through the links.
 
     Raises:
         OSError: not even a socket can be made (descriptors, routes).
@@ -454,6 +458,7 @@ def start_connect(
         now_ms=context.now_ms(),
         edge_id=edge_id,
         is_simplified=is_simplified,
+        is_encoder=is_encoder,
         timeout_ms=timeout_ms,
         handshake="simple" if rtmp.rtmp_client_use_simple_handshake else "complex",
     )

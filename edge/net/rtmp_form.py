@@ -12,6 +12,7 @@ import struct
 
 from edge.media.frame import AUDIO, DATA, METADATA, TRACK_BIT, VIDEO, Frame
 from edge.media.metadata import filtered_metadata
+from edge.rtmp import amf0
 from edge.rtmp.chunk_writer import encode_message, split_payload
 
 #: Chunk streams of media towards players; control is on 2, commands on 3 and 5.
@@ -19,6 +20,7 @@ CHUNK_STREAM_IDS = {AUDIO: 4, VIDEO: 6, DATA: 7}
 
 _TYPE_1 = {type_id: 0x40000000 | chunk_stream_id << 24 for type_id, chunk_stream_id in CHUNK_STREAM_IDS.items()}
 _CONTINUATION = {type_id: bytes([0xC0 | chunk_stream_id]) for type_id, chunk_stream_id in CHUNK_STREAM_IDS.items()}
+_SET_DATA_FRAME = amf0.encode("@setDataFrame")
 _pack_header = struct.Struct(">II").pack
 _EXTENDED = 0xFFFFFF
 
@@ -76,6 +78,17 @@ class RtmpForm:
                 has_video=bool(self.track_mask & TRACK_BIT[VIDEO]),
             )
         return frame.payload
+
+
+class EncoderForm(RtmpForm):
+    """How frames look to a server of another make that we publish to: as a common encoder sends them."""
+
+    __slots__ = ()
+
+    def payload_of(self, frame: Frame) -> bytes:
+        """The body to send; without ``@setDataFrame`` such servers take metadata for a message of the moment."""
+        payload = super().payload_of(frame)
+        return _SET_DATA_FRAME + payload if frame.kind == METADATA else payload
 
 
 class RtmpForms:

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from edge.errors import CommandError, HandshakeError, ProtocolError
-from edge.rtmp.commands import Command, check_tc_url, hop_properties, is_edge_id
+from edge.rtmp.chunk import Message
+from edge.rtmp.commands import Command, check_tc_url, decode_reply, hop_properties, is_edge_id, is_number
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import (
     AmfObject,
@@ -32,24 +33,30 @@ from edge.rtmp.events import (
     StreamStatus,
 )
 from edge.rtmp.handshake import ClientHandshake, ServerHandshake
-from edge.rtmp.messages import SetChunkSize, UserControl, UserControlEvent, WindowAcknowledgementSize
+from edge.rtmp.media_body import is_header
+from edge.rtmp.messages import MessageType, SetChunkSize, UserControl, UserControlEvent, WindowAcknowledgementSize
+from edge.rtmp.server_words import (
+    CLOSING,
+    END_COMMANDS,
+    ENDED_THERE,
+    FAILURES,
+    PLAY_ENDS,
+    PUBLISH_ENDS,
+    UNPUBLISHED,
+)
 from edge.rtmp.session import DEFAULT_WINDOW_BYTES, MessageStream, Session, State
 
 _CONNECT_TRANSACTION_ID = 1
 _REDIRECT = 302
+_START_BY_MEDIA_MS = 500
+"""A server that sends media for so long without Play.Start sends none."""
+_MAX_EARLY_HEADERS = 8
 _MAX_MESSAGE_STREAM_ID = 2**32 - 1
 
-# Refusals, whatever level they bear: some servers send them as "status".
-_FAILURES = frozenset(
-    (
-        "NetStream.Failed",
-        "NetStream.Play.Failed",
-        "NetStream.Play.StreamNotFound",
-        "NetStream.Publish.BadName",
-        "NetStream.Publish.Denied",
-        "NetStream.Publish.Rejected",
-    )
-)
+# What a common player and a common encoder call themselves: servers of other makes go by it. Node-Media-Server and
+# Adobe's networks take metadata from an encoder only.
+_PLAYER_VERSION = "LNX 9,0,124,2"
+_ENCODER_VERSION = "FMLE/3.0 (compatible; FMSc/1.0)"
 
 
 class Phase(enum.Enum):
@@ -63,9 +70,23 @@ class Phase(enum.Enum):
 
 
 class ClientStream(MessageStream):
-    """One play or publish of ours; ``message_stream_id`` is 0 until createStream is answered."""
+    """One play or publish of ours; ``message_stream_id`` is 0 until createStream is answered.
 
-    __slots__ = ("buffer_ms", "hops", "is_lost", "is_publish", "phase", "request_id", "resume", "stream_name")
+    ``early_headers`` came before the answer to a play, ``early_since_ms`` is when the first media did, -1 for never.
+    """
+
+    __slots__ = (
+        "buffer_ms",
+        "early_headers",
+        "early_since_ms",
+        "hops",
+        "is_lost",
+        "is_publish",
+        "phase",
+        "request_id",
+        "resume",
+        "stream_name",
+    )
 
     def __init__(
         self,
@@ -87,6 +108,8 @@ class ClientStream(MessageStream):
         self.buffer_ms = buffer_ms
         self.is_lost = is_lost
         self.phase = Phase.QUEUED
+        self.early_headers: tuple[Message, ...] = ()
+        self.early_since_ms = -1
 
     @property
     def verb(self) -> str:
@@ -108,6 +131,7 @@ class ClientSession(Session):
             until connect is answered (0 for no limit).
         edge_id: our service id, "" for none.
         is_simplified: use the form without a handshake.
+        is_encoder: made for a publish; to a server of another make it looks like a common encoder.
         handshake: the form of an ordinary handshake; an upstream that refuses
             ``complex`` should be tried again with ``simple``.
 
@@ -121,6 +145,7 @@ class ClientSession(Session):
         "_creating",
         "_edge_id",
         "_highest_stream_id",
+        "_is_encoder",
         "_is_simplified",
         "_last_request_id",
         "_last_transaction_id",
@@ -143,6 +168,7 @@ class ClientSession(Session):
         now_ms: int,
         edge_id: str = "",
         is_simplified: bool = False,
+        is_encoder: bool = False,
         timeout_ms: int = 1000,
         handshake: Literal["simple", "complex"] = "simple",
     ) -> None:
@@ -152,6 +178,7 @@ class ClientSession(Session):
         self._tc_url = tc_url
         self._edge_id = edge_id
         self._is_simplified = is_simplified
+        self._is_encoder = is_encoder
         self._timeout_ms = timeout_ms
         self._requests: dict[int, ClientStream] = {}
         self._creating: dict[int, ClientStream] = {}
@@ -230,6 +257,7 @@ class ClientSession(Session):
         self.events.append(HandshakeCompleted(handshake.is_simplified, handshake.is_complex))
         properties: AmfObject = {
             "app": self._app,
+            "flashVer": _ENCODER_VERSION if self._is_encoder else _PLAYER_VERSION,
             "tcUrl": self._tc_url,
             "fpad": False,
             "capabilities": 239,
@@ -239,6 +267,8 @@ class ClientSession(Session):
             "objectEncoding": 0,
             "stream_multiplexing": True,
         }
+        if self._is_encoder:
+            properties["type"] = "nonprivate"
         if self._edge_id:
             properties["edgeId"] = self._edge_id
         self._send_command("connect", _CONNECT_TRANSACTION_ID, properties)
@@ -283,7 +313,7 @@ class ClientSession(Session):
 
     def _created(self, stream: ClientStream, command: Command) -> None:
         """Take the message stream id and go on to play or publish."""
-        number = command.number(0, 0)
+        number = next((float(value) for value in command.arguments if is_number(value)), 0.0)
         # The comparison comes first: infinity is no integer.
         is_usable = 0 < number <= _MAX_MESSAGE_STREAM_ID and number.is_integer()
         if not is_usable or number in self._streams:
@@ -295,7 +325,6 @@ class ClientSession(Session):
             self._delete_stream(stream)
             return
         self._streams[stream.message_stream_id] = stream
-        stream.is_receiving = not stream.is_publish
         stream.phase = Phase.ASKED
         is_accepted = self.is_multiplexing and (command.object or {}).get("PlayOrPublishAccepted") is True
         if not is_accepted:
@@ -341,16 +370,85 @@ class ClientSession(Session):
 
     def _only_stream(self, message_stream_id: int) -> ClientStream | None:
         """Return the only stream when the upstream names it wrongly, as nginx-rtmp does with 0 and 1."""
-        if message_stream_id in (0, 1) and len(self._streams) == 1:
+        is_wrong = message_stream_id in (0, 1) or message_stream_id > self._highest_stream_id
+        if is_wrong and len(self._streams) == 1:
             return next(iter(self._streams.values()))
         return None
+
+    def _stray_stream(self, message: Message) -> MessageStream | None:
+        """Return a play that has not been answered when media come for it all the same.
+
+        Some servers send the headers, or a first picture, before Play.Start, and
+        begin anew behind it: the headers are kept for then. Others never send it,
+        and are taken at their media.
+        """
+        stream = self._streams.get(message.message_stream_id) or self._only_stream(message.message_stream_id)
+        if stream is None or stream.is_publish or stream.phase is not Phase.ASKED:
+            return None
+        if self.peer_edge_id:
+            return stream
+        if stream.early_since_ms < 0:
+            stream.early_since_ms = self._now_ms
+        if self._now_ms - stream.early_since_ms >= _START_BY_MEDIA_MS:
+            self._start(stream, {})
+        elif self._is_header(message) and len(stream.early_headers) < _MAX_EARLY_HEADERS:
+            stream.early_headers = (*stream.early_headers, message)
+        return stream
+
+    def _is_header(self, message: Message) -> bool:
+        is_data = message.type_id in (MessageType.DATA, MessageType.AMF3_DATA)
+        return is_data or is_header(message.type_id, message.payload)
+
+    def _start(self, stream: ClientStream, info: AmfObject) -> None:
+        stream.phase = Phase.STARTED
+        stream.is_receiving = not stream.is_publish
+        self.events.append(StreamStarted(stream.request_id, stream.message_stream_id, info))
+        headers, stream.early_headers = stream.early_headers, ()
+        for message in headers:
+            self._receive_other(message)
+
+    def _decode_command(self, message: Message) -> Command | None:
+        command = decode_reply(message.type_id, message.payload, message.message_stream_id, self._config)
+        if command is None:
+            self._notice("amf_command", f"type {message.type_id}, {len(message.payload)} bytes")
+        return command
+
+    def _receive_faulty_control(self, error: ProtocolError) -> None:
+        self._notice(error.reason, error.detail)
+
+    def _receive_status_data(self, message: Message, values: list[Any]) -> bool:
+        if values[0] not in ("onStatus", "onPlayStatus") or self.peer_edge_id:
+            return super()._receive_status_data(message, values)
+        info = next((value for value in values[1:] if isinstance(value, dict)), {})
+        stream = self._streams.get(message.message_stream_id) or self._only_stream(message.message_stream_id)
+        if stream is not None and _text_of(info, "code") in PLAY_ENDS:
+            self._end_play(stream, info)
+        return True
 
     def _receive_command(self, command: Command) -> None:
         if command.name in ("_result", "_error"):
             self._receive_reply(command)
-        elif command.name == "onStatus":
+        elif command.name in ("onStatus", "onPlayStatus"):
             self._receive_status(command)
-        # onBWDone, onFCPublish, onFCSubscribe, close and the like change nothing.
+        elif command.name in END_COMMANDS:
+            self._receive_end(command)
+        # onBWDone, onFCPublish, onFCSubscribe and the like change nothing.
+
+    def _receive_end(self, command: Command) -> None:
+        """The server ends a message stream by a command; one that we end ourselves is among them no more."""
+        is_named = command.name == "deleteStream" and is_number(command.argument(0))
+        number = command.argument(0) if is_named else command.message_stream_id
+        stream = self._streams.get(number) or self._only_stream(number)
+        if stream is None or stream.phase is not Phase.STARTED or self.peer_edge_id:
+            return
+        if stream.is_publish:
+            self._fail_stream(stream, ENDED_THERE, f"the upstream has ended the publish: {command.name}")
+        else:
+            self._end_play(stream, _info_of(command), command.name)
+
+    def _end_play(self, stream: ClientStream, info: AmfObject, why: str = "") -> None:
+        description = _text_of(info, "description") or _text_of(info, "code") or why
+        self.events.append(StreamStatus(stream.request_id, stream.message_stream_id, UNPUBLISHED, description, info))
 
     def _receive_reply(self, command: Command) -> None:
         if command.transaction_id == _CONNECT_TRANSACTION_ID and self._state is State.AWAIT_CONNECT:
@@ -359,6 +457,9 @@ class ClientSession(Session):
         # NaN and numbers never given out find nothing.
         stream = self._creating.pop(command.transaction_id, None)  # type: ignore[call-overload]
         if stream is None:
+            # Some answer play and publish so, in place of onStatus; of releaseStream and the like we need no answer.
+            if _text_of(_info_of(command), "code").startswith("NetStream."):
+                self._receive_status(command)
             return
         if command.name == "_result":
             self._created(stream, command)
@@ -388,18 +489,24 @@ class ClientSession(Session):
     def _receive_status(self, command: Command) -> None:
         info = _info_of(command)
         code, description = _text_of(info, "code"), _text_of(info, "description")
-        is_failure = info.get("level") == "error" or code in _FAILURES
+        if code.startswith("NetConnection.Call."):
+            return  # of a command that it does not know; none that we need
+        is_failure = info.get("level") == "error" or code in FAILURES or code in CLOSING
         found = self._streams.get(command.message_stream_id) or self._only_stream(command.message_stream_id)
         if found is None:
             if is_failure and command.message_stream_id == 0 and code.startswith("NetConnection."):
                 for stream in list(self._requests.values()):
                     self._fail_stream(stream, code, description, self._redirect(info))
             return
+        is_started, is_foreign = found.phase is Phase.STARTED, not self.peer_edge_id
         if is_failure:
             self._fail_stream(found, code or "NetStream.Failed", description, self._redirect(info))
         elif code == ("NetStream.Publish.Start" if found.is_publish else "NetStream.Play.Start"):
-            found.phase = Phase.STARTED
-            self.events.append(StreamStarted(found.request_id, found.message_stream_id, info))
+            self._start(found, info)
+        elif not found.is_publish and (code == UNPUBLISHED or (code in PLAY_ENDS and is_started and is_foreign)):
+            self._end_play(found, info)
+        elif found.is_publish and code in PUBLISH_ENDS and is_started and is_foreign:
+            self._fail_stream(found, ENDED_THERE, description or code)
         else:
             self.events.append(StreamStatus(found.request_id, found.message_stream_id, code, description, info))
 
@@ -414,8 +521,8 @@ class ClientSession(Session):
 
 
 def _info_of(command: Command) -> AmfObject:
-    """Return the information object of a reply; {} when there is none."""
-    value = command.argument(0)
+    """Return the information object of a reply, where the command object should be with some; {} when there is none."""
+    value = next((value for value in command.arguments if isinstance(value, dict)), command.object)
     return value if isinstance(value, dict) else {}
 
 

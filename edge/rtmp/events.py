@@ -211,7 +211,10 @@ class StreamStarted:
 
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
-    """Any other onStatus of level ``status`` on our message stream, e.g. NetStream.Play.UnpublishNotify."""
+    """Any other onStatus of level ``status`` on our message stream, e.g. NetStream.Play.Switch.
+
+    The end of what we play comes as NetStream.Play.UnpublishNotify, whichever way the upstream has told it.
+    """
 
     request_id: int
     message_stream_id: int

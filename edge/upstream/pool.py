@@ -101,6 +101,7 @@ class UpstreamPool:
                 edge_id=self._edge_id,
                 timeout_ms=self._timeout_ms,
                 is_simplified=key.is_simplified,
+                is_encoder=getattr(link, "what", "pull") == "push",
             )
         except OSError as error:
             link.on_ended(LinkEnd.LOST, f"connect: {error.strerror}")

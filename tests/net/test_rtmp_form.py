@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from edge.media.frame import AUDIO, DATA, METADATA, VIDEO, Frame
 from edge.media.metadata import decode_metadata, encode_metadata
-from edge.net.rtmp_form import CHUNK_STREAM_IDS, RtmpForm, RtmpForms
+from edge.net.rtmp_form import CHUNK_STREAM_IDS, EncoderForm, RtmpForm, RtmpForms
+from edge.rtmp import amf0
 from tests.net.fakes import decode
 
 
@@ -85,3 +86,11 @@ def test_metadata_of_a_filter_loses_the_other_medium() -> None:
     assert forms.all.payload_of(frame) is body
     assert decode_metadata(forms.audio.payload_of(frame)) == {"stereo": True}
     assert decode_metadata(forms.video.payload_of(frame)) == {"width": 16.0}
+
+
+def test_metadata_are_set_for_the_stream_where_an_encoder_would_set_them() -> None:
+    body, cue = encode_metadata({"width": 16.0}), amf0.encode_all("onCuePoint", {"a": 1.0})
+    form = EncoderForm(60000)
+    assert form.payload_of(Frame(DATA, 0, body, METADATA)) == amf0.encode("@setDataFrame") + body
+    assert form.payload_of(Frame(DATA, 0, cue)) is cue
+    assert form.payload_of(Frame(VIDEO, 0, body)) is body

@@ -31,11 +31,9 @@ from edge.rtmp.events import (
 from edge.rtmp.server import ServerSession
 from tests.harness.link import (
     CONFIG,
-    SIMPLIFIED,
     TC_URL,
     VIDEO,
     Link,
-    Reply,
     answer,
     command,
     data,
@@ -48,67 +46,7 @@ from tests.harness.link import (
     playing_stream_ids,
     publishing_stream_ids,
 )
-
-
-def of(events: list[Any], kind: type) -> list[Any]:
-    return [event for event in events if isinstance(event, kind)]
-
-
-class Upstream:
-    """A client session and its scripted server, whose connect is not answered yet."""
-
-    def __init__(self, *, is_simplified: bool = False) -> None:
-        self.session = new_client(is_simplified=is_simplified)
-        self.events: list[Any] = []
-        self._reader = ChunkReader(CONFIG)
-        prefix = len(SIMPLIFIED)
-        if not is_simplified:
-            prefix = 1536
-            self.session.data_to_send()
-            self.say(b"\x03" + bytes(3072))
-        self._reader.feed(self.session.data_to_send()[prefix:], 0, [])
-
-    def say(self, *pieces: bytes, now_ms: int = 0) -> list[Any]:
-        self.session.receive_data(b"".join(pieces), now_ms)
-        found = list(drain(self.session))
-        self.events += found
-        return found
-
-    def heard(self) -> Reply:
-        messages: list[Message] = []
-        self._reader.feed(self.session.data_to_send(), 0, messages)
-        return Reply(messages)
-
-    def accept_connect(self, **properties: Any) -> list[Any]:
-        info = {"level": "status", "code": "NetConnection.Connect.Success", "description": "ok"}
-        return self.say(command("_result", 1, {"fmsVer": "x", **properties}, info))
-
-
-def foreign() -> Upstream:
-    """An upstream that takes one stream per connection; connected, nothing asked."""
-    upstream = Upstream()
-    upstream.accept_connect()
-    upstream.events.clear()
-    return upstream
-
-
-def multiplexing(**properties: Any) -> Upstream:
-    """An upstream that takes many."""
-    upstream = Upstream(is_simplified=True)
-    upstream.accept_connect(create_stream_with_play_or_publish=True, **properties)
-    upstream.events.clear()
-    return upstream
-
-
-def status(code: str, level: str = "status", message_stream_id: int = 1, **more: Any) -> bytes:
-    info = {"level": level, "code": code, "description": "why", **more}
-    return command("onStatus", 0, None, info, message_stream_id=message_stream_id)
-
-
-def user_control(event_type: int, *numbers: int) -> bytes:
-    body = event_type.to_bytes(2, "big") + b"".join(number.to_bytes(4, "big") for number in numbers)
-    return message(4, body, 0, 2)
-
+from tests.harness.upstream import Upstream, foreign, multiplexing, of, status, user_control
 
 # --- with a server of ours --------------------------------------------------------------
 
@@ -263,6 +201,7 @@ def test_connect_object_has_the_order_of_the_reference() -> None:
     assert connect[:2] == ["connect", 1.0]
     assert list(connect[2].items()) == [
         ("app", "live"),
+        ("flashVer", "LNX 9,0,124,2"),
         ("tcUrl", TC_URL),
         ("fpad", False),
         ("capabilities", 239.0),
@@ -518,3 +457,74 @@ def test_requests_after_the_end_are_void() -> None:
     request_id = upstream.session.open_play("cam")
     upstream.session.close_stream(request_id)
     assert upstream.session.data_to_send() == b""
+
+
+# --- servers that answer in other ways ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("is_publish", "number", "code"), [(False, 3, "NetStream.Play.Start"), (True, 5, "NetStream.Publish.Start")]
+)
+def test_play_and_publish_may_be_answered_by_number(is_publish: bool, number: int, code: str) -> None:
+    for name, level, kind in (("_result", "status", StreamStarted), ("_error", "error", StreamFailed)):
+        upstream = foreign()
+        if is_publish:
+            upstream.session.open_publish("cam")
+        else:
+            upstream.session.open_play("cam")
+        upstream.say(command("_result", number - 1, None, 1))
+        (event,) = upstream.say(command(name, number, None, {"level": level, "code": code}, message_stream_id=1))
+        assert isinstance(event, kind)
+
+
+@pytest.mark.parametrize("values", [(2, None, 1), (2, 1), (2, None, amf0.UNDEFINED, 1)])
+def test_number_of_a_message_stream_is_found(values: tuple[Any, ...]) -> None:
+    upstream = foreign()
+    upstream.session.open_play("cam")
+    upstream.heard()
+    upstream.say(message(20, amf0.encode_all("_result", *values)))
+    assert upstream.heard().commands[0][1][0] == "play"
+
+
+HEADER, PICTURE = b"\x17\0\0\0\0header", b"\x17\1\0\0\0picture"
+
+
+def test_headers_before_play_start_count_and_pictures_begin_behind_it() -> None:
+    upstream = foreign()
+    upstream.session.open_play("cam")
+    upstream.say(command("_result", 2, None, 1))
+    early = (data("onMetaData", {"width": 1}), media(HEADER), media(b"\xaf\0\x12\x10", type_id=8), media(PICTURE))
+    assert upstream.say(*early, data("|RtmpSampleAccess", True, True)) == []
+    started, *found = upstream.say(status("NetStream.Play.Start"), media(PICTURE), now_ms=200)
+    assert isinstance(started, StreamStarted)
+    assert [(event.type_id, event.payload) for event in found] == [
+        (18, amf0.encode_all("onMetaData", {"width": 1})),
+        (9, HEADER),
+        (8, b"\xaf\0\x12\x10"),
+        (9, PICTURE),
+    ]
+
+
+@pytest.mark.parametrize("message_stream_id", [0, 1, 5])
+def test_server_that_sends_no_play_start_is_taken_at_its_media(message_stream_id: int) -> None:
+    upstream = foreign()
+    upstream.session.open_play("cam")
+    upstream.say(command("_result", 2, None, 1))
+    assert upstream.say(media(HEADER, message_stream_id), now_ms=1000) == []
+    assert upstream.say(media(PICTURE, message_stream_id), now_ms=1499) == []
+    found = upstream.say(media(PICTURE, message_stream_id), now_ms=1500)
+    assert [type(event) for event in found] == [StreamStarted, MediaReceived, MediaReceived]
+    assert [event.payload for event in found[1:]] == [HEADER, PICTURE]
+    again = upstream.say(status("NetStream.Play.Start"), media(PICTURE, message_stream_id), now_ms=1600)
+    assert again[-1] == MediaReceived(1, 9, 0, PICTURE)
+
+
+def test_encoder_looks_like_one_and_stays_ours() -> None:
+    session = new_client(edge_id="us", is_encoder=True)
+    session.data_to_send()
+    session.receive_data(b"\x03" + bytes(3072), 0)
+    messages: list[Message] = []
+    ChunkReader(CONFIG).feed(session.data_to_send()[1536:], 0, messages)
+    asked = amf0.decode_all(messages[0].payload)[2]
+    assert asked["flashVer"].startswith("FMLE/3.0") and asked["type"] == "nonprivate"
+    assert (asked["stream_multiplexing"], asked["edgeId"]) == (True, "us")

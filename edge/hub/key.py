@@ -18,6 +18,10 @@ LIVE_REALM = "live"
 _CACHED_NAMES = 1024
 
 _SCHEMES = ("rtmp", "rtmps", "rtmpt", "rtmpe", "rtmpte")
+_VHOST_NAMES = ("vhost", "wshost", "wsHost", "domain")
+_FILTER_NAMES = ("only-audio", "only-video")
+#: Parameters of a server URL that stay here: they name the stream, or are of one player's view of it.
+_OWN_OF_URL = frozenset((*_VHOST_NAMES, *_FILTER_NAMES, "app", "idcpassed"))
 
 
 class StreamKey(NamedTuple):
@@ -50,7 +54,10 @@ class BadNameError(ValueError):
 class TcUrl:
     """The parts of a tcUrl: ``rtmp://host[:port]/app[?vhost=v][/prefix]``.
 
-    ``prefix`` is what follows the app; it goes in front of stream names.
+    Attributes:
+        host, vhost, app: of the identity; "" where the URL does not say.
+        prefix: what follows the app; it goes in front of stream names.
+        query: what the client said behind a ``?``, in the URL and then in the ``app`` field.
     """
 
     host: str
@@ -66,7 +73,8 @@ class StreamRequest:
 
     Attributes:
         key: identity.
-        query: what is left of the query, forwarded upstream verbatim ("" if nothing).
+        query: what is forwarded upstream, "" if nothing: what is left of the name's own query, verbatim, and
+            behind it what the server URL's has beside.
         only_audio, only_video: the player wants one medium only.
         is_internal: another node's hop (``idcpassed``), which does not count as a viewer.
     """
@@ -110,23 +118,50 @@ def cut_port(host: str) -> str:
 def parse_tc_url(tc_url: str, app: str = "") -> TcUrl:
     """Split a tcUrl; ``app`` is used when the URL has none (only tcUrl names the app otherwise).
 
-    A query may stand after the app, or after a slash or prefix behind it.
+    All behind the first ``?`` is query, whatever signs a signature may hold: slashes,
+    question marks, ``#``. One form is none: a vhost holds no slash, so in
+    ``app?vhost=v/prefix`` what follows it is a prefix, up to the next ``?`` or ``&``.
     """
     rest = tc_url
     scheme, separator, after = rest.partition("://")
     if separator and scheme.lower() in _SCHEMES:
         rest = after
-    host, _, path = rest.lstrip("/").partition("/")
-    path = path.lstrip("/")
-    app_part, _, prefix = path.partition("/")
-    app_name, _, query = app_part.partition("?")
-    prefix, _, more = prefix.partition("?")
-    query = "&".join(part for part in (query, more) if part)
+    place, _, query = rest.lstrip("/").partition("?")
+    host, _, path = place.partition("/")
+    app_name, _, prefix = path.lstrip("/").partition("/")
+    query, more = _take_out_prefix(query)
+    prefix = "/".join(part for part in (prefix.strip("/"), more) if part)
     values = _last_values(query)
-    vhost = next((cut_port(values[name]) for name in ("vhost", "wshost", "wsHost", "domain") if values.get(name)), "")
+    vhost = next((cut_port(values[name]) for name in _VHOST_NAMES if values.get(name)), "")
+    field_name, _, field_query = app.partition("?")
     if not app_name:
-        app_name = app.partition("?")[0].strip("/")
-    return TcUrl(cut_port(host), vhost, values.get("app") or app_name, prefix.strip("/"), query)
+        app_name = field_name.strip("/")
+    field_query, _ = _take_out_prefix(field_query)
+    return TcUrl(cut_port(host), vhost, values.get("app") or app_name, prefix, add_to_query(query, field_query))
+
+
+def _take_out_prefix(query: str) -> tuple[str, str]:
+    """The query and the prefix of ``vhost=v/prefix[?query]``, "" for none."""
+    parts: list[str] = []
+    prefix = ""
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if name in _VHOST_NAMES and "/" in value:
+            vhost, _, found = value.partition("/")
+            found, _, more = found.partition("?")
+            prefix = found.strip("/") or prefix
+            parts.append(f"{name}={vhost}")
+            parts.append(more)
+        else:
+            parts.append(part)
+    return "&".join(part for part in parts if part), prefix
+
+
+def add_to_query(query: str, other: str) -> str:
+    """``query``, and behind it each parameter of ``other`` once whose name it does not have."""
+    names = {part.partition("=")[0] for part in query.split("&")} if query else set()
+    more = dict.fromkeys(part for part in other.split("&") if part and part.partition("=")[0] not in names)
+    return "&".join((query, *more) if query else more)
 
 
 def _last_values(query: str) -> dict[str, str]:
@@ -148,7 +183,9 @@ def parse_stream_name(
     """Resolve the name of a ``publish`` or ``play`` command.
 
     ``vhost`` beats ``wshost``/``wsHost``, which beat ``domain``; of a repeated
-    parameter the last one wins; recognised ones are taken out of the query.
+    parameter the last one wins; recognised ones are taken out of the query. What
+    the server URL's query has beside them, and beside names that the name's own
+    query has, is forwarded too.
 
     Raises:
         BadNameError: a part is empty, too long or holds a slash or control byte.
@@ -158,14 +195,16 @@ def parse_stream_name(
         path = f"{tc_url.prefix}/{path}"
     values: dict[str, str] = {}
     kept: list[str] = []
-    own = ("vhost", "wshost", "wsHost", "domain", "app", *(("only-audio", "only-video") if is_play else ()))
+    own = (*_VHOST_NAMES, "app", *(_FILTER_NAMES if is_play else ()))
+    said: set[str] = set()
     for part in query.split("&"):
         field, _, value = part.partition("=")
+        said.add(field)
         if field in own and not (field.startswith("only-") and value != "1"):
             values[field] = value
         elif part:
             kept.append(part)
-    vhost = next((cut_port(values[f]) for f in ("vhost", "wshost", "wsHost", "domain") if values.get(f)), tc_url.vhost)
+    vhost = next((cut_port(values[f]) for f in _VHOST_NAMES if values.get(f)), tc_url.vhost)
     app = values.get("app") or tc_url.app or default_app
     key = StreamKey(
         normalise_vhost(tc_url.host, vhost, default_vhost=default_vhost, hostname=hostname),
@@ -178,13 +217,9 @@ def parse_stream_name(
     only_audio, only_video = "only-audio" in values, "only-video" in values
     if only_audio and only_video:
         only_audio = only_video = False
-    return StreamRequest(
-        key,
-        "&".join(kept),
-        only_audio,
-        only_video,
-        bool(_last_values("&".join(kept)).get("idcpassed")),
-    )
+    is_internal = bool(_last_values("&".join(kept)).get("idcpassed"))
+    of_url = (part for part in tc_url.query.split("&") if part and part.partition("=")[0] not in said | _OWN_OF_URL)
+    return StreamRequest(key, "&".join((*kept, *dict.fromkeys(of_url))), only_audio, only_video, is_internal)
 
 
 def _check_part(what: str, text: str, max_bytes: int, *, allows_slash: bool) -> None:

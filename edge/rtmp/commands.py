@@ -221,10 +221,8 @@ def check_stream_name(text: str, config: RtmpConfig) -> str | None:
 
 def check_app(text: str, config: RtmpConfig) -> str | None:
     """As ``check_stream_name`` for the ``app`` field, which may be empty or begin or end with a slash."""
-    app = text.strip("/")
-    if not app.partition("?")[0]:
-        app = f"app{app}"
-    return check_stream_name(app, config)
+    app, mark, query = text.partition("?")
+    return check_stream_name(f"{app.strip('/') or 'app'}{mark}{query}", config)
 
 
 def check_tc_url(text: str, max_bytes: int) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge.hub.key import StreamKey
+from edge.hub.key import StreamKey, add_to_query
 from naming.base import NamingError
 from naming.endpoint import parse_endpoint
 
@@ -35,26 +35,26 @@ class Redirect:
 def parse_redirect(url: str, key: StreamKey, query: str, *, default_vhost: str) -> Redirect:
     """Read the URL that the answer to a request for ``key`` names.
 
-    The URL's own query, ``vhost`` among it, goes along with both the connect and the name;
-    without one the client's ``query`` does. A vhost of ours that the URL does not
+    The URL's own query, ``vhost`` among it, goes along with both the connect and the name, and
+    with the name also what the client's ``query`` has beside. A vhost of ours that the URL does not
     name is the host of the tcUrl, as in a connect that was not redirected.
     Raises NamingError for a URL that cannot be followed.
     """
     scheme, mark, rest = url.partition("://")
     if not mark or scheme.lower() != "rtmp":
-        raise NamingError(f'redirect to "{url}": only rtmp:// is followed')
+        raise NamingError(f'redirect to "{url.partition("?")[0]}": only rtmp:// is followed')
     head, _, own_query = rest.partition("?")
     authority, _, path = head.partition("/")
     host, port = parse_endpoint(authority.rpartition("@")[2], default_port=_DEFAULT_PORT)
     if port == 0:
-        raise NamingError(f'redirect to "{url}": port 0 cannot be connected to')
+        raise NamingError(f'redirect to "{url.partition("?")[0]}": port 0 cannot be connected to')
     app, name = _split(path.strip("/"), key)
     has_vhost = any(part.startswith("vhost=") for part in own_query.split("&"))
     is_named = has_vhost or key.vhost == default_vhost
     tc_url = f"rtmp://{authority if is_named else key.vhost}/{app}"
     if own_query:
         tc_url = f"{tc_url}?{own_query}"
-    name_query = own_query or query
+    name_query = add_to_query(own_query, query)
     return Redirect(host, port, tc_url, app, f"{name}?{name_query}" if name_query else name)
 
 

@@ -87,7 +87,16 @@ def test_cut_port(host: str, wanted: str) -> None:
         ("rtmp://h/a?vhost=v:80/p", TcUrl("h", "v", "a", "p", "vhost=v:80")),
         ("rtmp://h/a/?vhost=v", TcUrl("h", "v", "a", "", "vhost=v")),
         ("rtmp://h/a/p?vhost=v", TcUrl("h", "v", "a", "p", "vhost=v")),
-        ("rtmp://h/a?x=1/p?vhost=v", TcUrl("h", "v", "a", "p", "x=1&vhost=v")),
+        ("rtmp://h/a?x=1/p?vhost=v", TcUrl("h", "", "a", "", "x=1/p?vhost=v")),
+        ("rtmp://h/a?vhost=v/p?x=1/2", TcUrl("h", "v", "a", "p", "vhost=v&x=1/2")),
+        ("rtmp://h/a?vhost=v/p/q&x=1/2", TcUrl("h", "v", "a", "p/q", "vhost=v&x=1/2")),
+        ("rtmp://h/a?x=1/2&vhost=v/p/", TcUrl("h", "v", "a", "p", "x=1/2&vhost=v")),
+        ("rtmp://h/a?domain=v/p", TcUrl("h", "v", "a", "p", "domain=v")),
+        ("rtmp://h/a/?x=1/2", TcUrl("h", "", "a", "", "x=1/2")),
+        ("rtmp://h/a/p/?x=1/2", TcUrl("h", "", "a", "p", "x=1/2")),
+        ("rtmp://h/a?x=a==/b=&y=#/%2F?z", TcUrl("h", "", "a", "", "x=a==/b=&y=#/%2F?z")),
+        ("rtmp://h?x=1/2", TcUrl("h", "", "", "", "x=1/2")),
+        ("rtmp://[::1]:1935?x=[1/2]", TcUrl("::1", "", "", "", "x=[1/2]")),
         ("rtmp://h", TcUrl("h", "", "", "")),
         ("", TcUrl("", "", "", "")),
     ],
@@ -100,6 +109,19 @@ def test_app_field_serves_only_where_the_url_has_none() -> None:
     assert parse_tc_url("", "live?x=1").app == "live"
     assert parse_tc_url("rtmp://h", "/live/").app == "live"
     assert parse_tc_url("rtmp://h/a", "b").app == "a"
+
+
+@pytest.mark.parametrize(
+    ("tc_url", "app", "wanted"),
+    [
+        ("rtmp://h/a?t=1/2", "a?t=1/2", "t=1/2"),
+        ("rtmp://h/a", "a?t=1/2", "t=1/2"),
+        ("rtmp://h/a?t=1/2", "a?u=3/4", "t=1/2&u=3/4"),
+        ("rtmp://h/a?vhost=v/p", "a?vhost=v/p", "vhost=v"),
+    ],
+)
+def test_query_of_the_app_field_stands_behind_that_of_the_url(tc_url: str, app: str, wanted: str) -> None:
+    assert parse_tc_url(tc_url, app).query == wanted
 
 
 @pytest.mark.parametrize(
@@ -224,6 +246,50 @@ def test_M18_recognised_parameters_are_taken_out_once_and_the_rest_forwarded_ver
 def test_M18_no_second_parameter_appears_by_removing_one() -> None:
     assert request("s?vvhost=x.yhost=a.b").query == "vvhost=x.yhost=a.b"
     assert request("s?a=1&vhost=x.y?app=z").query == "a=1"
+
+
+@pytest.mark.parametrize("is_play", [True, False])
+@pytest.mark.parametrize(
+    ("tc_url", "name", "query"),
+    [
+        ("rtmp://h/live?secret=84af&time=3C5D", "s", "secret=84af&time=3C5D"),
+        ("rtmp://h/live?secret=84af", "s?time=3C5D", "time=3C5D&secret=84af"),
+        ("rtmp://h/live", "s?secret=84af&time=3C5D", "secret=84af&time=3C5D"),
+        ("rtmp://h/live?t=1&u=2", "s?t=3", "t=3&u=2"),
+        ("rtmp://h/live?t=1&t=2&t=1", "s", "t=1&t=2"),
+        ("rtmp://h/live?flag&t=", "s?t", "t&flag"),
+        (
+            "rtmp://h/live?vhost=v&domain=d&wshost=w&wsHost=w&app=live&only-audio=1&only-video=0&idcpassed=1&t=1",
+            "s",
+            "t=1",
+        ),
+        ("rtmp://h/live?vhost=v/hall?t=a/b", "s?u=c/d", "u=c/d&t=a/b"),
+        ("rtmp://h/live/?t=a/b", "s", "t=a/b"),
+    ],
+)
+def test_token_in_the_url_goes_upstream_behind_the_query_of_the_name(
+    tc_url: str, name: str, query: str, is_play: bool
+) -> None:
+    found = request(name, tc_url, is_play=is_play)
+    assert (found.query, found.is_internal) == (query, False)
+
+
+#: Base64, hexadecimal, percent-encoded and mangled signatures: all that may stand behind a question mark.
+_SIGNATURES = st.text("abcXYZ019+/=?#%._~:;,@!$'()*[]-", max_size=40)
+
+
+@pytest.mark.parametrize("place", ["url", "app", "both", "name"])
+@given(sign=_SIGNATURES, other=_SIGNATURES)
+def test_no_signature_changes_the_key_and_each_reaches_the_upstream_once(place: str, sign: str, other: str) -> None:
+    tail = f"?sign={sign}&other={other}"
+    url, app, name = (tail if place in where else "" for where in (("url", "both"), ("app", "both"), ("name",)))
+    for prefix, wanted in (("", "s"), ("/", "s"), ("/hall", "hall/s"), ("/hall/", "hall/s")):
+        found = request(f"s{name}", f"rtmp://h.example/live{prefix}{url}", app=f"live{app}")
+        assert str(found.key) == f"h.example/live/{wanted}"
+        assert found.query == f"sign={sign}&other={other}"
+        # The next node is asked by name, and so is the one behind it.
+        behind = request(f"{wanted}?{found.query}&app=live", "rtmp://h.example/unified_app")
+        assert (behind.key, behind.query) == (found.key, found.query)
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ def test_query_of_a_stream_name_is_only_clean() -> None:
     assert check_stream_name("?token=a", CONFIG)
 
 
-@pytest.mark.parametrize("app", ["", "live", "live/", "/live", "a/b", "live?vhost=v", "?vhost=v", "/"])
+@pytest.mark.parametrize("app", ["", "live", "live/", "/live", "a/b", "live?vhost=v", "?vhost=v", "/", "live/?t=a/b/"])
 def test_apps_that_may_be_used(app: str) -> None:
     assert check_app(app, CONFIG) is None
 

@@ -40,6 +40,7 @@ def test_Q6_forms_of_the_url(url: str, tc_url: str, app: str, name: str) -> None
 def test_port_vhost_and_query_of_the_client_are_kept() -> None:
     assert read("rtmp://[::1]/live") == Redirect("::1", 1935, "rtmp://[::1]/live", "live", "s")
     assert read("rtmp://h/live", query="token=1").name == "s?token=1"
+    assert read("rtmp://h/live?token=2&a=3", query="token=1&b=4").name == "s?token=2&a=3&b=4"
     ours = KEY._replace(vhost="v.example")
     assert read("rtmp://h/live", ours).tc_url == "rtmp://v.example/live"
     assert read("rtmp://h/live?vhost=w", ours).tc_url == "rtmp://h/live?vhost=w"

@@ -26,8 +26,10 @@ class RtmpClient:
         self.message_stream_id = 0
 
     @classmethod
-    async def open(cls, url: str, *, receive_buffer: int | None = None) -> tuple[RtmpClient, str]:
+    async def open(cls, url: str, *, receive_buffer: int | None = None, **connect: Any) -> tuple[RtmpClient, str]:
         """Connect to ``rtmp://host:port/app/name[?query]``; return the client and the name with its query.
+
+        ``connect``: more fields of its object, or others.
 
         Raises ``OSError``, ``IncompleteReadError`` or ``WireError``.
         """
@@ -49,16 +51,17 @@ class RtmpClient:
             raise
         client = cls(RtmpPeer(reader, writer))
         try:
-            await client._begin(app, f"rtmp://{parts.netloc}/{app}")
+            await client._begin(app, f"rtmp://{parts.netloc}/{app}", connect)
         except BaseException:
             client.peer.abort()
             raise
         return client, name
 
-    async def _begin(self, app: str, tc_url: str) -> None:
+    async def _begin(self, app: str, tc_url: str, more: dict[str, Any]) -> None:
         await self.peer.handshake_as_client()
         self.peer.set_out_chunk_size(4096)
-        answer = await self.call("connect", {"app": app, "tcUrl": tc_url, "flashVer": "harness", "objectEncoding": 0})
+        fields = {"app": app, "tcUrl": tc_url, "flashVer": "harness", "objectEncoding": 0, **more}
+        answer = await self.call("connect", fields)
         self.connect_info = answer[3] if len(answer) > 3 and isinstance(answer[3], dict) else {}
         self.message_stream_id = int((await self.call("createStream", None))[3])
 

@@ -102,8 +102,8 @@ class Node:
             connection.close_now("end of test")
         self.context.close()
 
-    async def client(self) -> RtmpClient:
-        client, _ = await RtmpClient.open(f"rtmp://127.0.0.1:{self.port}/live/s")
+    async def client(self, **connect: Any) -> RtmpClient:
+        client, _ = await RtmpClient.open(f"rtmp://127.0.0.1:{self.port}/live/s", **connect)
         return client
 
 
@@ -119,15 +119,15 @@ class Nodes:
         self.nodes.append(node)
         return node
 
-    async def publisher(self, node: Node, name: str = "s") -> Feed:
-        client = await node.client()
+    async def publisher(self, node: Node, name: str = "s", **connect: Any) -> Feed:
+        client = await node.client(**connect)
         self.clients.append(client)
         client.publish(name)
         assert await status_of(client) == "NetStream.Publish.Start"
         return Feed(client, name)
 
-    async def player(self, node: Node, name: str = "s") -> RtmpClient:
-        client = await node.client()
+    async def player(self, node: Node, name: str = "s", **connect: Any) -> RtmpClient:
+        client = await node.client(**connect)
         self.clients.append(client)
         client.play(name)
         return client
@@ -181,6 +181,16 @@ async def status_of(client: RtmpClient) -> str:
                 return str(values[3]["code"])
 
 
+async def error_of(client: RtmpClient) -> tuple[str, str]:
+    """Code and description of the first status that is an error."""
+    async with asyncio.timeout(deadline(10)):
+        while True:
+            message = await client.next_message()
+            values = decode_command(message) if message.type_id == 20 else [""]
+            if values[0] == "onStatus" and values[3]["level"] == "error":
+                return values[3]["code"], values[3]["description"]
+
+
 async def pictures(client: RtmpClient, number: int) -> list[int]:
     """Numbers of the next ``number`` pictures."""
     return [int(message.payload[5:11]) for message in await media(client, number)]
@@ -196,4 +206,4 @@ async def media(client: RtmpClient, number: int) -> list[Message]:
     return found
 
 
-__all__ = ["Feed", "Node", "Nodes", "media", "pictures", "status_of", "wait_until"]
+__all__ = ["Feed", "Node", "Nodes", "error_of", "media", "pictures", "status_of", "wait_until"]

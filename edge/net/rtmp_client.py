@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _KEEP_UNUSED_MS = 1500
+_REPLACED_AT_MEDIA_SERVER = "Replaced by publisher"
 # How servers of HTTP answer what is none; some leave the status line out, as to HTTP/0.9.
 _HTTP_MARKS = (b"http/", b"<html", b"<!doctype")
 _HEAD_BYTES = 9
@@ -124,6 +125,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         "_is_connecting",
         "_last_answer",
         "_links",
+        "_publishes",
         "_requests",
         "_started",
         "edge_id",
@@ -141,6 +143,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         self.peer = endpoint
         self._links: dict[int, Link] = {}  # by request id
         self._requests: dict[Link, int] = {}
+        self._publishes: set[int] = set()  # request ids of those that offer a stream
         self._started: dict[int, int] = {}  # message stream ids by request id
         self._active: dict[int, Link] = {}  # by message stream id
         self._last_answer = (0, 0)  # the highest request id answered, and when
@@ -205,7 +208,9 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
 
     def open_publish(self, link: Link, name: str, *, hops: tuple[str, ...] = (), is_lost: bool = False) -> None:
         """Offer a stream; ``is_lost``: its publisher is not there at present."""
-        self._add(link, self._session.open_publish(name, hops=hops, is_lost=is_lost))
+        request_id = self._session.open_publish(name, hops=hops, is_lost=is_lost)
+        self._publishes.add(request_id)
+        self._add(link, request_id)
 
     def _add(self, link: Link, request_id: int) -> None:
         self._links[request_id] = link
@@ -245,6 +250,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
 
     def _forget(self, request_id: int) -> Link | None:
         link = self._links.pop(request_id, None)
+        self._publishes.discard(request_id)
         message_stream_id = self._started.pop(request_id, 0)
         if link is not None:
             self._requests.pop(link, None)
@@ -342,7 +348,8 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
                 link.on_started(self, event.message_stream_id, event.info)
         elif isinstance(event, StreamFailed):
             self._answered(event.request_id)
-            self._end_link(event.request_id, _end_of(event), f"{event.code} {event.description}", event.redirect)
+            end = _end_of(event, is_publish=event.request_id in self._publishes)
+            self._end_link(event.request_id, end, f"{event.code} {event.description}", event.redirect)
         elif isinstance(event, StreamStatus):
             if event.code == "NetStream.Play.UnpublishNotify":
                 self._end_link(event.request_id, LinkEnd.UNPUBLISHED, event.description)
@@ -404,14 +411,21 @@ def _tell_end(link: Link, end: LinkEnd, text: str, redirect: str) -> None:
         link.on_ended(end, text)
 
 
-def _end_of(event: StreamFailed) -> LinkEnd:
-    """What a refusal means; nodes of ours word some so that each node behind them knows them again."""
+def _end_of(event: StreamFailed, *, is_publish: bool) -> LinkEnd:
+    """What a refusal means; nodes of ours word some so that each node behind them knows them again.
+
+    brpc has one code for all it refuses, StreamNotFound, which says nothing of a publish; that
+    media-server has another publisher instead is told by its words.
+    """
+    if is_publish and event.description.startswith(_REPLACED_AT_MEDIA_SERVER):
+        return LinkEnd.KICKED
     for end in (LinkEnd.LOOP, LinkEnd.KICKED):
         if event.description.startswith(end.value):
             return end
     if event.code in CLOSING:
         return LinkEnd.LOST  # it shuts down
-    return LinkEnd.NOT_FOUND if event.code == "NetStream.Play.StreamNotFound" else LinkEnd.REFUSED
+    is_missing = event.code == "NetStream.Play.StreamNotFound" and not is_publish
+    return LinkEnd.NOT_FOUND if is_missing else LinkEnd.REFUSED
 
 
 def start_connect(

@@ -14,10 +14,10 @@ import pytest
 from edge.hub.config import HubConfig
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
-from edge.net.rtmp_client import LinkEnd, RtmpClientConnection, start_connect
+from edge.net.rtmp_client import LinkEnd, RtmpClientConnection, _end_of, start_connect
 from edge.net.stream_writer import StreamWriter
 from edge.rtmp.config import RtmpConfig
-from edge.rtmp.events import MediaReceived
+from edge.rtmp.events import MediaReceived, StreamFailed
 from tests.harness.ports import free_port
 from tests.harness.wire import VIDEO
 from tests.net.fakes import Source
@@ -172,6 +172,25 @@ async def test_U_missing_stream_of_an_edge_is_not_found() -> None:
         dialer.dial(server.port).open_play(link, "absent")
         await eventually(lambda: link.ends, "the end")
         assert link.ends == [(LinkEnd.NOT_FOUND, "NetStream.Play.StreamNotFound not there")]
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "of_play", "of_publish"),
+    [
+        ("NetStream.Play.StreamNotFound", "Fail to find key=a", LinkEnd.NOT_FOUND, LinkEnd.REFUSED),
+        ("NetStream.Play.StreamNotFound", "Fail to replace publisher 1.2.3.4:5", LinkEnd.NOT_FOUND, LinkEnd.REFUSED),
+        ("NetStream.Play.StreamNotFound", "Replaced by publisher from 1.2.3.4:5", LinkEnd.NOT_FOUND, LinkEnd.KICKED),
+        ("NetStream.Publish.BadName", "Kicked: Replaced by publisher from b", LinkEnd.KICKED, LinkEnd.KICKED),
+        ("NetStream.Publish.BadName", "StreamBusy: a", LinkEnd.REFUSED, LinkEnd.REFUSED),
+        ("NetStream.Play.Failed", "", LinkEnd.REFUSED, LinkEnd.REFUSED),
+        ("NetStream.Play.StreamNotFound", "proxy_loop: a", LinkEnd.LOOP, LinkEnd.LOOP),
+        ("NetConnection.Connect.Closed", "Shutdown", LinkEnd.LOST, LinkEnd.LOST),
+    ],
+)
+def test_what_a_refusal_means(code: str, words: str, of_play: LinkEnd, of_publish: LinkEnd) -> None:
+    event = StreamFailed(1, code, words, "")
+    assert _end_of(event, is_publish=False) is of_play
+    assert _end_of(event, is_publish=True) is of_publish
 
 
 async def test_unused_connection_is_kept_for_a_moment_when_it_can_be_shared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,9 +176,16 @@ class ServerSession(ServerCommands):
             self._send_status(message_stream_id, level, code, description)
 
     def notify_unpublish(self, message_stream_id: int, description: str) -> None:
-        """Tell a player that its publisher ended; the message stream becomes idle."""
+        """Tell a player that its publisher ended; the message stream becomes idle.
+
+        Clients of brpc ignore every status that is no error, and StreamEOF: theirs is an error.
+        """
         stream = self._streams.get(message_stream_id)
-        if stream is not None and stream.use in PLAYER_USES:
+        if stream is None or stream.use not in PLAYER_USES:
+            return
+        if self.hears_errors_only:
+            self.end_stream(message_stream_id, "NetStream.Play.StreamNotFound", description)
+        else:
             self.end_stream(message_stream_id, "NetStream.Play.UnpublishNotify", description, "status")
             self._send_control(UserControl.stream_eof(message_stream_id))
 

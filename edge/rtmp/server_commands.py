@@ -120,6 +120,11 @@ class ServerCommands(Session):
         self.peer_edge_id = ""
 
     @property
+    def hears_errors_only(self) -> bool:
+        """Whether the client takes nothing but an error for the end of a stream: brpc's does so."""
+        return self.is_multiplexing and not self.peer_edge_id
+
+    @property
     def should_close_on_error(self) -> bool:
         """Whether a refused or ended stream ends the connection."""
         return self._config.rtmp_server_close_connection_on_error and not self.is_multiplexing

@@ -132,7 +132,7 @@ def test_refused_play_gives_its_message_stream_back() -> None:
 
 
 def test_unpublish_is_told_downstream() -> None:
-    link = Link()
+    link = Link(client=new_client(edge_id="them"))
     request_id = link.client.open_play("cam")
     link.pump()
     link.server.notify_unpublish(1, "cam is now unpublished")
@@ -140,6 +140,18 @@ def test_unpublish_is_told_downstream() -> None:
     notice, eof = link.client_events[-2:]
     assert (notice.request_id, notice.code) == (request_id, "NetStream.Play.UnpublishNotify")
     assert eof == StreamEofReceived(request_id, 1)
+
+
+def test_unpublish_is_told_as_an_error_to_who_multiplexes_and_is_no_node() -> None:
+    link = Link()
+    request_id = link.client.open_play("cam")
+    link.pump()
+    link.server.notify_unpublish(1, "cam is gone")
+    link.server.notify_unpublish(1, "cam is gone")
+    link.pump()
+    failed = [event for event in link.client_events if isinstance(event, StreamFailed)]
+    assert failed == [StreamFailed(request_id, "NetStream.Play.StreamNotFound", "cam is gone")]
+    assert not of(link.client_events, StreamEofReceived)
 
 
 def test_way_of_a_stream_is_told_to_peers_of_ours_only() -> None:

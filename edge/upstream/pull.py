@@ -487,7 +487,10 @@ class Pull(UpstreamLink):
             self._tell_wait(server.endpoint)
         pinged_ms, self._pinged_ms = self._pinged_ms, 0
         has_alternative = self.target.has_alternative(server, self.key.text, now_ms=now)
-        if connection.last_pong_ms >= pinged_ms:
+        is_node = connection.has_ponged or bool(connection.edge_id)
+        # Bytes of whatever stream are a sign of life. One that answers no ping may have lost this stream all the same.
+        is_alive = connection.last_pong_ms >= pinged_ms or connection.last_read_ms > pinged_ms
+        if is_alive and (is_node or has_alternative):
             may_switch = now - self._switched_ms >= config.disable_server_duration * 1000
             if not has_alternative or not may_switch or self._pushed_to() == server:
                 self._set_timer(limit_ms, self._on_silence)
@@ -499,10 +502,11 @@ class Pull(UpstreamLink):
                 self._try_elsewhere(server, now)
             else:
                 self._fail(LinkEnd.NO_DATA, "no data, trying another server")
-        elif connection.has_ponged or connection.edge_id or has_alternative:
+        elif is_node or (has_alternative and not is_alive):
+            # Else the next attempt would share it again. Of one that has never answered others may live on.
+            manager.pool.distrust(connection)
             self._fail(LinkEnd.TIMEOUT, f"silent for {silent_ms} ms and answers no ping")
-            # Else the next attempt would share it again.
-            if connection.state == "open":
+            if is_node and connection.state == "open":
                 connection.close_now("answers no ping")
         else:
             wait_ms = max(config.upstream_stall_timeout_ms, 5 * config.retry_interval_ms)

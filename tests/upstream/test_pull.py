@@ -14,6 +14,7 @@ from edge.upstream.pull import Pull
 from naming.node import ServerNode
 from tests.harness.client import RtmpClient
 from tests.harness.clock import deadline
+from tests.harness.judge import GOOD, NOT_FOUND, Judge
 from tests.net.fakes import VIDEO_HEADER_BODY
 from tests.net.live import send
 from tests.net.serving import Feed, Node, Nodes, pictures, status_of, wait_until
@@ -530,3 +531,49 @@ async def test_look_elsewhere_for_a_silent_stream_costs_no_retry(retries: dict[s
         await wait_until(lambda: pull.state == "waiting" and pull.server == home, 2, "back")
         await feed.send(3)
         assert await pictures(player, 3) == [3, 4, 5]
+
+
+@pytest.mark.parametrize("has_alternative", [True, False])
+async def test_silent_stream_leaves_the_connection_that_it_shares_with_live_ones_alone(has_alternative: bool) -> None:
+    """Servers of brpc answer no ping."""
+    async with (
+        Nodes() as nodes,
+        Judge(lambda name: GOOD, is_multiplexing=True, answers_pings=False) as origin,
+        Judge(lambda name: NOT_FOUND, is_multiplexing=True, answers_pings=False) as other,
+    ):
+        edge = nodes.add("edge")
+        ports = (origin.port, other.port) if has_alternative else (origin.port,)
+        times = {"upstream_stall_timeout_ms": 100, "first_data_timeout_ms": 100, "timeout_ms": 100}
+        await edge.follow(*ports, **times, disable_server_duration=0)
+        live = [await nodes.player(edge, name) for name in ("live1", "live2")]
+        quiet = await nodes.player(edge, "quiet")
+        for player in (*live, quiet):
+            await pictures(player, 3)
+        count = origin.connection_count
+        origin.silence("quiet")
+        asked = len(origin.asked)
+        for player in live:
+            assert (await pictures(player, 120))[-1] > 100
+        await wait_until(lambda: len(origin.asked) > asked, 3, "a fresh play of the silent one")
+        assert origin.connection_count == count
+        assert sorted(name for name in origin.asked if "live" in name) == ["live1", "live2"]
+
+
+async def test_server_of_brpc_that_is_silent_altogether_is_left_but_not_hung_up_on() -> None:
+    async with (
+        Nodes() as nodes,
+        Judge(lambda name: GOOD, is_multiplexing=True, answers_pings=False) as origin,
+        Judge(lambda name: NOT_FOUND, is_multiplexing=True, answers_pings=False) as other,
+    ):
+        edge = nodes.add("edge")
+        times = {"upstream_stall_timeout_ms": 100, "first_data_timeout_ms": 100, "timeout_ms": 100}
+        await edge.follow(origin.port, other.port, **times, disable_server_duration=0)
+        players = [await nodes.player(edge, name) for name in ("a", "b")]
+        for player in players:
+            await pictures(player, 3)
+        other.judge = lambda name: GOOD
+        origin.silence("a")
+        origin.silence("b")
+        for player in players:
+            await pictures(player, 100)
+        assert {name for name in other.asked if other.asked.count(name)} >= {"a", "b"}

@@ -101,6 +101,16 @@ define_int32(
     upper=1024,
 )
 define_int32(
+    "max_pull_queries",
+    8,
+    "Different queries of waiting players that one round of attempts of a pull takes in turn: the newest, the oldest "
+    "and some of those between. Who brings ever new ones cannot put the others off for longer.",
+    topic=_TOPIC,
+    is_reloadable=True,
+    lower=5,
+    upper=1000,
+)
+define_int32(
     "retry_interval_ms",
     1000,
     "Shortest time between two retries of a stream after the fast ones.",
@@ -129,7 +139,7 @@ define_bool(
 define_int32(
     "pull_nodata_timeout_ms",
     10000,
-    "An HTTP request waits this long for a stream's first frame.",
+    "An HTTP request, and a brpc client, wait this long for a stream's first frame.",
     topic=_TOPIC,
     unit="ms",
     is_reloadable=True,

@@ -14,6 +14,7 @@ from edge.errors import StreamBusyError
 from edge.hub.config import HubConfig
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
+from edge.hub.roster import Admitted
 from edge.hub.stream import Stream
 from edge.media.frame import Epoch
 
@@ -31,6 +32,7 @@ class Registry:
 
     Attributes:
         on_idle: called when the last player of a stream without local publisher has left.
+        on_joined: called when a play has been admitted to a stream, with whether it brought a new query.
         on_player_left: called when a player of a stream has left that others still play.
         on_published: called when a local publisher has begun a stream in ``PUBLISH_REALM``.
         on_lost: called when the connection of a stream's publisher has broken, here or on the way, and the
@@ -51,6 +53,7 @@ class Registry:
         self.config = config
         self.streams: dict[StreamKey, Stream] = {}
         self.on_idle: Callable[[Stream, int], None] | None = None
+        self.on_joined: Callable[[Stream, Admitted, bool], None] | None = None
         self.on_player_left: Callable[[Stream], None] | None = None
         self.on_published: Callable[[Stream], None] | None = None
         self.on_lost: Callable[[Stream], None] | None = None
@@ -153,16 +156,24 @@ class Registry:
         if self.on_ended is not None:
             self.on_ended(stream)
 
-    def add_player(self, stream: Stream, *, is_internal: bool = False) -> None:
-        """Count a player or push."""
+    def add_player(self, stream: Stream, play: Admitted | None = None, *, is_internal: bool = False) -> None:
+        """Count a player or push; a ``play`` joins the roster."""
         stream.player_count += 1
         if not is_internal:
             stream.viewer_count += 1
             stream.idle_since_ms = 0
+        if play is not None:
+            is_new = stream.roster.join(play)
+            if self.on_joined is not None:
+                self.on_joined(stream, play, is_new)
 
-    def remove_player(self, stream: Stream, now_ms: int, *, is_internal: bool = False) -> None:
+    def remove_player(
+        self, stream: Stream, now_ms: int, play: Admitted | None = None, *, is_internal: bool = False
+    ) -> None:
         """Uncount it; the last one of a pulled stream starts the idle clock."""
         stream.player_count -= 1
+        if play is not None:
+            stream.roster.leave(play)
         if not is_internal:
             stream.viewer_count -= 1
             stream.idle_since_ms = now_ms

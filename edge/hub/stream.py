@@ -18,6 +18,7 @@ from edge.hub.headers import MAX_HEADERS
 from edge.hub.key import StreamKey
 from edge.hub.log import StreamLog, WireForm
 from edge.hub.publisher import Publisher
+from edge.hub.roster import Roster
 from edge.hub.stats import StreamStats
 from edge.media.frame import (
     AUDIO,
@@ -78,6 +79,7 @@ class Stream:
             publisher of the key gets a new stream.
         end_reason: what they were told, None before that.
         pull: the owner's handle of an upstream pull (opaque here).
+        roster: the plays that were admitted, by what their players said.
         player_count: players and pushes; ``viewer_count`` leaves out other nodes' hops.
     """
 
@@ -105,6 +107,7 @@ class Stream:
         "pull",
         "queue",
         "readers",
+        "roster",
         "stats",
         "timeline",
         "viewer_count",
@@ -120,6 +123,7 @@ class Stream:
         self.on_seen: Callable[[Stream, Publisher | None, Publisher], None] | None = None
         self.logs: dict[WireForm, StreamLog] = {}
         self.readers: list[Reader] = []
+        self.roster = Roster()
         self.stats = StreamStats()
         self.metadata: dict[str, object] = {}
         self.has_begun = False

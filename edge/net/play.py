@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from edge.hub.key import StreamKey, StreamRequest
+from edge.hub.roster import Refusal
 from edge.rtmp.events import ResumePoint
 
 if TYPE_CHECKING:
@@ -14,14 +15,27 @@ if TYPE_CHECKING:
     from edge.net.stream_writer import StreamWriter
 
 
+class PlayOwner(Protocol):
+    """The connection of a play."""
+
+    def refuse_play(self, play: Play, refusal: Refusal) -> None:
+        """Tell the client, and end the play."""
+        ...
+
+    def tell_nothing_yet(self, play: Play, *, is_known: bool) -> None:
+        """Tell a node of ours that there is nothing for its query so far."""
+        ...
+
+
 class PausedReader:
     """Reads nothing for a play that is paused, but hears of the end of its stream; a reader of the stream."""
 
-    __slots__ = ("_on_end", "_stream")
+    __slots__ = ("_is_told_early", "_on_end", "_stream")
 
-    def __init__(self, stream: Stream, on_end: Callable[[str], None]) -> None:
+    def __init__(self, stream: Stream, on_end: Callable[[str], None], *, is_told_early: bool = False) -> None:
         self._stream = stream
         self._on_end = on_end
+        self._is_told_early = is_told_early
         stream.readers.append(self)
 
     def close(self) -> None:
@@ -40,7 +54,9 @@ class PausedReader:
         self._on_end(reason)
 
     def on_unpublished(self, reason: str) -> None:
-        """Our own players stay until the stream ends."""
+        """Our own players stay until the stream ends, but for those whose clients run a clock of their own."""
+        if self._is_told_early:
+            self._on_end(reason)
 
 
 class Play:
@@ -48,13 +64,26 @@ class Play:
 
     Attributes:
         is_hop: the peer is a node of ours.
+        hears_errors_only: the peer multiplexes streams and is no node of ours, as media-server and all programs of
+            brpc: it ignores a status that is no error, StreamEOF and silence, and is told the end at once.
         is_internal: it does not count as a viewer.
         writer: set while the connection writes several streams, and once the client has switched a medium on or off.
         paused: set while the client has it paused.
         form: what it is being sent, None before it began.
     """
 
-    __slots__ = ("form", "is_hop", "message_stream_id", "paused", "request", "resume", "stream", "writer")
+    __slots__ = (
+        "_owner",
+        "form",
+        "hears_errors_only",
+        "is_hop",
+        "message_stream_id",
+        "paused",
+        "request",
+        "resume",
+        "stream",
+        "writer",
+    )
 
     def __init__(
         self,
@@ -62,13 +91,17 @@ class Play:
         request: StreamRequest,
         stream: Stream,
         *,
+        owner: PlayOwner | None = None,
         is_hop: bool = False,
+        hears_errors_only: bool = False,
         resume: ResumePoint | None = None,
     ) -> None:
+        self._owner = owner
         self.message_stream_id = message_stream_id
         self.request = request
         self.stream = stream
         self.is_hop = is_hop
+        self.hears_errors_only = hears_errors_only
         self.resume = resume
         self.paused: PausedReader | None = None
         self.writer: StreamWriter | None = None
@@ -83,6 +116,21 @@ class Play:
     def key(self) -> StreamKey:
         """Identity of the stream."""
         return self.request.key
+
+    @property
+    def query(self) -> str:
+        """What its player said beside the stream's name."""
+        return self.request.query
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Tell the player, and end the play."""
+        if self._owner is not None:
+            self._owner.refuse_play(self, refusal)
+
+    def tell_nothing_yet(self, *, is_known: bool) -> None:
+        """There is nothing for its query so far: a node of ours may have another one."""
+        if self._owner is not None and self.is_hop:
+            self._owner.tell_nothing_yet(self, is_known=is_known)
 
     @property
     def is_internal(self) -> bool:

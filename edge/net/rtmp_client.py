@@ -20,7 +20,7 @@ from edge.net.poller import GONE, READ, WRITE
 from edge.net.rtmp_connection import RtmpConnection
 from edge.net.rtmp_form import EncoderForm, RtmpForm
 from edge.rtmp.client import ClientSession
-from edge.rtmp.commands import LOST_CODE, VIA_CODE, parse_via
+from edge.rtmp.commands import LOST_CODE, NOTHING_YET_CODE, VIA_CODE, parse_via
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import (
     Connected,
@@ -97,6 +97,10 @@ class Link(Protocol):
 
     def on_publisher_lost(self) -> None:
         """The upstream, a node of ours, says that the publisher's connection to it broke."""
+        ...
+
+    def on_nothing_yet(self, *, is_known: bool) -> None:
+        """The upstream, a node of ours, has nothing for the query so far; ``is_known``: its own upstream said so."""
         ...
 
     def on_writer_finished(self) -> None:
@@ -192,6 +196,11 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
             self._watch_deadline()
             return
         super().on_ready(events)
+
+    @property
+    def is_connected(self) -> bool:
+        """The upstream has accepted ``connect``."""
+        return self.is_multiplexing is not None
 
     @property
     def is_connecting(self) -> bool:
@@ -357,6 +366,8 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
                 self._links[event.request_id].on_via(parse_via(event.info))
             elif event.code == LOST_CODE and self.edge_id and event.request_id in self._links:
                 self._links[event.request_id].on_publisher_lost()
+            elif event.code == NOTHING_YET_CODE and self.edge_id and event.request_id in self._links:
+                self._links[event.request_id].on_nothing_yet(is_known=event.info.get("missing") is True)
         elif isinstance(event, StreamEofReceived):
             self._end_link(event.request_id, LinkEnd.UNPUBLISHED, "StreamEOF")
         elif isinstance(event, PongReceived):

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from edge.errors import ProtocolError
+from edge.hub.roster import Refusal
 from edge.net.play import PausedReader, Play, Plays
 from edge.net.player import Player
 from edge.net.rtmp_connection import RtmpConnection
@@ -91,7 +92,8 @@ class PlayingConnection(RtmpConnection[ServerSession]):
     def _start_play(self, play: Play) -> None:
         """Put ``play`` on the shared log, or on writers when the connection carries more than that."""
         self._limit_kernel_queue(play)
-        is_alone = len(self.plays) == 1 and not self.is_publishing and not play.is_hop and self._writers is None
+        is_alone = len(self.plays) == 1 and not self.is_publishing and self._writers is None
+        is_alone = is_alone and not play.is_hop and not play.hears_errors_only
         if is_alone and self.queued_bytes == 0:
             data = self._session.data_to_send()
             self.player = Player(self, self.sock.send, play.message_stream_id)
@@ -124,6 +126,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
                 place=place if is_moved else None,
                 low_bases=low_bases if place is not None and is_moved else None,
             )
+            play.writer.is_told_early = play.is_hop or play.hears_errors_only
             if play.is_hop:
                 play.writer.on_via = partial(self._tell_via, play.message_stream_id)
                 play.writer.on_lost = partial(self._tell_lost, play.message_stream_id)
@@ -189,7 +192,11 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         """Stop, but stay to hear of the end; of a stream that has ended, the rest is waived."""
         message_stream_id, stream = play.message_stream_id, play.stream
         self._stop_reading(play)
-        play.paused = PausedReader(stream, lambda reason: self._finish_play(message_stream_id, reason))
+        play.paused = PausedReader(
+            stream,
+            lambda reason: self._finish_play(message_stream_id, reason),
+            is_told_early=play.hears_errors_only,
+        )
         if stream.end_reason is not None:
             self._finish_play(message_stream_id, stream.end_reason)
 
@@ -211,7 +218,27 @@ class PlayingConnection(RtmpConnection[ServerSession]):
             return
         self._stop_reading(play)
         logger.info("%s play ended key=%s sent=%d", label, play.key, self.total_sent_bytes())
-        self.service.registry.remove_player(play.stream, self.context.now_ms(), is_internal=play.is_internal)
+        self.service.registry.remove_player(play.stream, self.context.now_ms(), play, is_internal=play.is_internal)
+
+    def tell_nothing_yet(self, play: Play, *, is_known: bool) -> None:
+        """A foreign upstream has nothing for what the node said so far."""
+        if self.plays.get(play.message_stream_id) is play:
+            self._session.notify_nothing_yet(play.message_stream_id, is_known=is_known)
+            self.send_session()
+
+    def refuse_play(self, play: Play, refusal: Refusal) -> None:
+        """The upstream will not have what the player said, or has nothing for it: end the play in its words."""
+        message_stream_id = play.message_stream_id
+        if self.plays.get(message_stream_id) is not play:
+            return
+        self._end_play(message_stream_id)
+        if self.state != "open":
+            return
+        self.context.counters["error_upstream_refused_count"] += 1
+        self._session.end_stream(message_stream_id, refusal.code, refusal.description)
+        self.send_session()
+        if self._session.should_close_on_error and not self.plays and not self.is_publishing:
+            self.close_gracefully("upstream_refused")
 
     # --- owner of players and writers ----------------------------------------
 

@@ -11,6 +11,7 @@ from edge.errors import ProtocolError, StreamBusyError
 from edge.hub.hop import HopReceiver
 from edge.hub.key import BadNameError, StreamRequest, TcUrl, parse_tc_url
 from edge.hub.publisher import Publisher
+from edge.hub.roster import Refusal
 from edge.net.connection import RECEIVE_BYTES
 from edge.net.liveness import Liveness, Verdict
 from edge.net.play import Play
@@ -370,15 +371,27 @@ class RtmpServerConnection(PlayingConnection):
             self._end_play(event.message_stream_id)
         is_hop = bool(session.peer_edge_id)
         found = service.stream_for_play(request, event.hops, self.last_read_ms, is_hop=is_hop, resume=event.resume)
+        if isinstance(found, Refusal):
+            session.accept_play(event.request_id)
+            session.end_stream(event.message_stream_id, found.code, found.description)
+            return self._refuse("upstream_refused")
         if isinstance(found, str):
             session.accept_play(event.request_id)
             session.end_stream(event.message_stream_id, NOT_FOUND, found)
             return self._refuse(PROXY_LOOP if found.startswith(PROXY_LOOP) else "not_found")
         info = service.waiting_info(found, has_run=event.resume is not None) if is_hop else None
         session.accept_play(event.request_id, info)
-        play = Play(event.message_stream_id, request, found, is_hop=is_hop, resume=event.resume)
+        play = Play(
+            event.message_stream_id,
+            request,
+            found,
+            owner=self,
+            is_hop=is_hop,
+            hears_errors_only=session.hears_errors_only,
+            resume=event.resume,
+        )
         self.plays.add(play)
-        service.registry.add_player(found, is_internal=play.is_internal)
+        service.registry.add_player(found, play, is_internal=play.is_internal)
         logger.info("%s play started key=%s", self, request.key)
         self._start_play(play)
 

@@ -16,6 +16,7 @@ from edge.hub.feed import is_younger
 from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey, StreamRequest, TcUrl, parse_stream_name
 from edge.hub.publisher import Publisher
 from edge.hub.registry import Registry
+from edge.hub.roster import Refusal
 from edge.hub.stream import Stream
 from edge.net.context import NetContext
 from edge.net.rtmp_form import RtmpForms
@@ -42,6 +43,7 @@ class RtmpService:
         is_draining: new connections are refused at ``connect``.
         publishers: connections that publish.
         why_missing: reason to refuse a play for now (negative cache, limits), or None to try.
+        why_refused: the refusal that the upstream has just given to the query of a play, or None.
         is_waiting: whether a stream is being pulled and no data of it has come yet.
         is_missing: whether the origin up the way has said that it has no publisher of a stream, which waits there.
         via_of: ids of the services of ours that a pulled stream comes through, the nearest first.
@@ -71,7 +73,8 @@ class RtmpService:
         self.is_draining = False
         self.forms = RtmpForms(rtmp.rtmp_server_chunk_size)
         self.publishers: set[RtmpServerConnection] = set()
-        self.why_missing: Callable[[StreamKey], str | None] = lambda key: None
+        self.why_missing: Callable[[StreamRequest], str | None] = lambda request: None
+        self.why_refused: Callable[[StreamRequest], Refusal | None] = lambda request: None
         self.is_waiting: Callable[[Stream], bool] = lambda stream: False
         self.is_missing: Callable[[Stream], bool] = lambda stream: False
         self.via_of: Callable[[Stream], tuple[str, ...]] = lambda stream: ()
@@ -166,7 +169,7 @@ class RtmpService:
         *,
         is_hop: bool = False,
         resume: ResumePoint | None = None,
-    ) -> Stream | str:
+    ) -> Stream | Refusal | str:
         """The stream to play, or why there is none.
 
         A node of ours may wait on an origin for a publisher that has not come
@@ -180,7 +183,8 @@ class RtmpService:
             # Nodes that began to pull from each other at once have all joined what the next one has.
             if not set(hops).isdisjoint(self.via_of(stream)):
                 return f"{PROXY_LOOP}: {key} comes from a node that asks for it"
-            return stream
+            # What runs is one stream for all; before it does the upstream judges each query.
+            return (self.why_refused(request) if self.is_waiting(stream) else None) or stream
         if not self.is_edge and is_hop:
             return self.registry.find_or_create(key, now_ms)
         if not self.is_edge:
@@ -190,7 +194,7 @@ class RtmpService:
             local = self.registry.find(key._replace(stream_name=plain, realm=PUBLISH_REALM))
             if local is not None:
                 return local
-        why = self.why_missing(key)
+        why = self.why_refused(request) or self.why_missing(request)
         if why is not None:
             return why
         stream = self.registry.find_or_create(key, now_ms)

@@ -52,6 +52,7 @@ class StreamWriter:
     Attributes:
         seq: next frame to write.
         has_run: the peer is a node of ours that has played the stream, from us or from another one.
+        is_told_early: the peer hears of an end at once, since it runs a clock of its own.
         on_via: told when the services that the stream comes through change; set for hops.
         on_lost: told when the connection of the publisher has broken, here or on the way; set for hops.
     """
@@ -78,6 +79,7 @@ class StreamWriter:
         "end_reason",
         "has_run",
         "is_hop",
+        "is_told_early",
         "message_stream_id",
         "on_lost",
         "on_via",
@@ -109,7 +111,7 @@ class StreamWriter:
         self._chunks = chunks
         self._chunk_stream_id = _FIRST_CHUNK_STREAM + message_stream_id % _CHUNK_STREAM_COUNT
         self._form = form
-        self.is_hop = is_hop
+        self.is_hop = self.is_told_early = is_hop
         self.has_run = is_hop and resume is not None
         self.on_lost: Callable[[], None] | None = None
         self.on_via: Callable[[tuple[str, ...]], None] | None = None
@@ -186,7 +188,7 @@ class StreamWriter:
 
     def on_unpublished(self, reason: str) -> None:
         """Tell another node at once; it keeps its own players as long as it likes."""
-        if self.is_hop:
+        if self.is_told_early:
             self.on_end(reason)
 
     def tell_lost(self) -> None:

@@ -27,7 +27,9 @@ KICKED = "Kicked"
 """The same of a publish that was ended because another one has taken its place."""
 VIA_CODE = "NetStream.Play.Via"
 LOST_CODE = "NetStream.Play.PublisherLost"
-"""Status code by which peers of ours tell each other that a stream comes another way now."""
+NOTHING_YET_CODE = "NetStream.Play.NothingYet"
+"""Status codes by which peers of ours tell each other that a stream comes another way now, that its publisher's
+connection broke, and that a foreign upstream has nothing for what the player said so far."""
 MAX_VIA = 32
 """Services that the way of a stream may name; what is beyond them is left out."""
 

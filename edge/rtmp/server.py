@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge.errors import CommandError, LocalProtocolError
-from edge.rtmp.commands import LOST_CODE, VIA_CODE, status_info
+from edge.rtmp.commands import LOST_CODE, NOTHING_YET_CODE, VIA_CODE, status_info
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import AmfObject
 from edge.rtmp.messages import SetChunkSize, SetPeerBandwidth, UserControl, WindowAcknowledgementSize
@@ -196,6 +196,13 @@ class ServerSession(ServerCommands):
     def notify_lost(self, message_stream_id: int) -> None:
         """Tell a player that is a peer of ours that the publisher's connection broke; it may be elsewhere by now."""
         self._notify_peer(message_stream_id, LOST_CODE, {"lost": True})
+
+    def notify_nothing_yet(self, message_stream_id: int, *, is_known: bool) -> None:
+        """Tell a player that is a peer of ours that there is nothing for its query so far; it may have another one.
+
+        ``is_known``: a foreign upstream has said so; else it is silent.
+        """
+        self._notify_peer(message_stream_id, NOTHING_YET_CODE, {"missing": is_known})
 
     def _notify_peer(self, message_stream_id: int, code: str, info: AmfObject) -> None:
         stream = self._streams.get(message_stream_id)

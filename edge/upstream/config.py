@@ -25,6 +25,7 @@ class UpstreamConfig:
     connect_timeout_ms: int = -1
     fast_retry_count: int = 2
     max_search_servers: int = 32
+    max_pull_queries: int = 8
     retry_interval_ms: int = 1000
     max_retry_duration_ms: int = -1
     pull_wait_for_stream: bool = True

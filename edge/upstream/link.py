@@ -18,6 +18,7 @@ from edge.hub.key import StreamKey
 from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
 from edge.rtmp.events import MediaReceived
 from edge.upstream.in_vain import InVain
+from edge.upstream.queries import hide_query
 from edge.upstream.redirect import Redirect, parse_redirect
 from edge.upstream.retry import RetryDecision, RetryPolicy
 from naming.base import NamingError
@@ -43,8 +44,10 @@ class UpstreamLink:
         state: ``connecting``, ``waiting`` (accepted, no data yet), ``live``,
             ``retrying`` or ``closed``.
         server: of the attempt in progress or the last one.
+        query: what the attempt carries of what a client said.
         attempt_count: attempts so far.
         last_error: why the last one ended.
+        was_connected: its upstream had accepted ``connect``.
     """
 
     what = "link"
@@ -62,6 +65,7 @@ class UpstreamLink:
         self.message_stream_id = 0
         self.attempt_count = 0
         self.last_error = ""
+        self.was_connected = False
         self.is_useful = False
         self.refused_count = 0
         now = manager.context.now_ms()
@@ -99,6 +103,7 @@ class UpstreamLink:
         if self.state == "closed":
             return
         manager, now = self.manager, self.manager.context.now_ms()
+        self._choose_query(now)
         self.state = "connecting"
         self.is_useful = False
         self.message_stream_id = 0
@@ -126,6 +131,9 @@ class UpstreamLink:
             self._set_timer(delay_ms, self._connect)
         else:
             self._connect()
+
+    def _choose_query(self, now_ms: int) -> None:
+        """For a subclass whose clients bring several queries."""
 
     def _choose(self, now_ms: int) -> ServerNode | None:
         """The server to ask, None for none; raises NoServerError."""
@@ -259,6 +267,9 @@ class UpstreamLink:
     def on_publisher_lost(self) -> None:
         """The upstream has lost the publisher of a pulled stream, and waits for it."""
 
+    def on_nothing_yet(self, *, is_known: bool) -> None:
+        """The upstream waits as well: what is behind it has nothing for the query so far, and perhaps said so."""
+
     def on_writer_finished(self) -> None:
         """A push has written all of its ended stream."""
 
@@ -283,8 +294,9 @@ class UpstreamLink:
         if self._place is None and server is not None:
             self._visited.add(server.endpoint)
         if len(self._visited) > manager.config.max_redirects:
+            last = url.partition("?")[0]
             self._fail(
-                LinkEnd.REFUSED, f"more than {manager.config.max_redirects} redirects, the last to {url}: {text}"
+                LinkEnd.REFUSED, f"more than {manager.config.max_redirects} redirects, the last to {last}: {text}"
             )
             return
         try:
@@ -334,6 +346,10 @@ class UpstreamLink:
         """Whether an upstream in working order has said that there is no such stream, or no more."""
         return end in ORDERLY
 
+    def _is_search(self, end: LinkEnd) -> bool:
+        """Whether other servers may say otherwise than the last one."""
+        return end is LinkEnd.NOT_FOUND
+
     def _decide(self, end: LinkEnd, now_ms: int) -> RetryDecision:
         if self.is_useful:
             self._asked.clear()
@@ -343,7 +359,7 @@ class UpstreamLink:
             now_ms,
             was_useful=self.is_useful,
             is_notice=self._is_notice(end),
-            is_search=end is LinkEnd.NOT_FOUND and self.target.has_unasked(self._asked, now_ms),
+            is_search=self._is_search(end) and self.target.has_unasked(self._asked, now_ms),
         )
         if decision.why == "interval" and self._may_begin_round(now_ms):
             self._begin_round()
@@ -361,8 +377,9 @@ class UpstreamLink:
     def _fail(self, end: LinkEnd, text: str) -> None:
         manager, now = self.manager, self.manager.context.now_ms()
         was_started = self.message_stream_id != 0
-        self.last_error = text
+        self.last_error = text = hide_query(text, self.query)
         self._cancel_timer()
+        self.was_connected = self.connection is not None and self.connection.is_connected
         self._leave()
         self.state = "retrying"
         server = self.server
@@ -371,7 +388,9 @@ class UpstreamLink:
             self._excluded[server] = None
             if not was_started:
                 # A server that has sent us elsewhere works, whatever is wrong there.
+                # One that takes connects and closes at a play says no to that play, as nginx-rtmp does.
                 is_answer = end in (LinkEnd.REFUSED, LinkEnd.NOT_FOUND, LinkEnd.LOOP) or self._place is not None
+                is_answer = is_answer or (end is LinkEnd.LOST and self.was_connected)
                 self.target.report(server, is_answer, now - self._began_ms, now, text)
                 if not is_answer:
                     manager.failed(server)

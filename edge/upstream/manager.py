@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey, StreamRequest
+from edge.hub.roster import Admitted, Refusal
 from edge.hub.stream import Stream
 from edge.net.aio import TaskOwner, spawn, wall_ms
 from edge.net.rtmp_client import LinkEnd
 from edge.net.service import RtmpService
 from edge.rtmp.events import ResumePoint
 from edge.upstream.config import UpstreamConfig
+from edge.upstream.players import NOT_FOUND, PlayersLink
 from edge.upstream.pool import UpstreamPool
 from edge.upstream.pull import Pull
 from edge.upstream.push import Push
@@ -68,6 +70,8 @@ class UpstreamManager:
         self._resolver = Resolver()
         self._tasks = TaskOwner("upstream")
         self._missing: OrderedDict[StreamKey, tuple[int, str]] = OrderedDict()
+        # Until when, by key and query: what the upstream said of that query, and of no other.
+        self._refused: OrderedDict[tuple[StreamKey, str], tuple[int, Refusal]] = OrderedDict()
         # Pulls that ended without data lately, until when: a play that comes back for one may be its own echo.
         self._in_vain: OrderedDict[StreamKey, int] = OrderedDict()
         # By endpoint: the tag of a server, such as its weight, may change while it fails.
@@ -80,10 +84,12 @@ class UpstreamManager:
         registry = service.registry
         service.request_pull = self._request_pull
         service.why_missing = self._why_missing
+        service.why_refused = self._why_refused
         service.is_waiting = self._is_waiting
         service.is_missing = self._is_missing
         service.via_of = self._via_of
         registry.on_idle = self._on_idle
+        registry.on_joined = self._on_joined
         registry.on_player_left = self._on_player_left
         registry.on_published = self._on_published
         registry.on_ended = self._on_ended
@@ -156,7 +162,16 @@ class UpstreamManager:
             pull.is_suspect = self.context.now_ms() < self._in_vain.get(stream.key, 0)
             pull.start()
 
-    def _why_missing(self, key: StreamKey) -> str | None:
+    def _why_refused(self, request: StreamRequest) -> Refusal | None:
+        entry = self._refused.get((request.key, request.query))
+        if entry is not None:
+            if self.context.now_ms() < entry[0]:
+                return entry[1]
+            del self._refused[request.key, request.query]
+        return None
+
+    def _why_missing(self, request: StreamRequest) -> str | None:
+        key = request.key
         entry = self._missing.get(key)
         if entry is not None:
             if self.context.now_ms() < entry[0]:
@@ -185,14 +200,46 @@ class UpstreamManager:
     def pull_gave_up(self, pull: Pull, why: str) -> None:
         """Its players are told; the key is refused for a moment."""
         self.gave_up_count += 1
-        text = _told(why, _meaning_for_player(pull, why), pull.last_error or str(pull.key))
+        text = self.words_for(pull, why)
         prefix = self.service.log_prefix
         logger.warning("%spull gave up key=%s why=%s last=%s", prefix, pull.key, why, pull.last_error)
-        if not pull.was_live:
+        if not pull.was_live and pull.is_end_of_query:
+            self._remember_refusal(pull, Refusal(NOT_FOUND, text))
+        elif not pull.was_live and why != "upstream_refused":
             self._missing[pull.key] = (self.context.now_ms() + self.service.hub.missing_cache_ms, text)
             if len(self._missing) > _MAX_MISSING:
                 self._missing.popitem(last=False)
         self._end_pull(pull, text)
+
+    def words_for(self, pull: PlayersLink, why: str) -> str:
+        """What players of ``pull`` are told when it is given up."""
+        return _told(why, _meaning_for_player(pull, why), pull.last_error or str(pull.key))
+
+    def query_refused(self, pull: PlayersLink, refusal: Refusal) -> None:
+        """Those who brought the query of the attempt are ended in these words, and refused for a moment."""
+        text = "%spull key=%s upstream=%s refused what %d players brought code=%s"
+        plays, server = pull.stream.roster.plays_of(pull.query), pull.server
+        endpoint = server.endpoint if server is not None else "-"
+        self.context.log_limited(
+            logging.WARNING,
+            "query_refused",
+            text,
+            self.service.log_prefix,
+            pull.key,
+            endpoint,
+            len(plays),
+            refusal.code,
+        )
+        self._remember_refusal(pull, refusal)
+        for play in plays:
+            play.refuse(refusal)
+
+    def _remember_refusal(self, pull: PlayersLink, refusal: Refusal) -> None:
+        mark = pull.key, pull.query
+        self._refused.pop(mark, None)  # to the end: the order is that of the moments
+        self._refused[mark] = self.context.now_ms() + self.service.hub.missing_cache_ms, refusal
+        if len(self._refused) > _MAX_MISSING:
+            self._refused.popitem(last=False)
 
     def pull_in_vain(self, pull: Pull) -> None:
         """Whoever still played what it waited for has left."""
@@ -216,6 +263,11 @@ class UpstreamManager:
             logger.info("%spull ended key=%s why=no players", self.service.log_prefix, pull.key)
             self._end_pull(pull, "no players")
 
+    def _on_joined(self, stream: Stream, play: Admitted, is_new: bool) -> None:
+        pull = stream.pull
+        if isinstance(pull, Pull):
+            pull.on_joined(play, is_new)
+
     def _on_player_left(self, stream: Stream) -> None:
         pull = stream.pull
         if isinstance(pull, Pull):
@@ -223,6 +275,8 @@ class UpstreamManager:
 
     def tick(self, now_ms: int) -> None:
         """Once a second: pulls kept for nobody, pulls that may go home, and servers that have left."""
+        while self._refused and next(iter(self._refused.values()))[0] <= now_ms:
+            self._refused.popitem(last=False)
         while self._in_vain and next(iter(self._in_vain.values())) <= now_ms:
             self._in_vain.popitem(last=False)
         keep_ms = self.service.hub.keep_pulling_seconds * 1000
@@ -238,7 +292,10 @@ class UpstreamManager:
     # --- pushes --------------------------------------------------------------
 
     def _on_published(self, stream: Stream) -> None:
-        if stream.key.realm != PUBLISH_REALM or stream.key in self.pushes or stream.publisher is None:
+        if stream.key.realm != PUBLISH_REALM or stream.publisher is None:
+            return
+        if stream.key in self.pushes:
+            self.pushes[stream.key].on_new_publisher()
             return
         publisher = stream.publisher
         push = self.pushes[stream.key] = Push(self, stream, publisher.query, publisher.hops)
@@ -375,7 +432,7 @@ class UpstreamManager:
             await target.close()
 
 
-def _meaning_for_player(pull: Pull, why: str) -> str:
+def _meaning_for_player(pull: PlayersLink, why: str) -> str:
     """In plain words, why there is nothing to play; ``why`` is for logs."""
     if why == "publisher_gone":
         return "the publisher has left"

@@ -20,7 +20,8 @@ from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
 from edge.rtmp.commands import parse_via
 from edge.rtmp.events import MediaReceived, ResumePoint
 from edge.upstream.foreign import ForeignReceiver
-from edge.upstream.link import ORDERLY, UpstreamLink
+from edge.upstream.link import ORDERLY
+from edge.upstream.players import PlayersLink
 from edge.upstream.retry import JITTER, RetryDecision
 from naming.node import ServerNode
 
@@ -41,12 +42,11 @@ _MISSING_WAIT_MS = 300
 _LOST_LOOKS = 4
 
 
-class Pull(UpstreamLink):
+class Pull(PlayersLink):
     """Feeds one stream from upstream; lives while somebody plays it.
 
     Attributes:
         via: ids of the services of ours that it comes through, the nearest first.
-        is_missing: it waits at an upstream that knows of no publisher.
         is_suspect: one for the same stream has just ended without data.
     """
 
@@ -61,10 +61,8 @@ class Pull(UpstreamLink):
         resume: ResumePoint | None = None,
     ) -> None:
         """``resume``: where the node of ours for whose sake we pull has stopped; later ours is what counts."""
-        super().__init__(manager, stream.key, query, hops)
-        self.stream = stream
+        super().__init__(manager, stream, query, hops)
         self.publisher = Publisher(stream, "", manager.context.now_ms())
-        self.was_live = False
         self._first_resume = resume
         self._hop: HopReceiver | None = None
         self._foreign: ForeignReceiver | None = None
@@ -73,12 +71,9 @@ class Pull(UpstreamLink):
         self._switched_ms = 0
         self._lost_ms = 0
         self._is_announced = False
-        self._is_moving = False
-        self._way_back: ServerNode | None = None
         self._home: ServerNode | None = None  # where it last came from
         self._is_home_lost = False
         self._is_wait_told = False
-        self.is_missing = False
         self._lost_timer: asyncio.TimerHandle | None = None
         self._round_timer: asyncio.TimerHandle | None = None
         self.via: tuple[str, ...] = ()
@@ -179,6 +174,9 @@ class Pull(UpstreamLink):
     def _wait_for_publisher(self, connection: RtmpClientConnection) -> None:
         """All that are up have been asked, and this one knows of none either."""
         self._hand_on_end()
+        self._tell_not_found(*self.stream.roster.who_hear_errors_only())
+        if self.connection is None:
+            return  # nobody is left who waits
         self._tell_wait(connection.endpoint)
         if self.target.may_be_anywhere:
             self._ask_all_later()
@@ -228,6 +226,7 @@ class Pull(UpstreamLink):
         return self.manager.may_ask_all(now_ms)
 
     def _fail_missing(self) -> None:
+        self._has_asked_all = True
         self._fail(LinkEnd.NOT_FOUND, "the upstream has no publisher of it")
 
     # --- a publisher that the upstream has lost ------------------------------
@@ -342,7 +341,7 @@ class Pull(UpstreamLink):
         home = self._home
         if home is not None and self.server is not None and self.server.endpoint == home.endpoint:
             self._is_home_lost = end in (LinkEnd.LOST, LinkEnd.TIMEOUT)
-        return super()._is_notice(end) and not self._is_home_out_of_reach
+        return super()._is_notice(end) and self._is_of_all(end) and not self._is_home_out_of_reach
 
     @property
     def _is_home_out_of_reach(self) -> bool:
@@ -369,7 +368,7 @@ class Pull(UpstreamLink):
         self._cancel_timer()
         self._leave()
         self._take_via(())
-        self.state = "retrying"
+        self.state, self._verdicts.next_why = "retrying", "let_go"
         self._set_timer(_LET_GO_MS, self._go_on)
 
     def _go_on(self) -> None:
@@ -435,6 +434,7 @@ class Pull(UpstreamLink):
         self.is_missing = False
         self._home, self._is_home_lost = self.server, False
         self._is_announced = False
+        self._query_worked()
         self.policy.on_link_useful()
         if self._is_moving and self._way_back is not None and self.server is not None:
             text = "%spull moved key=%s from=%s to=%s"
@@ -485,18 +485,23 @@ class Pull(UpstreamLink):
             return
         if not self.was_live:
             self._tell_wait(server.endpoint)
+            if not connection.edge_id:
+                self._tell_nothing_yet(is_known=False)
         pinged_ms, self._pinged_ms = self._pinged_ms, 0
         has_alternative = self.target.has_alternative(server, self.key.text, now_ms=now)
         is_node = connection.has_ponged or bool(connection.edge_id)
         # Bytes of whatever stream are a sign of life. One that answers no ping may have lost this stream all the same.
         is_alive = connection.last_pong_ms >= pinged_ms or connection.last_read_ms > pinged_ms
-        if is_alive and (is_node or has_alternative):
-            may_switch = now - self._switched_ms >= config.disable_server_duration * 1000
-            if not has_alternative or not may_switch or self._pushed_to() == server:
+        may_switch = now - self._switched_ms >= config.disable_server_duration * 1000 and self._pushed_to() != server
+        may_take_turns = self._may_take_turns
+        if is_alive and (is_node or has_alternative or may_take_turns):
+            if not may_switch or not (has_alternative or may_take_turns):
                 self._set_timer(limit_ms, self._on_silence)
                 return
             self._switched_ms = now
-            if self.was_live and deadline_ms is None:
+            if may_take_turns:
+                self._ask_for_another()
+            elif self.was_live and deadline_ms is None:
                 # Its publisher may be elsewhere by now: not every server says so. Or it is silent, and has not ended.
                 self._excluded[server] = None
                 self._try_elsewhere(server, now)
@@ -523,8 +528,10 @@ class Pull(UpstreamLink):
         if self.was_live and not self._lost_ms:
             self._lost_ms = self.manager.context.now_ms()
         self.is_missing = False
-        if end in ORDERLY and not self._is_home_out_of_reach:
+        if end in ORDERLY and self._is_of_all(end) and not self._is_home_out_of_reach:
             self._hand_on_end()
+        is_known = end is LinkEnd.NOT_FOUND and not self.was_live and not self._has_others_to_ask()
+        self._tell_verdict(is_not_found=is_known)
 
     def _hand_on_end(self) -> None:
         """Tell the nodes that play it from here: all that it has ended, or those that had it from elsewhere before."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
 from edge.media.frame import MEDIA
 from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
@@ -38,12 +39,26 @@ class Push(UpstreamLink):
         self._is_established = False
         self._refused_since_ms = 0
         self._pinged_ms = 0
+        self._asked_for: Publisher | None = None
 
     def _waits(self) -> bool:
         return True
 
     def _share(self) -> bool:
         return self.manager.config.share_publish_connection
+
+    def _choose_query(self, now_ms: int) -> None:
+        """That of whoever publishes now: it may not be who began."""
+        publisher = self.stream.publisher
+        if publisher is not None and publisher is not self._asked_for:
+            self._asked_for, self.query, self.hops = publisher, publisher.query, publisher.hops
+            self.refused_count = 0
+
+    def on_new_publisher(self) -> None:
+        """Another one has taken over: what it says may be what the upstream wants to hear."""
+        publisher = self.stream.publisher
+        if self.state == "retrying" and publisher is not None and publisher.query != self.query:
+            self._set_timer(0, self._try_now)
 
     def _open(self, connection: RtmpClientConnection) -> None:
         hops = (*self.hops, self.manager.service.service_id)
@@ -138,9 +153,12 @@ class Push(UpstreamLink):
 
         An upstream that has not noticed the loss of the connection before holds
         the name for that one, for a while. Who was replaced would replace in turn.
+        A refusal of the publisher before says nothing of the one that there is now.
         """
         if end is LinkEnd.KICKED:
             return True
+        if self.stream.publisher is not None and self.stream.publisher is not self._asked_for:
+            return False
         config = self.manager.config
         if end is not LinkEnd.REFUSED or self.refused_count <= config.fast_retry_count:
             return False

@@ -167,7 +167,7 @@ async def test_a_publisher_that_has_not_come_may_be_waited_for() -> None:
 
 async def test_U_missing_stream_of_an_edge_is_not_found() -> None:
     async with serving(is_edge=True) as server, dialing() as dialer:
-        server.service.why_missing = lambda key: "not there"
+        server.service.why_missing = lambda request: "not there"
         link = Recorder()
         dialer.dial(server.port).open_play(link, "absent")
         await eventually(lambda: link.ends, "the end")

@@ -74,7 +74,7 @@ async def test_M19_refusal_of_the_negative_cache_is_passed_on() -> None:
     async with Nodes() as nodes:
         node = nodes.add()
         node.service.is_edge = True
-        node.service.why_missing = lambda key: "too_many_pulls"
+        node.service.why_missing = lambda request: "too_many_pulls"
         assert find(node) == "too_many_pulls"
         assert node.registry.streams == {}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from edge.hub.key import LIVE_REALM
 from edge.hub.publisher import Publisher
 from edge.media.frame import VIDEO, Epoch
@@ -11,9 +13,10 @@ from edge.net.aio import now_ms
 from edge.upstream.manager import UpstreamManager
 from naming.node import ServerNode
 from tests.harness.clock import deadline
+from tests.harness.judge import GOOD, NOT_FOUND, REFUSED, SILENT, Judge
 from tests.net.fakes import VIDEO_HEADER_BODY
 from tests.net.live import send, status
-from tests.net.serving import Feed, Node, Nodes, pictures, status_of, wait_until
+from tests.net.serving import Feed, Node, Nodes, error_of, pictures, status_of, wait_until
 
 
 async def forwarding(nodes: Nodes) -> tuple[Node, Node, UpstreamManager, Feed]:
@@ -318,3 +321,48 @@ async def test_end_of_a_publish_that_waits_behind_its_frames_is_told_by_a_node_t
         await manager.close()
         at_origin.poll_reads(True)
         await wait_until(lambda: not origin.registry.streams, 1, "the end")
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize(
+    ("words", "wanted", "count"),
+    [("Fail to replace publisher 127.0.0.1:1", "refused", 3), ("Replaced by publisher from 127.0.0.1:1", "Kicked", 1)],
+)
+async def test_publish_that_media_server_refuses_ends_its_publisher(
+    words: str, wanted: str, count: int, depth: int
+) -> None:
+    """It has one code for all it refuses, and who was replaced does not replace in turn."""
+    async with Nodes() as nodes, Judge(lambda name: NOT_FOUND, is_multiplexing=True, answers_pings=False) as upstream:
+        upstream.words = words
+        edges = [nodes.add(f"edge{number}") for number in range(depth)]
+        for edge, port in zip(edges, (upstream.port, *(edge.port for edge in edges)), strict=False):
+            await edge.follow(port)
+        feed = await nodes.publisher(edges[-1])
+        code, description = await error_of(feed.client)
+        assert code == "NetStream.Publish.BadName"
+        assert wanted in description
+        assert words in description
+        asked = len(upstream.asked)
+        await asyncio.sleep(0.2)
+        assert len(upstream.asked) == asked
+        if depth == 1:
+            assert asked == count
+
+
+async def test_refusal_of_the_publisher_before_does_not_end_the_one_that_there_is_now() -> None:
+    async with Nodes() as nodes, Judge(lambda name: GOOD if "good" in name else REFUSED) as upstream:
+        edge = nodes.add("edge", hub={"republish_min_interval_ms": 0})
+        manager = await edge.follow(upstream.port, fast_retry_count=1, retry_interval_ms=100_000)
+        upstream.judge = lambda name: SILENT
+        await nodes.publisher(edge, "s?bad")
+        await wait_until(lambda: upstream.names, 2, "the push")
+        upstream.judge = lambda name: GOOD if "good" in name else REFUSED
+        (push,) = manager.pushes.values()
+        assert push.connection is not None
+        push.connection.abort("cut")
+        await wait_until(lambda: push.refused_count == 1, 2, "a refusal")
+        good = await nodes.publisher(edge, "s?good")
+        await wait_until(lambda: upstream.queries[-1:] == ["good"], 2, "the new publisher's turn")
+        await wait_until(lambda: push.state == "live", 2, "the push again")
+        await good.send(1)
+        assert manager.gave_up_count == 0

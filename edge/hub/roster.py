@@ -1,0 +1,96 @@
+"""Who plays a stream, by what they said: the plays that were admitted, in the order of their admission.
+
+An upstream judges a stream by the query that it is asked with, and queries are secrets of
+the players who brought them. So it is known who brought which, and who is still there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+
+class Refusal(NamedTuple):
+    """How an upstream said no: the code and description of its status."""
+
+    code: str
+    description: str
+
+
+class Admitted(Protocol):
+    """One play that was let in."""
+
+    @property
+    def query(self) -> str:
+        """What its player said beside the stream's name."""
+        ...
+
+    @property
+    def hears_errors_only(self) -> bool:
+        """Its client takes nothing but an error for the end of a stream, and silence for none."""
+        ...
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Tell the player, and end the play."""
+        ...
+
+    def tell_nothing_yet(self, *, is_known: bool) -> None:
+        """There is nothing for its query so far, and perhaps an upstream said so: a node of ours may have another."""
+        ...
+
+
+class Roster:
+    """The plays of one stream; takes a few machine words for each."""
+
+    __slots__ = ("_groups", "last_number")
+
+    def __init__(self) -> None:
+        #: By query, in the order of admission: each play and its number.
+        self._groups: dict[str, dict[Admitted, int]] = {}
+        self.last_number = 0
+
+    def __len__(self) -> int:
+        """How many different queries there are."""
+        return len(self._groups)
+
+    def __contains__(self, query: str) -> bool:
+        return query in self._groups
+
+    def join(self, play: Admitted) -> bool:
+        """Take in the newest play; returns whether nobody who is there says the same."""
+        is_new = play.query not in self._groups
+        self.last_number += 1
+        self._groups.setdefault(play.query, {})[play] = self.last_number
+        return is_new
+
+    def leave(self, play: Admitted) -> None:
+        """Take a play out. Safe to call again."""
+        plays = self._groups.get(play.query)
+        if plays is None:
+            return
+        plays.pop(play, None)
+        if not plays:
+            del self._groups[play.query]
+
+    def plays_of(self, query: str) -> list[Admitted]:
+        """Who said ``query``, as they are now."""
+        return list(self._groups.get(query, ()))
+
+    def who_hear_errors_only(self, query: str | None = None) -> list[Admitted]:
+        """Those whose clients must be told an end as an error; with ``query``, of those who said it."""
+        groups = self._groups.values() if query is None else (self._groups.get(query, {}),)
+        return [play for plays in groups for play in plays if play.hears_errors_only]
+
+    def newest_first(self) -> list[str]:
+        """The different queries, by the play that was admitted last among those that are there."""
+        newest = {query: next(reversed(plays.values())) for query, plays in self._groups.items()}
+        return sorted(newest, key=newest.__getitem__, reverse=True)
+
+    def first_number(self, query: str) -> int:
+        """The number of the oldest play that says ``query``; 0 when none does."""
+        plays = self._groups.get(query)
+        return next(iter(plays.values())) if plays else 0
+
+    def since(self, number: int) -> list[tuple[int, str]]:
+        """The queries whose oldest play came after play ``number``, with its number, the oldest first."""
+        firsts = ((next(iter(plays.values())), query) for query, plays in self._groups.items())
+        return sorted(first for first in firsts if first[0] > number)

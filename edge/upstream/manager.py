@@ -334,17 +334,22 @@ class UpstreamManager:
         push.close()
 
     def push_gave_up(self, push: Push, why: str) -> None:
-        """The publisher is told that the upstream does not want it."""
+        """The publisher is told that the upstream does not want it.
+
+        One that was replaced upstream is told together with those that are muted here: they
+        are older, and would replace in turn.
+        """
         self.gave_up_count += 1
         prefix = self.service.log_prefix
         logger.warning("%spush gave up key=%s why=%s last=%s", prefix, push.key, why, push.last_error)
         self.push_finished(push)
-        publisher = push.stream.publisher
-        if publisher is not None and publisher.on_stopped is not None:
-            is_refused = why == "upstream_refused"
-            meaning = "the upstream refused the stream" if is_refused else "no server takes the stream"
-            text = _told(why, meaning, push.last_error)
-            publisher.on_stopped("NetStream.Publish.BadName", text, "upstream_refused")
+        is_refused = why == "upstream_refused"
+        meaning = "the upstream refused the stream" if is_refused else "no server takes the stream"
+        text = _told(why, meaning, push.last_error)
+        feed = push.stream.feed
+        for publisher in (*(feed.muted if why == LinkEnd.KICKED.value else ()), feed.current):
+            if publisher is not None and publisher.on_stopped is not None:
+                publisher.on_stopped("NetStream.Publish.BadName", text, "upstream_refused")
 
     # --- pacing --------------------------------------------------------------
 

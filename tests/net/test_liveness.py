@@ -1,4 +1,4 @@
-"""A silent publisher is asked; its bytes, or its kernel's acknowledgement, are an answer (row Q1)."""
+"""A silent publisher is asked; its bytes, or its kernel's acknowledgement, are an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the first bytes of a body tell (row V3)."""
+"""What the first bytes of a body tell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ends in the words of servers of many makes, and what is none (row U6)."""
+"""Ends in the words of servers of many makes, and what is none."""
 
 from __future__ import annotations
 

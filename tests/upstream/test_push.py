@@ -309,6 +309,25 @@ async def test_second_publisher_at_another_edge_ends_the_first_one_where_that_is
         assert (push.state, push.attempt_count) == ("live", 1)
 
 
+async def test_publishers_muted_at_an_edge_whose_push_is_replaced_do_not_replace_in_turn() -> None:
+    """The edge would go back to the one that its publisher had replaced, and push that."""
+    async with Nodes() as nodes:
+        origin = nodes.add("origin", hub={"stop_kickedoff_publisher": True, "republish_min_interval_ms": 100})
+        left, right = nodes.add("left"), nodes.add("right")
+        for edge in (left, right):
+            await edge.follow(origin.port)
+        muted, seen = await nodes.publisher(left), await nodes.publisher(left)
+        await seen.send(3)
+        await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
+        await asyncio.sleep(0.2)
+        third = await nodes.publisher(right)
+        await third.send(3)
+        for replaced in (seen, muted):
+            assert await status_of(replaced.client) == "NetStream.Publish.BadName"
+        assert left.manager is not None and not left.manager.pushes
+        assert await pictures(await nodes.player(origin), 3) == [0, 1, 2]
+
+
 async def test_end_of_a_publish_that_waits_behind_its_frames_is_told_by_a_node_that_stops() -> None:
     """Else the origin takes it for a loss, and waits for the return."""
     async with Nodes() as nodes:

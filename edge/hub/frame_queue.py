@@ -19,12 +19,10 @@ from edge.hub.track import LEAST_SILENCE_MS, Track, common_place
 from edge.media.frame import (
     AUDIO,
     DATA,
-    MAY_LACK_PICTURE,
     MEDIA,
-    TRACK_NAMING,
+    UNUSUAL,
     VIDEO,
     Frame,
-    has_picture,
 )
 
 #: Frames are taken out in lots, so that the list is not shifted for each one.
@@ -75,20 +73,19 @@ class FrameQueue(HeldFrames):
         self.size_bytes += len(frame.payload)
         if frame.kind == MEDIA:
             payload = frame.payload
-            if payload and payload[0] in TRACK_NAMING[type_id]:
-                self._push_named(frame, seq)
+            if payload and payload[0] in UNUSUAL[type_id]:
+                self._push_unusual(frame, seq)
                 return seq
             track = self.tracks.get(type_id)
             if track is None:
                 track = self.tracks[type_id] = Track(type_id)
-            if type_id == VIDEO:
-                if frame.is_keyframe:
-                    self.keyframes.append(seq)
-                    self._note_picture(track, frame, seq)
-                elif payload and payload[0] in MAY_LACK_PICTURE and not has_picture(payload):
-                    return seq
-                elif track.run or seq - track.last_seq > NEAR_FRAMES or dts_ms - track.last_ms > LEAST_SILENCE_MS:
-                    self._note_picture(track, frame, seq)
+            if type_id == VIDEO and (
+                frame.is_keyframe
+                or track.run
+                or seq - track.last_seq > NEAR_FRAMES
+                or dts_ms - track.last_ms > LEAST_SILENCE_MS
+            ):
+                self._note_picture(track, frame, seq)
             track.last_seq = seq
             track.last_ms = dts_ms
         else:

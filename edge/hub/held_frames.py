@@ -83,16 +83,15 @@ class HeldFrames:
 
     # --- tracks --------------------------------------------------------------
 
-    def _push_named(self, frame: Frame, seq: int) -> None:
-        """The rest of ``push`` for a message that names its tracks."""
+    def _push_unusual(self, frame: Frame, seq: int) -> None:
+        """The rest of ``push`` for a message that names its tracks, or may have no picture."""
         tracks = self._tracks_of(frame)
         frame.track = tracks[0].key
-        if frame.is_keyframe:
-            self.keyframes.append(seq)
-        elif frame.type_id == VIDEO and not has_picture(frame.payload):
+        is_video = frame.type_id == VIDEO
+        if is_video and not frame.is_keyframe and not has_picture(frame.payload):
             return
         for track in tracks:
-            if frame.type_id == VIDEO:
+            if is_video:
                 self._note_picture(track, frame, seq)
             track.last_seq = seq
             track.last_ms = frame.dts_ms
@@ -116,6 +115,8 @@ class HeldFrames:
             if paused_ms > LEAST_SILENCE_MS:
                 track.add_pause(seq, paused_ms)
         if frame.is_keyframe:
+            if not self.keyframes or self.keyframes[-1] != seq:
+                self.keyframes.append(seq)
             track.add_keyframe(seq, frame.dts_ms)
         else:
             track.end_picture(frame.dts_ms)

@@ -58,23 +58,17 @@ _FOURCCS = {
 _MULTITRACK_ONE = 0
 _MULTITRACK_MANY_CODECS = 2
 
-#: First bytes of bodies that may name a track (multitrack and ModEx packets): see ``tracks_of``.
-TRACK_NAMING = {
+#: First bytes of media that may be of another track than the medium's own (multitrack and ModEx packets), or, of
+#: video, without a picture: see ``tracks_of`` and ``has_picture``.
+UNUSUAL = {
     AUDIO: frozenset({_EX_AUDIO << 4 | _AUDIO_PACKET_MULTITRACK, _EX_AUDIO << 4 | _PACKET_MOD_EX}),
     VIDEO: frozenset(
-        0x80 | frame_type << 4 | packet_type
-        for frame_type in range(8)
-        for packet_type in (_VIDEO_PACKET_MULTITRACK, _PACKET_MOD_EX)
+        first
+        for first in range(256)
+        if (first & 15 not in _CODED_FRAMES if first & 0x80 else first >> 4 in (1, _COMMAND_FRAME))
     ),
     DATA: frozenset[int](),
 }
-
-#: First bytes of video bodies, keyframes aside, that ``has_picture`` must look into.
-MAY_LACK_PICTURE = frozenset(
-    first
-    for first in range(256)
-    if (first & 15 not in _CODED_FRAMES if first & 0x80 else first >> 4 in (1, _COMMAND_FRAME))
-)
 
 
 class Epoch:
@@ -298,7 +292,7 @@ def tracks_of(type_id: int, payload: bytes) -> tuple[int, ...]:
     the low one; a FourCC, unless each track has its own; then per track its FourCC (with
     many codecs), its id (1 byte), its size (3 bytes, unless it is the only one) and its body.
     """
-    if not payload or payload[0] not in TRACK_NAMING[type_id]:
+    if not payload or payload[0] not in UNUSUAL[type_id] or not payload[0] & 0x80:
         return (type_id,)
     multitrack = _VIDEO_PACKET_MULTITRACK if type_id == VIDEO else _AUDIO_PACKET_MULTITRACK
     packet_type, offset = _skip_mod_ex(payload, payload[0] & 15)

@@ -99,3 +99,14 @@ def test_only_what_is_live_has_the_sign_and_the_count_of_it(
 def test_nothing_of_pushes_where_there_are_none() -> None:
     data = collect(sample.context(), Visit())
     assert "push" not in text(data) and "push" not in render(STREAMS, PageFormat.HTML, data)
+
+
+@pytest.mark.parametrize(
+    ("drift_ms", "wanted"), [(28_400, "28.4 s ahead of"), (-5000, "5.0 s behind"), (900, ""), (None, "")]
+)
+def test_clocks_that_drift_apart_are_told_from_a_second_on(drift_ms: int | None, wanted: str) -> None:
+    data = collect(sample.context(streams=lambda: [sample.stream("a", clock_drift_ms=drift_ms)]), Visit())
+    html = render(STREAMS, PageFormat.HTML, data)
+    assert ("sound's clock" in html or "sound&#39;s clock" in html) is bool(wanted)
+    assert wanted in html
+    assert "clock_drift_ms" in text(data)

@@ -240,3 +240,8 @@ def test_V8_any_body_is_of_some_track(type_id: int, payload: bytes, first: bytes
 )
 def test_messages_without_a_picture(payload: bytes, wanted: bool) -> None:
     assert has_picture(payload) is wanted
+
+
+@given(st.binary(max_size=300))
+def test_classic_video_is_of_the_mediums_own_track(payload: bytes) -> None:
+    assert tracks_of(VIDEO, b"\x17" + payload) == tracks_of(VIDEO, b"\x27" + payload) == (VIDEO,)

@@ -20,7 +20,6 @@ from edge.media.frame import (
     AUDIO,
     DATA,
     MEDIA,
-    UNUSUAL,
     VIDEO,
     Frame,
 )
@@ -52,14 +51,11 @@ class FrameQueue(HeldFrames):
 
         A codec that was away comes with its header again, as a frame of its own.
         """
-        type_id = frame.type_id
-        if frame.kind == MEDIA and type_id != DATA:
-            usual = self._usual[type_id].get(frame.payload[:1])
-            if usual is not None:
-                usual.last_seq = self.end
-            else:
-                for header in self.headers.repeats(frame, self.end, self._evicted_bytes + self.size_bytes):
-                    self.push(header)
+        type_id, kind = frame.type_id, frame.kind
+        usual = self._usual[type_id].get(frame.payload[:1]) if kind == MEDIA else None
+        if usual is None and kind == MEDIA and type_id != DATA:
+            for header in self.headers.repeats(frame, self.end, self._evicted_bytes + self.size_bytes):
+                self.push(header)
         seq = self.end
         dts_ms = frame.dts_ms
         last_ms = self._last_dts.get(type_id, 0)
@@ -71,26 +67,26 @@ class FrameQueue(HeldFrames):
         self.frames.append(frame)
         self.end = seq + 1
         self.size_bytes += len(frame.payload)
-        if frame.kind == MEDIA:
-            payload = frame.payload
-            if payload and payload[0] in UNUSUAL[type_id]:
-                self._push_unusual(frame, seq)
-                return seq
-            track = self.tracks.get(type_id)
-            if track is None:
-                track = self.tracks[type_id] = Track(type_id)
+        if usual is not None and (track := usual.frames) is not None:
+            usual.last_seq = seq
             if type_id == VIDEO and (
-                frame.is_keyframe
-                or track.run
-                or seq - track.last_seq > NEAR_FRAMES
-                or dts_ms - track.last_ms > LEAST_SILENCE_MS
+                track.run or seq - track.last_seq > NEAR_FRAMES or dts_ms - track.last_ms > LEAST_SILENCE_MS
             ):
                 self._note_picture(track, frame, seq)
             track.last_seq = seq
             track.last_ms = dts_ms
+        elif kind == MEDIA:
+            self._push_unusual(frame, seq)
         else:
             self.headers.push(frame, seq, self.base)
         return seq
+
+    def _push_unusual(self, frame: Frame, seq: int) -> None:
+        """The rest of ``push`` for a keyframe, or a message that may change something: its tracks are looked at."""
+        is_first = frame.type_id not in self.tracks
+        super()._push_unusual(frame, seq)
+        if is_first and (track := self.tracks.get(frame.type_id)) is not None:
+            self.headers.found(track)
 
     def begin_publish(self) -> None:
         """The first sound or picture of another publish comes next: what belongs to the one before ends here."""

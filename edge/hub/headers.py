@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from edge.hub.track import Track
 from edge.media.frame import (
     AUDIO,
     DATA,
     METADATA,
+    UNUSUAL,
     VIDEO,
     VIDEO_HEADER,
     Frame,
@@ -64,16 +66,18 @@ class _Track:
         codec: of its newest frame or header in this publish, None before that.
         last_seq: seq of its newest frame, -1 before that.
         is_settled: its headers have been looked at since ``codec`` changed.
+        frames: what the queue knows of the medium's own track, once it has frames.
         fourcc: what its enhanced messages that name no track have behind their first byte, once settled.
     """
 
-    __slots__ = ("codec", "fourcc", "is_settled", "last_seq")
+    __slots__ = ("codec", "fourcc", "frames", "is_settled", "last_seq")
 
     def __init__(self) -> None:
         self.codec: bytes | None = None
         self.last_seq = -1
         self.is_settled = False
         self.fourcc: bytes | None = None
+        self.frames: Track | None = None
 
 
 class HeaderHistory:
@@ -81,7 +85,7 @@ class HeaderHistory:
 
     Attributes:
         usual: by track type id and first byte of the message, the track of a frame that changes nothing
-            (classic codecs); for any other frame ``repeats`` is called.
+            (classic codecs, keyframes aside); for any other frame ``repeats`` is called.
     """
 
     __slots__ = ("_former", "_headers", "_known", "_repeated_bytes", "_tracks", "_trim_at", "usual")
@@ -91,7 +95,7 @@ class HeaderHistory:
         self._known: dict[bytes, _Header] = {}  # by slot, those in force or withheld
         self._former: set[bytes] = set()  # slots whose header is of the publish before
         self._tracks = {(VIDEO, 0): _Track(), (AUDIO, 0): _Track()}
-        self.usual: dict[int, dict[bytes, _Track]] = {VIDEO: {}, AUDIO: {}}
+        self.usual: dict[int, dict[bytes, _Track]] = {VIDEO: {}, AUDIO: {}, DATA: {}}
         self._repeated_bytes = 0
         self._trim_at = 2 * MAX_HEADERS
 
@@ -163,7 +167,7 @@ class HeaderHistory:
         if plain.is_settled and codecs.keys() == {0}:
             if payload[1:5] == codecs[0]:
                 plain.fourcc = codecs[0]
-            elif not is_enhanced(type_id, payload):
+            elif plain.frames is not None and not is_enhanced(type_id, payload) and payload[0] not in UNUSUAL[type_id]:
                 self.usual[type_id][payload[:1]] = plain
         return [_copy(header.frame, frame) for header in repeats]
 
@@ -190,6 +194,12 @@ class HeaderHistory:
             return False
         self._former.discard(slot)
         return True
+
+    def found(self, track: Track) -> None:
+        """The queue has the first frame of a medium's own track."""
+        plain = self._tracks.get((track.key, 0))
+        if plain is not None:
+            plain.frames = track
 
     # --- what is in force ----------------------------------------------------
 

@@ -283,7 +283,13 @@ class Stream:
             self._push_headers(dts_ms, now_ms)
         if not self.has_begun:
             self._begin_media()
-        self._append(Frame(type_id, dts_ms, payload, MEDIA, is_keyframe))
+        frame = Frame(type_id, dts_ms, payload, MEDIA, is_keyframe)
+        epoch = self.feed.epoch
+        if epoch is not None:  # as in _append, which is a call more for each frame
+            frame.epoch, frame.index = epoch, epoch.next_index
+            epoch.next_index += 1
+        self.queue.push(frame)
+        self.stats.count(frame)
 
     def push_hop(self, frame: Frame, now_ms: int) -> None:
         """One frame of an upstream of ours: it bears its epoch, its index and its place on our clock."""

@@ -95,3 +95,33 @@ async def test_encoder_that_comes_back_to_its_edge_is_seen_whatever_the_clocks_o
             assert publisher.is_connected
             await publisher.stop()
         await assert_gives_back([origin, a, b, far])
+
+
+@pytest.mark.parametrize("way", ["back to the origin", "back to its edge", "its edge dies", "it leaves its edge"])
+async def test_encoder_that_comes_back_after_its_nodes_clock_was_set_back_is_seen(way: str) -> None:
+    """NTP sets the clock of a node back by an hour, or that of the node where the encoder goes on is an hour behind."""
+    with (
+        MovedClock() as of_origin,
+        MovedClock() as of_a,
+        MovedClock(-3600) as of_b,
+        EdgeServer(launcher=of_origin.launcher) as origin,
+        EdgeServer(f"-proxy_to={origin.address}", launcher=of_a.launcher) as a,
+        EdgeServer(f"-proxy_to={origin.address}", launcher=of_b.launcher) as b,
+        EdgeServer(f"-proxy_to={origin.address}") as far,
+    ):
+        first_at = origin if way == "back to the origin" else a
+        first, then = encoder(first_at, 1), encoder(first_at if way.startswith("back") else b, 2)
+        async with SynthPlayer(far.rtmp_url("live", "channel")) as player:
+            await first.start()
+            await player.wait_generation(1, 3)
+            if way == "its edge dies":
+                a.kill()
+            await first.stop(is_abrupt=True)
+            for clock in (of_origin, of_a):
+                clock.move(-3600)
+            await asyncio.sleep(0.3)
+            await then.start()
+            await player.wait_generation(2, 3)
+            player.assert_alive()
+            await then.stop()
+        await assert_gives_back([origin, b, far])

@@ -170,7 +170,7 @@ define_int32(
 define_int32(
     "publish_normal_timeout_ms",
     5000,
-    "Ask a publisher that has sent no media for this long by a ping whether it is still there; 0 never does.",
+    "Ask a publisher that has sent no media for this long by a ping whether it is still there.",
     topic=_TOPIC,
     unit="ms",
     is_reloadable=True,
@@ -180,7 +180,8 @@ define_int32(
 define_int32(
     "publish_ping_timeout_ms",
     3000,
-    "End a silent publisher that has sent nothing this long after the ping, nor has its kernel acknowledged it.",
+    "End a silent publisher when this long after the ping neither a byte of it has come nor its kernel's "
+    "acknowledgement.",
     topic=_TOPIC,
     unit="ms",
     is_reloadable=True,
@@ -225,7 +226,8 @@ define_int32(
 define_int32(
     "missing_cache_ms",
     2000,
-    "A stream that was not found is answered so for this long without asking the upstream, unless a player waits.",
+    "A stream that was not found, and a query that was refused, are answered so for this long without asking the "
+    "upstream, unless a player waits.",
     topic=_TOPIC,
     unit="ms",
     is_reloadable=True,

@@ -90,6 +90,7 @@ class Definition:
         """Help with unit, range and class."""
         notes = [f"unit: {self.unit}"] if self.unit else []
         notes += [f"accepts {self.range_text}"] if self.range_text else []
+        notes += ["0 switches it off"] if self.is_zero_off else []
         notes.append("reloadable" if self.is_reloadable else "read at start")
         notes += ["secret"] if self.is_secret else []
         return f"{self.help} ({'; '.join(notes)})"

@@ -189,7 +189,8 @@ define_int32(
 define_int32(
     "max_connects_per_s",
     50,
-    "Connects per second to one upstream server after failures; lost streams that are asked for at all servers per s.",
+    "Connects per second to one upstream server after failures. As many streams a second, lost or awaited, are asked "
+    "for at all servers, and as many pulls a second move.",
     topic=_TOPIC,
     is_reloadable=True,
     lower=1,

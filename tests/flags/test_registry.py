@@ -208,6 +208,11 @@ def test_range_texts() -> None:
     assert registry.DEFINITIONS["completion"].range_text == "|bash|zsh"
 
 
+def test_help_says_where_0_switches_off() -> None:
+    assert "0 switches it off" in registry.DEFINITIONS["send_timeout_ms"].full_help
+    assert "0 switches it off" not in registry.DEFINITIONS["publish_ping_timeout_ms"].full_help
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(True, "true"), (False, "false"), ((1, 2), "1,2"), (5, "5"), ("", ""), (1.5, "1.5")]
 )

@@ -36,6 +36,7 @@ def _environment() -> jinja2.Environment:
         style=Markup(_STYLE),
         MAX_ROWS=streams.MAX_ROWS,
         has_services=streams.has_services,
+        muted=streams.muted,
         shown_state=streams.shown_state,
         level=streams.level,
         server_groups=status.server_groups,

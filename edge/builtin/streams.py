@@ -9,13 +9,17 @@ from edge.builtin.present import columns, table
 
 # A page of more rows helps nobody and takes long to build; the rest is counted.
 MAX_ROWS = 500
+# Addresses of muted publishers in one row.
+_MAX_MUTED = 3
 
 # What fits a terminal; everything is in JSON.
 TEXT_COLUMNS = (
     *("key", "service", "state", "push_state", "push_to", "push_state_s", "publisher", "players"),
     *("video_codec", "audio_codec", "video_bps", "audio_bps", "fps", "gop", "fluency_pct", "clock_drift_ms"),
-    *("uptime_s", "push_error"),
+    *("uptime_s", "muted_publishers", "push_error"),
 )
+# Columns that are left out where no stream has anything to say in them.
+_RARE = ("service", "muted_publishers")
 
 
 def collect(context: PageContext, _visit: Visit) -> Data:
@@ -37,6 +41,13 @@ def level(row: Data) -> str:
     return "good" if state == "live" else "bad" if state.endswith("retrying") else "wait"
 
 
+def muted(row: Data) -> str:
+    """Those whom a younger publish has replaced, the first few by address; "" for nobody."""
+    peers = [str(peer) for peer in row.get("muted_publishers") or ()]
+    rest = len(peers) - _MAX_MUTED
+    return ", ".join(peers[:_MAX_MUTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
 def has_services(rows: Sequence[Data]) -> bool:
     """Whether the process has two services, so that a row must tell which it is of."""
     return any(row.get("service") for row in rows)
@@ -48,8 +59,9 @@ def text(data: Data) -> str:
     if not shown:
         return "no streams\n"
     names = [name for name in columns(shown, TEXT_COLUMNS) if name in TEXT_COLUMNS]
-    if not has_services(shown):
-        names = [name for name in names if name != "service"]
+    empty = {name for name in _RARE if not any(row.get(name) for row in shown)}
+    names = [name for name in names if name not in empty]
+    shown = [{**row, "muted_publishers": muted(row)} for row in shown]
     rest = data["stream_count"] - len(shown)
     return table(shown, names) + (f"... and {rest} more\n" if rest else "")
 

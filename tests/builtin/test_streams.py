@@ -110,3 +110,14 @@ def test_clocks_that_drift_apart_are_told_from_a_second_on(drift_ms: int | None,
     assert ("sound's clock" in html or "sound&#39;s clock" in html) is bool(wanted)
     assert wanted in html
     assert "clock_drift_ms" in text(data)
+
+
+def test_muted_publishers_are_shown_where_there_are_any() -> None:
+    rows = [sample.stream("a", muted_publishers=[f"10.0.0.{n}:5000" for n in range(1, 6)]), sample.stream("b")]
+    data = collect(sample.context(streams=lambda: rows), Visit())
+    shown = "10.0.0.1:5000, 10.0.0.2:5000, 10.0.0.3:5000 and 2 more"
+    head, first, second = text(data).splitlines()
+    assert head.split()[-1] == "muted_publishers" and first.endswith(shown) and second.endswith("-")
+    assert render(STREAMS, PageFormat.HTML, data).count(f'<div class="soft">muted: {shown}</div>') == 1
+    nobody = collect(sample.context(streams=lambda: [sample.stream("a", muted_publishers=[])]), Visit())
+    assert "muted" not in text(nobody) and "muted" not in render(STREAMS, PageFormat.HTML, nobody)

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 _MAX_MISSING = 10000
 _FIRST_ANSWER_MS = 5000
+#: Why a pull is over whose publisher has left for good: the end of a broadcast.
+_PUBLISHER_GONE = "publisher_gone"
 _QUERY_SIGNS = frozenset("?&=#%+")
 # Rounds of a naming service without an answer; empty answers not applied; answers with unusable parts.
 _NAMING_COUNTS = ("failed", "empty", "skipped")
@@ -79,6 +81,7 @@ class UpstreamManager:
         self._next_connect_ms: dict[str, int] = {}
         self._rounds = (0, 0)  # the second of the last one, and how many were made in it
         self.gave_up_count = 0
+        self._past_attempts = 0  # of pulls and pushes that are over
         for target in self.targets:
             target.on_found = self._on_found
         registry = service.registry
@@ -198,11 +201,14 @@ class UpstreamManager:
         return pull.via or ((pull.connection.edge_id,) if pull.connection.edge_id else ())
 
     def pull_gave_up(self, pull: Pull, why: str) -> None:
-        """Its players are told; the key is refused for a moment."""
-        self.gave_up_count += 1
+        """Its players are told; the key is refused for a moment. An end that the publisher meant alarms nobody."""
         text = self.words_for(pull, why)
         prefix = self.service.log_prefix
-        logger.warning("%spull gave up key=%s why=%s last=%s", prefix, pull.key, why, pull.last_error)
+        if why == _PUBLISHER_GONE:
+            logger.info("%spull ended key=%s why=%s", prefix, pull.key, why)
+        else:
+            self.gave_up_count += 1
+            logger.warning("%spull gave up key=%s why=%s last=%s", prefix, pull.key, why, pull.last_error)
         if not pull.was_live and pull.is_end_of_query:
             self._remember_refusal(pull, Refusal(NOT_FOUND, text))
         elif not pull.was_live and why != "upstream_refused":
@@ -252,7 +258,8 @@ class UpstreamManager:
             self._in_vain[pull.key] = self.context.now_ms() + self.config.first_data_timeout_ms
             if len(self._in_vain) > _MAX_MISSING:
                 self._in_vain.popitem(last=False)
-        self.pulls.pop(pull.key, None)
+        if self.pulls.pop(pull.key, None) is not None:
+            self._past_attempts += pull.attempt_count
         pull.close()
         self.service.registry.end_stream(pull.stream, text)
 
@@ -330,6 +337,7 @@ class UpstreamManager:
     def _drop_push(self, push: Push) -> None:
         if self.pushes.get(push.key) is push:
             del self.pushes[push.key]
+            self._past_attempts += push.attempt_count
             logger.info("%spush ended key=%s", self.service.log_prefix, push.key)
         push.close()
 
@@ -415,7 +423,8 @@ class UpstreamManager:
             "upstream_gave_up_count": self.gave_up_count,
             "upstream_move_count": self._rebalancer.move_count,
             **{f"ns_{what}_count": sum(each[f"naming_{what}_count"] for each in snapshots) for what in _NAMING_COUNTS},
-            "upstream_attempt_count": sum(link.attempt_count for link in (*self.pulls.values(), *self.pushes.values())),
+            "upstream_attempt_count": self._past_attempts
+            + sum(link.attempt_count for link in (*self.pulls.values(), *self.pushes.values())),
         }
 
     def servers(self) -> list[dict[str, Any]]:
@@ -439,7 +448,7 @@ class UpstreamManager:
 
 def _meaning_for_player(pull: PlayersLink, why: str) -> str:
     """In plain words, why there is nothing to play; ``why`` is for logs."""
-    if why == "publisher_gone":
+    if why == _PUBLISHER_GONE:
         return "the publisher has left"
     if pull.was_live:
         return "the upstream was lost"

@@ -238,10 +238,11 @@ async def test_player_is_told_that_no_server_can_be_reached() -> None:
         assert await told(nodes, edge) == "no server could give the stream: connect: Connection refused", "from memory"
 
 
-async def test_player_is_told_that_the_publisher_has_left() -> None:
+async def test_end_of_a_broadcast_is_told_to_the_player_and_alarms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     async with Nodes() as nodes:
         origin, edge = nodes.add("origin"), nodes.add("edge")
-        await edge.follow(origin.port, publisher_return_ms=50)
+        manager = await edge.follow(origin.port, publisher_return_ms=50)
         feed = await nodes.publisher(origin)
         await feed.send(3)
         player = await nodes.player(edge)
@@ -249,6 +250,23 @@ async def test_player_is_told_that_the_publisher_has_left() -> None:
         await feed.leave()
         info = await status(player, "NetStream.Play.UnpublishNotify")
         assert info["description"].startswith("the publisher has left")
+        assert (manager.gave_up_count, manager.pulls) == (0, {})
+        assert "pull ended key=_/live/s why=publisher_gone" in caplog.text and "gave up" not in caplog.text
+
+
+async def test_attempts_are_counted_on_when_their_pulls_and_pushes_are_over() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        manager = await edge.follow(origin.port)
+        feed = await nodes.publisher(edge)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        await pictures(player, 3)
+        assert manager.counters()["upstream_attempt_count"] == 2
+        player.peer.abort()
+        await feed.leave()
+        await wait_until(lambda: not manager.pulls and not manager.pushes, 5, "both are over")
+        assert manager.counters()["upstream_attempt_count"] == 2
 
 
 @pytest.mark.parametrize(

@@ -123,8 +123,9 @@ class RtmpService:
 
     def tell_replaced(self, old: Publisher, new: Publisher) -> None:
         """``old`` is muted; it is told where that is to end it."""
-        text = "%spublisher %s of key=%s replaced by %s"
-        logger.warning(text, self.log_prefix, old.peer, new.stream.key, new.peer)
+        text = "%spublisher %s of key=%s replaced by %s and %s"
+        fate = "ended" if self.hub.stop_kickedoff_publisher else "muted"
+        logger.warning(text, self.log_prefix, old.peer, new.stream.key, new.peer, fate)
         if self.hub.stop_kickedoff_publisher and old.on_stopped is not None:
             text = f"{KICKED}: Replaced by publisher from {new.peer}"
             # Later: the word may have come with a message of its own.

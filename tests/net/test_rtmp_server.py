@@ -166,6 +166,18 @@ async def test_M8_second_publisher_may_be_refused() -> None:
         assert server.counters["error_stream_busy_count"] == 1
 
 
+@pytest.mark.parametrize(("is_ended", "fate"), [(False, "muted"), (True, "ended")])
+async def test_log_says_what_becomes_of_a_publisher_that_is_replaced(
+    is_ended: bool, fate: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(hub=HubConfig(stop_kickedoff_publisher=is_ended)) as server:
+        await server.publisher()
+        second = await server.publisher()
+        send_video(second, 0, is_keyframe=True)
+        await eventually(lambda: server.stream().stats.video_frames == 1, "the second")
+        assert f" replaced by {server.connections[-1].peer} and {fate}\n" in caplog.text
+
+
 async def test_M8_first_publisher_may_be_told_and_closed() -> None:
     async with serving(hub=HubConfig(stop_kickedoff_publisher=True)) as server:
         first = await server.publisher()

@@ -194,20 +194,20 @@ def check_name(text: str, max_bytes: int) -> str | None:
     Percent sequences stay text: RTMP decodes nothing.
     """
     if not text:
-        return "empty"
+        return "the name is empty"
     size = _raw_size(text)
     if size > max_bytes:
-        return f"{size} bytes exceed {max_bytes}"
+        return f"a name of {size} bytes exceeds {max_bytes}"
     if not _is_utf8(text):
-        return "not UTF-8"
+        return "the name is not UTF-8"
     if _has_control(text):
-        return "control character"
+        return "control character in the name"
     if "\\" in text:
-        return "backslash"
+        return "backslash in the name"
     if text[0] == "/" or text[-1] == "/":
-        return "slash at an end"
+        return "the name begins or ends with a slash"
     if any(component in (".", "..") for component in text.split("/")):
-        return "dot component"
+        return "a part of the name is . or .."
     return None
 
 

@@ -233,7 +233,7 @@ class ServerCommands(Session):
         tc_url = _text_of(asked, "tcUrl") or f"rtmp://localhost/{app}"
         fault = check_app(app, self._config) or check_tc_url(tc_url, self._config.max_url_bytes)
         if fault is not None:
-            self._refuse_connect(command.transaction_id, f"bad_url {fault}")
+            self._refuse_connect(command.transaction_id, f"bad_url: {fault}")
             raise CommandError(fault, reason="bad_url")
         edge_id = asked.get("edgeId")
         self.peer_edge_id = str(edge_id) if is_edge_id(edge_id) else ""

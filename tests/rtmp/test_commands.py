@@ -179,6 +179,13 @@ def test_M15_names_that_may_not_be_used(name: str) -> None:
     assert check_name(name, 512)
 
 
+def test_fault_of_a_name_can_be_understood_by_who_reads_it_in_a_client() -> None:
+    assert check_name("", 512) == "the name is empty"
+    assert check_name("a/", 512) == "the name begins or ends with a slash"
+    assert check_name("a/../b", 512) == "a part of the name is . or .."
+    assert check_name("aaaaa", 4) == "a name of 5 bytes exceeds 4"
+
+
 def test_M14_length_counts_in_bytes() -> None:
     assert check_name("a" * 512, 512) is None
     assert check_name("a" * 513, 512)

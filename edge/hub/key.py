@@ -236,4 +236,4 @@ def _check_part(what: str, text: str, max_bytes: int, *, allows_slash: bool) -> 
     if not allows_slash and len(parts) > 1:
         raise BadNameError(f"{what} holds a slash")
     if any(part in ("", ".", "..") for part in parts):
-        raise BadNameError(f"{what} has an empty or relative component")
+        raise BadNameError(f"{what} has an empty part, or one that is . or ..")

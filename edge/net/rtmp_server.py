@@ -271,9 +271,11 @@ class RtmpServerConnection(PlayingConnection):
             raise BadNameError("not connected")
         return self.service.resolve(stream_name, self._tc_url, is_play=is_play)
 
-    def _refuse(self, reason: str) -> None:
-        """Count a refused request; the connection ends unless its peer multiplexes."""
+    def _refuse(self, reason: str, detail: str = "") -> None:
+        """Count a refused request, and log ``detail``; the connection ends unless its peer multiplexes."""
         self.context.counters[f"error_{reason}_count"] += 1
+        if detail:
+            self.context.log_limited(logging.INFO, reason, "%s refused reason=%s %s", self, reason, detail)
         self.send_session()
         if self._session.should_close_on_error:
             self.close_gracefully(reason)
@@ -287,7 +289,7 @@ class RtmpServerConnection(PlayingConnection):
             request = self._resolve(event.stream_name, is_play=False)
         except BadNameError as error:
             session.reject_publish(event.request_id, _BAD_NAME, f"bad_name: {error}")
-            return self._refuse("bad_name")
+            return self._refuse("bad_name", str(error))
         message_stream_id = event.message_stream_id
         is_hop = bool(session.peer_edge_id)
         try:
@@ -361,7 +363,7 @@ class RtmpServerConnection(PlayingConnection):
             request = self._resolve(event.stream_name, is_play=True)
         except BadNameError as error:
             session.reject_play(event.request_id, NOT_FOUND, f"bad_name: {error}")
-            return self._refuse("bad_name")
+            return self._refuse("bad_name", str(error))
         old = self.plays.get(event.message_stream_id)
         is_running = old is not None and not old.is_paused and old.stream.end_reason is None
         if old is not None and old.key == request.key and is_running:

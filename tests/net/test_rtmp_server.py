@@ -60,6 +60,16 @@ async def test_M15_bad_names_are_refused(name: str) -> None:
         assert await next_status(client) == "NetStream.Publish.BadName"
 
 
+@pytest.mark.parametrize("name", ["x?vhost=a\\b", "x?app=a/b"])
+async def test_refusal_of_what_a_query_names_is_logged(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with serving() as server:
+        client = await server.client()
+        client.publish(name)
+        info = await status(client, "NetStream.Publish.BadName")
+        assert f"refused reason=bad_name {info['description'].removeprefix('bad_name: ')}" in caplog.text
+
+
 async def test_M8_second_publisher_takes_over_and_the_clock_goes_on() -> None:
     async with Nodes() as nodes:
         origin = nodes.add()

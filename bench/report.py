@@ -199,7 +199,7 @@ def claim(results: Results) -> str:
         is_held = round(ratio, 2) < 1 and delay_ms <= DELAY_LIMIT_MS and group.is_whole and not group.is_overloaded
         (held if is_held else not_held).append(figures)
     if not held and not not_held:
-        return "nginx was not measured, so nothing is claimed against it."
+        return "No fan-out was measured beside nginx, so nothing is claimed against it."
     parts = []
     if held:
         parts.append(

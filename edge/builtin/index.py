@@ -68,7 +68,7 @@ def _remark(row: Data) -> str:
     if state in ("", "live"):
         return ""
     if not row.get("push_state"):
-        return f" ({state})"
+        return f" ({state}: {row['pull_error']})" if row.get("pull_error") else f" ({state})"
     push = f"{state} to {cell(row.get('push_to'))} for {duration(row.get('push_state_s'))}"
     return f" ({push}: {row['push_error']})" if row.get("push_error") else f" ({push})"
 

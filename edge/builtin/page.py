@@ -35,8 +35,8 @@ class PageContext:
             ``players`` (count), ``video_codec audio_codec`` (texts),
             ``video_bps audio_bps fps fluency_pct uptime_s`` (numbers), ``gop``
             (frames); for one that is pushed ``push_state push_to push_error`` (texts)
-            and ``push_state_s``. A key that is absent is shown as ``-``, others appear in
-            JSON only.
+            and ``push_state_s``, for one that is pulled ``pull_error`` (text). A key that is
+            absent is shown as ``-``, others appear in JSON only.
         counters: name to value, names as in ``error_<reason>_count``.
         health: ``is_ok`` (bool), ``is_draining`` (bool), ``loop_lag_ms``,
             ``uptime_s`` and whatever else tells of the process alone.

@@ -16,10 +16,10 @@ _MAX_MUTED = 3
 TEXT_COLUMNS = (
     *("key", "service", "state", "push_state", "push_to", "push_state_s", "publisher", "players"),
     *("video_codec", "audio_codec", "video_bps", "audio_bps", "fps", "gop", "fluency_pct", "clock_drift_ms"),
-    *("uptime_s", "muted_publishers", "push_error"),
+    *("uptime_s", "muted_publishers", "push_error", "pull_error"),
 )
 # Columns that are left out where no stream has anything to say in them.
-_RARE = ("service", "muted_publishers")
+_RARE = ("service", "muted_publishers", "pull_error")
 
 
 def collect(context: PageContext, _visit: Visit) -> Data:

@@ -67,6 +67,7 @@ class PageData:
             "is_forwarded": key.realm == PUBLISH_REALM,
             "service": unit.name,
             "state": unit.state_of(stream),
+            **_pull_of(unit, stream),
             **_push_of(unit, stream, now),
             "publisher": stream.publisher.peer if stream.publisher is not None else "",
             "muted_publishers": [publisher.peer for publisher in stream.feed.muted],
@@ -254,6 +255,14 @@ class PageData:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _MAX_TARGET_CHARS else f"{text[: _MAX_TARGET_CHARS - 3]}..."
+
+
+def _pull_of(unit: ServiceUnit, stream: Stream) -> dict[str, Any]:
+    """Why a stream that is pulled has no data now, as the last attempt tells; nothing for other streams."""
+    pull = unit.upstream.pulls.get(stream.key) if unit.upstream is not None else None
+    if pull is None:
+        return {}
+    return {"pull_error": pull.last_error if pull.state in ("connecting", "retrying") else ""}
 
 
 def _push_of(unit: ServiceUnit, stream: Stream, now_ms: int) -> dict[str, Any]:

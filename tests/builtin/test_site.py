@@ -76,7 +76,7 @@ async def test_one_url_is_html_text_or_json_by_client() -> None:
 async def test_X6_markup_is_escaped_in_every_place() -> None:
     evil = sample.EVIL
     row = sample.stream(evil, key=evil, publisher=evil, state=evil, video_codec=evil, app=evil, vhost=evil)
-    row |= {"push_state": evil, "push_to": evil, "push_error": evil, "push_state_s": 1}
+    row |= {"push_state": evil, "push_to": evil, "push_error": evil, "push_state_s": 1, "pull_error": evil}
     upstream = {"use": evil, "target": evil, "endpoint": evil, "state": evil, "last_error": evil}
     context = sample.context(
         streams=lambda: [row],

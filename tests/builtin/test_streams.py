@@ -121,3 +121,14 @@ def test_muted_publishers_are_shown_where_there_are_any() -> None:
     assert render(STREAMS, PageFormat.HTML, data).count(f'<div class="soft">muted: {shown}</div>') == 1
     nobody = collect(sample.context(streams=lambda: [sample.stream("a", muted_publishers=[])]), Visit())
     assert "muted" not in text(nobody) and "muted" not in render(STREAMS, PageFormat.HTML, nobody)
+
+
+def test_pull_in_vain_says_why() -> None:
+    rows = [sample.stream("a", state="retrying", pull_error="closed by the peer"), sample.stream("b", pull_error="")]
+    data = collect(sample.context(streams=lambda: rows), Visit())
+    head, first, _ = text(data).splitlines()
+    assert head.split()[-1] == "pull_error" and first.endswith("closed by the peer")
+    html = render(STREAMS, PageFormat.HTML, data)
+    assert html.count('<div class="soft">pull: <span class="bad">closed by the peer</span></div>') == 1
+    works = collect(sample.context(streams=lambda: rows[1:]), Visit())
+    assert "pull" not in text(works) and "pull:" not in render(STREAMS, PageFormat.HTML, works)

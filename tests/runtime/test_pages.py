@@ -75,6 +75,22 @@ async def test_publish_that_reaches_nobody_says_so_and_since_when() -> None:
         assert "live   retrying" in text.splitlines()[1]
 
 
+async def test_pull_that_finds_nothing_says_why_until_it_does() -> None:
+    port = free_port()
+    async with running(f"-proxy_to=127.0.0.1:{port}", "-retry_interval_ms=50") as one:
+        await one.player()
+        pages = one.node.pages
+        await eventually(lambda: pages.streams() and pages.streams()[0]["pull_error"], "an attempt in vain")
+        assert pages.streams()[0]["pull_error"] == "connect: Connection refused"
+        assert "ing: connect: Connection refused)" in (await one.get("/"))[1]
+        async with running(f"-port={port}") as origin:
+            publisher = await origin.publisher()
+            await eventually(lambda: pages.streams()[0]["pull_error"] == "", "the origin is found")
+            assert pages.streams()[0]["state"] in ("waiting", "live")
+            assert "pull_error" not in origin.node.pages.streams()[0]
+            publisher.peer.abort()
+
+
 async def test_publish_that_gets_through_names_its_upstream_and_other_streams_have_no_push() -> None:
     async with running() as origin, running(f"-proxy_to=127.0.0.1:{origin.port()}") as one:
         publisher = await one.publisher()

@@ -125,9 +125,11 @@ class NetContext:
 
     # --- counters and their log lines ----------------------------------------
 
-    def report(self, error: ProtocolError, connection: str) -> None:
+    def report(self, error: ProtocolError, connection: str, *, is_logged: bool = True) -> None:
         """Count and log the end of a connection by a peer's fault."""
         self.counters[f"error_{error.reason}_count"] += 1
+        if not is_logged:
+            return
         level = logging.INFO if error.is_quiet else logging.WARNING
         self.log_limited(level, error.reason, "%s reason=%s %s", connection, error.reason, error.detail)
 

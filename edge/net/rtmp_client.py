@@ -375,7 +375,8 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
             self.last_pong_ms = self.context.now_ms()
         elif isinstance(event, SessionEnded):
             if event.error is not None:
-                self.context.report(event.error, str(self))
+                # One that never worked is tried again and again: the lines of its links tell it, ever more rarely.
+                self.context.report(event.error, str(self), is_logged=self.is_connected)
             self.close_now(str(event.error) if event.error is not None else "ended")
 
     def _end_link(self, request_id: int, end: LinkEnd, text: str, redirect: str = "") -> None:

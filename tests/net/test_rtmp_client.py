@@ -363,7 +363,10 @@ async def test_upstream_that_breaks_the_protocol_is_left_and_counted() -> None:
 
 @pytest.mark.parametrize("is_simplified", [False, True], ids=["handshake", "simplified"])
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"<html>\r\n", b'<!DOCTYPE HTML PUBLIC "-//'])
-async def test_upstream_that_speaks_http_is_called_so(answer: bytes, is_simplified: bool) -> None:
+async def test_upstream_that_speaks_http_is_called_so(
+    answer: bytes, is_simplified: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     with socket.create_server(("127.0.0.1", 0)) as listening:
         async with dialing() as dialer:
             link = Recorder()
@@ -373,6 +376,7 @@ async def test_upstream_that_speaks_http_is_called_so(answer: bytes, is_simplifi
                 upstream.sendall(answer)
             await eventually(lambda: link.ends, "the end")
             assert link.ends == [(LinkEnd.LOST, "it speaks HTTP, not RTMP")]
+            assert "reason=" not in caplog.text, "a line at each attempt, beside those of the links"
 
 
 async def test_ping_shows_that_an_upstream_lives() -> None:

@@ -132,9 +132,12 @@ class PlayingConnection(RtmpConnection[ServerSession]):
                 play.writer.on_lost = partial(self._tell_lost, play.message_stream_id)
 
     def _on_media_chosen(self, event: MediaChosen) -> None:
-        """Leave a medium out from now on, or send it again; a play that is paused begins anew with what is wanted."""
+        """Leave a medium out from now on, or send it again; a play that is paused begins anew with what is wanted.
+
+        Nodes of ours never ask for it, and are always sent all.
+        """
         play = self.plays.get(event.message_stream_id)
-        if play is None or play.is_paused:
+        if play is None or play.is_paused or play.is_hop:
             return
         if play.writer is None:
             self._use_writers()

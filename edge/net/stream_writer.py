@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from edge.hub.hop import find_resume
-from edge.media.frame import DATA, MEDIA, TRACK_BIT, VIDEO, Epoch, Frame
+from edge.media.frame import DATA, MEDIA, VIDEO, Epoch, Frame
 from edge.media.mark import Mark
 from edge.net.fan import FAR_BEHIND_MS
 from edge.net.rtmp_form import RtmpForm
+from edge.net.switched import Switched
 from edge.rtmp.chunk_writer import ChunkWriter
 from edge.rtmp.events import ResumePoint
 
@@ -62,8 +63,6 @@ class StreamWriter:
         "_base_ms",
         "_chunk_stream_id",
         "_chunks",
-        "_due_since_ms",
-        "_due_tracks",
         "_expected",
         "_form",
         "_headed_epoch",
@@ -75,6 +74,7 @@ class StreamWriter:
         "_owner",
         "_placed_lag_ms",
         "_resume",
+        "_switched",
         "_waiting_since_ms",
         "end_reason",
         "has_run",
@@ -135,9 +135,7 @@ class StreamWriter:
             self._waiting_since_ms = None
         # Id of the epoch whose headers the peer has.
         self._headed_epoch = ""
-        # Bits of the tracks that the peer has switched on again and not got yet.
-        self._due_tracks = 0
-        self._due_since_ms = 0
+        self._switched: Switched | None = None
         self._resume = resume if is_hop else None
         # Of a burst that comes later a node needs all: frames that came one by one it would have, too.
         self._is_early = is_hop and stream.queue.newest() is None
@@ -197,10 +195,13 @@ class StreamWriter:
         self._owner.writer_has_frames()
 
     def change_form(self, form: RtmpForm) -> None:
-        """Write other tracks from the next frame on; a picture that is wanted again begins on a keyframe."""
-        self._due_tracks = (self._due_tracks | form.track_mask & ~self._form.track_mask) & form.track_mask
-        self._due_since_ms = self._owner.now_ms()
-        self._form = form
+        """Write other tracks from the next frame on; a picture that is wanted again is shown as to a newcomer."""
+        before, self._form = self._form.track_mask, form
+        if self._switched is None:
+            self._switched = Switched(self.stream.queue, self.stream.config)
+        is_running = self._waiting_since_ms is None
+        self.seq = self._switched.change(before, form.track_mask, self.seq, is_running=is_running)
+        self._owner.writer_has_frames()
 
     # --- bytes ---------------------------------------------------------------
 
@@ -214,14 +215,13 @@ class StreamWriter:
             self._jump()
             size += self._begin(parts)
         if self._waiting_since_ms is None:
+            if self._switched is not None:
+                size += self._fill_switched(self._switched, parts, budget_bytes - size)
             while self.seq < queue.end and size < budget_bytes:
                 frame = queue[self.seq]
                 self.seq += 1
                 if self._form.accepts(frame):
-                    if self._due_tracks and TRACK_BIT[frame.type_id] & self._due_tracks:
-                        size += self._begin_track(parts, frame)
-                    else:
-                        size += self._emit(parts, frame)
+                    size += self._emit(parts, frame)
             if self.seq >= queue.end:
                 self._placed_lag_ms = 0
         if self._is_loss_due and self.seq >= queue.end:
@@ -269,21 +269,20 @@ class StreamWriter:
         size = self._write_headers(parts, seq)
         return size if self.is_hop else size + self._write_pictures(parts, seq)
 
-    def _begin_track(self, parts: list[bytes | memoryview], frame: Frame) -> int:
-        """Go on with a track that was left out: its header first, which may have changed meanwhile."""
-        if frame.kind != MEDIA or (frame.type_id == VIDEO and not self._may_show(frame)):
-            return 0
-        self._due_tracks &= ~TRACK_BIT[frame.type_id]
-        headers = self.stream.queue.headers_at(self.seq - 1)
-        size = sum(self._write(parts, header, frame) for header in headers if header.type_id == frame.type_id)
-        return size + self._emit(parts, frame)
-
-    def _may_show(self, frame: Frame) -> bool:
-        """Whether a picture that was switched on may begin here: without keyframes at all, it may after a while."""
-        if frame.is_keyframe:
-            return True
-        waited_ms = self._owner.now_ms() - self._due_since_ms
-        return not self.stream.queue.keyframes and waited_ms >= self.stream.config.keyframe_wait_ms
+    def _fill_switched(self, switched: Switched, parts: list[bytes | memoryview], budget_bytes: int) -> int:
+        """Go on with media that have been switched on, until all of them go on by themselves."""
+        queue, now_ms = self.stream.queue, self._owner.now_ms()
+        size = 0
+        if switched.is_picture_due:
+            self.seq, pieces = switched.begin_picture(self.seq, self._base_ms or 0, now_ms)
+            self._placed_lag_ms = queue.lag_ms(self.seq)
+            size += sum(self._write(parts, frame, at) for frame, at in pieces)
+        while not switched.is_settled and self.seq < queue.end and size < budget_bytes:
+            frame = queue[self.seq]
+            if self._form.accepts(frame):
+                size += sum(self._write(parts, piece, at) for piece, at in switched.pieces_of(frame, self.seq, now_ms))
+            self.seq += 1
+        return size
 
     def _write_headers(self, parts: list[bytes | memoryview], seq: int) -> int:
         queue = self.stream.queue

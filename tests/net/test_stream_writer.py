@@ -13,44 +13,9 @@ from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
 from edge.media.frame import AUDIO, DATA, MEDIA, VIDEO, VIDEO_HEADER, Epoch
 from edge.media.mark import decode_mark
-from edge.net.rtmp_form import RtmpForm
-from edge.net.stream_writer import StreamWriter
-from edge.rtmp.chunk_writer import ChunkWriter
 from edge.rtmp.events import ResumePoint
 from tests.net.fakes import AUDIO_HEADER_BODY, VIDEO_HEADER_BODY, Source, decode
-
-CHUNK = 64
-
-
-class Owner:
-    """The connection: a clock and a flag."""
-
-    def __init__(self) -> None:
-        self.now = 0
-        self.told = 0
-
-    def writer_has_frames(self) -> None:
-        self.told += 1
-
-    def now_ms(self) -> int:
-        return self.now
-
-    def count_left_out(self, stream: Stream, frame_count: int, *, jump_count: int = 0) -> None:
-        stream.stats.player_jump_count += jump_count
-        stream.stats.player_dropped_count += frame_count
-
-
-def open_writer(source: Source, *, is_hop: bool = False, resume: ResumePoint | None = None, **options) -> StreamWriter:
-    form = RtmpForm(CHUNK, options.pop("track_mask", 7))
-    return StreamWriter(Owner(), source.stream, 3, ChunkWriter(CHUNK), form, is_hop=is_hop, resume=resume, **options)
-
-
-def take(writer: StreamWriter, budget: int = 10**9) -> bytes:
-    parts: list[bytes | memoryview] = []
-    size = writer.fill(parts, budget)
-    data = b"".join(parts)
-    assert size == len(data)
-    return data
+from tests.net.writing import CHUNK, open_writer, slides, take
 
 
 class Node:
@@ -99,71 +64,6 @@ def test_timestamp_offset(offset: int) -> None:
     source.run(200, from_ms=40)
     wanted = [(frame.dts_ms + offset) & 0xFFFFFFFF for frame in source.frames]
     assert [m.wire_timestamp for m in decode(data + take(writer), CHUNK)] == wanted
-
-
-ALL, SOUND = RtmpForm(CHUNK), RtmpForm(CHUNK, 5)
-
-
-def between_keyframes(source: Source, count: int, from_ms: int) -> None:
-    for at_ms in range(from_ms, from_ms + count * 40, 40):
-        source.video(at_ms)
-        source.audio(at_ms + 20)
-
-
-def test_picture_that_is_switched_off_and_on_comes_back_at_a_keyframe() -> None:
-    source = Source()
-    source.headers()
-    source.run(5)
-    writer = open_writer(source)
-    data = take(writer)
-    begun = len(decode(data, CHUNK))
-    writer.change_form(SOUND)
-    between_keyframes(source, 3, 200)
-    data += take(writer)
-    writer.change_form(ALL)
-    between_keyframes(source, 4, 320)
-    data += take(writer)
-    waited = len(decode(data, CHUNK))
-    source.push(VIDEO, 480, VIDEO_HEADER_BODY + b"new")
-    source.run(4, from_ms=480)
-    messages = decode(data + take(writer), CHUNK)
-    assert {m.type_id for m in messages[begun:waited]} == {AUDIO}
-    back = [m for m in messages[waited:] if m.type_id == VIDEO]
-    assert [m.payload[:2] for m in back[:2]] == [b"\x17\0", b"\x17\1"], "the header that holds now, then a keyframe"
-    assert [m.wire_timestamp for m in back] == [480, 480, 520, 560, 600]
-    sounds = [m.wire_timestamp for m in messages if m.type_id == AUDIO and m.payload != AUDIO_HEADER_BODY]
-    assert sounds == [frame.dts_ms for frame in source.frames if frame.type_id == AUDIO and frame.kind == MEDIA]
-
-
-def test_sound_that_is_switched_on_again_begins_with_its_header() -> None:
-    source = Source()
-    source.headers()
-    source.run(5)
-    writer = open_writer(source, track_mask=6)
-    data = take(writer)
-    begun = len(decode(data, CHUNK))
-    writer.change_form(ALL)
-    between_keyframes(source, 3, 200)
-    messages = decode(data + take(writer), CHUNK)
-    assert AUDIO not in {m.type_id for m in messages[:begun]}
-    assert next(m.payload for m in messages[begun:] if m.type_id == AUDIO) == AUDIO_HEADER_BODY
-
-
-def test_stream_without_any_keyframe_shows_again_after_the_wait() -> None:
-    source = Source(HubConfig(keyframe_wait_ms=5000))
-    source.run(1)
-    writer = open_writer(source)
-    data = take(writer)
-    begun = len(decode(data, CHUNK))
-    writer.change_form(SOUND)
-    writer.change_form(ALL)
-    source.stream.queue.keyframes.clear()
-    between_keyframes(source, 2, 40)
-    data += take(writer)
-    assert {m.type_id for m in decode(data, CHUNK)[begun:]} == {AUDIO}
-    writer._owner.now = 5000
-    between_keyframes(source, 1, 120)
-    assert VIDEO in {m.type_id for m in decode(data + take(writer), CHUNK)[begun:]}
 
 
 def test_filter_leaves_a_medium_out() -> None:
@@ -506,16 +406,6 @@ def test_writers_in_step_get_all_of_both_tracks_whatever_their_clocks_do(factor,
         for type_id in (AUDIO, VIDEO):
             times = [m.wire_timestamp for m in messages if m.type_id == type_id]
             assert times == sorted(times)
-
-
-def slides(source: Source) -> bytes:
-    """A picture, 14 s of sound; returns the picture."""
-    source.headers()
-    source.video(0, is_keyframe=True)
-    slide = source.frames[-1].payload
-    for ms in range(0, 14_000, 20):
-        source.audio(ms)
-    return slide
 
 
 def test_newcomer_to_slides_gets_the_present_one() -> None:

@@ -37,13 +37,13 @@ _AUDIO_PACKET_MULTICHANNEL_CONFIG = 4
 _AUDIO_PACKET_MULTITRACK = 5
 _PACKET_MOD_EX = 7
 _VIDEO_PACKET_METADATA = 4
-_VIDEO_COMMAND = 5
 _AUDIO_HEADER_PACKETS = (_PACKET_SEQUENCE_START, _AUDIO_PACKET_MULTICHANNEL_CONFIG)
 
 _ONE_TRACK = 0
 _MANY_TRACKS_MANY_CODECS = 2
-#: Reading them takes time, and a body may name millions.
+#: Reading them takes time, and a body may hold millions: what is beyond these is not looked at.
 _MAX_TRACKS_OF_MESSAGE = 32
+_MAX_MOD_EX = 32
 
 #: Classic codecs that Enhanced RTMP names too: a publisher may change the form and keep the codec.
 _FOURCCS = {
@@ -54,9 +54,6 @@ _FOURCCS = {
     (AUDIO, 10): b"mp4a",
     (AUDIO, 14): b".mp3",
 }
-
-_MULTITRACK_ONE = 0
-_MULTITRACK_MANY_CODECS = 2
 
 #: First bytes of media that may be of another track than the medium's own (multitrack and ModEx packets), or, of
 #: video, without a picture: see ``tracks_of`` and ``has_picture``.
@@ -180,9 +177,9 @@ def _classify_enhanced_video(payload: bytes) -> tuple[int, bool]:
 def _skip_mod_ex(payload: bytes, packet_type: int) -> tuple[int, int]:
     """Step over chained ModEx prefixes (E-RTMP v2); return the real packet type and the next offset."""
     offset = 1
-    while packet_type == _PACKET_MOD_EX:
-        if offset >= len(payload):
-            return packet_type, offset
+    for _ in range(_MAX_MOD_EX):
+        if packet_type != _PACKET_MOD_EX or offset >= len(payload):
+            break
         size = payload[offset] + 1
         offset += 1
         if size == 256:
@@ -231,7 +228,7 @@ def codecs_of(type_id: int, payload: bytes) -> dict[int, bytes]:
     """
     first = payload[0]
     if type_id == VIDEO:
-        is_command = first >> 4 & 7 == _VIDEO_COMMAND
+        is_command = first >> 4 & 7 == _COMMAND_FRAME
         codec, multitrack = first & 15, _VIDEO_PACKET_MULTITRACK
     else:
         is_command, codec, multitrack = False, first >> 4, _AUDIO_PACKET_MULTITRACK
@@ -247,7 +244,12 @@ def codecs_of(type_id: int, payload: bytes) -> dict[int, bytes]:
 
 
 def _codecs_of_tracks(payload: bytes, offset: int) -> dict[int, bytes]:
-    """The tracks of a multitrack body whose type byte is at ``offset``."""
+    """The tracks of a multitrack body, by id, each with its codec.
+
+    Layout from ``offset`` on: multitrack type in the high nibble, packet type in
+    the low one; a FourCC, unless each track has its own; then per track its FourCC (with
+    many codecs), its id (1 byte), its size (3 bytes, unless it is the only one) and its body.
+    """
     found: dict[int, bytes] = {}
     multitrack_type = payload[offset] >> 4 if offset < len(payload) else _ONE_TRACK
     offset += 1
@@ -287,31 +289,14 @@ def tracks_of(type_id: int, payload: bytes) -> tuple[int, ...]:
 
     Messages that name no track are of track 0 (E-RTMP v2, Enhanced Audio and Video),
     and so are those that cannot be read: they are relayed as they are.
-
-    Layout behind the ModEx prefixes: multitrack type in the high nibble, packet type in
-    the low one; a FourCC, unless each track has its own; then per track its FourCC (with
-    many codecs), its id (1 byte), its size (3 bytes, unless it is the only one) and its body.
     """
     if not payload or payload[0] not in UNUSUAL[type_id] or not payload[0] & 0x80:
         return (type_id,)
     multitrack = _VIDEO_PACKET_MULTITRACK if type_id == VIDEO else _AUDIO_PACKET_MULTITRACK
     packet_type, offset = _skip_mod_ex(payload, payload[0] & 15)
-    if packet_type != multitrack or offset >= len(payload):
+    if packet_type != multitrack:
         return (type_id,)
-    form = payload[offset] >> 4
-    offset += 1
-    codec_size = 4 if form == _MULTITRACK_MANY_CODECS else 0
-    offset += 4 - codec_size
-    found: list[int] = []
-    while offset + codec_size < len(payload):
-        offset += codec_size
-        track = type_id | payload[offset] << 8
-        if track not in found:
-            found.append(track)
-        if form == _MULTITRACK_ONE or offset + 4 > len(payload):
-            break
-        offset += 4 + int.from_bytes(payload[offset + 1 : offset + 4], "big")
-    return tuple(found) or (type_id,)
+    return tuple(type_id | track << 8 for track in _codecs_of_tracks(payload, offset)) or (type_id,)
 
 
 def header_slot(frame: Frame) -> bytes:

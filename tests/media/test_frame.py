@@ -210,10 +210,30 @@ def test_tracks_of_a_message(type_id: int, payload: bytes, tracks: list[int]) ->
     assert tracks_of(type_id, payload) == tuple(type_id | track << 8 for track in tracks)
 
 
+@pytest.mark.parametrize("form", [MANY, MANY_CODECS])
+def test_a_message_of_countless_tracks_is_of_those_that_its_codecs_are_read_of(form: int) -> None:
+    def body(ids: range) -> bytes:
+        codec = b"avc1" if form == MANY_CODECS else b""
+        return bytes((0x96, form)) + (b"" if codec else b"avc1") + b"".join(codec + bytes((n, 0, 0, 0)) for n in ids)
+
+    assert tracks_of(VIDEO, body(range(20))) == tuple(VIDEO | n << 8 for n in range(20))
+    countless = body(range(256))
+    assert tracks_of(VIDEO, countless) == tuple(VIDEO | n << 8 for n in codecs_of(VIDEO, countless))
+    assert len(codecs_of(VIDEO, countless)) == 32
+
+
+@pytest.mark.parametrize(("count", "is_read"), [(0, True), (1, True), (32, True), (33, False), (10**5, False)])
+def test_more_modifiers_than_anybody_sends_are_not_looked_through(count: int, is_read: bool) -> None:
+    payload = b"\x96"[: not count] + b"\x97"[: bool(count)] + b"\x00\xff\x07" * (count - 1)
+    payload += b"\x00\xff\x06"[: 3 * bool(count)] + bytes((ONE,)) + b"avc1\x05x"
+    assert tracks_of(VIDEO, payload) == ((VIDEO | 5 << 8,) if is_read else (VIDEO,))
+    assert classify_video(payload) == (MEDIA, is_read)
+
+
 @given(st.sampled_from([AUDIO, VIDEO, DATA]), st.binary(max_size=40), st.sampled_from([b"", b"\x96\x11", b"\x95\x21"]))
 def test_V8_any_body_is_of_some_track(type_id: int, payload: bytes, first: bytes) -> None:
     found = tracks_of(type_id, first + payload)
-    assert found
+    assert 0 < len(found) <= 32
     assert len(set(found)) == len(found)
     assert {track & 0xFF for track in found} == {type_id}
     assert has_picture(first + payload) in (True, False)

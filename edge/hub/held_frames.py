@@ -19,6 +19,7 @@ from edge.media.frame import (
     MEDIA,
     TRACK_BIT,
     VIDEO,
+    Epoch,
     Frame,
     has_picture,
     tracks_of,
@@ -254,9 +255,13 @@ class HeldFrames:
         So a newcomer to slides sees the present one. With ``after`` only those that came from there
         on: what a player has missed that jumps.
         """
+        return self.pictures_of(self[seq].epoch, seq, after)
+
+    def pictures_of(self, epoch: Epoch | None, seq: int | None = None, after: int = -1) -> list[Frame]:
+        """The same of one publish, at frame ``seq`` or behind the newest one."""
         found: list[Frame] = []
-        epoch = self[seq].epoch
+        before = self.end if seq is None else seq
         for track in self.tracks.values():
-            if track.run and track.last_seq < seq and track.picture_seq >= after:
+            if track.run and track.last_seq < before and track.picture_seq >= after:
                 found.extend(f for f in self._picture_of(track) if f.epoch is epoch and f not in found)
         return found

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from edge.errors import AmfError
 from edge.hub.frame_queue import FrameQueue
 from edge.hub.publisher import Publisher
+from edge.hub.shown import Shown
 from edge.hub.stream import Stream, take_headers
-from edge.hub.track import MAX_PICTURE_MESSAGES
 from edge.media.frame import (
     AUDIO,
     DATA,
@@ -61,6 +61,7 @@ class HopReceiver:
     __slots__ = (
         "_epoch",
         "_index",
+        "_is_back",
         "_is_loss_told",
         "_mark",
         "_on_lost",
@@ -86,6 +87,7 @@ class HopReceiver:
         self.is_lost = publisher.is_lost
         self._on_lost = on_lost
         self._publisher = publisher
+        publisher.shown.begin()
         self._wanted_epoch = wanted_epoch
         self._epoch: Epoch | None = None
         self._index = 0
@@ -95,7 +97,8 @@ class HopReceiver:
         self._pending: dict[bytes, Frame] = {}
         self._passed: set[bytes] = set()  # slots of pending headers that stood before a frame which was not taken
         # What came before the first mark: what is to be seen of tracks that send nothing at present.
-        self._pictures: list[Frame] = []
+        self._pictures: Shown | None = Shown()
+        self._is_back = False  # it was muted until the message at hand
 
     def push(self, type_id: int, wire_timestamp: int, payload: bytes, now_ms: int) -> None:
         """One message of the hop, marks included; malformed marks are ignored."""
@@ -125,12 +128,16 @@ class HopReceiver:
         publisher.last_media_ms = now_ms
         frame = Frame(type_id, 0, payload, MEDIA, is_keyframe)
         if self._mark is None:
-            if is_keyframe and len(self._pictures) < MAX_PICTURE_MESSAGES:
-                self._pictures.append(frame)
+            if is_keyframe and self._pictures is not None:
+                self._pictures.note(frame)
         elif publisher.is_active or self._takes_back(now_ms):
             self._on_media(frame, wire_timestamp, now_ms)
         else:
             publisher.refused_count += 1
+            self._hold_pictures()
+            if type_id == VIDEO:
+                frame.dts_ms = wire_timestamp
+                publisher.shown.note(frame)
             self._count_on(wire_timestamp)
 
     def commit(self) -> None:
@@ -161,7 +168,15 @@ class HopReceiver:
             return False
         self._epoch = None
         self._pending = {**take_headers(publisher), **self._pending}
+        self._hold_pictures()
+        self._is_back = True
         return True
+
+    def _hold_pictures(self) -> None:
+        """What came before the first mark is what a muted publish shows."""
+        if self._pictures is not None:
+            self._publisher.shown.begin(self._pictures.take())
+            self._pictures = None
 
     def _count_on(self, wire_timestamp: int) -> int:
         """Return the index of the media message at hand, and go on to the next."""
@@ -179,6 +194,9 @@ class HopReceiver:
         else:
             publisher.stream.feed.arrive(publisher)
             publisher.headers.clear()  # they belong to the publish before
+            if self._mark is not None:
+                self._pictures = None
+                publisher.shown.begin()
             for slot in self._passed:
                 self._pending.pop(slot, None)
             self._passed.clear()
@@ -249,18 +267,37 @@ class HopReceiver:
         frame.epoch, frame.index = epoch, index
         frame.dts_ms = max(self._origin_ms + epoch.shift_ms, 0)
         epoch.next_index = index + 1
-        if self._pictures:
-            for picture in self._pictures:
+        if self._pictures is not None:
+            pictures = self._pictures.take()
+            for picture in pictures:
                 picture.epoch = epoch
-            stream.queue.hold_pictures(self._pictures)
-            self._pictures = []
+            stream.queue.hold_pictures(pictures)
+            self._pictures = None
         if self._pending:
             for header in sorted(self._pending.values(), key=lambda pending: pending.kind):
                 header.epoch, header.dts_ms = epoch, frame.dts_ms
                 stream.push_hop(header, now_ms)
             self._pending.clear()
             self._passed.clear()
+        if self._is_back:
+            self._is_back = False
+            self._show_again(frame, epoch, now_ms)
         stream.push_hop(frame, now_ms)
+
+    def _show_again(self, frame: Frame, epoch: Epoch, now_ms: int) -> None:
+        """What the publish shows comes before its ``frame``, in the place of those that were refused.
+
+        Of a publish that somebody else has brought on meanwhile, or that has no such places, it is left out.
+        """
+        stream = self._publisher.stream
+        pictures = self._publisher.shown.take(frame.type_id, frame.payload)
+        first = frame.index - len(pictures)
+        if stream.has_begun or first < stream.feed.past_epochs.get(epoch.id, 0):
+            return
+        for index, picture in enumerate(pictures, first):
+            again = Frame(VIDEO, frame.dts_ms, picture.payload, MEDIA, is_keyframe=True)
+            again.epoch, again.index = epoch, index
+            stream.push_hop(again, now_ms)
 
 
 def _kind_of_data(payload: bytes) -> int:

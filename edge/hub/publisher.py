@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from edge.hub.shown import Shown
+from edge.media.frame import VIDEO
+
 if TYPE_CHECKING:
     from edge.hub.stream import Stream
     from edge.media.frame import Epoch, Frame
@@ -26,6 +29,7 @@ class Publisher:
         epoch: of its own publish; None for a hop, whose frames name theirs.
         epoch_id: id of the publish it brings, "" until a hop's first mark.
         headers: while muted, those that its next frame is decoded with.
+        shown: while muted, what is to be seen of it.
         hops: service ids the stream has passed on its way here.
         on_stopped: called with ``(code, description, reason)`` when this
             publisher is to be ended by us: an onStatus code, a text, a log word.
@@ -49,6 +53,7 @@ class Publisher:
         "query",
         "refused_count",
         "seen_since_ms",
+        "shown",
         "since_ms",
         "stream",
     )
@@ -81,15 +86,20 @@ class Publisher:
         self.epoch: Epoch | None = None
         self.epoch_id = ""
         self.headers: dict[bytes, Frame] = {}
+        self.shown = Shown()
 
     def push(self, type_id: int, wire_timestamp: int, payload: bytes, now_ms: int) -> None:
         """Give one message to the stream; players see it at the next ``commit``."""
         self.last_media_ms = now_ms
-        if self.is_active or self.stream.offer(self, now_ms):
+        if self.is_active:
+            self.stream.push(type_id, wire_timestamp, payload, now_ms)
+        elif self.stream.offer(self, now_ms):
+            for picture in self.shown.take(type_id, payload):
+                self.stream.push(VIDEO, wire_timestamp, picture.payload, now_ms)
             self.stream.push(type_id, wire_timestamp, payload, now_ms)
         else:
             self.refused_count += 1
-            self.stream.hold_muted(self, type_id, payload)
+            self.stream.hold_muted(self, type_id, wire_timestamp, payload)
 
     def commit(self) -> None:
         """Show players what was pushed since the last call."""

@@ -182,10 +182,11 @@ class Stream:
             self.want_keyframe(now_ms)
 
     def see(self, publisher: Publisher, now_ms: int) -> None:
-        """Let ``publisher`` feed the stream; what the one before is decoded with is kept for its return."""
+        """Let ``publisher`` feed the stream; what the one before shows and is decoded with is kept for its return."""
         old = self.feed.current
         if old is not None and old is not publisher:
             old.headers = {**self.queue.headers.of_publish(), **self._pending}
+            old.shown.begin(self.queue.pictures_of(self.feed.epoch))
         self.feed.see(publisher, now_ms)
 
     def offer(self, publisher: Publisher, now_ms: int) -> bool:
@@ -217,10 +218,12 @@ class Stream:
         if self.on_seen is not None and current is not None and self.feed.is_settled_against(publisher, now_ms):
             self.on_seen(self, publisher, current)
 
-    def hold_muted(self, publisher: Publisher, type_id: int, payload: bytes) -> None:
-        """Keep a header of a muted publisher, for the frames with which it may be seen again."""
+    def hold_muted(self, publisher: Publisher, type_id: int, wire_timestamp: int, payload: bytes) -> None:
+        """Keep a header or a lasting picture of a muted publisher, for the frames with which it may be seen again."""
         if type_id == VIDEO:
-            kind = classify_video(payload)[0]
+            kind, is_keyframe = classify_video(payload)
+            if kind == MEDIA:
+                publisher.shown.note(Frame(VIDEO, wire_timestamp, payload, MEDIA, is_keyframe))
         elif type_id == AUDIO:
             kind = classify_audio(payload)
         else:

@@ -205,3 +205,42 @@ def test_stream_waits_for_muted_encoders_that_are_silent_and_ends_with_the_last(
     assert (stream.publisher, stream.is_ended) == (None, False)
     hub.release_publisher(slate.publisher, 21_000, "timeout")
     assert stream.is_ended and not hub.streams
+
+
+@pytest.mark.parametrize("sent_while_muted", [True, False])
+def test_slide_of_a_muted_slate_is_seen_with_its_first_sound(sent_while_muted: bool) -> None:
+    """It sends the next one in ten seconds; meanwhile the last picture of the show would stay."""
+    hub = new_hub([])
+    slate = Encoder(hub, "slate", 1000)
+    slate.headers(1000)
+    slate.picture(1040)
+    show = Encoder(hub, "show", 5000)
+    show.headers(5000)
+    show.picture(5040)
+    if sent_while_muted:
+        slate.name = "slide"
+        slate.picture(5100)
+    hub.release_publisher(show.publisher, 6000, "over")
+    stream = slate.publisher.stream
+    begin = stream.queue.end
+    for now_ms in (6020, 6040):
+        slate.publisher.push(AUDIO, now_ms, b"\xaf\x01x", now_ms)
+    back = [frame for frame in stream.queue.frames if frame.kind == MEDIA][-3:]
+    assert [(frame.type_id, frame.index) for frame in back] == [(VIDEO, 2), (AUDIO, 3), (AUDIO, 4)]
+    assert back[0].payload.endswith(slate.name.encode())
+    assert back[0].is_keyframe and back[0].dts_ms == back[1].dts_ms
+    start = stream.queue.start_seq(HubConfig())
+    assert start is not None and start >= begin
+
+
+def test_picture_of_a_muted_slate_that_went_on_is_not_seen_without_what_followed() -> None:
+    hub = new_hub([])
+    slate = Encoder(hub, "slate", 1000)
+    slate.picture(1040)
+    show = Encoder(hub, "show", 5000)
+    show.picture(5040)
+    slate.publisher.push(VIDEO, 5100, b"\x27\x01\0\0\0inter", 5100)
+    hub.release_publisher(show.publisher, 6000, "over")
+    slate.publisher.push(AUDIO, 6020, b"\xaf\x01x", 6020)
+    assert slate.publisher.stream.queue.newest().type_id == AUDIO
+    assert [f.payload[5:] for f in slate.publisher.stream.queue.frames if f.type_id == VIDEO] == [b"slate", b"show"]

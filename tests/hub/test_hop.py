@@ -9,51 +9,12 @@ from hypothesis import strategies as st
 from edge.hub.config import HubConfig
 from edge.hub.frame_queue import FrameQueue
 from edge.hub.hop import HopReceiver, find_resume
-from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
-from edge.hub.stream import Stream
 from edge.media.frame import AUDIO, DATA, MEDIA, VIDEO, VIDEO_HEADER, Epoch, Frame
 from edge.media.mark import MARK, Mark
 from edge.media.metadata import encode_metadata
 from edge.rtmp import amf0
-
-NOW_MS = 100_000
-
-
-class Receiver:
-    """A node that gets a stream from another one of ours."""
-
-    def __init__(self, config: HubConfig | None = None) -> None:
-        self.stream = Stream(StreamKey("_", "live", "s"), config or HubConfig(), 0)
-        self.publisher = Publisher(self.stream, "1.2.3.4:5", NOW_MS, is_hop=True)
-        self.stream.feed.see(self.publisher, NOW_MS)
-        self.now_ms = NOW_MS
-        self.losses: list[Stream] = []
-        self.reconnect()
-
-    def reconnect(self) -> None:
-        self.hop = HopReceiver(self.publisher, on_lost=self.losses.append)
-
-    def mark(self, epoch: str, index: int, dts_ms: int = 0, *, began_ms: int = 0, is_lost: bool = False) -> None:
-        mark = Mark(epoch, index, dts_ms, 0, self.now_ms - began_ms, is_lost)
-        self.hop.push(DATA, 0, mark.encode(), self.now_ms)
-
-    def media(self, number: int, *, is_keyframe: bool = True, at_ms: int | None = None) -> None:
-        first = b"\x17\x01" if is_keyframe else b"\x27\x01"
-        wire_ms = number * 40 if at_ms is None else at_ms
-        self.hop.push(VIDEO, wire_ms & 0xFFFFFFFF, first + b"%d" % number, self.now_ms)
-
-    @property
-    def bodies(self) -> list[bytes]:
-        return [frame.payload for frame in self.stream.queue.frames]
-
-    @property
-    def numbers(self) -> list[int]:
-        return [int(frame.payload[2:]) for frame in self.stream.queue.frames if frame.kind == MEDIA]
-
-    @property
-    def indices(self) -> list[int]:
-        return [frame.index for frame in self.stream.queue.frames if frame.kind == MEDIA]
+from tests.hub.receiving import NOW_MS, Receiver
 
 
 def test_frames_get_the_origins_numbers_and_clock() -> None:
@@ -554,3 +515,12 @@ def test_data_keeps_its_time_over_a_hop_and_moves_nothing() -> None:
     for ms in (0, 500, 1000):
         alone.hop.push(DATA, ms, b"\x02\x00\x01c", 0)
     assert alone.stream.timeline.last_dts_ms == 1000
+
+
+def test_pictures_before_the_first_mark_are_bounded_in_bytes() -> None:
+    node = Receiver()
+    for n in range(40):
+        node.hop.push(VIDEO, n, b"\x17\x01" + bytes(1_000_000), 0)
+    held = node.hop._pictures
+    assert held is not None
+    assert sum(len(frame.payload) for frame in held.take()) <= 8_388_608

@@ -15,7 +15,7 @@ from math import inf
 from edge.hub.config import HubConfig
 from edge.hub.headers import HeaderHistory
 from edge.hub.held_frames import NEAR_FRAMES, HeldFrames
-from edge.hub.track import LEAST_SILENCE_MS, Track, common_place
+from edge.hub.track import LEAST_SILENCE_MS, Track, common_place, next_common_place
 from edge.media.frame import (
     AUDIO,
     DATA,
@@ -170,11 +170,12 @@ class FrameQueue(HeldFrames):
         """Frames to drop, at least ``count``: up to a place to start, where there is one."""
         seq = self.base + count
         tracks = [track for track in self._live_video(config) if track.pictures]
-        newest = min((track.pictures[-1][1] for track in tracks), default=-1)
-        starts = sorted({start for track in tracks for _, start in track.pictures if seq <= start})
-        if not starts:
+        if not tracks:
             return count
-        place = next((at for at in starts if at <= newest and common_place(at, tracks) == at), starts[0])
+        place = next_common_place(seq, tracks)
+        if place is None:
+            nexts = (next((start for _, start in track.pictures if start >= seq), None) for track in tracks)
+            place = min((start for start in nexts if start is not None), default=seq)
         return place - self.base
 
     def evict(self, count: int) -> None:

@@ -16,6 +16,10 @@ from edge.media.frame import Frame
 #: still a stream of keyframes alone would be one picture for ever.
 MAX_PICTURE_MESSAGES = 64
 
+#: So many pictures are looked through for a common place: tracks that have none in so many may have none at all,
+#: and a publisher may send thousands of pictures a second.
+MAX_LOOKS = 512
+
 #: A pause shorter than this is never a track that was switched off.
 LEAST_SILENCE_MS = 1000
 
@@ -104,7 +108,7 @@ def common_place(limit: int, tracks: list[Track]) -> int | None:
     From seq s a track begins with a picture when none of its frames lies between
     s and the picture's first message.
     """
-    seq = limit
+    seq, looks = limit, 0
     indexes = [len(track.pictures) - 1 for track in tracks]
     is_settled = False
     while not is_settled:
@@ -113,6 +117,9 @@ def common_place(limit: int, tracks: list[Track]) -> int | None:
             pictures, index = track.pictures, indexes[n]
             while index >= 0 and pictures[index][0] >= seq:
                 index -= 1
+                looks += 1
+                if looks > MAX_LOOKS:
+                    return None
             if index < 0:
                 return None
             indexes[n] = index
@@ -120,3 +127,24 @@ def common_place(limit: int, tracks: list[Track]) -> int | None:
                 seq = pictures[index][1]
                 is_settled = False
     return seq
+
+
+def next_common_place(first: int, tracks: list[Track]) -> int | None:
+    """The oldest picture's seq from ``first`` on from which each of ``tracks`` begins with a keyframe, or None."""
+    seq, looks = first, 0
+    later = [iter(track.pictures) for track in tracks]
+    pictures = [(-1, -1)] * len(tracks)
+    is_settled = False
+    while not is_settled:
+        is_settled = True
+        for n, iterator in enumerate(later):
+            while pictures[n][1] < seq:
+                found = next(iterator, None)
+                looks += 1
+                if found is None or looks > MAX_LOOKS:
+                    return None
+                pictures[n] = found
+            if pictures[n][0] >= seq:  # before it stands another frame of the track
+                seq = pictures[n][0] + 1
+                is_settled = False
+    return min((start for _, start in pictures), default=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.hub.track import MAX_PICTURE_MESSAGES, Track, common_place
+from edge.hub.track import MAX_PICTURE_MESSAGES, Track, common_place, next_common_place
 
 
 def tracks_with(frames: list[tuple[int, bool]]) -> dict[int, Track]:
@@ -36,6 +36,28 @@ def test_common_place_is_the_newest_from_which_every_track_begins_with_a_keyfram
         assert not wanted
     else:
         assert wanted[-1] == found or (all(firsts[found].values()) and not [s for s in wanted if s > found])
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(frames=st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=60), first=st.integers(0, 60))
+def test_next_common_place_is_the_oldest_keyframe_from_which_every_track_begins_with_one(frames, first: int) -> None:
+    tracks = tracks_with(frames)
+    starts = sorted(start for track in tracks.values() for _, start in track.pictures if start >= first)
+    found = next_common_place(first, list(tracks.values()))
+    assert found == next((at for at in starts if common_place(at, list(tracks.values())) == at), None)
+
+
+def test_tracks_that_never_begin_together_are_not_looked_through_to_the_end() -> None:
+    """Nor are so many frames let go of, for a place that is not worth them."""
+    tracks = list(tracks_with([(key, turn % 3 == key) for turn in range(5000) for key in range(3)]).values())
+    assert common_place(14_999, tracks) is None
+    assert next_common_place(0, tracks) is None
+    for track in tracks:
+        track.add_keyframe(15_000, 15_000)
+    assert next_common_place(14_990, tracks) is None, "beyond the limit from the oldest that is held"
+    for track in tracks:
+        track.drop_before(14_990)
+    assert next_common_place(14_990, tracks) == 15_000
 
 
 def test_slices_of_one_picture_are_one_and_other_frames_end_it() -> None:

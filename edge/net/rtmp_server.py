@@ -329,6 +329,8 @@ class RtmpServerConnection(PlayingConnection):
             service.registry.on_published(publisher.stream)
 
     def _stop_feed(self, message_stream_id: int, code: str, description: str, reason: str) -> None:
+        if not self.feeds or message_stream_id not in self.feeds:
+            return  # the word that it was replaced came after it had left
         self._end_feed(message_stream_id, reason)
         self._session.end_stream(message_stream_id, code, description)
         self._refuse(reason)

@@ -199,6 +199,23 @@ async def test_M8_first_publisher_may_be_told_and_closed() -> None:
         await eventually(lambda: server.stream().stats.video_frames == 1, "the second")
 
 
+async def test_word_that_a_publisher_was_replaced_ends_nothing_that_it_began_later() -> None:
+    """Unpublish and play come with the very bytes after which it would have been told."""
+    async with serving(hub=HubConfig(stop_kickedoff_publisher=True)) as server:
+        first = await server.publisher()
+        replaced = server.stream().publisher
+        await server.publisher("other")
+        first.delete_stream("s")
+        await eventually(lambda: server.registry.find(replaced.stream.key) is None, "the first has left")
+        first.message_stream_id = int((await first.call("createStream", None))[3])
+        first.play("other")
+        await status(first, "NetStream.Play.Start")
+        replaced.on_stopped("NetStream.Publish.BadName", "Kicked: late", "kicked")
+        await first.call("_checkbw", None)
+        assert server.counters.get("error_kicked_count", 0) == 0
+        assert server.stream("other").player_count == 1
+
+
 async def test_M8_third_publisher_within_a_second_is_refused() -> None:
     async with serving() as server:
         await server.publisher()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
 from edge.hub.key import LIVE_REALM
 from edge.hub.publisher import Publisher
-from edge.media.frame import VIDEO, Epoch
+from edge.media.frame import AUDIO, VIDEO, Epoch
 from edge.net.aio import now_ms
 from edge.upstream.manager import UpstreamManager
 from naming.node import ServerNode
@@ -326,6 +327,43 @@ async def test_publishers_muted_at_an_edge_whose_push_is_replaced_do_not_replace
             assert await status_of(replaced.client) == "NetStream.Publish.BadName"
         assert left.manager is not None and not left.manager.pushes
         assert await pictures(await nodes.player(origin), 3) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("slate_at", "play_at"), ["oo", "lo", "lr"])
+async def test_slide_of_a_slate_is_seen_when_the_show_ends(slate_at: str, play_at: str) -> None:
+    """``o`` is the origin, ``l`` and ``r`` are edges of it. The slate's sound goes on, its next slide is far away."""
+    async with asyncio.timeout(deadline(10)), Nodes() as nodes:
+        where = {"o": nodes.add("origin"), "l": nodes.add("left"), "r": nodes.add("right")}
+        for edge in (where["l"], where["r"]):
+            await edge.follow(where["o"].port)
+        slate = await nodes.publisher(where[slate_at])
+        is_over = asyncio.Event()
+
+        async def sound() -> None:
+            for number in itertools.count():
+                slate.client.peer.send(4, AUDIO, slate.client.message_stream_id, number * 20, b"\xaf\x01sound")
+                await slate.client.peer.drain()
+                await asyncio.sleep(0.02)
+                if is_over.is_set():
+                    return
+
+        await slate.send(1)
+        going_on = asyncio.create_task(sound())
+        await wait_until(lambda: any(s.queue.end for s in where["o"].registry.streams.values()), 2, "the slate")
+        player = await nodes.player(where[play_at])
+        assert await pictures(player, 1) == [0]
+        await asyncio.sleep(1.1)  # publishes that begin within a second are one moment
+        show = await nodes.publisher(where["o"])
+        show.number = 100
+        await show.send(5)
+        assert await pictures(player, 5) == [100, 101, 102, 103, 104]
+        (stream,) = where["o"].registry.streams.values()
+        await wait_until(lambda: stream.feed.muted[0].refused_count > 5, 3, "sound of the slate that nobody hears")
+        await show.leave()
+        assert await pictures(player, 1) == [0]
+        assert await pictures(await nodes.player(where[play_at]), 1) == [0]
+        is_over.set()
+        await going_on
 
 
 async def test_end_of_a_publish_that_waits_behind_its_frames_is_told_by_a_node_that_stops() -> None:

@@ -164,7 +164,7 @@ class Feed:
         """A publish that has not begun to send, or that is lost on its way, lets older ones be seen meanwhile."""
         if current.is_lost:
             return now_ms - current.lost_ms >= _LOSS_WAIT_MS
-        return current.last_media_ms < current.seen_since_ms <= now_ms - _UNPROVEN_MS
+        return current.last_frame_ms < current.seen_since_ms <= now_ms - _UNPROVEN_MS
 
     def _is_place_free(self, publisher: Publisher, now_ms: int) -> bool:
         epoch = self.epoch
@@ -177,7 +177,7 @@ class Feed:
         if publisher.is_lost:
             return any(not other.is_lost for other in self.muted)
         return any(
-            is_younger(other, publisher) and now_ms - other.last_media_ms < _SILENT_MS
+            is_younger(other, publisher) and now_ms - other.last_frame_ms < _SILENT_MS
             for other in self.muted
             if other is not publisher and not other.is_lost
         )

@@ -125,7 +125,7 @@ class HopReceiver:
             publisher.stream.hold_header(self._pending, header)
             self._passed.discard(header_slot(header))
             return
-        publisher.last_media_ms = now_ms
+        publisher.last_media_ms = publisher.last_frame_ms = now_ms
         frame = Frame(type_id, 0, payload, MEDIA, is_keyframe)
         if self._mark is None:
             if is_keyframe and self._pictures is not None:

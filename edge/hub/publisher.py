@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from edge.hub.shown import Shown
-from edge.media.frame import VIDEO
+from edge.media.frame import MEDIA, VIDEO, Frame, classify_video
 
 if TYPE_CHECKING:
     from edge.hub.stream import Stream
-    from edge.media.frame import Epoch, Frame
+    from edge.media.frame import Epoch
 
 
 class Publisher:
@@ -24,6 +24,8 @@ class Publisher:
         lost_ms: when it last said so.
         is_active: it is the one that is seen.
         seen_since_ms: when it last began to be.
+        last_media_ms: when its newest message came, headers and metadata included.
+        last_frame_ms: when its newest frame came; of a publisher of this node that is seen, the first since then.
         began_ms: this node's clock when its publish began, at whichever node.
         arrival: place in the order in which publishes came to this node.
         epoch: of its own publish; None for a hop, whose frames name theirs.
@@ -46,6 +48,7 @@ class Publisher:
         "is_active",
         "is_hop",
         "is_lost",
+        "last_frame_ms",
         "last_media_ms",
         "lost_ms",
         "on_stopped",
@@ -78,7 +81,7 @@ class Publisher:
         self.hops = hops
         self.on_stopped = on_stopped
         self.since_ms = self.began_ms = now_ms
-        self.last_media_ms = 0
+        self.last_media_ms = self.last_frame_ms = 0
         self.refused_count = 0
         self.is_active = False
         self.seen_since_ms = 0
@@ -93,13 +96,24 @@ class Publisher:
         self.last_media_ms = now_ms
         if self.is_active:
             self.stream.push(type_id, wire_timestamp, payload, now_ms)
-        elif self.stream.offer(self, now_ms):
+        elif self._may_be_seen(type_id, wire_timestamp, payload, now_ms):
             for picture in self.shown.take(type_id, payload):
                 self.stream.push(VIDEO, wire_timestamp, picture.payload, now_ms)
             self.stream.push(type_id, wire_timestamp, payload, now_ms)
         else:
             self.refused_count += 1
-            self.stream.hold_muted(self, type_id, wire_timestamp, payload)
+
+    def _may_be_seen(self, type_id: int, wire_timestamp: int, payload: bytes, now_ms: int) -> bool:
+        """Whether this one, which is muted, is seen from this message on; headers and metadata are only kept."""
+        if self.stream.hold_muted(self, type_id, payload):
+            return False
+        self.last_frame_ms = now_ms
+        if self.stream.offer(self, now_ms):
+            return True
+        if type_id == VIDEO:
+            is_keyframe = classify_video(payload)[1]
+            self.shown.note(Frame(VIDEO, wire_timestamp, payload, MEDIA, is_keyframe))
+        return False
 
     def commit(self) -> None:
         """Show players what was pushed since the last call."""

@@ -7,7 +7,6 @@ have come, that old ones are about to go, and that it has ended.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Protocol
 
 from edge.errors import AmfError
@@ -187,6 +186,8 @@ class Stream:
         if old is not None and old is not publisher:
             old.headers = {**self.queue.headers.of_publish(), **self._pending}
             old.shown.begin(self.queue.pictures_of(self.feed.epoch))
+            if self.has_begun:
+                old.last_frame_ms = old.last_media_ms
         self.feed.see(publisher, now_ms)
 
     def offer(self, publisher: Publisher, now_ms: int) -> bool:
@@ -218,22 +219,24 @@ class Stream:
         if self.on_seen is not None and current is not None and self.feed.is_settled_against(publisher, now_ms):
             self.on_seen(self, publisher, current)
 
-    def hold_muted(self, publisher: Publisher, type_id: int, wire_timestamp: int, payload: bytes) -> None:
-        """Keep a header or a lasting picture of a muted publisher, for the frames with which it may be seen again."""
+    def hold_muted(self, publisher: Publisher, type_id: int, payload: bytes) -> bool:
+        """Keep a header of a muted publisher for the frames with which it may be seen again; False for a frame."""
         if type_id == VIDEO:
-            kind, is_keyframe = classify_video(payload)
-            if kind == MEDIA:
-                publisher.shown.note(Frame(VIDEO, wire_timestamp, payload, MEDIA, is_keyframe))
+            kind = classify_video(payload)[0]
         elif type_id == AUDIO:
             kind = classify_audio(payload)
         else:
-            with suppress(AmfError):
+            try:
                 kept = self._relayed_metadata(payload)
-                if kept is not None:
-                    self.hold_header(publisher.headers, Frame(DATA, 0, encode_metadata(kept), METADATA))
-            return
-        if kind != MEDIA:
-            self.hold_header(publisher.headers, Frame(type_id, 0, payload, kind))
+            except AmfError:
+                return True
+            if kept is None:
+                return is_mark(payload)
+            kind, payload = METADATA, encode_metadata(kept)
+        if kind == MEDIA:
+            return False
+        self.hold_header(publisher.headers, Frame(type_id, 0, payload, kind))
+        return True
 
     def drop_pending_headers(self) -> None:
         """Forget headers that still wait for a frame: whoever sent them is not heard any more."""
@@ -286,6 +289,7 @@ class Stream:
             self._push_headers(dts_ms, now_ms)
         if not self.has_begun:
             self._begin_media()
+            self._note_sending(now_ms)
         frame = Frame(type_id, dts_ms, payload, MEDIA, is_keyframe)
         epoch = self.feed.epoch
         if epoch is not None:  # as in _append, which is a call more for each frame
@@ -379,6 +383,7 @@ class Stream:
         except AmfError:
             return
         if kept is None:
+            self._note_sending(now_ms)
             self._append(Frame(DATA, self.timeline.map_data(wire_timestamp, now_ms), payload))
             return
         self.metadata = kept
@@ -419,6 +424,11 @@ class Stream:
             frame.dts_ms = dts_ms
             del self._pending[slot]
             self._append(frame)
+
+    def _note_sending(self, now_ms: int) -> None:
+        """The publisher of this node that is seen sends frames: no older one is seen in its place (``feed.py``)."""
+        if self.feed.current is not None:
+            self.feed.current.last_frame_ms = now_ms
 
     def _begin_media(self) -> None:
         """The publish begins to send: what only the one before has sent is none of its."""

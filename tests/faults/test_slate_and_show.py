@@ -6,12 +6,15 @@ import asyncio
 
 import pytest
 
+from tests.harness.accounting import AVC_SEQUENCE_HEADER
+from tests.harness.client import RtmpClient
 from tests.harness.clock import deadline, wait_until
 from tests.harness.leaks import assert_gives_back
 from tests.harness.moved_clock import MovedClock
 from tests.harness.player import SynthPlayer
 from tests.harness.server import EdgeServer
 from tests.harness.synth import Script, SynthPublisher
+from tests.harness.wire import DATA, VIDEO, encode_amf
 
 pytestmark = pytest.mark.faults
 
@@ -53,6 +56,28 @@ async def test_slate_is_seen_again_after_a_show(slate_at: str, show_at: str, pla
                     assert slate.is_connected and slate.error is None
                     assert slate.statuses == ["NetStream.Publish.Start"]
             await assert_gives_back([origin, a, b, e])
+
+
+@pytest.mark.parametrize("show_at", ["origin", "edge"])
+async def test_slate_is_seen_again_while_a_show_has_sent_only_headers_and_metadata(show_at: str) -> None:
+    """They were taken for media, so the slate was off the air for as long as the show sent nothing else."""
+    with EdgeServer() as origin, EdgeServer(f"-proxy_to={origin.address}") as edge:
+        url = {"origin": origin, "edge": edge}[show_at].rtmp_url("live", "channel")
+        async with SynthPublisher(url, _SCRIPT) as slate, SynthPlayer(edge.rtmp_url("live", "channel")) as player:
+            await player.wait_frames(5, 3)
+            show, name = await RtmpClient.open(url)
+            show.publish(name)
+            for _ in range(30):
+                metadata = encode_amf("@setDataFrame", "onMetaData", {"width": 1.0})
+                show.peer.send(5, DATA, show.message_stream_id, 0, metadata)
+                show.peer.send(6, VIDEO, show.message_stream_id, 0, AVC_SEQUENCE_HEADER)
+                await asyncio.sleep(0.1)
+            await player.wait_more_frames(5, 3)
+            player.assert_alive()
+            assert slate.is_connected
+            show.peer.abort()
+            await show.peer.close()
+        await assert_gives_back([origin, edge])
 
 
 async def test_two_encoders_that_reconnect_do_not_replace_each_other_for_ever() -> None:

@@ -12,6 +12,7 @@ from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.media.frame import AUDIO, DATA, MEDIA, VIDEO, Epoch
 from edge.media.metadata import encode_metadata
+from edge.rtmp import amf0
 
 KEY = StreamKey("_", "live", "s")
 NOW_MS = 50_000
@@ -19,7 +20,8 @@ NOW_MS = 50_000
 
 def publisher(name: str, *, began_ms: int = NOW_MS, sent_ms: int = 0) -> Publisher:
     made = Publisher(Stream(KEY, HubConfig(), 0), name, began_ms, is_hop=True)
-    made.last_media_ms, made.epoch_id = sent_ms, name
+    made.last_media_ms = made.last_frame_ms = sent_ms
+    made.epoch_id = name
     return made
 
 
@@ -244,3 +246,46 @@ def test_picture_of_a_muted_slate_that_went_on_is_not_seen_without_what_followed
     slate.publisher.push(AUDIO, 6020, b"\xaf\x01x", 6020)
     assert slate.publisher.stream.queue.newest().type_id == AUDIO
     assert [f.payload[5:] for f in slate.publisher.stream.queue.frames if f.type_id == VIDEO] == [b"slate", b"show"]
+
+
+def test_encoder_that_sends_only_headers_and_metadata_keeps_nobody_off_the_air() -> None:
+    """They were taken for media: the older one was never seen again, however long the younger sent no frame."""
+    seen: list[tuple[str, str]] = []
+    hub = new_hub(seen)
+    slate = Encoder(hub, "slate", 1000)
+    slate.headers(1000)
+    slate.picture(1040)
+    show = Encoder(hub, "show", 5000)
+    for now_ms in range(5000, 9000, 100):
+        show.headers(now_ms)
+        slate.picture(now_ms + 50)
+    assert seen == [("show", "slate")], "no turn and turn about"
+    assert slate.publisher.is_active
+    stream = slate.publisher.stream
+    assert all(b"slate" in header.payload for header in stream.queue.headers_at(stream.queue.end))
+    show.picture(9000)
+    assert seen[1:] == [("slate", "show")]
+    assert all(b"show" in header.payload for header in stream.queue.headers_at(stream.queue.end))
+    assert stream.metadata == {"encoder": "show"}
+
+
+def test_encoder_of_metadata_alone_does_not_outrank_an_older_muted_one_that_sends() -> None:
+    hub = new_hub([])
+    slate, caption, show = (Encoder(hub, name, at) for name, at in (("slate", 1000), ("caption", 3000), ("show", 5000)))
+    show.picture(5040)
+    hub.release_publisher(show.publisher, 6000, "over")
+    for now_ms in range(6000, 7000, 100):
+        caption.headers(now_ms)
+        slate.picture(now_ms + 50)
+    assert slate.publisher.is_active
+
+
+def test_encoder_of_cue_points_alone_is_one_that_sends() -> None:
+    hub = new_hub([])
+    slate = Encoder(hub, "slate", 1000)
+    slate.picture(1040)
+    clock = Encoder(hub, "clock", 5000)
+    for now_ms in range(5000, 9000, 100):
+        clock.publisher.push(DATA, now_ms, amf0.encode_all("onCuePoint", 1.0), now_ms)
+        slate.picture(now_ms + 50)
+    assert clock.publisher.is_active

@@ -226,6 +226,8 @@ class FrameQueue(HeldFrames):
         no picture at all comes for ``keyframe_wait_ms`` it goes on with the sound.
         """
         seq = self._newest_start(config, waited_ms)
+        if seq is not None and waited_ms > 0:
+            seq = self._first_slice(seq, after)
         if seq is not None and seq < self.publish_seq:
             seq = self._start_of_publish()
         if seq is None or seq >= after:
@@ -233,6 +235,16 @@ class FrameQueue(HeldFrames):
         if waited_ms < config.keyframe_wait_ms or self.last_seq.get(VIDEO, -1) >= after:
             return None
         return max((at for type_id, at in self.last_seq.items() if at >= after and type_id != DATA), default=None)
+
+    def _first_slice(self, seq: int, after: int) -> int:
+        """Where the picture at ``seq`` may begin: on a clock that has not moved yet it may be a slice of it.
+
+        For players that waited for it, so that none is older than they are.
+        """
+        for track in self.tracks.values():
+            if track.pictures and track.pictures[-1][1] == seq and after <= track.picture_seq < seq:
+                return track.picture_seq
+        return seq
 
     def _start_of_publish(self) -> int | None:
         """The first keyframe of the present publish, else its newest sound or picture."""

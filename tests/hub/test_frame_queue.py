@@ -299,6 +299,16 @@ def test_slices_of_one_keyframe_are_one_place_to_start() -> None:
     assert queue.start_seq(HubConfig(min_buffering_ms=100)) == 0
 
 
+def test_player_that_waited_begins_with_the_first_slice_of_the_first_picture() -> None:
+    """The clock has not moved yet, so slices look like pictures of their own, of which newcomers get the newest."""
+    queue = filled(key(0), header(), key(0), key(0))
+    assert queue.start_seq(HubConfig(), waited_ms=200) == 0
+    assert queue.start_seq(HubConfig(), waited_ms=200, after=2) == 3
+    assert queue.start_seq(HubConfig()) == 3
+    queue = filled(picture(1, 0, True), picture(1, 0, True), picture(2, 0, True), picture(2, 0, True))
+    assert queue.start_seq(HubConfig(), waited_ms=200) == 0
+
+
 def test_keyframes_of_one_stamp_with_a_frame_between_are_two_pictures() -> None:
     queue = filled(key(500), inter(500), key(400), inter(300))
     assert [frame.dts_ms for frame in queue.frames] == [500] * 4

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from edge.hub.held_frames import MAX_KEPT_BYTES
 from edge.hub.track import MAX_PICTURE_MESSAGES
-from edge.media.frame import AUDIO, VIDEO, Frame, has_picture, tracks_of
+from edge.media.frame import AUDIO, VIDEO, Frame, classify_video, has_picture, tracks_of
 
 
 class Shown:
@@ -42,11 +42,14 @@ class Shown:
         self._frames = list(frames)
 
     def take(self, type_id: int = AUDIO, payload: bytes = b"") -> list[Frame]:
-        """What is seen beside the message with which the publish goes on, if any; it is not kept any longer."""
+        """What is seen before the message with which the publish goes on, if any; it is not kept any longer.
+
+        A keyframe replaces that of its tracks; what is none needs it.
+        """
         frames, self._frames = self._frames, []
-        if type_id != VIDEO or not frames:
+        if type_id != VIDEO or not frames or not classify_video(payload)[1]:
             return frames
-        tracks = tracks_of(VIDEO, payload) if has_picture(payload) else ()
+        tracks = tracks_of(VIDEO, payload)
         return [frame for frame in frames if not _is_of(frame, tracks)]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Iterator
 
 import pytest
 
@@ -78,6 +80,44 @@ async def test_slate_is_seen_again_while_a_show_has_sent_only_headers_and_metada
             show.peer.abort()
             await show.peer.close()
         await assert_gives_back([origin, edge])
+
+
+class Slide(Script):
+    """One picture, and sound."""
+
+    def frames(self) -> Iterator[tuple[int, bool, bool]]:
+        yield 0, True, True
+        for number in itertools.count():
+            yield number * 40, False, False
+
+
+@pytest.mark.parametrize(("slate_at", "show_at"), ["oo", "oa", "ao", "ab"])
+async def test_slide_of_a_slate_is_shown_again_after_a_show(slate_at: str, show_at: str) -> None:
+    """Its sound was back at once, and its picture with the next slide only, for players and newcomers."""
+    with (
+        EdgeServer() as origin,
+        EdgeServer(f"-proxy_to={origin.address}") as a,
+        EdgeServer(f"-proxy_to={origin.address}") as b,
+    ):
+        nodes = {"o": origin, "a": a, "b": b}
+        slate = SynthPublisher(nodes[slate_at].rtmp_url("live", "channel"), Slide())
+        async with slate, SynthPlayer(b.rtmp_url("live", "channel")) as player:
+            await player.wait_generation(1, 3)
+            async with encoder(nodes[show_at], 2):
+                await player.wait_generation(2, 3)
+                await asyncio.sleep(0.5)
+
+            def is_slide_back() -> bool:
+                pictures = [each.frame.generation for each in player.deliveries if each.frame.is_video]
+                return pictures[-1] == 1
+
+            await wait_until(is_slide_back, deadline(3), "the slide again")
+            async with SynthPlayer(origin.rtmp_url("live", "channel")) as newcomer:
+                await newcomer.wait_frames(5, 3)
+                first = next(each.frame for each in newcomer.deliveries if each.frame.is_video)
+                assert (first.generation, first.is_keyframe) == (1, True)
+            player.assert_alive()
+        await assert_gives_back([origin, a, b])
 
 
 async def test_two_encoders_that_reconnect_do_not_replace_each_other_for_ever() -> None:

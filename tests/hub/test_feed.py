@@ -289,3 +289,41 @@ def test_encoder_of_cue_points_alone_is_one_that_sends() -> None:
         clock.publisher.push(DATA, now_ms, amf0.encode_all("onCuePoint", 1.0), now_ms)
         slate.picture(now_ms + 50)
     assert clock.publisher.is_active
+
+
+@pytest.mark.parametrize("is_new_slide_sent_while_muted", [False, True])
+def test_slide_of_a_slate_is_shown_again_when_the_show_ends(is_new_slide_sent_while_muted: bool) -> None:
+    """Players saw the last picture of the show, and newcomers none, until the next slide."""
+    hub = new_hub([])
+    slate = Encoder(hub, "slate", 1000)
+    slate.headers(1000)
+    slate.picture(1040)
+    show = Encoder(hub, "show", 5000)
+    show.headers(5000)
+    show.picture(5040)
+    if is_new_slide_sent_while_muted:
+        slate.name = "second slide"
+        slate.picture(5060)
+    hub.release_publisher(show.publisher, 6000, "over")
+    for now_ms in (60_000, 60_020):
+        slate.publisher.push(AUDIO, now_ms, b"\xaf\x01", now_ms)
+        slate.publisher.commit()
+    queue = slate.publisher.stream.queue
+    frames = [frame for frame in queue.frames if frame.kind == MEDIA][-3:]
+    assert [frame.type_id for frame in frames] == [VIDEO, AUDIO, AUDIO]
+    assert frames[0].payload.endswith(slate.name.encode())
+    assert frames[0].dts_ms == frames[1].dts_ms
+    assert queue.start_seq(HubConfig()) == queue.end - 3
+
+
+def test_picture_of_a_camera_is_not_shown_again() -> None:
+    hub = new_hub([])
+    camera = Encoder(hub, "camera", 1000)
+    camera.picture(1040)
+    camera.publisher.push(VIDEO, 1080, b"\x27\x01\0\0\0camera", 1080)
+    show = Encoder(hub, "show", 5000)
+    show.picture(5040)
+    hub.release_publisher(show.publisher, 6000, "over")
+    camera.publisher.push(AUDIO, 6040, b"\xaf\x01", 6040)
+    frames = camera.publisher.stream.queue.frames
+    assert [frame.type_id for frame in frames[-2:]] == [AUDIO, AUDIO]

@@ -284,6 +284,34 @@ def test_new_publisher_is_not_replaced_by_what_a_node_still_brings_of_the_old_on
     assert 1 not in node.numbers
 
 
+@pytest.mark.parametrize(("muted_count", "slide"), [(0, None), (1, b"0"), (3, b"0"), (4, b"9")])
+def test_slide_of_a_node_that_is_seen_again_comes_first_with_a_number_that_nobody_was_given(
+    muted_count: int, slide: bytes | None
+) -> None:
+    node = Receiver()
+    node.mark("e1", 0)
+    node.media(0)
+    show = Rival(node)
+    node.now_ms += 2000
+    show.mark("e2", 0)
+    show.media(50)
+    for n in range(1, 1 + muted_count):
+        if n == 4:
+            node.media(9, at_ms=n * 40)
+        else:
+            node.hop.push(AUDIO, n * 40, b"\xaf\x01", node.now_ms)
+    node.stream.feed.leave(show.publisher)
+    for n in range(1 + muted_count, 3 + muted_count):
+        node.hop.push(AUDIO, n * 40, b"\xaf\x01", node.now_ms)
+    frames = [frame for frame in node.stream.queue.frames if frame.kind == MEDIA][2:]
+    pictures = [b"\x17\x01" + slide] if slide is not None else []
+    assert [frame.payload for frame in frames] == [*pictures, b"\xaf\x01", b"\xaf\x01"]
+    first = 1 + muted_count
+    assert [frame.index for frame in frames] == list(range(first - len(pictures), first + 2))
+    assert [frame.dts_ms for frame in frames] == sorted(frame.dts_ms for frame in frames)
+    assert {frame.epoch.id for frame in frames if frame.epoch is not None} == {"e1"}
+
+
 def test_newer_publisher_behind_a_node_that_was_there_already_is_taken() -> None:
     """Two nodes push: one what a publisher sent that is gone, the other the new publish of the same encoder."""
     node = Receiver()

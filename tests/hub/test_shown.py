@@ -34,12 +34,13 @@ def test_a_newer_picture_replaces_the_one_before_but_for_slices_of_one_stamp() -
     assert seen(*slices, newer, inter(80)) == []
 
 
-def test_it_is_taken_once_and_not_beside_a_message_of_the_same_track() -> None:
+def test_it_is_taken_once_and_not_beside_a_keyframe_of_the_same_track() -> None:
     first, second = picture(0, 0, True), picture(1, 0, True)
     for type_id, payload, wanted in (
         (AUDIO, b"\xaf\x01", [first, second]),
         (VIDEO, key(40).payload, [second]),
-        (VIDEO, picture(1, 40).payload, [first]),
+        (VIDEO, picture(1, 40, True).payload, [first]),
+        (VIDEO, picture(1, 40).payload, [first, second]),
         (VIDEO, b"\x17\x02\0\0\0", [first, second]),
     ):
         shown = Shown()

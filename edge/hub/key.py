@@ -7,7 +7,7 @@ slash can stand for another stream.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -185,11 +185,13 @@ def parse_stream_name(
     ``vhost`` beats ``wshost``/``wsHost``, which beat ``domain``; of a repeated
     parameter the last one wins; recognised ones are taken out of the query. What
     the server URL's query has beside them, and beside names that the name's own
-    query has, is forwarded too.
+    query has, is forwarded too. A URL that was cut within its query is put together first.
 
     Raises:
         BadNameError: a part is empty, too long or holds a slash or control byte.
     """
+    if _is_cut_in_the_query(name, tc_url):
+        name, tc_url = f"{tc_url.prefix}?{tc_url.query}/{name}", replace(tc_url, prefix="", query="")
     path, _, query = name.partition("?")
     if tc_url.prefix:
         path = f"{tc_url.prefix}/{path}"
@@ -220,6 +222,16 @@ def parse_stream_name(
     is_internal = bool(_last_values("&".join(kept)).get("idcpassed"))
     of_url = (part for part in tc_url.query.split("&") if part and part.partition("=")[0] not in said | _OWN_OF_URL)
     return StreamRequest(key, "&".join((*kept, *dict.fromkeys(of_url))), only_audio, only_video, is_internal)
+
+
+def _is_cut_in_the_query(name: str, tc_url: TcUrl) -> bool:
+    """Whether the server URL and ``name`` are one URL, cut at a slash of its query.
+
+    Programs that take one URL count its slashes (ffmpeg, librtmp) or take the last (GStreamer),
+    wherever it is: of ``live/cam?sign=a/b==`` the server gets ``live/cam?sign=a``, and the name is
+    ``b==``. The rest of a query shows by its ``=``; without one it may as well be a stream's name.
+    """
+    return bool(tc_url.prefix and tc_url.query) and "=" in name.partition("?")[0]
 
 
 def _check_part(what: str, text: str, max_bytes: int, *, allows_slash: bool) -> None:

@@ -168,6 +168,43 @@ def test_M17_app_in_the_url_and_in_the_name() -> None:
     assert text("s?app=", "rtmp://h.example/live") == "h.example/live/s"
 
 
+@pytest.mark.parametrize(
+    ("path", "query", "wanted"),
+    [
+        ("live/s", "sign=a/b/c==&exp=1", "h.example/live/s"),
+        ("live/s", "exp=1&sign=a/b/c=", "h.example/live/s"),
+        ("live/hall/s", "sign=a/b/c=", "h.example/live/hall/s"),
+        ("live/s", "sign=a?b/c==", "h.example/live/s"),
+        ("live/s", "sign=//=", "h.example/live/s"),
+        ("live/s", "sign=a/b==&vhost=v.example", "v.example/live/s"),
+        ("live/s", "vhost=v.example&sign=a/b==", "v.example/live/s"),
+        ("live/s", "app=news&sign=a/b==", "h.example/news/s"),
+    ],
+)
+def test_url_that_a_program_has_cut_in_its_query_is_one_url(path: str, query: str, wanted: str) -> None:
+    whole = f"rtmp://h.example/{path}?{query}"
+    kept = "&".join(part for part in query.split("&") if not part.startswith(("vhost=", "app=")))
+    slashes = [at for at, char in enumerate(whole) if char == "/" and at > whole.index("?")]
+    for at in slashes:
+        if "=" in whole[at:].partition("?")[0]:
+            found = request(whole[at + 1 :], whole[:at])
+            assert (str(found.key), found.query) == (wanted, kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "tc_url", "wanted"),
+    [
+        ("s", "rtmp://h.example/live/hall?sign=a/b==", "h.example/live/hall/s"),
+        ("s?t=b==", "rtmp://h.example/live/hall?sign=a", "h.example/live/hall/s"),
+        ("a=b", "rtmp://h.example/live?sign=a", "h.example/live/a=b"),
+        ("a=b", "rtmp://h.example/live/hall", "h.example/live/hall/a=b"),
+        ("b", "rtmp://h.example/live/hall?sign=a", "h.example/live/hall/b"),
+    ],
+)
+def test_name_behind_the_query_of_a_server_is_a_name(name: str, tc_url: str, wanted: str) -> None:
+    assert text(name, tc_url) == wanted
+
+
 @pytest.mark.parametrize("query", ["vhost=a/b", "app=a/b", "wshost=a/b", "domain=/"])
 def test_M17_values_with_a_slash_are_refused(query: str) -> None:
     with pytest.raises(BadNameError):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.client import RtmpClient
-from tests.harness.clients import Program, ffmpeg_publish, ffprobe_packets
+from tests.harness.clients import Program, ffmpeg_publish, ffprobe_packets, gst_play, rtmpdump_play
 from tests.harness.clock import deadline, require_program, wait_until_sync
 from tests.harness.ports import free_port
 from tests.harness.server import EdgeServer
@@ -102,3 +102,29 @@ async def test_recording_of_all_tracks_has_no_empty_one(
         with Program(*command, origin.rtmp_url("live", "cam")) as probe:
             assert sorted((await probe.wait_ok(10)).decode().split()) == ["audio", "video"]
     assert {index for index, packets in ffprobe_packets(output).items() if packets} == {0, 1}
+
+
+async def test_signature_with_slashes_is_no_part_of_the_name_when_a_program_takes_one_url(
+    clips: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """ffmpeg, librtmp and GStreamer cut the URL at slashes of their own choice, which may stand in its query."""
+    sign = "sign=c2/VydmVy/Rp+bWU==&exp=1"
+    with EdgeServer() as origin, EdgeServer(f"-proxy_to={origin.address}") as edge:
+        url = f"{edge.rtmp_url('live', 'cam')}?{sign}"
+        with ffmpeg_publish(clips(_CLIP), url, loops=9):
+            await asyncio.to_thread(wait_until_sync, lambda: origin.has_stream("cam"), deadline(5), "the publish")
+            with rtmpdump_play(url, tmp_path / "rtmpdump.flv"), gst_play(url, tmp_path / "gst.flv"):
+                for taken in (tmp_path / "rtmpdump.flv", tmp_path / "gst.flv"):
+                    await asyncio.to_thread(
+                        wait_until_sync,
+                        lambda taken=taken: _has_frames(taken),
+                        deadline(5),
+                        f"the stream in {taken.name}",
+                    )
+            with ffmpeg("-i", url, "-t", "0.2", "-c", "copy", "-f", "null", "-") as player:
+                await player.wait_ok(10)
+            assert {row["stream"] for row in [*origin.streams(), *edge.streams()]} == {"cam"}
+
+
+def _has_frames(taken: Path) -> bool:
+    return taken.exists() and taken.stat().st_size > 100_000

@@ -36,6 +36,7 @@ from edge.rtmp.handshake import ClientHandshake, ServerHandshake
 from edge.rtmp.media_body import is_header
 from edge.rtmp.messages import MessageType, SetChunkSize, UserControl, UserControlEvent, WindowAcknowledgementSize
 from edge.rtmp.server_words import (
+    CLOSE_COMMAND,
     CLOSING,
     END_COMMANDS,
     ENDED_THERE,
@@ -432,6 +433,9 @@ class ClientSession(Session):
             self._receive_status(command)
         elif command.name in END_COMMANDS:
             self._receive_end(command)
+        elif command.name == CLOSE_COMMAND and not self.peer_edge_id:
+            for stream in list(self._requests.values()):
+                self._fail_stream(stream, ENDED_THERE, "the upstream has asked to close the connection")
         # onBWDone, onFCPublish, onFCSubscribe and the like change nothing.
 
     def _receive_end(self, command: Command) -> None:

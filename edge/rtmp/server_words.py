@@ -39,5 +39,7 @@ PLAY_ENDS = frozenset((UNPUBLISHED, "NetStream.Play.Stop", "NetStream.Play.Compl
 """What is played has ended: the publisher has left, or the film is over. Pauses and switches are not among them."""
 PUBLISH_ENDS = frozenset(("NetStream.Unpublish.Success",))
 """The same of a publish that we have not ended ourselves."""
+CLOSE_COMMAND: Final = "close"
+"""The server asks us to close the connection, as RTMP 1.0 7.2.1 lets both sides do, and as librtmp obeys it."""
 END_COMMANDS = frozenset(("onFCUnpublish", "onFCUnsubscribe", "onUnpublish", "closeStream", "deleteStream"))
 """Commands of the server by which it ends a message stream; most of them name no code."""

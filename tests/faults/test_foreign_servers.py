@@ -116,6 +116,23 @@ async def test_end_in_any_words_reaches_the_players(end: str) -> None:
         assert numbers(found) == list(range(30))
 
 
+async def test_server_that_asks_to_close_and_waits_is_asked_again() -> None:
+    async def play(peer: RtmpPeer) -> None:
+        status(peer, "NetStream.Play.Start")
+        headers(peer)
+        if server.asked == 1:
+            await media(peer, 0, 30)
+            peer.send_command(0, "close", 0, None)
+            await peer.drain()
+            await asyncio.sleep(deadline(10))
+        await media(peer, 100, 30)
+
+    async with ForeignServer(play) as server, edge_of(server) as edge:
+        found = await played(edge, lambda m: m.type_id == VIDEO and m.payload == picture(129))
+        assert numbers(found) == [*range(30), *range(100, 130)]
+        assert server.asked == 2
+
+
 @pytest.mark.parametrize("code", ["NetStream.Pause.Notify", "NetStream.Play.Switch", "NetStream.Play.InsufficientBW"])
 async def test_what_is_no_end_is_none(code: str) -> None:
     async def play(peer: RtmpPeer) -> None:

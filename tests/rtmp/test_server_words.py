@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -92,10 +93,7 @@ def test_U6_stream_eof_is_an_end_and_dry_is_none() -> None:
         data("|RtmpSampleAccess", True, True),
         status("NetConnection.Call.Failed", "error", message_stream_id=0),
         command("_error", 3, None, {"level": "error", "code": "NetConnection.Call.Failed"}),
-        *(
-            command(name, 0, None, "x")
-            for name in ("onFCSubscribe", "onBWDone", "onBWCheck", "close", "madeUp", "play")
-        ),
+        *(command(name, 0, None, "x") for name in ("onFCSubscribe", "onBWDone", "onBWCheck", "madeUp", "play")),
         message(20, amf0.encode_all("onFCPublish")),
         message(20, b""),
         message(20, b"\x0d\x0d"),
@@ -147,6 +145,24 @@ def test_publish_that_the_server_has_ended_is_over(said: bytes) -> None:
     (event,) = publishing().say(said)
     assert isinstance(event, StreamFailed)
     assert event.code in CLOSING
+
+
+@pytest.mark.parametrize("ask", [playing, publishing])
+@pytest.mark.parametrize("said", [command("close", 0, None), message(20, amf0.encode_all("close"))])
+def test_server_that_asks_to_close_the_connection_leaves(ask: Callable[[], Upstream], said: bytes) -> None:
+    (event,) = ask().say(said)
+    assert isinstance(event, StreamFailed)
+    assert event.code in CLOSING
+
+
+def test_close_ends_a_request_that_is_not_answered_yet() -> None:
+    upstream = foreign()
+    upstream.session.open_play("cam")
+    assert [event.request_id for event in of(upstream.say(command("close", 0, None)), StreamFailed)] == [1]
+
+
+def test_node_of_ours_does_not_leave_by_a_command() -> None:
+    assert not playing(edgeId="ours").say(command("close", 0, None))
 
 
 def test_playlist_going_on_is_no_end_of_a_publish() -> None:

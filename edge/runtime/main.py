@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -45,7 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not problem.is_warning:
                 sys.stderr.write(f"ERROR: {problem}\n")
         return EXIT_ERROR
-    return _start(parsed)
+    # Until the daemon takes them: who is told to leave before serving has left in order.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        return _start(parsed)
+    except KeyboardInterrupt:
+        return EXIT_OK
 
 
 def _print(text: str) -> int:
@@ -92,8 +99,6 @@ def _start(parsed: Parsed) -> int:
         if settings.not_acted_on:
             log.warning("%s", not_acted_on_line(settings.not_acted_on))
         return _run_daemon(settings)
-    except KeyboardInterrupt:
-        return EXIT_OK
     except Exception:
         log.critical("internal error", exc_info=True)
         return EXIT_ERROR

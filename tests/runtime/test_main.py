@@ -162,6 +162,28 @@ def test_an_interrupt_is_a_clean_end() -> None:
     assert start("raise KeyboardInterrupt").returncode == 0
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGQUIT"])
+def test_R6_signal_during_the_start_is_a_clean_end(name: str) -> None:
+    done = start(f"import os, signal, time; os.kill(os.getpid(), signal.{name}); time.sleep(60)")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+_SIGNALLED = """
+import os, signal, sys
+import edge.runtime.main as program
+program.main = lambda: os.kill(os.getpid(), signal.{name})
+from edge.__main__ import run
+run()
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", -15), ("SIGINT", -2), ("SIGHUP", 0)])
+def test_R6_signal_before_anything_is_loaded_shows_no_traceback(name: str, code: int) -> None:
+    command = [sys.executable, "-c", _SIGNALLED.format(name=name)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
 # --- what is loaded ----------------------------------------------------------
 
 _LOADED = """

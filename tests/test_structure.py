@@ -18,7 +18,8 @@ PACKAGES = ("edge", "naming", "lb")
 
 _MEDIA = ("edge.rtmp.amf0",)
 _HUB = ("edge.media",)
-_NET = ("edge.rtmp", "edge.media", "edge.hub")
+_SERVICE = ("edge.media", "edge.hub")
+_NET = ("edge.rtmp", "edge.media", "edge.hub", "edge.service")
 _UPSTREAM = (*_NET, "edge.net", "naming", "lb")
 _HTTPD = (*_UPSTREAM, "edge.upstream")
 _APPLICATION = (*_HTTPD, "edge.httpd", "edge.flags")
@@ -28,6 +29,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "edge.rtmp": (),
     "edge.media": _MEDIA,
     "edge.hub": _HUB,
+    "edge.service": _SERVICE,
     "edge.net": _NET,
     "edge.upstream": _UPSTREAM,
     "edge.httpd": _HTTPD,
@@ -43,7 +45,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 }
 
 # These take the time, and chance, as arguments and do no I/O.
-PURE_PACKAGES = ("edge.rtmp", "edge.media", "edge.hub")
+PURE_PACKAGES = ("edge.rtmp", "edge.media", "edge.hub", "edge.service")
 IMPURE_MODULES = frozenset({"asyncio", "socket", "threading", "time", "random", "absl"})
 
 MAX_FILE_LINES = 600
@@ -57,7 +59,7 @@ UNMIRRORED: dict[str, str] = {
 }
 # Directories of tests that follow the tree of sources; the others follow a theme.
 MIRRORED_TEST_DIRECTORIES = (
-    *("rtmp", "media", "hub", "net", "upstream", "httpd", "builtin", "control", "flags", "runtime", "tools"),
+    *("rtmp", "media", "hub", "service", "net", "upstream", "httpd", "builtin", "control", "flags", "runtime", "tools"),
     *("naming", "lb"),
 )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from edge.hub.key import StreamKey, StreamRequest
+from edge.hub.key import StreamKey
 from edge.hub.roster import Refusal
 from edge.rtmp.events import ResumePoint
+from edge.service.names import StreamName
 
 if TYPE_CHECKING:
     from edge.hub.stream import Stream
@@ -88,7 +89,7 @@ class Play:
     def __init__(
         self,
         message_stream_id: int,
-        request: StreamRequest,
+        request: StreamName,
         stream: Stream,
         *,
         owner: PlayOwner | None = None,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from edge.errors import ProtocolError, StreamBusyError
 from edge.hub.hop import HopReceiver
-from edge.hub.key import BadNameError, StreamRequest, TcUrl, parse_tc_url
 from edge.hub.publisher import Publisher
 from edge.hub.roster import Refusal
 from edge.net.connection import RECEIVE_BYTES
@@ -32,6 +31,7 @@ from edge.rtmp.events import (
     SessionEnded,
 )
 from edge.rtmp.server import ServerSession
+from edge.service.names import BadNameError, StreamName, TcUrl, parse_tc_url
 
 if TYPE_CHECKING:
     from edge.net.service import RtmpService
@@ -265,7 +265,7 @@ class RtmpServerConnection(PlayingConnection):
             return
         self._session.accept_connect(event.request_id)
 
-    def _resolve(self, stream_name: str, *, is_play: bool) -> StreamRequest:
+    def _resolve(self, stream_name: str, *, is_play: bool) -> StreamName:
         """The stream that the client means; raises BadNameError."""
         if self._tc_url is None:
             raise BadNameError("not connected")

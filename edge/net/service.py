@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge.hub.config import HubConfig
 from edge.hub.feed import is_younger
-from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey, StreamRequest, TcUrl, parse_stream_name
+from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
 from edge.hub.publisher import Publisher
 from edge.hub.registry import Registry
 from edge.hub.roster import Refusal
@@ -24,6 +24,7 @@ from edge.net.stream_writer import StreamWriter
 from edge.rtmp.commands import KICKED, PROXY_LOOP
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import ResumePoint
+from edge.service.names import StreamName, TcUrl, parse_stream_name
 
 if TYPE_CHECKING:
     from edge.net.rtmp_server import RtmpServerConnection
@@ -73,21 +74,21 @@ class RtmpService:
         self.is_draining = False
         self.forms = RtmpForms(rtmp.rtmp_server_chunk_size)
         self.publishers: set[RtmpServerConnection] = set()
-        self.why_missing: Callable[[StreamRequest], str | None] = lambda request: None
-        self.why_refused: Callable[[StreamRequest], Refusal | None] = lambda request: None
+        self.why_missing: Callable[[StreamName], str | None] = lambda request: None
+        self.why_refused: Callable[[StreamName], Refusal | None] = lambda request: None
         self.is_waiting: Callable[[Stream], bool] = lambda stream: False
         self.is_missing: Callable[[Stream], bool] = lambda stream: False
         self.via_of: Callable[[Stream], tuple[str, ...]] = lambda stream: ()
         registry.on_lost = self.tell_lost
         registry.on_seen = self._on_seen
-        self.request_pull: Callable[[Stream, StreamRequest, tuple[str, ...], ResumePoint | None], None] | None = None
+        self.request_pull: Callable[[Stream, StreamName, tuple[str, ...], ResumePoint | None], None] | None = None
 
     @property
     def log_prefix(self) -> str:
         """What log lines of a process with two services begin with: the name and a space."""
         return f"{self.name} " if self.name else ""
 
-    def resolve(self, name: str, tc_url: TcUrl, *, is_play: bool) -> StreamRequest:
+    def resolve(self, name: str, tc_url: TcUrl, *, is_play: bool) -> StreamName:
         """The stream that a play or publish name means.
 
         Raises:
@@ -164,7 +165,7 @@ class RtmpService:
 
     def stream_for_play(
         self,
-        request: StreamRequest,
+        request: StreamName,
         hops: tuple[str, ...],
         now_ms: int,
         *,

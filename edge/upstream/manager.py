@@ -9,13 +9,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey, StreamRequest
+from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
 from edge.hub.roster import Admitted, Refusal
 from edge.hub.stream import Stream
 from edge.net.aio import TaskOwner, spawn, wall_ms
 from edge.net.rtmp_client import LinkEnd
 from edge.net.service import RtmpService
 from edge.rtmp.events import ResumePoint
+from edge.service.names import StreamName
 from edge.upstream.config import UpstreamConfig
 from edge.upstream.players import NOT_FOUND, PlayersLink
 from edge.upstream.pool import UpstreamPool
@@ -157,7 +158,7 @@ class UpstreamManager:
     # --- pulls ---------------------------------------------------------------
 
     def _request_pull(
-        self, stream: Stream, request: StreamRequest, hops: tuple[str, ...], resume: ResumePoint | None
+        self, stream: Stream, request: StreamName, hops: tuple[str, ...], resume: ResumePoint | None
     ) -> None:
         if stream.pull is None and stream.publisher is None:
             pull = self.pulls[stream.key] = Pull(self, stream, request.query, hops, resume)
@@ -165,7 +166,7 @@ class UpstreamManager:
             pull.is_suspect = self.context.now_ms() < self._in_vain.get(stream.key, 0)
             pull.start()
 
-    def _why_refused(self, request: StreamRequest) -> Refusal | None:
+    def _why_refused(self, request: StreamName) -> Refusal | None:
         entry = self._refused.get((request.key, request.query))
         if entry is not None:
             if self.context.now_ms() < entry[0]:
@@ -173,7 +174,7 @@ class UpstreamManager:
             del self._refused[request.key, request.query]
         return None
 
-    def _why_missing(self, request: StreamRequest) -> str | None:
+    def _why_missing(self, request: StreamName) -> str | None:
         key = request.key
         entry = self._missing.get(key)
         if entry is not None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge.hub.key import StreamKey, add_to_query
+from edge.hub.key import StreamKey
+from edge.service.names import add_to_query
 from naming.base import NamingError
 from naming.endpoint import parse_endpoint
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from edge.hub.key import StreamKey, StreamRequest
+from edge.hub.key import StreamKey
 from edge.net.play import Play, Plays
+from edge.service.names import StreamName
 from tests.net.fakes import Source
 
 
 def test_play_shows_what_was_asked_for() -> None:
     key = StreamKey("_", "live", "s")
-    play = Play(3, StreamRequest(key, is_internal=True), Source().stream, is_hop=True)
+    play = Play(3, StreamName(key, is_internal=True), Source().stream, is_hop=True)
     assert (play.key, play.is_internal, play.is_hop, play.message_stream_id) == (key, True, True, 3)
     assert not play.is_paused
     assert play.writer is play.resume is None
@@ -18,7 +19,7 @@ def test_play_shows_what_was_asked_for() -> None:
 def test_plays_are_found_listed_and_taken_out() -> None:
     key, stream, plays = StreamKey("_", "live", "s"), Source().stream, Plays()
     assert (len(plays), list(plays), plays.values(), plays.get(1), plays.pop(1)) == (0, [], [], None, None)
-    each = {number: Play(number, StreamRequest(key), stream) for number in (1, 2, 3)}
+    each = {number: Play(number, StreamName(key), stream) for number in (1, 2, 3)}
     for play in each.values():
         plays.add(play)
     assert (len(plays), list(plays)) == (3, [1, 2, 3])

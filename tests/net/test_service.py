@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edge.hub.key import LIVE_REALM, PUBLISH_REALM, BadNameError, StreamKey, parse_tc_url
+from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
 from edge.hub.stream import Stream
+from edge.service.names import BadNameError, parse_tc_url
 from tests.net.serving import Node, Nodes
 
 TC_URL = parse_tc_url("rtmp://10.0.0.1/live")

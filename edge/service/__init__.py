@@ -1,0 +1,1 @@
+"""Who may publish and play what: requests come in, grants and refusals go out."""

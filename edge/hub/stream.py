@@ -7,7 +7,6 @@ have come, that old ones are about to go, and that it has ended.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from edge.errors import AmfError
 from edge.hub.config import HubConfig
@@ -17,6 +16,7 @@ from edge.hub.headers import MAX_HEADERS
 from edge.hub.key import StreamKey
 from edge.hub.log import StreamLog, WireForm
 from edge.hub.publisher import Publisher
+from edge.hub.reader import Reader
 from edge.hub.roster import Roster
 from edge.hub.stats import StreamStats
 from edge.media.frame import (
@@ -45,26 +45,6 @@ _EVICT_EVERY_WHEN_FULL = 16
 
 #: Headers are kept as long as the publish lasts: huge ones must not fill the memory.
 MAX_HEADER_BYTES = 1048576
-
-
-class Reader(Protocol):
-    """A transport's end of a stream."""
-
-    def on_frames(self) -> None:
-        """New frames are in the queue and in the logs."""
-        ...
-
-    def on_evict(self, base: int) -> None:
-        """Frames before ``base`` are about to go."""
-        ...
-
-    def on_end(self, reason: str) -> None:
-        """No more frames will come."""
-        ...
-
-    def on_unpublished(self, reason: str) -> None:
-        """The origin's publisher has ended; this node waits a while for its return, other nodes do it themselves."""
-        ...
 
 
 class Stream:
@@ -263,6 +243,21 @@ class Stream:
         """Pass a publisher's end on to other nodes at once; our own players are kept for now."""
         for reader in list(self.readers):
             reader.on_unpublished(reason)
+
+    def announce_missing(self, reason: str) -> None:
+        """The origin knows of no publisher; nodes that have played the stream take it for its end."""
+        for reader in list(self.readers):
+            reader.on_missing(reason)
+
+    def announce_lost(self) -> None:
+        """Nodes that play it from here may find its publisher elsewhere; the one it is pushed to tells its own."""
+        for reader in list(self.readers):
+            reader.on_lost()
+
+    def announce_via(self, via: tuple[str, ...]) -> None:
+        """Nodes that play it from here learn which way it comes, and pass it on."""
+        for reader in list(self.readers):
+            reader.on_via(via)
 
     # --- frames --------------------------------------------------------------
 

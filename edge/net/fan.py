@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from edge.hub.log import StreamLog
+from edge.hub.reader import QuietReader
 from edge.hub.stream import Stream
 from edge.media.frame import ALL_TRACKS, TRACK_BIT, Frame
 from edge.net.player import Player
@@ -81,7 +82,7 @@ class Slot:
         self.roaming.add(player)
 
 
-class LogFan:
+class LogFan(QuietReader):
     """All players of one stream in one wire form; a reader of the stream."""
 
     def __init__(self, fanout: Fanout, stream: Stream, form: RtmpForm) -> None:
@@ -119,9 +120,6 @@ class LogFan:
         """Everyone gets what is queued, then leaves."""
         self.end_reason = reason
         self.fanout.end(self)
-
-    def on_unpublished(self, reason: str) -> None:
-        """Our own players stay until the stream ends."""
 
     # --- coming and going ----------------------------------------------------
 

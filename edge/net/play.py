@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from edge.hub.key import StreamKey
+from edge.hub.reader import QuietReader
 from edge.hub.roster import Refusal
 from edge.rtmp.events import ResumePoint
 from edge.service.names import StreamName
@@ -28,7 +29,7 @@ class PlayOwner(Protocol):
         ...
 
 
-class PausedReader:
+class PausedReader(QuietReader):
     """Reads nothing for a play that is paused, but hears of the end of its stream; a reader of the stream."""
 
     __slots__ = ("_is_told_early", "_on_end", "_stream")

@@ -128,8 +128,8 @@ class PlayingConnection(RtmpConnection[ServerSession]):
             )
             play.writer.is_told_early = play.is_hop or play.hears_errors_only
             if play.is_hop:
-                play.writer.on_via = partial(self._tell_via, play.message_stream_id)
-                play.writer.on_lost = partial(self._tell_lost, play.message_stream_id)
+                play.writer.pass_via = partial(self._tell_via, play.message_stream_id)
+                play.writer.pass_loss = partial(self._tell_lost, play.message_stream_id)
 
     def _on_media_chosen(self, event: MediaChosen) -> None:
         """Leave a medium out from now on, or send it again; a play that is paused begins anew with what is wanted.

@@ -11,6 +11,7 @@ from edge.errors import ProtocolError, StreamBusyError
 from edge.hub.hop import HopReceiver
 from edge.hub.publisher import Publisher
 from edge.hub.roster import Refusal
+from edge.hub.stream import Stream
 from edge.net.connection import RECEIVE_BYTES
 from edge.net.liveness import Liveness, Verdict
 from edge.net.play import Play
@@ -312,7 +313,7 @@ class RtmpServerConnection(PlayingConnection):
             self.feeds = {}
         self.feeds[message_stream_id] = (
             publisher,
-            HopReceiver(publisher, on_lost=service.tell_lost) if is_hop else publisher,
+            HopReceiver(publisher, on_lost=Stream.announce_lost) if is_hop else publisher,
         )
         service.publishers.add(self)
         info: dict[str, object] = {}

@@ -20,7 +20,6 @@ from edge.hub.roster import Refusal
 from edge.hub.stream import Stream
 from edge.net.context import NetContext
 from edge.net.rtmp_form import RtmpForms
-from edge.net.stream_writer import StreamWriter
 from edge.rtmp.commands import KICKED, PROXY_LOOP
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import ResumePoint
@@ -79,7 +78,7 @@ class RtmpService:
         self.is_waiting: Callable[[Stream], bool] = lambda stream: False
         self.is_missing: Callable[[Stream], bool] = lambda stream: False
         self.via_of: Callable[[Stream], tuple[str, ...]] = lambda stream: ()
-        registry.on_lost = self.tell_lost
+        registry.on_lost = Stream.announce_lost
         registry.on_seen = self._on_seen
         self.request_pull: Callable[[Stream, StreamName, tuple[str, ...], ResumePoint | None], None] | None = None
 
@@ -141,24 +140,6 @@ class RtmpService:
         if self.registry.on_published is not None:
             self.registry.on_published(stream)
 
-    def tell_lost(self, stream: Stream) -> None:
-        """Nodes that play ``stream`` here may find its publisher elsewhere; the one it is pushed to tells its own."""
-        for writer in _writers_of(stream):
-            if writer.on_lost is not None:
-                writer.on_lost()
-
-    def tell_missing(self, stream: Stream) -> None:
-        """For nodes that have played ``stream`` it has ended, as far as the origin knows."""
-        for writer in _writers_of(stream):
-            if writer.has_run:
-                writer.on_unpublished("the upstream has no publisher of it")
-
-    def tell_via(self, stream: Stream, via: tuple[str, ...]) -> None:
-        """Nodes that play ``stream`` here learn which way it comes, and pass it on."""
-        for writer in _writers_of(stream):
-            if writer.on_via is not None:
-                writer.on_via(via)
-
     def publish_key(self, key: StreamKey) -> StreamKey:
         """Where a publish is stored: apart from the live stream on an edge."""
         return key._replace(realm=PUBLISH_REALM if self.is_edge else LIVE_REALM)
@@ -204,8 +185,3 @@ class RtmpService:
             self.request_pull(stream, request, hops, resume)
         # With nobody to ask and no retries the pull has given up already, before anybody could count as a player.
         return stream if stream.end_reason is None else stream.end_reason
-
-
-def _writers_of(stream: Stream) -> list[StreamWriter]:
-    """What goes to other nodes, and to clients that play several streams; what is told may end one of them."""
-    return [reader for reader in stream.readers if isinstance(reader, StreamWriter)]

@@ -54,8 +54,8 @@ class StreamWriter:
         seq: next frame to write.
         has_run: the peer is a node of ours that has played the stream, from us or from another one.
         is_told_early: the peer hears of an end at once, since it runs a clock of its own.
-        on_via: told when the services that the stream comes through change; set for hops.
-        on_lost: told when the connection of the publisher has broken, here or on the way; set for hops.
+        pass_via: called when the services that the stream comes through change; set for hops.
+        pass_loss: called when the connection of the publisher has broken, here or on the way; set for hops.
     """
 
     __slots__ = (
@@ -81,8 +81,8 @@ class StreamWriter:
         "is_hop",
         "is_told_early",
         "message_stream_id",
-        "on_lost",
-        "on_via",
+        "pass_loss",
+        "pass_via",
         "seq",
         "stream",
     )
@@ -113,8 +113,8 @@ class StreamWriter:
         self._form = form
         self.is_hop = self.is_told_early = is_hop
         self.has_run = is_hop and resume is not None
-        self.on_lost: Callable[[], None] | None = None
-        self.on_via: Callable[[tuple[str, ...]], None] | None = None
+        self.pass_loss: Callable[[], None] | None = None
+        self.pass_via: Callable[[tuple[str, ...]], None] | None = None
         self._offset_ms = timestamp_offset
         self._base_ms: int | None = None
         self._low_bases = dict(low_bases or {})
@@ -188,6 +188,21 @@ class StreamWriter:
         """Tell another node at once; it keeps its own players as long as it likes."""
         if self.is_told_early:
             self.on_end(reason)
+
+    def on_missing(self, reason: str) -> None:
+        """For a node that has played the stream it has ended, as far as the origin knows."""
+        if self.has_run:
+            self.on_unpublished(reason)
+
+    def on_lost(self) -> None:
+        """A node may find the publisher elsewhere."""
+        if self.pass_loss is not None:
+            self.pass_loss()
+
+    def on_via(self, via: tuple[str, ...]) -> None:
+        """A node learns the way, and passes it on."""
+        if self.pass_via is not None:
+            self.pass_via(via)
 
     def tell_lost(self) -> None:
         """Say behind the last frame that is held that the publisher has been lost, unless it is back by then."""

@@ -393,7 +393,7 @@ class Pull(PlayersLink):
             return
         if via != self.via:
             self.via = via
-            self.manager.service.tell_via(self.stream, via)
+            self.stream.announce_via(via)
 
     def _minds_missing(self, connection: RtmpClientConnection) -> bool:
         """Whether to ask elsewhere, or give up, rather than wait on an origin for its publisher."""
@@ -537,7 +537,7 @@ class Pull(PlayersLink):
         """Tell the nodes that play it from here: all that it has ended, or those that had it from elsewhere before."""
         if not self.was_live:
             if not self._has_others_to_ask():
-                self.manager.service.tell_missing(self.stream)
+                self.stream.announce_missing("the upstream has no publisher of it")
         elif not self._is_announced:
             self._is_announced = True
             self.stream.announce_unpublished(f"publisher on key={self.key} is gone")

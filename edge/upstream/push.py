@@ -86,7 +86,7 @@ class Push(UpstreamLink):
             self.stream, self.message_stream_id, self.manager.service.forms.all, resume=resume
         )
         if connection.edge_id:
-            self._writer.on_lost = self._writer.tell_lost
+            self._writer.pass_loss = self._writer.tell_lost
             if self._is_lost:
                 self._writer.tell_lost()
         if self.stream.is_ended:

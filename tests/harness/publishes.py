@@ -184,7 +184,7 @@ class Push:
         known = publisher.stream.epoch
         resume = ResumePoint(known.id, known.next_index) if known is not None else self._oldest_held()
         writer = self.wire.open(self.stream, resume)
-        writer.on_lost = writer.tell_lost
+        writer.pass_loss = writer.tell_lost
         if is_lost:
             writer.tell_lost()
         if self.stream.is_ended:

@@ -10,6 +10,7 @@ from edge.errors import StreamBusyError
 from edge.hub.config import HubConfig
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
+from edge.hub.reader import QuietReader
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.media.frame import VIDEO
@@ -17,7 +18,7 @@ from edge.media.frame import VIDEO
 KEY = StreamKey("_", "live", "s")
 
 
-class Watch:
+class Watch(QuietReader):
     """A reader that writes down what it is told."""
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ from edge.hub.config import HubConfig
 from edge.hub.key import StreamKey
 from edge.hub.log import WireForm
 from edge.hub.publisher import Publisher
+from edge.hub.reader import QuietReader
 from edge.hub.stream import MAX_HEADER_BYTES, MAX_HEADERS, Stream
 from edge.media.frame import AUDIO, DATA, MEDIA, METADATA, VIDEO, Epoch, Frame
 from edge.media.mark import Mark
@@ -44,7 +45,7 @@ class Feed:
         return [frame.payload for frame in self.stream.queue.headers_at(self.stream.queue.end)]
 
 
-class Watch:
+class Watch(QuietReader):
     """A reader that writes down what it is told."""
 
     def __init__(self, stream: Stream) -> None:

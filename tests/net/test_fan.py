@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.hub.config import HubConfig
+from edge.hub.reader import QuietReader
 from edge.media.frame import AUDIO, DATA, VIDEO
 from edge.net.fan import MAX_SLOT_MEMBERS
 from edge.rtmp.chunk_writer import encode_message
@@ -288,7 +289,7 @@ def test_last_player_takes_the_log_with_it_while_other_readers_are_served() -> N
     only = rig.play()
     served = []
 
-    class Other:
+    class Other(QuietReader):
         def on_frames(self) -> None:
             served.append(rig.source.stream.queue.end)
 

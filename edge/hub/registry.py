@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from edge.errors import StreamBusyError
 from edge.hub.config import HubConfig
+from edge.hub.events import HubObserver
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
 from edge.hub.roster import Admitted
@@ -31,15 +32,7 @@ class Registry:
     """Streams by key.
 
     Attributes:
-        on_idle: called when the last player of a stream without local publisher has left.
-        on_joined: called when a play has been admitted to a stream, with whether it brought a new query.
-        on_player_left: called when a player of a stream has left that others still play.
-        on_published: called when a local publisher has begun a stream in ``PUBLISH_REALM``.
-        on_lost: called when the connection of a stream's publisher has broken, here or on the way, and the
-            stream waits for it.
-        on_ended: called when a stream has ended.
-        on_seen: called with a stream, a publisher that is muted from now on or None, and the one that is seen;
-            not where ``claim_publisher`` says so itself.
+        observers: hear what happens to streams, one after the other.
     """
 
     def __init__(
@@ -52,13 +45,7 @@ class Registry:
     ) -> None:
         self.config = config
         self.streams: dict[StreamKey, Stream] = {}
-        self.on_idle: Callable[[Stream, int], None] | None = None
-        self.on_joined: Callable[[Stream, Admitted, bool], None] | None = None
-        self.on_player_left: Callable[[Stream], None] | None = None
-        self.on_published: Callable[[Stream], None] | None = None
-        self.on_lost: Callable[[Stream], None] | None = None
-        self.on_ended: Callable[[Stream], None] | None = None
-        self.on_seen: Callable[[Stream, Publisher | None, Publisher], None] | None = None
+        self.observers: list[HubObserver] = []
         self._new_id = new_id
         self._wall_ms = wall_ms
         self._metadata_name = metadata_name
@@ -76,8 +63,13 @@ class Registry:
         return stream
 
     def _tell_seen(self, stream: Stream, old: Publisher | None, new: Publisher) -> None:
-        if self.on_seen is not None:
-            self.on_seen(stream, old, new)
+        for observer in self.observers:
+            observer.on_seen(stream, old, new)
+
+    def tell_published(self, stream: Stream) -> None:
+        """A publisher is seen that was not before; whoever granted or found it says so when it is settled."""
+        for observer in self.observers:
+            observer.on_published(stream)
 
     def claim_publisher(
         self,
@@ -143,8 +135,8 @@ class Registry:
                 grace_ms = max(grace_ms, self.config.publisher_return_ms)
             if grace_ms > 0:
                 feed.grace_until_ms = now_ms + grace_ms
-                if is_loss and self.on_lost is not None:
-                    self.on_lost(stream)
+                if is_loss:
+                    stream.announce_lost()
         if feed.is_vacant:
             self.end_stream(stream, reason)
 
@@ -153,8 +145,8 @@ class Registry:
         if self.streams.get(stream.key) is stream:
             del self.streams[stream.key]
         stream.end(reason)
-        if self.on_ended is not None:
-            self.on_ended(stream)
+        for observer in self.observers:
+            observer.on_ended(stream)
 
     def add_player(self, stream: Stream, play: Admitted | None = None, *, is_internal: bool = False) -> None:
         """Count a player or push; a ``play`` joins the roster."""
@@ -164,8 +156,8 @@ class Registry:
             stream.idle_since_ms = 0
         if play is not None:
             is_new = stream.roster.join(play)
-            if self.on_joined is not None:
-                self.on_joined(stream, play, is_new)
+            for observer in self.observers:
+                observer.on_joined(stream, play, is_new)
 
     def remove_player(
         self, stream: Stream, now_ms: int, play: Admitted | None = None, *, is_internal: bool = False
@@ -179,10 +171,11 @@ class Registry:
             stream.idle_since_ms = now_ms
         if stream.is_ended:
             return
-        if stream.player_count == 0 and self.on_idle is not None:
-            self.on_idle(stream, now_ms)
-        elif stream.player_count and self.on_player_left is not None:
-            self.on_player_left(stream)
+        for observer in self.observers:
+            if stream.player_count:
+                observer.on_left(stream)
+            else:
+                observer.on_idle(stream, now_ms)
 
     def tick(self, now_ms: int) -> None:
         """Once a second: statistics, and publishers that did not come back."""

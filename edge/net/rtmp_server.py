@@ -326,8 +326,7 @@ class RtmpServerConnection(PlayingConnection):
         if claim.replaced is not None:
             service.tell_replaced(claim.replaced, publisher)
         logger.info("%s publish started key=%s", self, publisher.stream.key)
-        if service.registry.on_published is not None:
-            service.registry.on_published(publisher.stream)
+        service.registry.tell_published(publisher.stream)
 
     def _stop_feed(self, message_stream_id: int, code: str, description: str, reason: str) -> None:
         if not self.feeds or message_stream_id not in self.feeds:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from edge.hub.config import HubConfig
+from edge.hub.events import HubObserver
 from edge.hub.feed import is_younger
 from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
 from edge.hub.publisher import Publisher
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 _PUBLISH_SUFFIX = ".pubproxy"
 
 
-class RtmpService:
+class RtmpService(HubObserver):
     """What a server connection needs to know of the node it is part of.
 
     Attributes:
@@ -78,8 +79,7 @@ class RtmpService:
         self.is_waiting: Callable[[Stream], bool] = lambda stream: False
         self.is_missing: Callable[[Stream], bool] = lambda stream: False
         self.via_of: Callable[[Stream], tuple[str, ...]] = lambda stream: ()
-        registry.on_lost = Stream.announce_lost
-        registry.on_seen = self._on_seen
+        registry.observers.append(self)
         self.request_pull: Callable[[Stream, StreamName, tuple[str, ...], ResumePoint | None], None] | None = None
 
     @property
@@ -131,14 +131,13 @@ class RtmpService:
             # Later: the word may have come with a message of its own.
             self.context.loop.call_soon(old.on_stopped, "NetStream.Publish.BadName", text, "kicked")
 
-    def _on_seen(self, stream: Stream, old: Publisher | None, new: Publisher) -> None:
+    def on_seen(self, stream: Stream, old: Publisher | None, new: Publisher) -> None:
         """A publisher that was muted is seen now, or one that is not seen comes."""
         if old is not None and is_younger(new, old):
             self.tell_replaced(old, new)
         else:
             logger.info("%spublisher %s of key=%s is seen again", self.log_prefix, new.peer, stream.key)
-        if self.registry.on_published is not None:
-            self.registry.on_published(stream)
+        self.registry.tell_published(stream)
 
     def publish_key(self, key: StreamKey) -> StreamKey:
         """Where a publish is stored: apart from the live stream on an edge."""

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from edge.hub.events import HubObserver
 from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
 from edge.hub.roster import Admitted, Refusal
 from edge.hub.stream import Stream
@@ -40,7 +41,7 @@ _QUERY_SIGNS = frozenset("?&=#%+")
 _NAMING_COUNTS = ("failed", "empty", "skipped")
 
 
-class UpstreamManager:
+class UpstreamManager(HubObserver):
     """Starts a pull for the first player of a stream and a push for every publisher, and ends them.
 
     Attributes:
@@ -85,18 +86,13 @@ class UpstreamManager:
         self._past_attempts = 0  # of pulls and pushes that are over
         for target in self.targets:
             target.on_found = self._on_found
-        registry = service.registry
         service.request_pull = self._request_pull
         service.why_missing = self._why_missing
         service.why_refused = self._why_refused
         service.is_waiting = self._is_waiting
         service.is_missing = self._is_missing
         service.via_of = self._via_of
-        registry.on_idle = self._on_idle
-        registry.on_joined = self._on_joined
-        registry.on_player_left = self._on_player_left
-        registry.on_published = self._on_published
-        registry.on_ended = self._on_ended
+        service.registry.observers.append(self)
 
     @property
     def has_answer(self) -> bool:
@@ -264,19 +260,22 @@ class UpstreamManager:
         pull.close()
         self.service.registry.end_stream(pull.stream, text)
 
-    def _on_idle(self, stream: Stream, now_ms: int) -> None:
+    def on_idle(self, stream: Stream, now_ms: int) -> None:
+        """A pull for nobody ends, unless it is to be kept for a while."""
         pull = stream.pull
         # What has never had data is not worth keeping, and would keep a loop through foreign servers alive.
         if isinstance(pull, Pull) and (self.service.hub.keep_pulling_seconds <= 0 or not pull.was_live):
             logger.info("%spull ended key=%s why=no players", self.service.log_prefix, pull.key)
             self._end_pull(pull, "no players")
 
-    def _on_joined(self, stream: Stream, play: Admitted, is_new: bool) -> None:
+    def on_joined(self, stream: Stream, play: Admitted, is_new: bool) -> None:
+        """Its pull learns what the player said."""
         pull = stream.pull
         if isinstance(pull, Pull):
             pull.on_joined(play, is_new)
 
-    def _on_player_left(self, stream: Stream) -> None:
+    def on_left(self, stream: Stream) -> None:
+        """It may have been our own echo."""
         pull = stream.pull
         if isinstance(pull, Pull):
             pull.watch_for_loop()
@@ -299,7 +298,8 @@ class UpstreamManager:
 
     # --- pushes --------------------------------------------------------------
 
-    def _on_published(self, stream: Stream) -> None:
+    def on_published(self, stream: Stream) -> None:
+        """A publish at this node goes upstream."""
         if stream.key.realm != PUBLISH_REALM or stream.publisher is None:
             return
         if stream.key in self.pushes:
@@ -320,7 +320,8 @@ class UpstreamManager:
         if pull is not None:
             pull.on_pushed()
 
-    def _on_ended(self, stream: Stream) -> None:
+    def on_ended(self, stream: Stream) -> None:
+        """So does its end."""
         push = self.pushes.get(stream.key)
         if push is not None and push.stream is stream:
             push.finish()
@@ -331,7 +332,7 @@ class UpstreamManager:
         stream = self.service.registry.find(push.key)
         pull = self.pulls.get(push.key._replace(realm=LIVE_REALM))
         if stream is not None and stream is not push.stream:
-            self._on_published(stream)
+            self.on_published(stream)
         elif pull is not None:
             pull.on_publisher_left()
 
@@ -436,6 +437,8 @@ class UpstreamManager:
 
     async def close(self) -> None:
         """End everything; publishes are ended upstream."""
+        if self in self.service.registry.observers:
+            self.service.registry.observers.remove(self)
         for push in list(self.pushes.values()):
             self._drop_push(push)
         for pull in list(self.pulls.values()):

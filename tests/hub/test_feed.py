@@ -13,6 +13,7 @@ from edge.hub.stream import Stream
 from edge.media.frame import AUDIO, DATA, MEDIA, VIDEO, Epoch
 from edge.media.metadata import encode_metadata
 from edge.rtmp import amf0
+from tests.hub.test_events import Ears
 
 KEY = StreamKey("_", "live", "s")
 NOW_MS = 50_000
@@ -139,7 +140,11 @@ class Encoder:
 def new_hub(seen: list[tuple[str, str]]) -> Registry:
     numbers = iter(range(100))
     hub = Registry(HubConfig(), new_id=lambda: f"e{next(numbers)}", wall_ms=lambda: 0)
-    hub.on_seen = lambda stream, old, new: seen.append((old.peer if old is not None else "", new.peer))
+
+    def on_seen(stream: Stream, old: Publisher | None, new: Publisher) -> None:
+        seen.append((old.peer if old is not None else "", new.peer))
+
+    hub.observers.append(Ears(on_seen=on_seen))
     return hub
 
 

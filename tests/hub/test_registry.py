@@ -14,6 +14,7 @@ from edge.hub.reader import QuietReader
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.media.frame import VIDEO
+from tests.hub.test_events import Ears
 
 KEY = StreamKey("_", "live", "s")
 
@@ -111,7 +112,7 @@ def test_Q1_newcomer_may_publish_at_once_when_the_last_has_left() -> None:
 def test_end_of_the_publisher_ends_players_and_frees_the_key() -> None:
     hub = registry()
     ended = []
-    hub.on_ended = ended.append
+    hub.observers.append(Ears(on_ended=ended.append))
     publisher = publish(hub, "a")
     watch = watched(publisher.stream)
     hub.release_publisher(publisher, 10, "publisher is gone")
@@ -162,7 +163,7 @@ def test_returning_push_keeps_epoch_and_stream() -> None:
 def test_players_are_counted_and_the_last_one_is_told_of() -> None:
     hub = registry()
     idle = []
-    hub.on_idle = lambda stream, now_ms: idle.append(now_ms)
+    hub.observers.append(Ears(on_idle=lambda stream, now_ms: idle.append(now_ms)))
     stream = publish(hub, "a").stream
     hub.add_player(stream)
     hub.add_player(stream, is_internal=True)

@@ -257,8 +257,7 @@ async def test_end_is_not_put_off_by_a_server_that_still_holds_the_stream_of_a_l
         await home.manager.close()
         await home.follow(origin.port)
         (stream,) = home.registry.streams.values()
-        assert home.registry.on_published is not None
-        home.registry.on_published(stream)
+        home.registry.tell_published(stream)
         await far.follow(origin.port, stale.port, publisher_return_ms=700, disable_server_duration=0)
         player = await nodes.player(far)
         await feed.send(3)

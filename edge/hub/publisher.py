@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from edge.hub.shown import Shown
@@ -33,8 +32,6 @@ class Publisher:
         headers: while muted, those that its next frame is decoded with.
         shown: while muted, what is to be seen of it.
         hops: service ids the stream has passed on its way here.
-        on_stopped: called with ``(code, description, reason)`` when this
-            publisher is to be ended by us: an onStatus code, a text, a log word.
         refused_count: messages that came while it was muted.
     """
 
@@ -51,7 +48,6 @@ class Publisher:
         "last_frame_ms",
         "last_media_ms",
         "lost_ms",
-        "on_stopped",
         "peer",
         "query",
         "refused_count",
@@ -70,7 +66,6 @@ class Publisher:
         query: str = "",
         is_hop: bool = False,
         hops: tuple[str, ...] = (),
-        on_stopped: Callable[[str, str, str], None] | None = None,
     ) -> None:
         self.stream = stream
         self.peer = peer
@@ -79,7 +74,6 @@ class Publisher:
         self.is_lost = False
         self.lost_ms = 0
         self.hops = hops
-        self.on_stopped = on_stopped
         self.since_ms = self.began_ms = now_ms
         self.last_media_ms = self.last_frame_ms = 0
         self.refused_count = 0

@@ -81,7 +81,6 @@ class Registry:
         hops: tuple[str, ...] = (),
         is_hop: bool = False,
         is_lost: bool = False,
-        on_stopped: Callable[[str, str, str], None] | None = None,
     ) -> Claim:
         """Make ``peer`` a publisher of ``key``.
 
@@ -98,7 +97,7 @@ class Registry:
         """
         stream = self.find_or_create(key, now_ms)
         feed, old = stream.feed, stream.feed.current
-        publisher = Publisher(stream, peer, now_ms, query=query, hops=hops, is_hop=is_hop, on_stopped=on_stopped)
+        publisher = Publisher(stream, peer, now_ms, query=query, hops=hops, is_hop=is_hop)
         publisher.is_lost = is_lost
         if old is not None and not is_lost and self.config.reject_second_stream_when_republish:
             raise StreamBusyError(f"Fail to replace publisher {old.peer}")

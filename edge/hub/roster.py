@@ -6,14 +6,7 @@ the players who brought them. So it is known who brought which, and who is still
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
-
-
-class Refusal(NamedTuple):
-    """How an upstream said no: the code and description of its status."""
-
-    code: str
-    description: str
+from typing import Generic, Protocol, TypeVar
 
 
 class Admitted(Protocol):
@@ -29,23 +22,18 @@ class Admitted(Protocol):
         """Its client takes nothing but an error for the end of a stream, and silence for none."""
         ...
 
-    def refuse(self, refusal: Refusal) -> None:
-        """Tell the player, and end the play."""
-        ...
 
-    def tell_nothing_yet(self, *, is_known: bool) -> None:
-        """There is nothing for its query so far, and perhaps an upstream said so: a node of ours may have another."""
-        ...
+Played = TypeVar("Played", bound=Admitted)
 
 
-class Roster:
+class Roster(Generic[Played]):
     """The plays of one stream; takes a few machine words for each."""
 
     __slots__ = ("_groups", "last_number")
 
     def __init__(self) -> None:
         #: By query, in the order of admission: each play and its number.
-        self._groups: dict[str, dict[Admitted, int]] = {}
+        self._groups: dict[str, dict[Played, int]] = {}
         self.last_number = 0
 
     def __len__(self) -> int:
@@ -55,14 +43,14 @@ class Roster:
     def __contains__(self, query: str) -> bool:
         return query in self._groups
 
-    def join(self, play: Admitted) -> bool:
+    def join(self, play: Played) -> bool:
         """Take in the newest play; returns whether nobody who is there says the same."""
         is_new = play.query not in self._groups
         self.last_number += 1
         self._groups.setdefault(play.query, {})[play] = self.last_number
         return is_new
 
-    def leave(self, play: Admitted) -> None:
+    def leave(self, play: Played) -> None:
         """Take a play out. Safe to call again."""
         plays = self._groups.get(play.query)
         if plays is None:
@@ -71,11 +59,11 @@ class Roster:
         if not plays:
             del self._groups[play.query]
 
-    def plays_of(self, query: str) -> list[Admitted]:
+    def plays_of(self, query: str) -> list[Played]:
         """Who said ``query``, as they are now."""
         return list(self._groups.get(query, ()))
 
-    def who_hear_errors_only(self, query: str | None = None) -> list[Admitted]:
+    def who_hear_errors_only(self, query: str | None = None) -> list[Played]:
         """Those whose clients must be told an end as an error; with ``query``, of those who said it."""
         groups = self._groups.values() if query is None else (self._groups.get(query, {}),)
         return [play for plays in groups for play in plays if play.hears_errors_only]

@@ -7,6 +7,7 @@ have come, that old ones are about to go, and that it has ended.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from edge.errors import AmfError
 from edge.hub.config import HubConfig
@@ -58,7 +59,7 @@ class Stream:
             publisher of the key gets a new stream.
         end_reason: what they were told, None before that.
         pull: the owner's handle of an upstream pull (opaque here).
-        roster: the plays that were admitted, by what their players said.
+        roster: the plays that were admitted, by what their players said (what else they are is not known here).
         player_count: players and pushes; ``viewer_count`` leaves out other nodes' hops.
     """
 
@@ -102,7 +103,7 @@ class Stream:
         self.on_seen: Callable[[Stream, Publisher | None, Publisher], None] | None = None
         self.logs: dict[WireForm, StreamLog] = {}
         self.readers: list[Reader] = []
-        self.roster = Roster()
+        self.roster: Roster[Any] = Roster()
         self.stats = StreamStats()
         self.metadata: dict[str, object] = {}
         self.has_begun = False

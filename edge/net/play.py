@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from edge.hub.key import StreamKey
 from edge.hub.reader import QuietReader
-from edge.hub.roster import Refusal
 from edge.rtmp.events import ResumePoint
-from edge.service.names import StreamName
+from edge.service.grants import Play
 
 if TYPE_CHECKING:
     from edge.hub.stream import Stream
     from edge.net.rtmp_form import RtmpForm
     from edge.net.stream_writer import StreamWriter
-
-
-class PlayOwner(Protocol):
-    """The connection of a play."""
-
-    def refuse_play(self, play: Play, refusal: Refusal) -> None:
-        """Tell the client, and end the play."""
-        ...
-
-    def tell_nothing_yet(self, play: Play, *, is_known: bool) -> None:
-        """Tell a node of ours that there is nothing for its query so far."""
-        ...
 
 
 class PausedReader(QuietReader):
@@ -61,49 +48,23 @@ class PausedReader(QuietReader):
             self._on_end(reason)
 
 
-class Play:
-    """A message stream that plays ``stream``.
+class RtmpPlay:
+    """A message stream that plays what was granted.
 
     Attributes:
-        is_hop: the peer is a node of ours.
-        hears_errors_only: the peer multiplexes streams and is no node of ours, as media-server and all programs of
-            brpc: it ignores a status that is no error, StreamEOF and silence, and is told the end at once.
-        is_internal: it does not count as a viewer.
+        grant: the right to, which ends with this.
+        resume: where a node of ours stopped before it came.
         writer: set while the connection writes several streams, and once the client has switched a medium on or off.
         paused: set while the client has it paused.
         form: what it is being sent, None before it began.
     """
 
-    __slots__ = (
-        "_owner",
-        "form",
-        "hears_errors_only",
-        "is_hop",
-        "message_stream_id",
-        "paused",
-        "request",
-        "resume",
-        "stream",
-        "writer",
-    )
+    __slots__ = ("form", "grant", "message_stream_id", "paused", "resume", "stream", "writer")
 
-    def __init__(
-        self,
-        message_stream_id: int,
-        request: StreamName,
-        stream: Stream,
-        *,
-        owner: PlayOwner | None = None,
-        is_hop: bool = False,
-        hears_errors_only: bool = False,
-        resume: ResumePoint | None = None,
-    ) -> None:
-        self._owner = owner
+    def __init__(self, message_stream_id: int, grant: Play, *, resume: ResumePoint | None = None) -> None:
         self.message_stream_id = message_stream_id
-        self.request = request
-        self.stream = stream
-        self.is_hop = is_hop
-        self.hears_errors_only = hears_errors_only
+        self.grant = grant
+        self.stream: Stream = grant.stream
         self.resume = resume
         self.paused: PausedReader | None = None
         self.writer: StreamWriter | None = None
@@ -116,28 +77,18 @@ class Play:
 
     @property
     def key(self) -> StreamKey:
-        """Identity of the stream."""
-        return self.request.key
+        """What was asked for."""
+        return self.grant.key
 
     @property
-    def query(self) -> str:
-        """What its player said beside the stream's name."""
-        return self.request.query
-
-    def refuse(self, refusal: Refusal) -> None:
-        """Tell the player, and end the play."""
-        if self._owner is not None:
-            self._owner.refuse_play(self, refusal)
-
-    def tell_nothing_yet(self, *, is_known: bool) -> None:
-        """There is nothing for its query so far: a node of ours may have another one."""
-        if self._owner is not None and self.is_hop:
-            self._owner.tell_nothing_yet(self, is_known=is_known)
+    def is_hop(self) -> bool:
+        """The peer is a node of ours."""
+        return self.grant.client.is_hop
 
     @property
-    def is_internal(self) -> bool:
-        """Another node's hop, not a viewer."""
-        return self.request.is_internal
+    def hears_errors_only(self) -> bool:
+        """The peer multiplexes streams and is no node of ours."""
+        return self.grant.hears_errors_only
 
 
 class Plays:
@@ -149,8 +100,8 @@ class Plays:
     __slots__ = ("_first", "_more")
 
     def __init__(self) -> None:
-        self._first: Play | None = None
-        self._more: dict[int, Play] | None = None
+        self._first: RtmpPlay | None = None
+        self._more: dict[int, RtmpPlay] | None = None
 
     def __len__(self) -> int:
         return (self._first is not None) + (len(self._more) if self._more else 0)
@@ -158,19 +109,19 @@ class Plays:
     def __iter__(self) -> Iterator[int]:
         return iter([play.message_stream_id for play in self.values()])
 
-    def values(self) -> list[Play]:
+    def values(self) -> list[RtmpPlay]:
         """All plays, as they are now."""
         first = [self._first] if self._first is not None else []
         return [*first, *self._more.values()] if self._more else first
 
-    def get(self, message_stream_id: int) -> Play | None:
+    def get(self, message_stream_id: int) -> RtmpPlay | None:
         """The play on a message stream, or None."""
         first = self._first
         if first is not None and first.message_stream_id == message_stream_id:
             return first
         return self._more.get(message_stream_id) if self._more else None
 
-    def add(self, play: Play) -> None:
+    def add(self, play: RtmpPlay) -> None:
         """Take in a play; its message stream has none."""
         if self._first is None:
             self._first = play
@@ -179,7 +130,7 @@ class Plays:
             self._more = {}
         self._more[play.message_stream_id] = play
 
-    def pop(self, message_stream_id: int) -> Play | None:
+    def pop(self, message_stream_id: int) -> RtmpPlay | None:
         """Take out the play on a message stream; None when there is none."""
         play = self.get(message_stream_id)
         if play is not None and play is self._first:

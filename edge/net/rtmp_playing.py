@@ -12,20 +12,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from edge.errors import ProtocolError
-from edge.hub.roster import Refusal
-from edge.net.play import PausedReader, Play, Plays
+from edge.net.play import PausedReader, Plays, RtmpPlay
 from edge.net.player import Player
 from edge.net.rtmp_connection import RtmpConnection
 from edge.net.rtmp_form import RtmpForm
+from edge.net.rtmp_status import NOT_FOUND, play_status
 from edge.rtmp.events import MediaChosen, PauseRequested
 from edge.rtmp.server import ServerSession
+from edge.service.grants import Play
+from edge.service.refusal import Refusal
+from edge.service.service import Service
 
 if TYPE_CHECKING:
     from edge.net.service import RtmpService
 
 logger = logging.getLogger(__name__)
-
-NOT_FOUND = "NetStream.Play.StreamNotFound"
 
 #: Unsent bytes that the kernel may hold for a player: at least this, or half a second of its stream.
 _MIN_NOTSENT_BYTES = 65536
@@ -40,14 +41,19 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         player: the shared-log player, when there is one.
     """
 
-    __slots__ = ("_last_pump_ms", "player", "plays", "service")
+    __slots__ = ("_last_pump_ms", "player", "plays", "rtmp")
 
-    def __init__(self, sock: socket.socket, service: RtmpService, session: ServerSession) -> None:
-        super().__init__(sock, service.context, session)
-        self.service = service
+    def __init__(self, sock: socket.socket, rtmp: RtmpService, session: ServerSession) -> None:
+        super().__init__(sock, rtmp.context, session)
+        self.rtmp = rtmp
         self.plays = Plays()
         self.player: Player | None = None
         self._last_pump_ms = 0
+
+    @property
+    def service(self) -> Service:
+        """Who grants what the client asks for."""
+        return self.rtmp.service
 
     @property
     def is_publishing(self) -> bool:
@@ -83,13 +89,13 @@ class PlayingConnection(RtmpConnection[ServerSession]):
 
     # --- plays ---------------------------------------------------------------
 
-    def _limit_kernel_queue(self, play: Play) -> None:
+    def _limit_kernel_queue(self, play: RtmpPlay) -> None:
         """Else the kernel becomes the queue: megabytes, which is a minute of most streams."""
         stats = play.stream.stats
         limit = max(_MIN_NOTSENT_BYTES, (stats.video_bps + stats.audio_bps) // 2)
         self.sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, limit)
 
-    def _start_play(self, play: Play) -> None:
+    def _start_play(self, play: RtmpPlay) -> None:
         """Put ``play`` on the shared log, or on writers when the connection carries more than that."""
         self._limit_kernel_queue(play)
         is_alone = len(self.plays) == 1 and not self.is_publishing and self._writers is None
@@ -109,7 +115,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         low_bases = self.player.low_bases if self.player is not None else None
         place = self._leave_shared_log()
         self.send_session()
-        writers = self._open_writers(self.service.rtmp.rtmp_server_chunk_size)
+        writers = self._open_writers(self.rtmp.config.rtmp_server_chunk_size)
         for play in self.plays.values():
             if play.writer is not None or play.is_paused:
                 continue
@@ -153,11 +159,11 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         self._session.notify_lost(message_stream_id)
         self.send_session()
 
-    def _form(self, play: Play) -> RtmpForm:
-        request = play.request
+    def _form(self, play: RtmpPlay) -> RtmpForm:
+        name = play.grant.name
         has_audio, has_video = self._session.media_choice(play.message_stream_id)
-        return self.service.forms.choose(
-            only_audio=request.only_audio, only_video=request.only_video, has_audio=has_audio, has_video=has_video
+        return self.rtmp.forms.choose(
+            only_audio=name.only_audio, only_video=name.only_video, has_audio=has_audio, has_video=has_video
         )
 
     def _leave_shared_log(self) -> tuple[int, int] | None:
@@ -191,7 +197,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         if event.needs_answer:
             self._session.answer_pause(event.message_stream_id, event.is_paused)
 
-    def _pause(self, play: Play) -> None:
+    def _pause(self, play: RtmpPlay) -> None:
         """Stop, but stay to hear of the end; of a stream that has ended, the rest is waived."""
         message_stream_id, stream = play.message_stream_id, play.stream
         self._stop_reading(play)
@@ -203,7 +209,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         if stream.end_reason is not None:
             self._finish_play(message_stream_id, stream.end_reason)
 
-    def _stop_reading(self, play: Play) -> None:
+    def _stop_reading(self, play: RtmpPlay) -> None:
         if play.paused is not None:
             play.paused.close()
             play.paused = None
@@ -221,27 +227,35 @@ class PlayingConnection(RtmpConnection[ServerSession]):
             return
         self._stop_reading(play)
         logger.info("%s play ended key=%s sent=%d", label, play.key, self.total_sent_bytes())
-        self.service.registry.remove_player(play.stream, self.context.now_ms(), play, is_internal=play.is_internal)
+        self.service.end_play(play.grant, self.context.now_ms())
 
-    def tell_nothing_yet(self, play: Play, *, is_known: bool) -> None:
+    # --- owner of grants -------------------------------------------------------
+
+    def _played(self, grant: Play) -> RtmpPlay | None:
+        """What plays by ``grant``; None when that has been given back."""
+        return next((play for play in self.plays.values() if play.grant is grant), None)
+
+    def play_has_nothing_yet(self, play: Play, *, is_known: bool) -> None:
         """A foreign upstream has nothing for what the node said so far."""
-        if self.plays.get(play.message_stream_id) is play:
-            self._session.notify_nothing_yet(play.message_stream_id, is_known=is_known)
+        played = self._played(play)
+        if played is not None:
+            self._session.notify_nothing_yet(played.message_stream_id, is_known=is_known)
             self.send_session()
 
-    def refuse_play(self, play: Play, refusal: Refusal) -> None:
-        """The upstream will not have what the player said, or has nothing for it: end the play in its words."""
-        message_stream_id = play.message_stream_id
-        if self.plays.get(message_stream_id) is not play:
+    def play_stopped(self, play: Play, refusal: Refusal) -> None:
+        """The play may not go on: end it, in the words of whoever says so."""
+        played = self._played(play)
+        if played is None:
             return
-        self._end_play(message_stream_id)
+        self._end_play(played.message_stream_id)
         if self.state != "open":
             return
-        self.context.counters["error_upstream_refused_count"] += 1
-        self._session.end_stream(message_stream_id, refusal.code, refusal.description)
+        code, description, word = play_status(refusal)
+        self.context.counters[f"error_{word}_count"] += 1
+        self._session.end_stream(played.message_stream_id, code, description)
         self.send_session()
         if self._session.should_close_on_error and not self.plays and not self.is_publishing:
-            self.close_gracefully("upstream_refused")
+            self.close_gracefully(word)
 
     # --- owner of players and writers ----------------------------------------
 

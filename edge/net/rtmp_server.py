@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from typing import TYPE_CHECKING
+from functools import partial
 
-from edge.errors import ProtocolError, StreamBusyError
+from edge.errors import ProtocolError
 from edge.hub.hop import HopReceiver
 from edge.hub.publisher import Publisher
-from edge.hub.roster import Refusal
 from edge.hub.stream import Stream
 from edge.net.connection import RECEIVE_BYTES
 from edge.net.liveness import Liveness, Verdict
-from edge.net.play import Play
-from edge.net.rtmp_playing import NOT_FOUND, PlayingConnection
+from edge.net.play import RtmpPlay
+from edge.net.rtmp_playing import PlayingConnection
+from edge.net.rtmp_status import play_status, publish_status
 from edge.net.send_queue import unacknowledged_bytes
-from edge.rtmp.commands import PROXY_LOOP
+from edge.net.service import RtmpService, waiting_info
 from edge.rtmp.events import (
     ConnectRequested,
     MediaChosen,
@@ -32,35 +32,34 @@ from edge.rtmp.events import (
     SessionEnded,
 )
 from edge.rtmp.server import ServerSession
-from edge.service.names import BadNameError, StreamName, TcUrl, parse_tc_url
-
-if TYPE_CHECKING:
-    from edge.net.service import RtmpService
+from edge.service.grants import Play, Publish
+from edge.service.names import parse_tc_url
+from edge.service.refusal import Reason, Refusal
+from edge.service.request import Client, PlayRequest, PublishRequest
 
 logger = logging.getLogger(__name__)
 
 #: Least that is read at once, whatever the parse budget.
 _MIN_READ_BYTES = 4096
-_BAD_NAME = "NetStream.Publish.BadName"
 
 
 class RtmpServerConnection(PlayingConnection):
     """One accepted RTMP connection.
 
     Attributes:
-        feeds: message stream id -> publisher or hop receiver.
+        feeds: message stream id -> what was granted, and who takes its media.
     """
 
-    __slots__ = ("_is_held", "_liveness", "_noticed", "_rate_mark", "_read_for_chunk_size", "_tc_url", "feeds")
+    __slots__ = ("_client", "_is_held", "_liveness", "_noticed", "_rate_mark", "_read_for_chunk_size", "feeds")
 
-    def __init__(self, sock: socket.socket, service: RtmpService) -> None:
-        context = service.context
+    def __init__(self, sock: socket.socket, rtmp: RtmpService) -> None:
+        context = rtmp.context
         session = ServerSession(
-            service.rtmp, entropy=context.entropy, now_ms=context.now_ms(), edge_id=service.service_id
+            rtmp.config, entropy=context.entropy, now_ms=context.now_ms(), edge_id=rtmp.service.service_id
         )
-        super().__init__(sock, service, session)
-        self._tc_url: TcUrl | None = None
-        self.feeds: dict[int, tuple[Publisher, Publisher | HopReceiver]] | None = None
+        super().__init__(sock, rtmp, session)
+        self._client: Client | None = None
+        self.feeds: dict[int, tuple[Publish, Publisher | HopReceiver]] | None = None
         self._liveness: Liveness | None = None
         self._noticed: set[str] | None = None
         self._is_held = False
@@ -92,8 +91,12 @@ class RtmpServerConnection(PlayingConnection):
     @property
     def keys(self) -> list[str]:
         """The streams it publishes, then those it plays, for people."""
-        published = [str(feed[0].stream.key) for feed in (self.feeds or {}).values()]
+        published = [str(publish.stream.key) for publish in self.publishes()]
         return [*published, *(str(play.key) for play in self.plays.values())]
+
+    def publishes(self) -> list[Publish]:
+        """What it publishes now."""
+        return [feed[0] for feed in (self.feeds or {}).values()]
 
     @property
     def _carried(self) -> str:
@@ -258,19 +261,20 @@ class RtmpServerConnection(PlayingConnection):
     # --- connect -------------------------------------------------------------
 
     def _on_connect(self, event: ConnectRequested) -> None:
-        self._tc_url = parse_tc_url(event.tc_url, event.app)
+        self._client = Client(
+            self.number,
+            self.peer,
+            "rtmp",
+            parse_tc_url(event.tc_url, event.app),
+            self._session.peer_edge_id,
+            self._session.hears_errors_only,
+        )
         if self.service.is_draining:
             self._session.reject_connect(event.request_id, "Shutdown: server is stopping")
             self.send_session()
             self.close_gracefully("draining")
             return
         self._session.accept_connect(event.request_id)
-
-    def _resolve(self, stream_name: str, *, is_play: bool) -> StreamName:
-        """The stream that the client means; raises BadNameError."""
-        if self._tc_url is None:
-            raise BadNameError("not connected")
-        return self.service.resolve(stream_name, self._tc_url, is_play=is_play)
 
     def _refuse(self, reason: str, detail: str = "") -> None:
         """Count a refused request, and log ``detail``; the connection ends unless its peer multiplexes."""
@@ -284,119 +288,101 @@ class RtmpServerConnection(PlayingConnection):
     # --- publish -------------------------------------------------------------
 
     def _on_publish(self, event: PublishRequested) -> None:
-        session, service = self._session, self.service
-        now = self.last_read_ms
-        try:
-            request = self._resolve(event.stream_name, is_play=False)
-        except BadNameError as error:
-            session.reject_publish(event.request_id, _BAD_NAME, f"bad_name: {error}")
-            return self._refuse("bad_name", str(error))
-        message_stream_id = event.message_stream_id
-        is_hop = bool(session.peer_edge_id)
-        try:
-            claim = service.registry.claim_publisher(
-                service.publish_key(request.key),
-                self.peer,
-                now,
-                query=request.query,
-                hops=event.hops,
-                is_hop=is_hop,
-                is_lost=event.is_lost,
-                on_stopped=lambda code, text, reason: self._stop_feed(message_stream_id, code, text, reason),
-            )
-        except StreamBusyError as error:
-            session.reject_publish(event.request_id, _BAD_NAME, f"StreamBusy: {error.detail}")
-            logger.warning("%s publish refused reason=stream_busy %s", self, error.detail)
-            return self._refuse("stream_busy")
-        publisher = claim.publisher
+        client = self._client
+        if client is None:
+            return
+        name = self.service.resolve(event.stream_name, client.server_url, is_play=False)
+        if isinstance(name, Refusal):
+            return self._refuse_publish(event, name)
+        request = PublishRequest(client, name, event.hops, event.is_lost)
+        self.service.publish(request, partial(self._on_publish_answer, event), self.last_read_ms)
+
+    def _on_publish_answer(self, event: PublishRequested, answer: Publish | Refusal) -> None:
+        if isinstance(answer, Refusal):
+            return self._refuse_publish(event, answer)
+        publisher, stream = answer.publisher, answer.stream
+        answer.owner = self
         if self.feeds is None:
             self.feeds = {}
-        self.feeds[message_stream_id] = (
-            publisher,
-            HopReceiver(publisher, on_lost=Stream.announce_lost) if is_hop else publisher,
+        self.feeds[event.message_stream_id] = (
+            answer,
+            HopReceiver(publisher, on_lost=Stream.announce_lost) if publisher.is_hop else publisher,
         )
-        service.publishers.add(self)
+        self.rtmp.ingest.publishers.add(self)
         info: dict[str, object] = {}
-        epoch = publisher.stream.epoch
-        if is_hop and epoch is not None:
-            info = {"epoch": epoch.id, "nextIndex": epoch.next_index}
-            if not publisher.stream.has_begun:  # it was only announced, and we have no headers of it
+        if publisher.is_hop and stream.epoch is not None:
+            info = {"epoch": stream.epoch.id, "nextIndex": stream.epoch.next_index}
+            if not stream.has_begun:  # it was only announced, and we have no headers of it
                 info["isFresh"] = True
-        session.accept_publish(event.request_id, info)
-        if claim.replaced is not None:
-            service.tell_replaced(claim.replaced, publisher)
-        logger.info("%s publish started key=%s", self, publisher.stream.key)
-        service.registry.tell_published(publisher.stream)
+        self._session.accept_publish(event.request_id, info)
+        logger.info("%s publish started key=%s", self, stream.key)
 
-    def _stop_feed(self, message_stream_id: int, code: str, description: str, reason: str) -> None:
-        if not self.feeds or message_stream_id not in self.feeds:
-            return  # the word that it was replaced came after it had left
-        self._end_feed(message_stream_id, reason)
-        self._session.end_stream(message_stream_id, code, description)
-        self._refuse(reason)
+    def _refuse_publish(self, event: PublishRequested, refusal: Refusal) -> None:
+        code, description, word = publish_status(refusal)
+        self._session.reject_publish(event.request_id, code, description)
+        if refusal.reason is not Reason.BAD_NAME:
+            logger.warning("%s publish refused reason=%s %s", self, word, refusal.detail)
+        self._refuse(word, refusal.detail if refusal.reason is Reason.BAD_NAME else "")
+
+    def publish_stopped(self, publish: Publish, refusal: Refusal) -> None:
+        """The publish may not go on: end it, and say why."""
+        for message_stream_id, feed in list((self.feeds or {}).items()):
+            if feed[0] is publish:
+                code, description, word = publish_status(refusal)
+                self._end_feed(message_stream_id, word)
+                self._session.end_stream(message_stream_id, code, description)
+                self._refuse(word)
 
     def _end_feed(self, message_stream_id: int, why: str, *, is_loss: bool = False) -> None:
         label = str(self)
         feed = self.feeds.pop(message_stream_id, None) if self.feeds else None
         if feed is None:
             return
-        feed[1].commit()
-        publisher = feed[0]
-        key = publisher.stream.key
+        publish, receiver = feed
+        receiver.commit()
+        key = publish.stream.key
         logger.info("%s publish ended key=%s why=%s received=%d", label, key, why, self.received_bytes)
-        self.service.registry.release_publisher(
-            publisher, self.context.now_ms(), f"publisher on key={key} is gone", is_loss=is_loss
-        )
+        self.service.end_publish(publish, self.context.now_ms(), is_loss=is_loss)
         if not self.feeds:
-            self.service.publishers.discard(self)
+            self.rtmp.ingest.publishers.discard(self)
             self.poll_reads(True)
-
-    def end_publish(self, publisher: Publisher, code: str, description: str, reason: str) -> None:
-        """Stop a publisher of this connection for a reason of ours."""
-        for message_stream_id, feed in list((self.feeds or {}).items()):
-            if feed[0] is publisher:
-                self._stop_feed(message_stream_id, code, description, reason)
 
     # --- play ----------------------------------------------------------------
 
     def _on_play(self, event: PlayRequested) -> None:
-        session, service = self._session, self.service
-        try:
-            request = self._resolve(event.stream_name, is_play=True)
-        except BadNameError as error:
-            session.reject_play(event.request_id, NOT_FOUND, f"bad_name: {error}")
-            return self._refuse("bad_name", str(error))
+        session, service, client = self._session, self.service, self._client
+        if client is None:
+            return
+        name = service.resolve(event.stream_name, client.server_url, is_play=True)
+        if isinstance(name, Refusal):
+            code, description, word = play_status(name)
+            session.reject_play(event.request_id, code, description)
+            return self._refuse(word, name.detail)
         old = self.plays.get(event.message_stream_id)
         is_running = old is not None and not old.is_paused and old.stream.end_reason is None
-        if old is not None and old.key == request.key and is_running:
+        if old is not None and old.key == name.key and is_running:
             session.accept_play(event.request_id)
             return
         if old is not None:
             self._end_play(event.message_stream_id)
-        is_hop = bool(session.peer_edge_id)
-        found = service.stream_for_play(request, event.hops, self.last_read_ms, is_hop=is_hop, resume=event.resume)
-        if isinstance(found, Refusal):
+        request = PlayRequest(client, name, event.hops, event.resume)
+        service.play(request, partial(self._on_play_answer, event), self.last_read_ms)
+
+    def _on_play_answer(self, event: PlayRequested, answer: Play | Refusal) -> None:
+        session, message_stream_id = self._session, event.message_stream_id
+        if isinstance(answer, Refusal):
+            code, description, word = play_status(answer)
             session.accept_play(event.request_id)
-            session.end_stream(event.message_stream_id, found.code, found.description)
-            return self._refuse("upstream_refused")
-        if isinstance(found, str):
-            session.accept_play(event.request_id)
-            session.end_stream(event.message_stream_id, NOT_FOUND, found)
-            return self._refuse(PROXY_LOOP if found.startswith(PROXY_LOOP) else "not_found")
-        info = service.waiting_info(found, has_run=event.resume is not None) if is_hop else None
-        session.accept_play(event.request_id, info)
-        play = Play(
-            event.message_stream_id,
-            request,
-            found,
-            owner=self,
-            is_hop=is_hop,
-            hears_errors_only=session.hears_errors_only,
-            resume=event.resume,
-        )
+            session.end_stream(message_stream_id, code, description)
+            return self._refuse(word)
+        answer.owner = self
+        play = RtmpPlay(message_stream_id, answer, resume=event.resume)
         self.plays.add(play)
-        service.registry.add_player(found, play, is_internal=play.is_internal)
-        logger.info("%s play started key=%s", self, request.key)
+        info = None
+        if play.is_hop:
+            info = waiting_info(self.service.standing(play.stream, has_run=event.resume is not None))
+        session.accept_play(event.request_id, info)
+        logger.info("%s play started key=%s", self, play.key)
         self._start_play(play)
 
     # --- the end -------------------------------------------------------------
@@ -417,5 +403,5 @@ class RtmpServerConnection(PlayingConnection):
         for message_stream_id in list(self.plays):
             self._end_play(message_stream_id)
         self._close_writers()
-        self.service.publishers.discard(self)
+        self.rtmp.ingest.publishers.discard(self)
         logger.debug("%s closed why=%s", self, why)

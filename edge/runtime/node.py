@@ -151,10 +151,10 @@ class Node:
         self.on_loaded()
 
     def _serve_rtmp(self, sock: socket.socket, is_internal: bool) -> None:
-        RtmpServerConnection(sock, self.units[0].service).read_some()
+        RtmpServerConnection(sock, self.units[0].rtmp).read_some()
 
     def _serve_merge(self, sock: socket.socket, is_internal: bool) -> None:
-        RtmpServerConnection(sock, self.units[-1].service).read_some()
+        RtmpServerConnection(sock, self.units[-1].rtmp).read_some()
 
     def _serve_http(self, sock: socket.socket, is_internal: bool) -> None:
         spawn(self.http.adopt(sock, is_internal=is_internal), name="adopt", owner=self.tasks)

@@ -112,7 +112,7 @@ class PageData:
                 "max_connections": node.limits.max_connections,
                 "accept_paused": int(any(listener.accept_paused for listener in node.listeners)),
                 "stream_count": sum(len(unit.registry.streams) for unit in node.units),
-                "publisher_count": sum(len(unit.service.publishers) for unit in node.units),
+                "publisher_count": sum(len(unit.rtmp.ingest.publishers) for unit in node.units),
                 "player_count": sum(
                     stream.player_count for unit in node.units for stream in unit.registry.streams.values()
                 ),

@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError
 from edge.flags.check import merge_port
-from edge.hub.publisher import Publisher
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.net.aio import wall_ms
 from edge.net.context import NetContext
-from edge.net.ingest import IngestTicker
-from edge.net.rtmp_server import RtmpServerConnection
+from edge.net.publish_watch import PublishWatch
 from edge.net.service import RtmpService
 from edge.runtime.settings import Settings
 from edge.runtime.targets import is_local, is_own_server
+from edge.service.service import Service
 from naming.base import NamingError
 from naming.node import ServerNode
 from naming.url import parse_address
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
     from edge.upstream.target import Target
 
 logger = logging.getLogger(__name__)
-
-#: After a longer gap between two ticks this process stood still itself, with the media of its publishers unread.
-_STOOD_STILL_MS = 2000
 
 
 def make_units(settings: Settings, context: NetContext) -> list[ServiceUnit]:
@@ -89,6 +85,8 @@ class ServiceUnit:
 
     Attributes:
         name: ``front`` or ``merge``; "" when there is one service only.
+        service: its front door.
+        rtmp: how RTMP connections reach it.
     """
 
     def __init__(
@@ -109,75 +107,33 @@ class ServiceUnit:
             wall_ms=wall_ms,
             metadata_name=settings.rtmp.user_defined_data_message,
         )
-        self.service = RtmpService(
-            context,
+        self.service = Service(
             self.registry,
             hub=settings.hub,
-            rtmp=settings.rtmp,
             service_id=secrets.token_hex(8),
             hostname=settings.hostname,
-            is_edge=pull_target is not None,
+            now_ms=context.now_ms,
+            soon=context.loop.call_soon,
             name=name,
         )
+        self.rtmp = RtmpService(context, self.service, settings.rtmp)
         self.upstream: UpstreamManager | None = None
         if pull_target is not None and push_target is not None:
             from edge.upstream.manager import UpstreamManager
 
             self.upstream = UpstreamManager(
-                self.service, settings.upstream, pull_target=pull_target, push_target=push_target
+                self.rtmp, settings.upstream, pull_target=pull_target, push_target=push_target
             )
-        self.ingest = IngestTicker(context, self.service.publishers)
-        self._ticked_ms = 0
-        self._woken_ms = 0
+        self._watch = PublishWatch(context, settings.hub, self.rtmp.ingest)
 
     def tick(self, now: int, *, is_full_second: bool) -> None:
         """Four times a second."""
-        self._notice_gap(self._context.now_ms())
-        self.ingest.tick()
-        self._check_publishers(now)
+        self.rtmp.ingest.tick()
+        self._watch.tick(now, self._context.now_ms())
         if is_full_second:
             self.registry.tick(now)
             if self.upstream is not None:
                 self.upstream.tick(now)
-
-    def _notice_gap(self, now: int) -> None:
-        """After a stand-still of ours, such as a suspended machine, publishers are given their time again."""
-        if self._ticked_ms and now - self._ticked_ms > _STOOD_STILL_MS:
-            self._woken_ms = now
-        self._ticked_ms = now
-
-    def _check_publishers(self, now: int) -> None:
-        cap = self._settings.net.max_publish_kbps
-        for connection in list(self.service.publishers):
-            for publisher, _ in list((connection.feeds or {}).values()):
-                last = max(publisher.last_media_ms or publisher.since_ms, self._woken_ms)
-                if self._is_gone(connection, publisher, now, now - last):
-                    text = "%s reason=publish_timeout no media for %d ms"
-                    self._context.log_limited(logging.INFO, "publish_timeout", text, connection, now - last)
-                    connection.end_publish(publisher, "NetStream.Publish.Idle", "Idle: no media", "publish_timeout")
-            if cap and connection.is_over_rate(now, cap):
-                self._stop_fast(connection, cap)
-
-    def _is_gone(self, connection: RtmpServerConnection, publisher: Publisher, now: int, silent_ms: int) -> bool:
-        """Whether a publish is over for want of media: it has never sent any, is not there any more, or nobody waits.
-
-        A node of ours that forwards a silent publisher asks it itself, and says by its own bytes that it is there.
-        """
-        hub = self._settings.hub
-        limit = hub.publish_normal_timeout_ms if publisher.last_media_ms else hub.publish_firstpkt_timeout_ms
-        if not limit or silent_ms <= limit or connection.is_publish_kept_alive(now, limit):
-            return False
-        if not publisher.last_media_ms or connection.is_hop:
-            return True
-        if publisher.is_active and 0 < hub.publish_silent_timeout_ms < silent_ms:
-            return True
-        return connection.is_silent_publisher_gone(now, limit, hub.publish_ping_timeout_ms)
-
-    def _stop_fast(self, connection: RtmpServerConnection, cap_kbps: int) -> None:
-        for publisher, _ in list((connection.feeds or {}).values()):
-            connection.end_publish(
-                publisher, "NetStream.Publish.BadName", f"rate_limit: more than {cap_kbps} kbit/s", "rate_limit"
-            )
 
     def state_of(self, stream: Stream) -> str:
         """``live``, ``waiting`` (no publisher yet), ``grace`` (it may come back), or a pull's state."""
@@ -193,4 +149,4 @@ class ServiceUnit:
             await self.upstream.close()
         for stream in list(self.registry.streams.values()):
             self.registry.end_stream(stream, "Shutdown: server is stopping")
-        self.ingest.close()
+        self.rtmp.ingest.close()

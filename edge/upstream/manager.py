@@ -11,13 +11,16 @@ from typing import Any
 
 from edge.hub.events import HubObserver
 from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
-from edge.hub.roster import Admitted, Refusal
+from edge.hub.roster import Admitted
 from edge.hub.stream import Stream
 from edge.net.aio import TaskOwner, spawn, wall_ms
 from edge.net.rtmp_client import LinkEnd
 from edge.net.service import RtmpService
-from edge.rtmp.events import ResumePoint
+from edge.service.grants import Play
 from edge.service.names import StreamName
+from edge.service.refusal import Reason, Refusal
+from edge.service.request import PlayRequest
+from edge.service.source import Standing
 from edge.upstream.config import UpstreamConfig
 from edge.upstream.players import NOT_FOUND, PlayersLink
 from edge.upstream.pool import UpstreamPool
@@ -36,6 +39,7 @@ _MAX_MISSING = 10000
 _FIRST_ANSWER_MS = 5000
 #: Why a pull is over whose publisher has left for good: the end of a broadcast.
 _PUBLISHER_GONE = "publisher_gone"
+_AS_IT_SHOULD_BE = Standing()
 _QUERY_SIGNS = frozenset("?&=#%+")
 # Rounds of a naming service without an answer; empty answers not applied; answers with unusable parts.
 _NAMING_COUNTS = ("failed", "empty", "skipped")
@@ -51,17 +55,14 @@ class UpstreamManager(HubObserver):
         pulls, pushes: by stream key.
     """
 
-    def __init__(
-        self, service: RtmpService, config: UpstreamConfig, *, pull_target: Target, push_target: Target
-    ) -> None:
-        self.service = service
-        self.context = service.context
+    def __init__(self, rtmp: RtmpService, config: UpstreamConfig, *, pull_target: Target, push_target: Target) -> None:
+        self.service = service = rtmp.service
+        self.context = rtmp.context
+        self.forms = rtmp.forms
         self.config = config
         self.pull_target = pull_target
         self.push_target = push_target
-        self.pool = UpstreamPool(
-            service.context, service.rtmp, edge_id=service.service_id, timeout_ms=config.timeout_ms
-        )
+        self.pool = UpstreamPool(rtmp.context, rtmp.config, edge_id=service.service_id, timeout_ms=config.timeout_ms)
         self.pulls: dict[StreamKey, Pull] = {}
         self.pushes: dict[StreamKey, Push] = {}
         self.jitter = random.random
@@ -73,7 +74,7 @@ class UpstreamManager(HubObserver):
         )
         self._resolver = Resolver()
         self._tasks = TaskOwner("upstream")
-        self._missing: OrderedDict[StreamKey, tuple[int, str]] = OrderedDict()
+        self._missing: OrderedDict[StreamKey, tuple[int, Refusal]] = OrderedDict()
         # Until when, by key and query: what the upstream said of that query, and of no other.
         self._refused: OrderedDict[tuple[StreamKey, str], tuple[int, Refusal]] = OrderedDict()
         # Pulls that ended without data lately, until when: a play that comes back for one may be its own echo.
@@ -86,12 +87,7 @@ class UpstreamManager(HubObserver):
         self._past_attempts = 0  # of pulls and pushes that are over
         for target in self.targets:
             target.on_found = self._on_found
-        service.request_pull = self._request_pull
-        service.why_missing = self._why_missing
-        service.why_refused = self._why_refused
-        service.is_waiting = self._is_waiting
-        service.is_missing = self._is_missing
-        service.via_of = self._via_of
+        service.source = self
         service.registry.observers.append(self)
 
     @property
@@ -153,53 +149,51 @@ class UpstreamManager(HubObserver):
 
     # --- pulls ---------------------------------------------------------------
 
-    def _request_pull(
-        self, stream: Stream, request: StreamName, hops: tuple[str, ...], resume: ResumePoint | None
-    ) -> None:
-        if stream.pull is None and stream.publisher is None:
-            pull = self.pulls[stream.key] = Pull(self, stream, request.query, hops, resume)
-            logger.info("%spull started key=%s", self.service.log_prefix, stream.key)
-            pull.is_suspect = self.context.now_ms() < self._in_vain.get(stream.key, 0)
-            pull.start()
-
-    def _why_refused(self, request: StreamName) -> Refusal | None:
-        entry = self._refused.get((request.key, request.query))
-        if entry is not None:
-            if self.context.now_ms() < entry[0]:
-                return entry[1]
-            del self._refused[request.key, request.query]
-        return None
-
-    def _why_missing(self, request: StreamName) -> str | None:
-        key = request.key
-        entry = self._missing.get(key)
-        if entry is not None:
-            if self.context.now_ms() < entry[0]:
-                return entry[1]
+    def refuses(self, name: StreamName, *, is_fetched: bool) -> Refusal | None:
+        """What an upstream has just said of the query, or of the stream; or that there are too many already."""
+        now, query, key = self.context.now_ms(), (name.key, name.query), name.key
+        of_query = self._refused.get(query)
+        if of_query is not None:
+            if now < of_query[0]:
+                return of_query[1]
+            del self._refused[query]
+        if is_fetched:
+            return None
+        of_key = self._missing.get(key)
+        if of_key is not None:
+            if now < of_key[0]:
+                return of_key[1]
             del self._missing[key]
         if key not in self.pulls and len(self.pulls) >= self.config.max_pulls:
             self.context.counters["error_too_many_pulls_count"] += 1
-            return "this server pulls too many streams already"
+            return Refusal(Reason.OVERLOAD, "this server pulls too many streams already")
         return None
 
-    def _is_waiting(self, stream: Stream) -> bool:
-        pull = stream.pull
-        return isinstance(pull, Pull) and pull.state != "live"
+    def begin(self, stream: Stream, request: PlayRequest) -> Refusal | None:
+        """Pull ``stream``, with what its first player said."""
+        if stream.pull is not None or stream.publisher is not None:
+            return None
+        pull = self.pulls[stream.key] = Pull(self, stream, request.name.query, request.hops, request.resume)
+        logger.info("%spull started key=%s", self.service.log_prefix, stream.key)
+        pull.is_suspect = self.context.now_ms() < self._in_vain.get(stream.key, 0)
+        pull.start()
+        return pull.refusal
 
-    def _is_missing(self, stream: Stream) -> bool:
+    def standing(self, stream: Stream) -> Standing:
+        """Whether its pull has data; before an upstream of ours has told the way, that is what the way is."""
         pull = stream.pull
-        return isinstance(pull, Pull) and pull.is_missing
-
-    def _via_of(self, stream: Stream) -> tuple[str, ...]:
-        """Services of ours that a pulled stream comes through; before the upstream has answered, that one."""
-        pull = stream.pull
-        if not isinstance(pull, Pull) or pull.connection is None:
-            return ()
-        return pull.via or ((pull.connection.edge_id,) if pull.connection.edge_id else ())
+        if not isinstance(pull, Pull):
+            return _AS_IT_SHOULD_BE
+        is_waiting, connection = pull.state != "live", pull.connection
+        if connection is None:
+            return Standing(is_waiting, pull.is_missing)
+        via = pull.via or ((connection.edge_id,) if connection.edge_id else ())
+        return Standing(is_waiting, pull.is_missing, via=via)
 
     def pull_gave_up(self, pull: Pull, why: str) -> None:
         """Its players are told; the key is refused for a moment. An end that the publisher meant alarms nobody."""
         text = self.words_for(pull, why)
+        pull.refusal = Refusal(Reason.LOOP if why == LinkEnd.LOOP.value else Reason.NOT_FOUND, text)
         prefix = self.service.log_prefix
         if why == _PUBLISHER_GONE:
             logger.info("%spull ended key=%s why=%s", prefix, pull.key, why)
@@ -207,9 +201,9 @@ class UpstreamManager(HubObserver):
             self.gave_up_count += 1
             logger.warning("%spull gave up key=%s why=%s last=%s", prefix, pull.key, why, pull.last_error)
         if not pull.was_live and pull.is_end_of_query:
-            self._remember_refusal(pull, Refusal(NOT_FOUND, text))
+            self._remember_refusal(pull, Refusal(Reason.UPSTREAM, text, NOT_FOUND))
         elif not pull.was_live and why != "upstream_refused":
-            self._missing[pull.key] = (self.context.now_ms() + self.service.hub.missing_cache_ms, text)
+            self._missing[pull.key] = (self.context.now_ms() + self.service.hub.missing_cache_ms, pull.refusal)
             if len(self._missing) > _MAX_MISSING:
                 self._missing.popitem(last=False)
         self._end_pull(pull, text)
@@ -235,7 +229,7 @@ class UpstreamManager(HubObserver):
         )
         self._remember_refusal(pull, refusal)
         for play in plays:
-            play.refuse(refusal)
+            play.stop(refusal)
 
     def _remember_refusal(self, pull: PlayersLink, refusal: Refusal) -> None:
         mark = pull.key, pull.query
@@ -271,7 +265,7 @@ class UpstreamManager(HubObserver):
     def on_joined(self, stream: Stream, play: Admitted, is_new: bool) -> None:
         """Its pull learns what the player said."""
         pull = stream.pull
-        if isinstance(pull, Pull):
+        if isinstance(pull, Pull) and isinstance(play, Play):
             pull.on_joined(play, is_new)
 
     def on_left(self, stream: Stream) -> None:
@@ -358,8 +352,8 @@ class UpstreamManager(HubObserver):
         text = _told(why, meaning, push.last_error)
         feed = push.stream.feed
         for publisher in (*(feed.muted if why == LinkEnd.KICKED.value else ()), feed.current):
-            if publisher is not None and publisher.on_stopped is not None:
-                publisher.on_stopped("NetStream.Publish.BadName", text, "upstream_refused")
+            if publisher is not None:
+                self.service.stop_publisher(publisher, Refusal(Reason.UPSTREAM, text))
 
     # --- pacing --------------------------------------------------------------
 

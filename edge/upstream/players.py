@@ -10,9 +10,10 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from edge.hub.roster import Admitted, Refusal
 from edge.hub.stream import Stream
 from edge.net.rtmp_client import LinkEnd
+from edge.service.grants import Play
+from edge.service.refusal import Reason, Refusal
 from edge.upstream.link import UpstreamLink
 from edge.upstream.queries import QueryTurns, QueryVerdicts, refusal_of
 from edge.upstream.retry import RetryDecision
@@ -65,7 +66,7 @@ class PlayersLink(UpstreamLink):
         if self.target.may_be_anywhere and self.manager.may_ask_all(now_ms):
             self._begin_round()
 
-    def on_joined(self, play: Admitted, is_new: bool) -> None:
+    def on_joined(self, play: Play, is_new: bool) -> None:
         """A player is there; ``is_new``: nobody else says what it says."""
         manager, now = self.manager, self.manager.context.now_ms()
         interval_ms = manager.config.retry_interval_ms
@@ -120,7 +121,7 @@ class PlayersLink(UpstreamLink):
             self._excluded.pop(self.server, None)
         self._try_now()
 
-    def _tell_later(self, play: Admitted, *, is_known: bool) -> None:
+    def _tell_later(self, play: Play, *, is_known: bool) -> None:
         """A client that does not mind silence would wait for ever."""
         delay_ms = 0 if is_known else self.manager.config.pull_nodata_timeout_ms
 
@@ -139,9 +140,9 @@ class PlayersLink(UpstreamLink):
             self._not_found = self.query
             self._tell_not_found(*self.stream.roster.who_hear_errors_only(self.query))
 
-    def _tell_not_found(self, *plays: Admitted) -> None:
+    def _tell_not_found(self, *plays: Play) -> None:
         for play in plays:
-            play.refuse(Refusal(NOT_FOUND, f"Fail to find key={self.key}"))
+            play.stop(Refusal(Reason.UPSTREAM, f"Fail to find key={self.key}", NOT_FOUND))
 
     # --- what an answer means ---------------------------------------------------
 
@@ -168,7 +169,7 @@ class PlayersLink(UpstreamLink):
             self._tell_nothing_yet(is_known=False)
         self.is_end_of_query = (end is LinkEnd.NOT_FOUND or has_hung_up) and not self._has_asked_all
         if decision.why == "never_useful" and self.is_end_of_query and self._verdicts.has_others(self.query):
-            self._verdicts.refuse(Refusal(NOT_FOUND, self.manager.words_for(self, decision.why)))
+            self._verdicts.refuse(Refusal(Reason.UPSTREAM, self.manager.words_for(self, decision.why), NOT_FOUND))
         config, chance = self.manager.config, self.manager.jitter()
         return self._verdicts.decide(decision, self.query, now_ms, interval_ms=config.retry_interval_ms, chance=chance)
 

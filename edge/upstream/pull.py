@@ -19,6 +19,8 @@ from edge.media.frame import Epoch
 from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
 from edge.rtmp.commands import parse_via
 from edge.rtmp.events import MediaReceived, ResumePoint
+from edge.service.refusal import Refusal
+from edge.service.request import Resume
 from edge.upstream.foreign import ForeignReceiver
 from edge.upstream.link import ORDERLY
 from edge.upstream.players import PlayersLink
@@ -47,6 +49,7 @@ class Pull(PlayersLink):
 
     Attributes:
         via: ids of the services of ours that it comes through, the nearest first.
+        refusal: why it was given up, for who asked for the stream just now.
         is_suspect: one for the same stream has just ended without data.
     """
 
@@ -58,7 +61,7 @@ class Pull(PlayersLink):
         stream: Stream,
         query: str,
         hops: tuple[str, ...],
-        resume: ResumePoint | None = None,
+        resume: Resume | None = None,
     ) -> None:
         """``resume``: where the node of ours for whose sake we pull has stopped; later ours is what counts."""
         super().__init__(manager, stream, query, hops)
@@ -77,6 +80,7 @@ class Pull(PlayersLink):
         self._lost_timer: asyncio.TimerHandle | None = None
         self._round_timer: asyncio.TimerHandle | None = None
         self.via: tuple[str, ...] = ()
+        self.refusal: Refusal | None = None
         self.is_suspect = False
         self._loop_timer: asyncio.TimerHandle | None = None
         stream.pull = self
@@ -124,10 +128,10 @@ class Pull(PlayersLink):
 
     def _open(self, connection: RtmpClientConnection) -> None:
         epoch = self.stream.epoch
-        resume = self._first_resume
-        if resume is not None:
+        first, resume = self._first_resume, None
+        if first is not None:
             # Others may come whose players stopped a little earlier, and all need the headers.
-            resume = ResumePoint(resume.epoch, resume.next_index, is_fresh=True)
+            resume = ResumePoint(first.epoch, first.next_index, is_fresh=True)
         if epoch is not None:  # one that began with a foreign upstream nobody else knows
             # Of a publish that has only been announced we have no headers yet.
             resume = ResumePoint(epoch.id, epoch.next_index, is_fresh=not self.stream.has_begun)

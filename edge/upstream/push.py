@@ -83,7 +83,7 @@ class Push(UpstreamLink):
         elif connection.edge_id:
             resume = self._oldest_held()
         self._writer = connection.open_writer(
-            self.stream, self.message_stream_id, self.manager.service.forms.all, resume=resume
+            self.stream, self.message_stream_id, self.manager.forms.all, resume=resume
         )
         if connection.edge_id:
             self._writer.pass_loss = self._writer.tell_lost

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from edge.hub.roster import Refusal, Roster
+from edge.hub.roster import Roster
+from edge.service.grants import Play
+from edge.service.refusal import Reason, Refusal
 from edge.upstream.retry import JITTER, RetryDecision
 
 #: Refused queries in a row, after which the upstream is left alone for a moment.
@@ -49,7 +51,7 @@ class QueryTurns:
         "proven",
     )
 
-    def __init__(self, roster: Roster, limit: int) -> None:
+    def __init__(self, roster: Roster[Play], limit: int) -> None:
         """``limit``: the queries of one round."""
         self._roster = roster
         self._limit = limit
@@ -146,7 +148,7 @@ class QueryVerdicts:
 
     __slots__ = ("_refusal", "_refused_count", "_roster", "_verdict", "next_why")
 
-    def __init__(self, roster: Roster) -> None:
+    def __init__(self, roster: Roster[Play]) -> None:
         self._roster = roster
         self._refusal: Refusal | None = None
         self._verdict: Refusal | None = None
@@ -211,7 +213,7 @@ def refusal_of(text: str) -> Refusal | None:
     code, _, description = text.partition(" ")
     if code.startswith("NetConnection."):
         return None
-    return Refusal(code if code.startswith("NetStream.") else "NetStream.Play.Failed", description)
+    return Refusal(Reason.UPSTREAM, description, code if code.startswith("NetStream.") else "NetStream.Play.Failed")
 
 
 def hide_query(text: str, query: str) -> str:

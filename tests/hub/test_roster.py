@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from edge.hub.roster import Refusal, Roster
+from edge.hub.roster import Roster
 
 
 class Play:
@@ -12,12 +12,6 @@ class Play:
 
     def __init__(self, query: str, *, hears_errors_only: bool = False) -> None:
         self.query, self.hears_errors_only = query, hears_errors_only
-
-    def refuse(self, refusal: Refusal) -> None:
-        raise AssertionError("the roster tells nobody")
-
-    def tell_nothing_yet(self, *, is_known: bool) -> None:
-        raise AssertionError("the roster tells nobody")
 
 
 def test_queries_by_the_play_admitted_last_that_is_still_there() -> None:

@@ -21,10 +21,12 @@ from edge.net.listener import ConnectionLimits, Listener, open_socket
 from edge.net.rtmp_server import RtmpServerConnection
 from edge.net.service import RtmpService
 from edge.rtmp.config import RtmpConfig
+from edge.service.service import Service
 from tests.harness.client import RtmpClient, decode_command
 from tests.harness.clock import deadline, wait_until
 from tests.harness.wire import AUDIO, COMMAND, DATA, VIDEO, Message
 from tests.net.fakes import AUDIO_HEADER_BODY, VIDEO_HEADER_BODY, audio, video
+from tests.service.fakes import NoSource
 
 WAIT_S = 3.0
 MEDIA_TYPES = (AUDIO, VIDEO, DATA)
@@ -55,9 +57,16 @@ class LiveServer:
         numbers = itertools.count(1)
         self.context = NetContext(loop, net, hub)
         self.registry = Registry(hub, new_id=lambda: f"{next(numbers):016x}", wall_ms=wall_ms)
-        self.service = RtmpService(
-            self.context, self.registry, hub=hub, rtmp=rtmp, service_id="5" * 16, hostname="this", is_edge=is_edge
+        self.service = Service(
+            self.registry,
+            hub=hub,
+            service_id="5" * 16,
+            hostname="this",
+            now_ms=self.context.now_ms,
+            soon=loop.call_soon,
         )
+        self.service.source = NoSource() if is_edge else None
+        self.rtmp = RtmpService(self.context, self.service, rtmp)
         self.accepted: list[tuple[Protocol, socket.socket, bool]] = []
         self.handler: Callable[[socket.socket, bool], None] = self._serve
         self.limits = ConnectionLimits(self.context, max_connections)
@@ -72,7 +81,7 @@ class LiveServer:
         self.is_listening = True
 
     def _serve(self, sock: socket.socket, is_internal: bool) -> None:
-        RtmpServerConnection(sock, self.service).read_some()
+        RtmpServerConnection(sock, self.rtmp).read_some()
 
     def _taker(self, protocol: Protocol) -> Callable[[socket.socket, bool], None]:
         return lambda sock, is_internal: self.accepted.append((protocol, sock, is_internal))

@@ -18,6 +18,7 @@ from edge.net.listener import ConnectionLimits, Listener, open_socket
 from edge.net.rtmp_server import RtmpServerConnection
 from edge.net.service import RtmpService
 from edge.rtmp.config import RtmpConfig
+from edge.service.service import Service
 from edge.upstream.config import UpstreamConfig
 from edge.upstream.manager import UpstreamManager
 from edge.upstream.target import Target
@@ -40,15 +41,15 @@ class Node:
         self.context = NetContext(asyncio.get_running_loop(), NetConfig(**net), self.hub)
         numbers = count(1)
         self.registry = Registry(self.hub, new_id=lambda: f"{name}-e{next(numbers)}", wall_ms=lambda: 1)
-        self.service = RtmpService(
-            self.context,
+        self.service = Service(
             self.registry,
             hub=self.hub,
-            rtmp=RtmpConfig(),
             service_id=name,
             hostname="h",
-            is_edge=False,
+            now_ms=self.context.now_ms,
+            soon=self.context.loop.call_soon,
         )
+        self.rtmp = RtmpService(self.context, self.service, RtmpConfig())
         self.limits = ConnectionLimits(self.context, max_connections)
         self.manager: UpstreamManager | None = None
         self.listener: Listener | None = None
@@ -63,7 +64,7 @@ class Node:
         self.port = self.listener.port
 
     def _serve(self, sock: socket.socket, is_internal: bool) -> None:
-        RtmpServerConnection(sock, self.service).read_some()
+        RtmpServerConnection(sock, self.rtmp).read_some()
 
     async def follow(self, *ports: int, **config: Any) -> UpstreamManager:
         """Become an edge of the nodes on ``ports``; times are short."""
@@ -72,8 +73,7 @@ class Node:
             **{"proxy_to": f"list://{servers}", "proxy_lb": "rr", "retry_interval_ms": 50, "timeout_ms": 500, **config}
         )
         target = Target(settings.proxy_to, settings.proxy_lb, settings)
-        self.service.is_edge = True
-        self.manager = UpstreamManager(self.service, settings, pull_target=target, push_target=target)
+        self.manager = UpstreamManager(self.rtmp, settings, pull_target=target, push_target=target)
         await self.manager.start()
         return self.manager
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge.net import ingest
+from edge.net.context import NetContext
 from edge.net.ingest import MANY, IngestTicker
 from tests.net.serving import Nodes, wait_until
 
@@ -35,10 +36,16 @@ class Publisher:
         self.aborted, self.state = why, "closed"
 
 
+def ticker_of(context: NetContext, publishers: set[Publisher]) -> IngestTicker:
+    ticker = IngestTicker(context)
+    ticker.publishers = publishers
+    return ticker
+
+
 async def test_few_publishers_are_polled_and_many_are_read_in_turn() -> None:
     async with Nodes() as nodes:
         publishers = {Publisher() for _ in range(MANY - 1)}
-        ticker = IngestTicker(nodes.add(ingest_tick_ms=5).context, publishers)
+        ticker = ticker_of(nodes.add(ingest_tick_ms=5).context, publishers)
         ticker.tick()
         assert all(publisher.is_polled for publisher in publishers)
         busy = Publisher(full_reads=3)
@@ -56,7 +63,7 @@ async def test_few_publishers_are_polled_and_many_are_read_in_turn() -> None:
 async def test_tick_grows_with_the_publishers() -> None:
     async with Nodes() as nodes:
         publishers: set[Publisher] = set()
-        ticker = IngestTicker(nodes.add(ingest_tick_ms=20).context, publishers)
+        ticker = ticker_of(nodes.add(ingest_tick_ms=20).context, publishers)
         assert ticker.tick_ms == 20
         publishers |= {Publisher() for _ in range(200)}
         assert 20 < ticker.tick_ms == 1000 * 200 // ingest._READS_PER_S
@@ -70,7 +77,7 @@ async def test_R10_one_that_fails_is_ended_and_the_others_are_read() -> None:
         publishers = {bad, *(Publisher() for _ in range(MANY))}
         context = nodes.add(ingest_tick_ms=5).context
         context.poller._owners[bad.fd] = bad
-        ticker = IngestTicker(context, publishers)
+        ticker = ticker_of(context, publishers)
         ticker.tick()
         await wait_until(lambda: all(publisher.reads for publisher in publishers), 2, "a round")
         assert bad.aborted == "internal"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from edge.hub.key import StreamKey
-from edge.net.play import Play, Plays
+from edge.net.play import Plays, RtmpPlay
+from edge.service.grants import Play
 from edge.service.names import StreamName
+from edge.service.request import PlayRequest
 from tests.net.fakes import Source
+from tests.service.fakes import NODE, VIEWER
 
 
 def test_play_shows_what_was_asked_for() -> None:
     key = StreamKey("_", "live", "s")
-    play = Play(3, StreamName(key, is_internal=True), Source().stream, is_hop=True)
-    assert (play.key, play.is_internal, play.is_hop, play.message_stream_id) == (key, True, True, 3)
+    grant = Play(PlayRequest(NODE, StreamName(key, is_internal=True)), Source().stream, 0)
+    play = RtmpPlay(3, grant)
+    assert (play.key, play.grant.is_internal, play.is_hop, play.message_stream_id) == (key, True, True, 3)
     assert not play.is_paused
     assert play.writer is play.resume is None
 
@@ -19,7 +23,8 @@ def test_play_shows_what_was_asked_for() -> None:
 def test_plays_are_found_listed_and_taken_out() -> None:
     key, stream, plays = StreamKey("_", "live", "s"), Source().stream, Plays()
     assert (len(plays), list(plays), plays.values(), plays.get(1), plays.pop(1)) == (0, [], [], None, None)
-    each = {number: Play(number, StreamName(key), stream) for number in (1, 2, 3)}
+    grant = Play(PlayRequest(VIEWER, StreamName(key)), stream, 0)
+    each = {number: RtmpPlay(number, grant) for number in (1, 2, 3)}
     for play in each.values():
         plays.add(play)
     assert (len(plays), list(plays)) == (3, [1, 2, 3])

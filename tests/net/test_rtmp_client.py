@@ -18,10 +18,12 @@ from edge.net.rtmp_client import LinkEnd, RtmpClientConnection, _end_of, start_c
 from edge.net.stream_writer import StreamWriter
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import MediaReceived, StreamFailed
+from edge.service.refusal import Reason, Refusal
 from tests.harness.ports import free_port
 from tests.harness.wire import VIDEO
 from tests.net.fakes import Source
 from tests.net.live import LiveServer, eventually, number_of, pictures, send_video, serving
+from tests.service.fakes import NoSource
 
 
 class Recorder:
@@ -167,7 +169,7 @@ async def test_a_publisher_that_has_not_come_may_be_waited_for() -> None:
 
 async def test_U_missing_stream_of_an_edge_is_not_found() -> None:
     async with serving(is_edge=True) as server, dialing() as dialer:
-        server.service.why_missing = lambda request: "not there"
+        server.service.source = NoSource(Refusal(Reason.NOT_FOUND, "not there"))
         link = Recorder()
         dialer.dial(server.port).open_play(link, "absent")
         await eventually(lambda: link.ends, "the end")
@@ -230,7 +232,7 @@ async def push(server: LiveServer, connection: RtmpClientConnection, source: Sou
     link = Recorder()
     connection.open_publish(link, "s")
     await eventually(lambda: link.started, "the publish")
-    return link, connection.open_writer(source.stream, link.started[0][0], server.service.forms.all)
+    return link, connection.open_writer(source.stream, link.started[0][0], server.rtmp.forms.all)
 
 
 async def test_push_writes_a_stream_to_its_end() -> None:

@@ -166,7 +166,7 @@ async def test_merge_tier_of_one_node_pulls_once_and_pushes_straight() -> None:
             (row,) = [row for row in origin.node.pages.streams() if row["stream"] == "far"]
             assert row["players"] == 1
             publisher = await one.publisher("near")
-            await eventually(lambda: origin.node.units[0].service.publishers, "the push")
+            await eventually(lambda: origin.node.units[0].rtmp.ingest.publishers, "the push")
             assert (len(front.upstream.pushes), len(merge.upstream.pushes)) == (1, 0)
             player = await origin.player("near")
             send_video(publisher, 1)

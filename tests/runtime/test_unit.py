@@ -142,7 +142,7 @@ async def test_Q1_publisher_that_has_vanished_is_told_and_players_too() -> None:
         await pictures(player, 0)
         for after_ms in (4000, 5100, 8000):
             unit_of(one).tick(now_ms() + after_ms, is_full_second=False)
-            assert unit_of(one).service.publishers
+            assert unit_of(one).rtmp.ingest.publishers
         unit_of(one).tick(now_ms() + 8200, is_full_second=False)
         assert one.node.context.counters["error_publish_timeout_count"] == 1
         for client, code in ((publisher, "NetStream.Publish.Idle"), (player, "NetStream.Play.UnpublishNotify")):
@@ -157,12 +157,12 @@ async def test_Q1_silent_publisher_whose_kernel_acknowledges_stays() -> None:
     async with running("-publish_normal_timeout_ms=5000") as one:
         await one.publisher()
         await pictures(await one.player(), 0)
-        (connection,) = unit_of(one).service.publishers
+        (connection,) = unit_of(one).rtmp.ingest.publishers
         began = now_ms()
         for after_ms in range(0, 600_000, 1000):
             unit_of(one).tick(began + after_ms, is_full_second=False)
             await eventually(lambda: not unacknowledged_bytes(connection.sock), "the acknowledgement")
-        assert unit_of(one).service.publishers
+        assert unit_of(one).rtmp.ingest.publishers
 
 
 @pytest.mark.usefixtures("vanished")
@@ -170,12 +170,12 @@ async def test_Q1_silent_publisher_that_sends_anything_stays() -> None:
     async with running("-publish_normal_timeout_ms=5000") as one:
         await one.publisher()
         await pictures(await one.player(), 0)
-        (connection,) = unit_of(one).service.publishers
+        (connection,) = unit_of(one).rtmp.ingest.publishers
         began = now_ms()
         for after_ms in range(0, 60_000, 250):
             connection.last_read_ms = began + after_ms // 7000 * 7000
             unit_of(one).tick(began + after_ms, is_full_second=False)
-        assert unit_of(one).service.publishers
+        assert unit_of(one).rtmp.ingest.publishers
 
 
 async def test_Q1_silence_of_one_that_is_there_may_be_bounded() -> None:
@@ -183,9 +183,9 @@ async def test_Q1_silence_of_one_that_is_there_may_be_bounded() -> None:
         await one.publisher()
         await pictures(await one.player(), 0)
         unit_of(one).tick(now_ms() + 59_000, is_full_second=False)
-        assert unit_of(one).service.publishers
+        assert unit_of(one).rtmp.ingest.publishers
         unit_of(one).tick(now_ms() + 60_100, is_full_second=False)
-        assert not unit_of(one).service.publishers
+        assert not unit_of(one).rtmp.ingest.publishers
 
 
 @pytest.mark.usefixtures("vanished")
@@ -195,50 +195,50 @@ async def test_publisher_in_the_midst_of_a_large_message_is_not_silent() -> None
         publisher = await one.publisher()
         player = await one.player()
         await pictures(player, 0)
-        (connection,) = unit_of(one).service.publishers
+        (connection,) = unit_of(one).rtmp.ingest.publishers
         publisher.peer.send_bytes(b"\x06\0\0\0\x0f\x42\x40\x09\x01\0\0\0" + b"\x17\x01\0\0\0" + bytes(50))
         await publisher.peer.drain()
         await eventually(lambda: connection._session.is_amid_message, "a part of the message")
         connection.last_read_ms = now_ms() + 6000
         unit_of(one).tick(now_ms() + 8000, is_full_second=False)
-        assert unit_of(one).service.publishers
+        assert unit_of(one).rtmp.ingest.publishers
         unit_of(one).tick(now_ms() + 11_100, is_full_second=False)
         unit_of(one).tick(now_ms() + 14_200, is_full_second=False)
-        assert not unit_of(one).service.publishers, "no more bytes of it: silent"
+        assert not unit_of(one).rtmp.ingest.publishers, "no more bytes of it: silent"
 
 
 async def test_Q1_publisher_that_never_sends_has_a_time_of_its_own() -> None:
     async with running("-publish_firstpkt_timeout_ms=20000", "-publish_normal_timeout_ms=5000") as one:
         client = await one.client()
         client.publish("s")
-        await eventually(lambda: unit_of(one).service.publishers, "the publish")
+        await eventually(lambda: unit_of(one).rtmp.ingest.publishers, "the publish")
         unit_of(one).tick(now_ms() + 19_000, is_full_second=False)
-        assert unit_of(one).service.publishers
+        assert unit_of(one).rtmp.ingest.publishers
         unit_of(one).tick(now_ms() + 20_100, is_full_second=False)
-        assert not unit_of(one).service.publishers
+        assert not unit_of(one).rtmp.ingest.publishers
 
 
 async def test_0_switches_the_limit_of_silence_off() -> None:
     async with running("-publish_firstpkt_timeout_ms=0", "-publish_normal_timeout_ms=0") as one:
         await one.publisher()
-        await eventually(lambda: unit_of(one).service.publishers, "the publish")
+        await eventually(lambda: unit_of(one).rtmp.ingest.publishers, "the publish")
         unit_of(one).tick(now_ms() + 10**9, is_full_second=False)
-        assert unit_of(one).service.publishers
+        assert unit_of(one).rtmp.ingest.publishers
 
 
 async def test_V13_publisher_above_its_rate_is_ended_and_one_below_is_not() -> None:
     async with running("-max_publish_kbps=1000") as one:
         publisher = await one.publisher()
         await eventually(lambda: unit_of(one).registry.streams, "the publish")
-        (connection,) = unit_of(one).service.publishers
+        (connection,) = unit_of(one).rtmp.ingest.publishers
         now = now_ms()
         unit_of(one).tick(now, is_full_second=False)
         connection.received_bytes += 124_000
         unit_of(one).tick(now + 1000, is_full_second=False)
-        assert unit_of(one).service.publishers
+        assert unit_of(one).rtmp.ingest.publishers
         connection.received_bytes += 126_000
         unit_of(one).tick(now + 1500, is_full_second=False)
-        assert unit_of(one).service.publishers, "a window is a second"
+        assert unit_of(one).rtmp.ingest.publishers, "a window is a second"
         unit_of(one).tick(now + 2000, is_full_second=False)
         assert one.node.context.counters["error_rate_limit_count"] == 1
         await ended(publisher)
@@ -279,10 +279,10 @@ async def test_R9_publishers_are_given_their_time_again_after_a_stand_still_of_o
         woken_ms = now_ms() + 9000
         context.now_ms = lambda: woken_ms
         unit.tick(woken_ms, is_full_second=False)
-        assert unit.service.publishers
+        assert unit.rtmp.ingest.publishers
         context.now_ms = lambda: woken_ms + 1
         unit.tick(woken_ms + 4900, is_full_second=False)
-        assert unit.service.publishers
+        assert unit.rtmp.ingest.publishers
         unit.tick(woken_ms + 5100, is_full_second=False)
         unit.tick(woken_ms + 8200, is_full_second=False)
         assert context.counters["error_publish_timeout_count"] == 1

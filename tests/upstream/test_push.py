@@ -123,7 +123,7 @@ async def test_U8_dead_target_does_not_trouble_the_publisher_or_local_players() 
         await wait_until(lambda: [p.attempt_count for p in manager.pushes.values()] > [2], 2, "several attempts")
         origin.listen()
         await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 3, "forwarded at last")
-        assert edge.service.publishers
+        assert edge.rtmp.ingest.publishers
 
 
 async def test_page_says_how_long_nothing_has_got_through_not_how_long_the_last_attempt_takes() -> None:

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.hub.roster import Refusal, Roster
+from edge.hub.roster import Roster
+from edge.service.refusal import Reason, Refusal
 from edge.upstream.queries import REFUSALS_IN_A_ROW, QueryTurns, QueryVerdicts, hide_query, refusal_of
 from edge.upstream.retry import RetryDecision
 from tests.hub.test_roster import Play
 
 LIMIT = 8
-NO = Refusal("NetStream.Play.Failed", "no")
+NO = Refusal(Reason.UPSTREAM, "no", "NetStream.Play.Failed")
 
 
 class Crowd:
@@ -223,9 +224,9 @@ def test_end_of_the_broadcast_is_not_put_off(why: str) -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("NetStream.Play.Failed token expired", Refusal("NetStream.Play.Failed", "token expired")),
-        ("NetStream.Play.Failed ", Refusal("NetStream.Play.Failed", "")),
-        ("Denied by hook", Refusal("NetStream.Play.Failed", "by hook")),
+        ("NetStream.Play.Failed token expired", Refusal(Reason.UPSTREAM, "token expired", "NetStream.Play.Failed")),
+        ("NetStream.Play.Failed ", Refusal(Reason.UPSTREAM, "", "NetStream.Play.Failed")),
+        ("Denied by hook", Refusal(Reason.UPSTREAM, "by hook", "NetStream.Play.Failed")),
         ("NetConnection.CreateStream.Failed busy", None),
     ],
 )

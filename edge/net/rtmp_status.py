@@ -1,0 +1,51 @@
+"""How refusals are said in RTMP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from edge.rtmp.commands import KICKED
+from edge.service.refusal import Reason, Refusal
+
+NOT_FOUND = "NetStream.Play.StreamNotFound"
+BAD_NAME = "NetStream.Publish.BadName"
+
+
+class Status(NamedTuple):
+    """A status code, what stands before the detail in its description, and the word of the counter."""
+
+    code: str
+    prefix: str
+    word: str
+
+
+_OF_PLAY: Mapping[Reason, Status] = {
+    Reason.BAD_NAME: Status(NOT_FOUND, "bad_name: ", "bad_name"),
+    Reason.NOT_FOUND: Status(NOT_FOUND, "", "not_found"),
+    Reason.OVERLOAD: Status(NOT_FOUND, "", "not_found"),
+    Reason.LOOP: Status(NOT_FOUND, "", "proxy_loop"),
+    Reason.UPSTREAM: Status("NetStream.Play.Failed", "", "upstream_refused"),
+    Reason.FORBIDDEN: Status("NetStream.Play.Failed", "forbidden: ", "forbidden"),
+}
+_OF_PUBLISH: Mapping[Reason, Status] = {
+    Reason.BAD_NAME: Status(BAD_NAME, "bad_name: ", "bad_name"),
+    Reason.BUSY: Status(BAD_NAME, "StreamBusy: ", "stream_busy"),
+    Reason.UPSTREAM: Status(BAD_NAME, "", "upstream_refused"),
+    Reason.KICKED: Status(BAD_NAME, f"{KICKED}: ", "kicked"),
+    Reason.IDLE: Status("NetStream.Publish.Idle", "Idle: ", "publish_timeout"),
+    Reason.TOO_FAST: Status(BAD_NAME, "rate_limit: ", "rate_limit"),
+    Reason.FORBIDDEN: Status(BAD_NAME, "forbidden: ", "forbidden"),
+}
+
+
+def play_status(refusal: Refusal) -> tuple[str, str, str]:
+    """Code, description and counter's word for a player; an upstream's own code goes on to it."""
+    status = _OF_PLAY.get(refusal.reason) or Status(NOT_FOUND, "", refusal.reason.value)
+    return refusal.code or status.code, status.prefix + refusal.detail, status.word
+
+
+def publish_status(refusal: Refusal) -> tuple[str, str, str]:
+    """Code, description and counter's word for a publisher."""
+    status = _OF_PUBLISH.get(refusal.reason) or Status(BAD_NAME, "", refusal.reason.value)
+    return refusal.code or status.code, status.prefix + refusal.detail, status.word

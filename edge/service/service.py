@@ -1,0 +1,248 @@
+"""One service: a hub and its front door. Who may play and publish what is decided here, whatever they speak.
+
+A process has one (origin or edge), or two with a merge tier.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from edge.errors import StreamBusyError
+from edge.hub.config import HubConfig
+from edge.hub.events import HubObserver
+from edge.hub.feed import is_younger
+from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
+from edge.hub.publisher import Publisher
+from edge.hub.registry import Registry
+from edge.hub.stream import Stream
+from edge.service.admission import Admission, Asking
+from edge.service.grants import Play, Publish
+from edge.service.names import BadNameError, StreamName, TcUrl, parse_stream_name
+from edge.service.refusal import Reason, Refusal
+from edge.service.request import PlayRequest, PublishRequest
+from edge.service.source import Source, Standing
+
+logger = logging.getLogger(__name__)
+
+_PUBLISH_SUFFIX = ".pubproxy"
+
+
+class Service(HubObserver):
+    """Grants plays and publishes, and takes them back.
+
+    Attributes:
+        registry: its streams.
+        source: where streams are pulled from and publishes pushed to; None on an origin.
+        admission: the rules that may say no.
+        name: ``front`` or ``merge`` in a process with both, else "".
+        service_id: names this service in hop lists; a request that bears it already has come back, and is refused.
+        is_draining: no new clients are let in.
+        publishes: those that were granted, by publisher.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        hub: HubConfig,
+        service_id: str,
+        hostname: str,
+        now_ms: Callable[[], int],
+        soon: Callable[[Callable[[], None]], object],
+        name: str = "",
+    ) -> None:
+        """``now_ms`` is the clock for answers that come later; ``soon`` calls what it is given when this is over."""
+        self.registry = registry
+        self.hub = hub
+        self.name = name
+        self.service_id = service_id
+        self.hostname = hostname
+        self.source: Source | None = None
+        self.admission = Admission()
+        self.is_draining = False
+        self.publishes: dict[Publisher, Publish] = {}
+        self._now_ms = now_ms
+        self._soon = soon
+        registry.observers.append(self)
+
+    @property
+    def log_prefix(self) -> str:
+        """What log lines of a process with two services begin with: the name and a space."""
+        return f"{self.name} " if self.name else ""
+
+    @property
+    def is_edge(self) -> bool:
+        """Streams are pulled from, and publishes pushed to, somewhere else."""
+        return self.source is not None
+
+    def resolve(self, name: str, server_url: TcUrl, *, is_play: bool) -> StreamName | Refusal:
+        """The stream that a client means by ``name`` at ``server_url``."""
+        try:
+            return parse_stream_name(
+                name,
+                server_url,
+                is_play=is_play,
+                default_vhost=self.hub.default_vhost,
+                default_app=self.hub.default_app,
+                hostname=self.hostname,
+                max_name_bytes=self.hub.max_name_bytes,
+            )
+        except BadNameError as error:
+            return Refusal(Reason.BAD_NAME, str(error))
+
+    # --- plays ---------------------------------------------------------------
+
+    def play(self, request: PlayRequest, answer: Callable[[Play | Refusal], None], now_ms: int) -> Asking:
+        """Call ``answer`` with a play that has joined its stream, or with why not.
+
+        Within this call, unless a rule waits for somebody else. A play is given back by ``end_play``.
+        """
+
+        def judged(refusal: Refusal | None) -> None:
+            answer(self._admit_play(request, now_ms if is_now else self._now_ms()) if refusal is None else refusal)
+
+        is_now = True
+        asking = self.admission.ask(request, judged)
+        is_now = False
+        return asking
+
+    def _admit_play(self, request: PlayRequest, now_ms: int) -> Play | Refusal:
+        found = self._stream_for(request, now_ms)
+        if isinstance(found, Refusal):
+            return found
+        play = Play(request, found, now_ms)
+        self.registry.add_player(found, play, is_internal=play.is_internal)
+        return play
+
+    def end_play(self, play: Play, now_ms: int) -> None:
+        """Its player has left."""
+        self.registry.remove_player(play.stream, now_ms, play, is_internal=play.is_internal)
+
+    def _stream_for(self, request: PlayRequest, now_ms: int) -> Stream | Refusal:
+        """The stream to play, or why there is none.
+
+        A node of ours may wait on an origin for a publisher that has not come
+        (it is told so): a whole tree then waits without asking again and again.
+        """
+        key, source = request.name.key, self.source
+        stream = self.registry.find(key)
+        if stream is not None and (not stream.feed.is_vacant or stream.pull is not None):
+            return self._refuses_what_runs(stream, request) or stream
+        if source is None:
+            if request.client.is_hop:
+                return self.registry.find_or_create(key, now_ms)
+            return Refusal(Reason.NOT_FOUND, f"Fail to find key={key}")
+        if key.stream_name.endswith(_PUBLISH_SUFFIX):
+            plain = key.stream_name.removesuffix(_PUBLISH_SUFFIX)
+            local = self.registry.find(key._replace(stream_name=plain, realm=PUBLISH_REALM))
+            if local is not None:
+                return local
+        refusal = source.refuses(request.name, is_fetched=False)
+        if refusal is not None:
+            return refusal
+        stream = self.registry.find_or_create(key, now_ms)
+        refusal = source.begin(stream, request)
+        if refusal is None and stream.end_reason is not None:
+            # Given up already, before anybody could count as a player.
+            refusal = Refusal(Reason.NOT_FOUND, stream.end_reason)
+        return refusal or stream
+
+    def _refuses_what_runs(self, stream: Stream, request: PlayRequest) -> Refusal | None:
+        if self.source is None:
+            return None
+        standing = self.source.standing(stream)
+        # Nodes that began to pull from each other at once have all joined what the next one has.
+        if not set(request.hops).isdisjoint(standing.via):
+            return Refusal(Reason.LOOP, f"{Reason.LOOP.value}: {stream.key} comes from a node that asks for it")
+        # What runs is one stream for all; before it does the upstream judges each query.
+        return self.source.refuses(request.name, is_fetched=True) if standing.is_waiting else None
+
+    def standing(self, stream: Stream, *, has_run: bool = False) -> Standing:
+        """What a node of ours is told of a stream that it plays.
+
+        That there is no publisher either an edge hands on only to a node that ``has_run``
+        the stream: the others may wait as long as they like.
+        """
+        if self.source is None:
+            if stream.feed.is_vacant:
+                return Standing(is_waiting=True, is_missing=True)
+            return Standing(is_lost=stream.has_lost_publisher)
+        standing = self.source.standing(stream)
+        is_missing = has_run and standing.is_missing
+        return standing._replace(is_missing=is_missing, is_lost=stream.has_lost_publisher)
+
+    # --- publishes -----------------------------------------------------------
+
+    def publish_key(self, key: StreamKey) -> StreamKey:
+        """Where a publish is stored: apart from the live stream on an edge."""
+        return key._replace(realm=PUBLISH_REALM if self.is_edge else LIVE_REALM)
+
+    def publish(self, request: PublishRequest, answer: Callable[[Publish | Refusal], None], now_ms: int) -> Asking:
+        """Call ``answer`` with a publish whose publisher takes media, or with why not.
+
+        Within this call, unless a rule waits for somebody else. A publish is given back by ``end_publish``.
+        """
+
+        def judged(refusal: Refusal | None) -> None:
+            if refusal is not None:
+                answer(refusal)
+            else:
+                self._admit_publish(request, answer, now_ms if is_now else self._now_ms())
+
+        is_now = True
+        asking = self.admission.ask(request, judged)
+        is_now = False
+        return asking
+
+    def _admit_publish(self, request: PublishRequest, answer: Callable[[Publish | Refusal], None], now_ms: int) -> None:
+        client = request.client
+        try:
+            claim = self.registry.claim_publisher(
+                self.publish_key(request.name.key),
+                client.address,
+                now_ms,
+                query=request.name.query,
+                hops=request.hops,
+                is_hop=client.is_hop,
+                is_lost=request.is_lost,
+            )
+        except StreamBusyError as error:
+            answer(Refusal(Reason.BUSY, error.detail))
+            return
+        publish = self.publishes[claim.publisher] = Publish(request, claim.publisher)
+        answer(publish)
+        if claim.replaced is not None:
+            self._tell_replaced(claim.replaced, claim.publisher)
+        self.registry.tell_published(publish.stream)
+
+    def end_publish(self, publish: Publish, now_ms: int, *, is_loss: bool = False) -> None:
+        """It is over, or its connection broke without a word."""
+        self.publishes.pop(publish.publisher, None)
+        reason = f"publisher on key={publish.stream.key} is gone"
+        self.registry.release_publisher(publish.publisher, now_ms, reason, is_loss=is_loss)
+
+    def stop_publisher(self, publisher: Publisher, refusal: Refusal) -> None:
+        """It may not go on; nothing for one that has left."""
+        publish = self.publishes.get(publisher)
+        if publish is not None:
+            publish.stop(refusal)
+
+    def on_seen(self, stream: Stream, old: Publisher | None, new: Publisher) -> None:
+        """A publisher that was muted is seen now, or one that is not seen comes."""
+        if old is not None and is_younger(new, old):
+            self._tell_replaced(old, new)
+        else:
+            logger.info("%spublisher %s of key=%s is seen again", self.log_prefix, new.peer, stream.key)
+        self.registry.tell_published(stream)
+
+    def _tell_replaced(self, old: Publisher, new: Publisher) -> None:
+        """``old`` is muted; it is told where that is to end it."""
+        text = "%spublisher %s of key=%s replaced by %s and %s"
+        fate = "ended" if self.hub.stop_kickedoff_publisher else "muted"
+        logger.warning(text, self.log_prefix, old.peer, new.stream.key, new.peer, fate)
+        if self.hub.stop_kickedoff_publisher:
+            refusal = Refusal(Reason.KICKED, f"Replaced by publisher from {new.peer}")
+            # Later: the word may have come with a message of its own.
+            self._soon(partial(self.stop_publisher, old, refusal))

@@ -1,0 +1,42 @@
+"""What stands behind the streams that nobody publishes here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from edge.hub.stream import Stream
+from edge.service.names import StreamName
+from edge.service.refusal import Refusal
+from edge.service.request import PlayRequest
+
+
+class Standing(NamedTuple):
+    """How a stream stands, for those who pass it on.
+
+    Attributes:
+        is_waiting: no data of it have come yet.
+        is_missing: it has no publisher either, as far as the origin knows, and waits there.
+        is_lost: the connection of its publisher broke, here or on the way.
+        via: ids of the services of ours that it comes through, the nearest first.
+    """
+
+    is_waiting: bool = False
+    is_missing: bool = False
+    is_lost: bool = False
+    via: tuple[str, ...] = ()
+
+
+class Source(Protocol):
+    """Fetches streams from elsewhere; a service with one is an edge, one without is an origin."""
+
+    def refuses(self, name: StreamName, *, is_fetched: bool) -> Refusal | None:
+        """What is known against a play: of what it says, and of a stream that is not fetched yet, of the stream."""
+        ...
+
+    def begin(self, stream: Stream, request: PlayRequest) -> Refusal | None:
+        """Begin to fetch ``stream`` for a first play, unless it is fetched already; or why that has failed at once."""
+        ...
+
+    def standing(self, stream: Stream) -> Standing:
+        """How a stream that is fetched stands; of one that is not, that nothing is amiss."""
+        ...

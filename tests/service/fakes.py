@@ -1,0 +1,85 @@
+"""A service without any transport, and what stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from edge.hub.config import HubConfig
+from edge.hub.registry import Registry
+from edge.hub.stream import Stream
+from edge.service.grants import Play, Publish
+from edge.service.names import StreamName, parse_tc_url
+from edge.service.refusal import Refusal
+from edge.service.request import Client, PlayRequest, PublishRequest
+from edge.service.service import Service
+from edge.service.source import Standing
+
+SERVER_URL = parse_tc_url("rtmp://10.0.0.1/live")
+VIEWER = Client(1, "10.9.9.9:5", "http", SERVER_URL)
+NODE = Client(2, "10.9.9.8:5", "http", SERVER_URL, edge_id="n")
+
+
+class NoSource:
+    """Refuses what it is told to, and begins nothing.
+
+    Attributes:
+        begun: key and query of what was asked for.
+    """
+
+    def __init__(self, refusal: Refusal | None = None, on_begin: Callable[[Stream], None] | None = None) -> None:
+        self.refusal = refusal
+        self.on_begin = on_begin
+        self.now = Standing()
+        self.begun: list[tuple[object, str]] = []
+
+    def refuses(self, name: StreamName, *, is_fetched: bool) -> Refusal | None:
+        return None if is_fetched else self.refusal
+
+    def begin(self, stream: Stream, request: PlayRequest) -> Refusal | None:
+        self.begun.append((stream.key, request.name.query))
+        if self.on_begin is not None:
+            self.on_begin(stream)
+        return None
+
+    def standing(self, stream: Stream) -> Standing:
+        return self.now
+
+
+class Door:
+    """A service, its clock, and clients who speak nothing in particular."""
+
+    def __init__(self, **hub: Any) -> None:
+        numbers, config = count(1), HubConfig(**hub)
+        self.now_ms = 1000
+        self.soon: list[Callable[[], None]] = []
+        self.registry = Registry(config, new_id=lambda: f"e{next(numbers)}", wall_ms=lambda: 0)
+        self.service = Service(
+            self.registry,
+            hub=config,
+            service_id="me",
+            hostname="h",
+            now_ms=lambda: self.now_ms,
+            soon=self.soon.append,
+        )
+
+    def name(self, name: str = "s", *, is_play: bool = True) -> StreamName:
+        found = self.service.resolve(name, SERVER_URL, is_play=is_play)
+        assert isinstance(found, StreamName), found
+        return found
+
+    def play(self, name: str = "s", client: Client = VIEWER, **options: Any) -> Play | Refusal:
+        """What is answered at once."""
+        answers: list[Play | Refusal] = []
+        self.service.play(PlayRequest(client, self.name(name), **options), answers.append, self.now_ms)
+        (answer,) = answers
+        return answer
+
+    def publish(self, name: str = "s", client: Client = VIEWER, **options: Any) -> Publish | Refusal:
+        """What is answered at once."""
+        answers: list[Publish | Refusal] = []
+        request = PublishRequest(client, self.name(name, is_play=False), **options)
+        self.service.publish(request, answers.append, self.now_ms)
+        (answer,) = answers
+        return answer

@@ -1,0 +1,222 @@
+"""Who may play and publish on an origin and on an edge, asked without any transport."""
+
+from __future__ import annotations
+
+from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
+from edge.hub.reader import QuietReader
+from edge.hub.stream import Stream
+from edge.service.grants import Play, Publish
+from edge.service.refusal import Reason, Refusal
+from edge.service.request import Client, PublishRequest
+from edge.service.source import Standing
+from tests.service.fakes import NODE, SERVER_URL, VIEWER, Door, NoSource
+
+KEY = StreamKey("_", "live", "s")
+
+
+class Owner:
+    """Writes down what it is told of its grants, and gives them back."""
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self.told: list[object] = []
+
+    def play_stopped(self, play: Play, refusal: Refusal) -> None:
+        self.told.append(refusal.detail)
+        self.door.service.end_play(play, self.door.now_ms)
+
+    def play_has_nothing_yet(self, play: Play, *, is_known: bool) -> None:
+        self.told.append(is_known)
+
+    def publish_stopped(self, publish: Publish, refusal: Refusal) -> None:
+        self.told.append(refusal)
+        self.door.service.end_publish(publish, self.door.now_ms)
+
+
+def granted(answer: Play | Publish | Refusal) -> Play:
+    assert isinstance(answer, Play), answer
+    return answer
+
+
+def published(answer: Play | Publish | Refusal) -> Publish:
+    assert isinstance(answer, Publish), answer
+    return answer
+
+
+def test_origin_knows_what_is_published_and_nothing_else() -> None:
+    door = Door()
+    assert door.play() == Refusal(Reason.NOT_FOUND, "Fail to find key=_/live/s")
+    assert door.service.publish_key(KEY).realm == LIVE_REALM
+    publish = published(door.publish())
+    assert publish.stream.key == KEY
+    play = granted(door.play())
+    assert play.stream is publish.stream
+    assert (play.stream.player_count, play.stream.viewer_count) == (1, 1)
+    door.service.end_play(play, door.now_ms)
+    assert play.stream.player_count == 0
+    door.service.end_publish(publish, door.now_ms)
+    assert (door.registry.streams, door.service.publishes) == ({}, {})
+
+
+def test_node_of_ours_may_wait_on_an_origin_and_is_told_so() -> None:
+    door = Door()
+    stream = granted(door.play(client=NODE)).stream
+    assert door.service.standing(stream) == Standing(is_waiting=True, is_missing=True)
+    door.publish()
+    assert door.service.standing(stream) == Standing()
+
+
+def test_node_of_ours_is_told_of_a_lost_publisher() -> None:
+    door = Door()
+    stream = granted(door.play(client=NODE)).stream
+    publish = published(door.publish(client=NODE, is_lost=True))
+    assert door.service.standing(stream) == Standing(is_lost=True)
+    publish.publisher.is_lost = False
+    assert door.service.standing(stream) == Standing()
+    door.service.end_publish(publish, door.now_ms, is_loss=True)
+    assert door.service.standing(stream) == Standing(is_lost=True)
+
+
+def test_edge_tells_only_those_who_have_had_a_stream_that_it_is_missing() -> None:
+    door = Door()
+    source = door.service.source = NoSource()
+    source.now = Standing(is_waiting=True, is_missing=True, via=("a",))
+    stream = granted(door.play(client=NODE)).stream
+    assert door.service.standing(stream) == Standing(is_waiting=True, via=("a",))
+    assert door.service.standing(stream, has_run=True) == source.now
+
+
+def test_edge_asks_its_source_and_keeps_publishes_apart() -> None:
+    door = Door()
+    source = door.service.source = NoSource()
+    stream = granted(door.play("s?token=1")).stream
+    assert source.begun == [(KEY, "token=1")]
+    assert granted(door.play()).stream is stream
+    assert door.service.publish_key(KEY).realm == PUBLISH_REALM
+
+
+def test_stream_that_comes_from_who_asks_for_it_is_a_loop() -> None:
+    door = Door()
+    source = door.service.source = NoSource()
+    granted(door.play()).stream.pull = source
+    source.now = Standing(is_waiting=True, via=("n", "x"))
+    answer = door.play(client=NODE, hops=("y", "n"))
+    assert isinstance(answer, Refusal)
+    assert (answer.reason, answer.detail) == (Reason.LOOP, "proxy_loop: _/live/s comes from a node that asks for it")
+    assert isinstance(door.play(client=NODE, hops=("y",)), Play)
+
+
+def test_local_copy_of_a_publish_may_be_played_by_its_suffix() -> None:
+    door = Door()
+    door.service.source = NoSource()
+    stream = published(door.publish()).stream
+    assert granted(door.play("s.pubproxy")).stream is stream
+
+
+def test_M19_refusal_of_the_source_is_passed_on() -> None:
+    door, no = Door(), Refusal(Reason.OVERLOAD, "too_many_pulls")
+    door.service.source = NoSource(no)
+    assert door.play() == no
+    assert door.registry.streams == {}
+
+
+def test_limits_of_names_come_from_the_settings() -> None:
+    refusal = Door(max_name_bytes=4).service.resolve("abcde", SERVER_URL, is_play=True)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason is Reason.BAD_NAME
+
+
+def test_lines_of_a_process_with_two_services_begin_with_the_name() -> None:
+    service = Door().service
+    assert (service.name, service.log_prefix) == ("", "")
+    service.name = "merge"
+    assert service.log_prefix == "merge "
+
+
+def test_source_that_gives_up_at_once_has_no_stream_to_play() -> None:
+    door = Door()
+    door.service.source = NoSource(on_begin=lambda stream: door.registry.end_stream(stream, "nobody to ask"))
+    assert door.play() == Refusal(Reason.NOT_FOUND, "nobody to ask")
+    assert door.registry.streams == {}
+
+
+def test_second_publisher_is_refused_or_the_first_is_told() -> None:
+    door = Door(reject_second_stream_when_republish=True)
+    published(door.publish())
+    answer = door.publish()
+    assert isinstance(answer, Refusal)
+    assert answer.reason is Reason.BUSY
+
+    door = Door(stop_kickedoff_publisher=True)
+    owner, first = Owner(door), published(door.publish())
+    first.owner = owner
+    door.now_ms += 5000
+    second = published(door.publish(client=Client(3, "10.9.9.7:5", "http", SERVER_URL)))
+    assert owner.told == [], "not before the newcomer has its answer"
+    for call in door.soon:
+        call()
+    assert owner.told == [Refusal(Reason.KICKED, "Replaced by publisher from 10.9.9.7:5")]
+    assert list(door.service.publishes.values()) == [second]
+    for call in door.soon:
+        call()
+    assert len(owner.told) == 1, "who has left is told nothing"
+
+
+def test_answer_comes_before_anybody_hears_of_the_publish() -> None:
+    door = Door()
+    order: list[str] = []
+    door.service.on_published = lambda stream: order.append("published")  # type: ignore[method-assign]
+    request = PublishRequest(VIEWER, door.name(is_play=False))
+    door.service.publish(request, lambda answer: order.append("answer"), door.now_ms)
+    assert order == ["answer", "published"]
+
+
+class Download(QuietReader):
+    """A client of a protocol that there is not: it plays through the service alone."""
+
+    def __init__(self, door: Door, play: Play) -> None:
+        self.door, self.play = door, play
+        self.body: list[bytes] = []
+        self.seq = 0
+        self.end = ""
+        play.owner = self
+        play.stream.readers.append(self)
+
+    def on_frames(self) -> None:
+        queue = self.play.stream.queue
+        self.body += [queue[seq].payload for seq in range(self.seq, queue.end)]
+        self.seq = queue.end
+
+    def on_evict(self, base: int) -> None:
+        self.seq = max(self.seq, base)
+
+    def on_end(self, reason: str) -> None:
+        self.leave(reason)
+
+    def leave(self, why: str) -> None:
+        self.end = why
+        self.play.stream.readers.remove(self)
+        self.door.service.end_play(self.play, self.door.now_ms)
+
+    def play_stopped(self, play: Play, refusal: Refusal) -> None:
+        self.leave(refusal.detail)
+
+    def play_has_nothing_yet(self, play: Play, *, is_known: bool) -> None:
+        raise AssertionError("it is no node of ours")
+
+
+def test_client_of_another_protocol_plays_through_the_service_alone() -> None:
+    door = Door()
+    publish = published(door.publish())
+    stream: Stream = publish.stream
+    first, second = (Download(door, granted(door.play())) for _ in range(2))
+    frames = [b"\x17\x01\0\0\0key", b"\x27\x01\0\0\0next"]
+    for number, payload in enumerate(frames):
+        publish.publisher.push(9, number * 40, payload, door.now_ms)
+    publish.publisher.commit()
+    assert first.body == second.body == frames
+    first.play.tell_nothing_yet(is_known=True)
+    first.play.stop(Refusal(Reason.FORBIDDEN, "no more"))
+    assert (first.end, second.end, stream.player_count) == ("no more", "", 1)
+    door.service.end_publish(publish, door.now_ms)
+    assert (second.end, stream.player_count) == ("publisher on key=_/live/s is gone", 0)

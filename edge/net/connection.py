@@ -105,8 +105,16 @@ class RawConnection:
         """Called by the poller."""
         if events & WRITE and self.state != "closed":
             self.on_writable()
-        if events & (READ | GONE) and self.state != "closed":
+        if self.state == "closed":
+            return
+        if events & READ:
             self.read_some()
+        elif events & GONE:
+            self.on_gone(events)
+
+    def on_gone(self, events: int) -> None:
+        """The connection is over, with nothing to read or with reading put off."""
+        self.read_some()
 
     def read_some(self) -> int:
         """Read once and hand the bytes on; returns how many came."""

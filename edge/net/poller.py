@@ -15,7 +15,11 @@ logger = logging.getLogger(__name__)
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
-GONE = select.EPOLLHUP | select.EPOLLERR | select.EPOLLRDHUP
+#: The connection has broken; reported unasked.
+BROKEN = select.EPOLLHUP | select.EPOLLERR
+#: The peer has sent its last byte, which may not have been read yet.
+END = select.EPOLLRDHUP
+GONE = BROKEN | END
 
 _EVENTS_PER_TURN = 256
 

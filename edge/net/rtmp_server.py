@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from collections.abc import Callable
 from functools import partial
 
 from edge.errors import ProtocolError
 from edge.hub.hop import HopReceiver
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
+from edge.net.asked import Asked
 from edge.net.connection import RECEIVE_BYTES
 from edge.net.liveness import Liveness, Verdict
 from edge.net.play import RtmpPlay
+from edge.net.poller import BROKEN, END, WRITE
 from edge.net.rtmp_playing import PlayingConnection
 from edge.net.rtmp_status import play_status, publish_status
 from edge.net.send_queue import unacknowledged_bytes
@@ -32,6 +35,7 @@ from edge.rtmp.events import (
     SessionEnded,
 )
 from edge.rtmp.server import ServerSession
+from edge.service.admission import Asking
 from edge.service.grants import Play, Publish
 from edge.service.names import parse_tc_url
 from edge.service.refusal import Reason, Refusal
@@ -47,10 +51,11 @@ class RtmpServerConnection(PlayingConnection):
     """One accepted RTMP connection.
 
     Attributes:
+        asked: what waits for its answer, None while nothing has ever had to.
         feeds: message stream id -> what was granted, and who takes its media.
     """
 
-    __slots__ = ("_client", "_is_held", "_liveness", "_noticed", "_rate_mark", "_read_for_chunk_size", "feeds")
+    __slots__ = ("_client", "_is_held", "_liveness", "_noticed", "_rate_mark", "_read_for_chunk_size", "asked", "feeds")
 
     def __init__(self, sock: socket.socket, rtmp: RtmpService) -> None:
         context = rtmp.context
@@ -59,6 +64,7 @@ class RtmpServerConnection(PlayingConnection):
         )
         super().__init__(sock, rtmp, session)
         self._client: Client | None = None
+        self.asked: Asked | None = None
         self.feeds: dict[int, tuple[Publish, Publisher | HopReceiver]] | None = None
         self._liveness: Liveness | None = None
         self._noticed: set[str] | None = None
@@ -153,7 +159,43 @@ class RtmpServerConnection(PlayingConnection):
 
     def _read_once(self) -> int:
         """Nothing while what came before is still being worked off: its end would overtake it."""
-        return 0 if self._is_held else super()._read_once()
+        return 0 if self._is_held or self._is_reading_put_off else super()._read_once()
+
+    @property
+    def _is_reading_put_off(self) -> bool:
+        """A publish waits for its answer, and whatever the client may send is media of it."""
+        return self.asked is not None and self.asked.is_reading_put_off
+
+    def next_deadline_ms(self) -> int | None:
+        """None while it is not read: what is still to come of a message is not late by the client's fault."""
+        if self._is_reading_put_off:
+            self._is_deadline_watched = False
+            return None
+        return super().next_deadline_ms()
+
+    def _watch(self) -> None:
+        if self._is_reading_put_off:
+            self.context.poller.modify(self.fd, END | (WRITE if self._is_write_wanted else 0))
+        else:
+            super()._watch()
+
+    def on_gone(self, events: int) -> None:
+        """A client that has gone is not waited for, unless it has left media whose end is behind them."""
+        if not self._is_reading_put_off:
+            super().on_gone(events)
+        elif events & BROKEN or self._is_at_end():
+            self.on_lost(None)
+        else:
+            self.context.poller.modify(self.fd, WRITE if self._is_write_wanted else 0)
+
+    def _is_at_end(self) -> bool:
+        """Nothing is left to read, and nothing will come."""
+        try:
+            return not self.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def on_data(self, data: bytes) -> None:
         """Bytes of the client."""
@@ -173,6 +215,8 @@ class RtmpServerConnection(PlayingConnection):
                 feed = feeds.get(event.message_stream_id)
                 if feed is not None:
                     feed[1].push(event.type_id, event.wire_timestamp, event.payload, now)
+                elif self.asked is not None:
+                    self._hold_media(event)
                 continue
             self._on_event(event)
             feeds = self.feeds
@@ -207,7 +251,7 @@ class RtmpServerConnection(PlayingConnection):
             self._work_off()
         except Exception:
             self.failed_internally()
-        if not self._is_held:
+        if not self._is_held and not self._is_reading_put_off:
             self.poll_reads(True)
 
     def _limit_reads(self, chunk_size: int) -> None:
@@ -225,9 +269,13 @@ class RtmpServerConnection(PlayingConnection):
             self._on_publish(event)
         elif isinstance(event, ConnectRequested):
             self._on_connect(event)
+        elif isinstance(event, MediaReceived):
+            self._hold_media(event)
         elif isinstance(event, PublishEnded):
+            self._withdraw(event.message_stream_id)
             self._end_feed(event.message_stream_id, event.why)
         elif isinstance(event, PlayEnded):
+            self._withdraw(event.message_stream_id)
             self._end_play(event.message_stream_id)
         elif isinstance(event, PauseRequested):
             self._on_pause(event)
@@ -285,17 +333,66 @@ class RtmpServerConnection(PlayingConnection):
         if self._session.should_close_on_error:
             self.close_gracefully(reason)
 
+    # --- answers that come later ---------------------------------------------
+
+    def _wait_for(self, message_stream_id: int, asking: Asking, *, is_publish: bool) -> None:
+        """Nothing when it was answered at once. A publish's media wait with it: here, or unread with the client."""
+        if not asking.is_open:
+            return
+        if self.asked is None:
+            self.asked = Asked()
+        is_alone = not self.feeds and not self.plays and not self.asked
+        self.asked.add(message_stream_id, asking, is_publish=is_publish, is_alone=is_alone)
+        if self._is_reading_put_off:
+            self.poll_reads(False)
+
+    def _hold_media(self, event: MediaReceived) -> None:
+        if self.asked is not None:
+            self.asked.hold(event.message_stream_id, event.type_id, event.wire_timestamp, event.payload)
+
+    def _withdraw(self, message_stream_id: int) -> None:
+        """The client has ended what it asked for, or asks for something else in its place."""
+        if self.asked is not None:
+            self.asked.withdraw(message_stream_id)
+
+    def _answer(self, message_stream_id: int, act: Callable[[], None]) -> None:
+        """Act on an answer; on a late one within the bounds of this connection, and then on what came meanwhile."""
+        asked = self.asked
+        if asked is None or message_stream_id not in asked:
+            act()
+            return
+        held = asked.answered(message_stream_id)
+        self.last_read_ms = self.context.now_ms()  # what comes now is not to look older than the answer
+        try:
+            act()
+            feed = self.feeds.get(message_stream_id) if self.feeds else None
+            if feed is not None:
+                for type_id, wire_timestamp, payload in held:
+                    feed[1].push(type_id, wire_timestamp, payload, self.last_read_ms)
+            if self.state == "open":
+                self._work_off()
+        except Exception:
+            self.failed_internally()
+        if not self._is_held and not self._is_reading_put_off:
+            self.poll_reads(True)
+
     # --- publish -------------------------------------------------------------
 
     def _on_publish(self, event: PublishRequested) -> None:
         client = self._client
         if client is None:
             return
+        self._withdraw(event.message_stream_id)
         name = self.service.resolve(event.stream_name, client.server_url, is_play=False)
         if isinstance(name, Refusal):
             return self._refuse_publish(event, name)
-        request = PublishRequest(client, name, event.hops, event.is_lost)
-        self.service.publish(request, partial(self._on_publish_answer, event), self.last_read_ms)
+        request, message_stream_id = PublishRequest(client, name, event.hops, event.is_lost), event.message_stream_id
+
+        def answered(answer: Publish | Refusal) -> None:
+            self._answer(message_stream_id, partial(self._on_publish_answer, event, answer))
+
+        asking = self.service.publish(request, answered, self.last_read_ms)
+        self._wait_for(message_stream_id, asking, is_publish=True)
 
     def _on_publish_answer(self, event: PublishRequested, answer: Publish | Refusal) -> None:
         if isinstance(answer, Refusal):
@@ -353,6 +450,7 @@ class RtmpServerConnection(PlayingConnection):
         session, service, client = self._session, self.service, self._client
         if client is None:
             return
+        self._withdraw(event.message_stream_id)
         name = service.resolve(event.stream_name, client.server_url, is_play=True)
         if isinstance(name, Refusal):
             code, description, word = play_status(name)
@@ -365,8 +463,13 @@ class RtmpServerConnection(PlayingConnection):
             return
         if old is not None:
             self._end_play(event.message_stream_id)
-        request = PlayRequest(client, name, event.hops, event.resume)
-        service.play(request, partial(self._on_play_answer, event), self.last_read_ms)
+        request, message_stream_id = PlayRequest(client, name, event.hops, event.resume), event.message_stream_id
+
+        def answered(answer: Play | Refusal) -> None:
+            self._answer(message_stream_id, partial(self._on_play_answer, event, answer))
+
+        asking = service.play(request, answered, self.last_read_ms)
+        self._wait_for(message_stream_id, asking, is_publish=False)
 
     def _on_play_answer(self, event: PlayRequested, answer: Play | Refusal) -> None:
         session, message_stream_id = self._session, event.message_stream_id
@@ -398,6 +501,8 @@ class RtmpServerConnection(PlayingConnection):
 
     def on_closed(self, why: str) -> None:
         """Give back what the connection held."""
+        if self.asked is not None:
+            self.asked.withdraw_all()
         for message_stream_id in list(self.feeds or ()):
             self._end_feed(message_stream_id, why, is_loss=True)
         for message_stream_id in list(self.plays):

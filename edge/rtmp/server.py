@@ -7,8 +7,9 @@
 An answer may come at any time; given before the next bytes are fed, replies
 are the same however the client's bytes were cut. It is void, and silently so,
 when the client has meanwhile ended the stream, asked something else on it, or
-gone. Media are delivered even while their publish waits for a late answer, so
-the owner drops what comes for a message stream that it has not accepted.
+gone. Media are delivered even while their publish waits for a late answer: the
+owner holds what comes for a message stream that it has not decided about, or
+feeds no bytes meanwhile, and drops what comes for one that it has refused.
 
 ``reject_publish``, ``reject_play`` and ``end_stream`` say why and leave the
 connection open: the owner closes it when ``should_close_on_error``. Refusals by

@@ -19,7 +19,7 @@ class HubObserver:
     def on_published(self, stream: Stream) -> None:
         """A publisher is seen that was not before, and has been told so."""
 
-    def on_seen(self, stream: Stream, old: Publisher | None, new: Publisher) -> None:
+    def on_seen(self, stream: Stream, old: Publisher[Stream] | None, new: Publisher[Stream]) -> None:
         """``old``, if any, is muted from now on, and ``new`` is seen; not where a new publish comes to this node."""
 
     def on_joined(self, stream: Stream, play: Admitted, is_new: bool) -> None:

@@ -14,6 +14,8 @@ Nothing waits on a timer: a muted publish asks at each of its messages (``yields
 
 from __future__ import annotations
 
+from typing import Any
+
 from edge.hub.publisher import Publisher
 from edge.media.frame import Epoch
 
@@ -57,8 +59,8 @@ class Feed:
 
     def __init__(self, min_interval_ms: int = 1000) -> None:
         """``min_interval_ms``: live publishers replace each other no faster."""
-        self.current: Publisher | None = None
-        self.muted: list[Publisher] = []
+        self.current: Publisher[Any] | None = None
+        self.muted: list[Publisher[Any]] = []
         self.epoch: Epoch | None = None
         self.past_epochs: dict[str, int] = {}
         self.grace_until_ms = 0
@@ -80,17 +82,17 @@ class Feed:
 
     # --- coming and going ----------------------------------------------------
 
-    def arrive(self, publisher: Publisher) -> None:
+    def arrive(self, publisher: Publisher[Any]) -> None:
         """``publisher`` is the latest arrival: it came, or is about to bring another publish."""
         self._arrivals += 1
         publisher.arrival = self._arrivals
 
-    def join(self, publisher: Publisher) -> None:
+    def join(self, publisher: Publisher[Any]) -> None:
         """A publish that is muted for now."""
         self.arrive(publisher)
         self.muted.append(publisher)
 
-    def see(self, publisher: Publisher, now_ms: int) -> None:
+    def see(self, publisher: Publisher[Any], now_ms: int) -> None:
         """``publisher`` is seen from now on, and whoever was before is muted."""
         old = self.current
         if old is publisher:
@@ -119,7 +121,7 @@ class Feed:
         if len(self.past_epochs) > _MAX_PAST_EPOCHS:
             del self.past_epochs[next(iter(self.past_epochs))]
 
-    def leave(self, publisher: Publisher, now_ms: int = 0, *, is_held: bool = False) -> None:
+    def leave(self, publisher: Publisher[Any], now_ms: int = 0, *, is_held: bool = False) -> None:
         """``publisher`` has left; with ``is_held`` its place is kept for a moment, should others wait for it."""
         if publisher in self.muted:
             self.muted.remove(publisher)
@@ -139,7 +141,7 @@ class Feed:
 
     # --- who is seen ---------------------------------------------------------
 
-    def yields_to(self, publisher: Publisher, now_ms: int) -> bool:
+    def yields_to(self, publisher: Publisher[Any], now_ms: int) -> bool:
         """Whether ``publisher``, muted and with a message at hand, is to be seen from now on."""
         current = self.current
         if self._is_over:
@@ -153,26 +155,26 @@ class Feed:
             return now_ms - self.replaced_ms >= self._min_interval_ms
         return self._is_idle(current, now_ms) and not self._is_outranked(publisher, now_ms)
 
-    def is_settled_against(self, publisher: Publisher, now_ms: int) -> bool:
+    def is_settled_against(self, publisher: Publisher[Any], now_ms: int) -> bool:
         """Whether a muted publish comes too late: a younger one sends."""
         current = self.current
         if current is None or not current.epoch_id or current.epoch_id == publisher.epoch_id:
             return False
         return not is_younger(publisher, current) and not self._is_idle(current, now_ms)
 
-    def _is_idle(self, current: Publisher, now_ms: int) -> bool:
+    def _is_idle(self, current: Publisher[Any], now_ms: int) -> bool:
         """A publish that has not begun to send, or that is lost on its way, lets older ones be seen meanwhile."""
         if current.is_lost:
             return now_ms - current.lost_ms >= _LOSS_WAIT_MS
         return current.last_frame_ms < current.seen_since_ms <= now_ms - _UNPROVEN_MS
 
-    def _is_place_free(self, publisher: Publisher, now_ms: int) -> bool:
+    def _is_place_free(self, publisher: Publisher[Any], now_ms: int) -> bool:
         epoch = self.epoch
         if now_ms >= self._held_until_ms or epoch is None or publisher.epoch_id == epoch.id:
             return True
         return publisher.began_ms > epoch.began_ms
 
-    def _is_outranked(self, publisher: Publisher, now_ms: int) -> bool:
+    def _is_outranked(self, publisher: Publisher[Any], now_ms: int) -> bool:
         """Whether another muted one, which sends as well, comes before it."""
         if publisher.is_lost:
             return any(not other.is_lost for other in self.muted)
@@ -183,7 +185,7 @@ class Feed:
         )
 
 
-def is_younger(one: Publisher, other: Publisher) -> bool:
+def is_younger(one: Publisher[Any], other: Publisher[Any]) -> bool:
     """Whether ``one`` began later than ``other``, or arrived later when both began at about the same moment."""
     difference_ms = one.began_ms - other.began_ms
     if abs(difference_ms) <= SAME_MOMENT_MS and not one.is_lost:

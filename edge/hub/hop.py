@@ -75,7 +75,7 @@ class HopReceiver:
     )
 
     def __init__(
-        self, publisher: Publisher, *, wanted_epoch: str = "", on_lost: Callable[[Stream], None] | None = None
+        self, publisher: Publisher[Stream], *, wanted_epoch: str = "", on_lost: Callable[[Stream], None] | None = None
     ) -> None:
         """Begin with nothing; a mark must come first.
 

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Generic, Protocol, TypeVar
 
 from edge.hub.shown import Shown
-from edge.media.frame import MEDIA, VIDEO, Frame, classify_video
-
-if TYPE_CHECKING:
-    from edge.hub.stream import Stream
-    from edge.media.frame import Epoch
+from edge.media.frame import MEDIA, VIDEO, Epoch, Frame, classify_video
 
 
-class Publisher:
+class Fed(Protocol):
+    """What a publisher feeds: a stream, which knows publishers and is not known here."""
+
+    def push(self, type_id: int, wire_timestamp: int, payload: bytes, now_ms: int) -> None:
+        """One message of the publisher that is seen."""
+        ...
+
+    def commit(self) -> None:
+        """Show players what was pushed."""
+        ...
+
+    def offer(self, publisher: Any, now_ms: int) -> bool:
+        """A muted publisher has a message: whether it is seen from now on."""
+        ...
+
+    def hold_muted(self, publisher: Any, type_id: int, payload: bytes) -> bool:
+        """Keep what a muted publisher's next frame would be decoded with; False when it is a frame itself."""
+        ...
+
+
+FedStream = TypeVar("FedStream", bound=Fed)
+
+
+class Publisher(Generic[FedStream]):
     """Feeds one stream until it leaves; may be muted for a while (``hub/feed.py``).
 
     Attributes:
@@ -59,7 +78,7 @@ class Publisher:
 
     def __init__(
         self,
-        stream: Stream,
+        stream: FedStream,
         peer: str,
         now_ms: int,
         *,

@@ -24,8 +24,8 @@ from edge.media.frame import Epoch
 class Claim:
     """Answer to a request to publish: the publisher, and whom it replaced."""
 
-    publisher: Publisher
-    replaced: Publisher | None = None
+    publisher: Publisher[Stream]
+    replaced: Publisher[Stream] | None = None
 
 
 class Registry:
@@ -62,7 +62,7 @@ class Registry:
             stream.on_seen = self._tell_seen
         return stream
 
-    def _tell_seen(self, stream: Stream, old: Publisher | None, new: Publisher) -> None:
+    def _tell_seen(self, stream: Stream, old: Publisher[Stream] | None, new: Publisher[Stream]) -> None:
         for observer in self.observers:
             observer.on_seen(stream, old, new)
 
@@ -116,7 +116,9 @@ class Registry:
         stream.begin_publish(publisher, publisher.epoch, now_ms)
         return Claim(publisher, old)
 
-    def release_publisher(self, publisher: Publisher, now_ms: int, reason: str, *, is_loss: bool = False) -> None:
+    def release_publisher(
+        self, publisher: Publisher[Stream], now_ms: int, reason: str, *, is_loss: bool = False
+    ) -> None:
         """``publisher`` has left. Its stream goes on with one that was muted, waits for another one, or ends.
 
         ``is_loss``: its connection broke without a word. A node of ours comes

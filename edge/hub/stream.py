@@ -100,7 +100,7 @@ class Stream:
         self.queue = FrameQueue()
         self.timeline = Timeline(config.max_jitter_ms, config.frame_interval_ms)
         self.feed = Feed(config.republish_min_interval_ms)
-        self.on_seen: Callable[[Stream, Publisher | None, Publisher], None] | None = None
+        self.on_seen: Callable[[Stream, Publisher[Stream] | None, Publisher[Stream]], None] | None = None
         self.logs: dict[WireForm, StreamLog] = {}
         self.readers: list[Reader] = []
         self.roster: Roster[Any] = Roster()
@@ -126,7 +126,7 @@ class Stream:
     # --- who feeds it --------------------------------------------------------
 
     @property
-    def publisher(self) -> Publisher | None:
+    def publisher(self) -> Publisher[Stream] | None:
         """Who is seen now, or None."""
         return self.feed.current
 
@@ -142,7 +142,7 @@ class Stream:
         return publisher.is_lost if publisher is not None else self.feed.grace_until_ms > 0
 
     def begin_publish(
-        self, publisher: Publisher, epoch: Epoch, now_ms: int, *, are_headers_there: bool = False
+        self, publisher: Publisher[Stream], epoch: Epoch, now_ms: int, *, are_headers_there: bool = False
     ) -> None:
         """``publisher`` takes over; players stay and the clock goes on.
 
@@ -161,7 +161,7 @@ class Stream:
             self._metadata_sent_ms = -(10**9)
             self.want_keyframe(now_ms)
 
-    def see(self, publisher: Publisher, now_ms: int) -> None:
+    def see(self, publisher: Publisher[Stream], now_ms: int) -> None:
         """Let ``publisher`` feed the stream; what the one before shows and is decoded with is kept for its return."""
         old = self.feed.current
         if old is not None and old is not publisher:
@@ -171,7 +171,7 @@ class Stream:
                 old.last_frame_ms = old.last_media_ms
         self.feed.see(publisher, now_ms)
 
-    def offer(self, publisher: Publisher, now_ms: int) -> bool:
+    def offer(self, publisher: Publisher[Stream], now_ms: int) -> bool:
         """A muted publisher has a message: whether it is seen from now on (see ``feed.py``).
 
         One of this node goes on with its own publish, whose headers are in force again;
@@ -194,13 +194,13 @@ class Stream:
             self.on_seen(self, old, publisher)
         return True
 
-    def tell_settled(self, publisher: Publisher, now_ms: int) -> None:
+    def tell_settled(self, publisher: Publisher[Stream], now_ms: int) -> None:
         """What a node begins to push has been replaced already."""
         current = self.feed.current
         if self.on_seen is not None and current is not None and self.feed.is_settled_against(publisher, now_ms):
             self.on_seen(self, publisher, current)
 
-    def hold_muted(self, publisher: Publisher, type_id: int, payload: bytes) -> bool:
+    def hold_muted(self, publisher: Publisher[Stream], type_id: int, payload: bytes) -> bool:
         """Keep a header of a muted publisher for the frames with which it may be seen again; False for a frame."""
         if type_id == VIDEO:
             kind = classify_video(payload)[0]
@@ -446,7 +446,7 @@ class Stream:
         return codec_name(type_id, queue[newest].payload) if newest >= max(queue.base, queue.publish_seq) else ""
 
 
-def take_headers(publisher: Publisher) -> dict[bytes, Frame]:
+def take_headers(publisher: Publisher[Stream]) -> dict[bytes, Frame]:
     """Headers kept for a publisher that is seen again, as frames of their own: those in the queue have their place."""
     kept, publisher.headers = publisher.headers, {}
     return {slot: Frame(frame.type_id, 0, frame.payload, frame.kind) for slot, frame in kept.items()}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from edge.hub.config import HubConfig
 from edge.hub.publisher import Publisher
+from edge.hub.stream import Stream
 from edge.net.context import NetContext
 from edge.net.ingest import IngestTicker
 from edge.service.refusal import Reason, Refusal
@@ -54,7 +55,9 @@ class PublishWatch:
             self._woken_ms = now_ms
         self._ticked_ms = now_ms
 
-    def _is_gone(self, connection: PublishingConnection, publisher: Publisher, now_ms: int, silent_ms: int) -> bool:
+    def _is_gone(
+        self, connection: PublishingConnection, publisher: Publisher[Stream], now_ms: int, silent_ms: int
+    ) -> bool:
         """Whether a publish is over for want of media: it has never sent any, is not there any more, or nobody waits.
 
         A node of ours that forwards a silent publisher asks it itself, and says by its own bytes that it is there.

@@ -65,7 +65,7 @@ class RtmpServerConnection(PlayingConnection):
         super().__init__(sock, rtmp, session)
         self._client: Client | None = None
         self.asked: Asked | None = None
-        self.feeds: dict[int, tuple[Publish, Publisher | HopReceiver]] | None = None
+        self.feeds: dict[int, tuple[Publish, Publisher[Stream] | HopReceiver]] | None = None
         self._liveness: Liveness | None = None
         self._noticed: set[str] | None = None
         self._is_held = False

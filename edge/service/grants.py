@@ -90,7 +90,7 @@ class Publish:
 
     __slots__ = ("client", "name", "owner", "publisher")
 
-    def __init__(self, request: PublishRequest, publisher: Publisher) -> None:
+    def __init__(self, request: PublishRequest, publisher: Publisher[Stream]) -> None:
         self.client: Client = request.client
         self.name: StreamName = request.name
         self.publisher = publisher

@@ -62,7 +62,7 @@ class Service(HubObserver):
         self.source: Source | None = None
         self.admission = Admission()
         self.is_draining = False
-        self.publishes: dict[Publisher, Publish] = {}
+        self.publishes: dict[Publisher[Stream], Publish] = {}
         self._now_ms = now_ms
         self._soon = soon
         registry.observers.append(self)
@@ -223,13 +223,13 @@ class Service(HubObserver):
         reason = f"publisher on key={publish.stream.key} is gone"
         self.registry.release_publisher(publish.publisher, now_ms, reason, is_loss=is_loss)
 
-    def stop_publisher(self, publisher: Publisher, refusal: Refusal) -> None:
+    def stop_publisher(self, publisher: Publisher[Stream], refusal: Refusal) -> None:
         """It may not go on; nothing for one that has left."""
         publish = self.publishes.get(publisher)
         if publish is not None:
             publish.stop(refusal)
 
-    def on_seen(self, stream: Stream, old: Publisher | None, new: Publisher) -> None:
+    def on_seen(self, stream: Stream, old: Publisher[Stream] | None, new: Publisher[Stream]) -> None:
         """A publisher that was muted is seen now, or one that is not seen comes."""
         if old is not None and is_younger(new, old):
             self._tell_replaced(old, new)
@@ -237,7 +237,7 @@ class Service(HubObserver):
             logger.info("%spublisher %s of key=%s is seen again", self.log_prefix, new.peer, stream.key)
         self.registry.tell_published(stream)
 
-    def _tell_replaced(self, old: Publisher, new: Publisher) -> None:
+    def _tell_replaced(self, old: Publisher[Stream], new: Publisher[Stream]) -> None:
         """``old`` is muted; it is told where that is to end it."""
         text = "%spublisher %s of key=%s replaced by %s and %s"
         fate = "ended" if self.hub.stop_kickedoff_publisher else "muted"

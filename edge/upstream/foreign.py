@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from edge.hub.headers import MAX_HEADERS
 from edge.hub.publisher import Publisher
-from edge.hub.stream import MAX_HEADER_BYTES
+from edge.hub.stream import MAX_HEADER_BYTES, Stream
 from edge.media.frame import AUDIO, DATA, MEDIA, VIDEO, Epoch, classify_audio, classify_video
 from edge.upstream.align import Alignment, RunAligner
 
@@ -16,7 +16,7 @@ class ForeignReceiver:
 
     __slots__ = ("_aligner", "_compared_count", "_headers", "_is_aligning", "_new_epoch", "_publisher")
 
-    def __init__(self, publisher: Publisher, new_epoch: Callable[[], Epoch]) -> None:
+    def __init__(self, publisher: Publisher[Stream], new_epoch: Callable[[], Epoch]) -> None:
         """``publisher``: in whose name the frames come. ``new_epoch``: makes one at each beginning and gap."""
         self._publisher = publisher
         self._new_epoch = new_epoch

@@ -39,7 +39,7 @@ class Push(UpstreamLink):
         self._is_established = False
         self._refused_since_ms = 0
         self._pinged_ms = 0
-        self._asked_for: Publisher | None = None
+        self._asked_for: Publisher[Stream] | None = None
 
     def _waits(self) -> bool:
         return True

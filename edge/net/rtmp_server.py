@@ -159,7 +159,9 @@ class RtmpServerConnection(PlayingConnection):
 
     def _read_once(self) -> int:
         """Nothing while what came before is still being worked off: its end would overtake it."""
-        return 0 if self._is_held or self._is_reading_put_off else super()._read_once()
+        if self._is_held or (self.asked is not None and self.asked.is_reading_put_off):
+            return 0
+        return super()._read_once()
 
     @property
     def _is_reading_put_off(self) -> bool:

@@ -27,6 +27,7 @@ _OF_PLAY: Mapping[Reason, Status] = {
     Reason.LOOP: Status(NOT_FOUND, "", "proxy_loop"),
     Reason.UPSTREAM: Status("NetStream.Play.Failed", "", "upstream_refused"),
     Reason.FORBIDDEN: Status("NetStream.Play.Failed", "forbidden: ", "forbidden"),
+    Reason.RULE_FAILED: Status("NetStream.Play.Failed", "", "rule_failed"),
 }
 _OF_PUBLISH: Mapping[Reason, Status] = {
     Reason.BAD_NAME: Status(BAD_NAME, "bad_name: ", "bad_name"),
@@ -36,6 +37,7 @@ _OF_PUBLISH: Mapping[Reason, Status] = {
     Reason.IDLE: Status("NetStream.Publish.Idle", "Idle: ", "publish_timeout"),
     Reason.TOO_FAST: Status(BAD_NAME, "rate_limit: ", "rate_limit"),
     Reason.FORBIDDEN: Status(BAD_NAME, "forbidden: ", "forbidden"),
+    Reason.RULE_FAILED: Status(BAD_NAME, "", "rule_failed"),
 }
 
 

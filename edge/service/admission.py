@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-from edge.service.refusal import Refusal
+from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest, PublishRequest
+
+logger = logging.getLogger(__name__)
 
 Answer = Callable[[Refusal | None], None]
 
@@ -54,7 +57,7 @@ class Asking:
     def _go_on(self) -> None:
         for rule in self._rules:
             self._turn += 1
-            verdict = rule.check(self._request, self._answer_to(self._turn))
+            verdict = self._ask(rule)
             if isinstance(verdict, Later) or not self.is_open:
                 return
             if verdict is not None:
@@ -62,6 +65,14 @@ class Asking:
                 return
         if self.is_open:
             self._end(None)
+
+    def _ask(self, rule: Rule) -> Refusal | Later | None:
+        """What the rule says; one that fails ends this request only, and lets nobody in."""
+        try:
+            return rule.check(self._request, self._answer_to(self._turn))
+        except Exception:
+            logger.exception("rule %s failed for key=%s", type(rule).__name__, self._request.name.key)
+            return Refusal(Reason.RULE_FAILED, "the server could not decide")
 
     def _answer_to(self, turn: int) -> Answer:
         def later(refusal: Refusal | None) -> None:

@@ -28,6 +28,8 @@ class Reason(Enum):
     TOO_FAST = "rate_limit"
     #: A rule of this node says no.
     FORBIDDEN = "forbidden"
+    #: A rule of this node could not say anything, by a fault of ours.
+    RULE_FAILED = "rule_failed"
 
 
 class Refusal(NamedTuple):

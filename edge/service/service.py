@@ -101,9 +101,10 @@ class Service(HubObserver):
         """
 
         def judged(refusal: Refusal | None) -> None:
-            answer(self._admit_play(request, now_ms if is_now else self._now_ms()) if refusal is None else refusal)
+            at_ms = now_ms if is_now else self._now_ms()
+            answer(self._admit_play(request, at_ms) if refusal is None else refusal)
 
-        is_now = True
+        is_now = True  # until this call is over
         asking = self.admission.ask(request, judged)
         is_now = False
         return asking
@@ -191,7 +192,7 @@ class Service(HubObserver):
             else:
                 self._admit_publish(request, answer, now_ms if is_now else self._now_ms())
 
-        is_now = True
+        is_now = True  # until this call is over
         asking = self.admission.ask(request, judged)
         is_now = False
         return asking

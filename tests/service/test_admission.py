@@ -75,6 +75,20 @@ def test_rule_may_call_within_the_question(said: Refusal | bool) -> None:
     assert second.asked == (said is not NO)
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+def test_rule_that_fails_lets_nobody_in_and_harms_nobody_else(is_late: bool) -> None:
+    class Fails(Says):
+        def check(self, request: PlayRequest | PublishRequest, later: Answer) -> Refusal | Later | None:
+            raise ValueError("a fault of ours")
+
+    first, last = Says(LATER if is_late else None), Says(None)
+    asking, answers = ask(first, Fails(None), last)
+    if is_late:
+        first.say(None)
+    assert [answer.reason for answer in answers] == [Reason.RULE_FAILED]
+    assert (last.asked, asking.is_open) == (0, False)
+
+
 def test_what_is_said_after_it_was_withdrawn_is_of_no_interest() -> None:
     first, second = Says(LATER), Says(None)
     asking, answers = ask(first, second)

@@ -37,14 +37,15 @@ from edge.rtmp.events import (
 from edge.rtmp.server import ServerSession
 from edge.service.admission import Asking
 from edge.service.grants import Play, Publish
-from edge.service.names import parse_tc_url
+from edge.service.names import TcUrl, parse_tc_url
 from edge.service.refusal import Reason, Refusal
-from edge.service.request import Client, PlayRequest, PublishRequest
+from edge.service.request import PlayRequest, PublishRequest
 
 logger = logging.getLogger(__name__)
 
 #: Least that is read at once, whatever the parse budget.
 _MIN_READ_BYTES = 4096
+_NOWHERE = TcUrl("", "", "", "")
 
 
 class RtmpServerConnection(PlayingConnection):
@@ -53,9 +54,19 @@ class RtmpServerConnection(PlayingConnection):
     Attributes:
         asked: what waits for its answer, None while nothing has ever had to.
         feeds: message stream id -> what was granted, and who takes its media.
+        server_url: where the client went to, as far as it has said so.
     """
 
-    __slots__ = ("_client", "_is_held", "_liveness", "_noticed", "_rate_mark", "_read_for_chunk_size", "asked", "feeds")
+    __slots__ = (
+        "_is_held",
+        "_liveness",
+        "_noticed",
+        "_rate_mark",
+        "_read_for_chunk_size",
+        "asked",
+        "feeds",
+        "server_url",
+    )
 
     def __init__(self, sock: socket.socket, rtmp: RtmpService) -> None:
         context = rtmp.context
@@ -63,7 +74,7 @@ class RtmpServerConnection(PlayingConnection):
             rtmp.config, entropy=context.entropy, now_ms=context.now_ms(), edge_id=rtmp.service.service_id
         )
         super().__init__(sock, rtmp, session)
-        self._client: Client | None = None
+        self.server_url = _NOWHERE
         self.asked: Asked | None = None
         self.feeds: dict[int, tuple[Publish, Publisher[Stream] | HopReceiver]] | None = None
         self._liveness: Liveness | None = None
@@ -119,9 +130,24 @@ class RtmpServerConnection(PlayingConnection):
         return is_expected and now_ms - self.last_read_ms <= limit_ms
 
     @property
+    def protocol(self) -> str:
+        """What it speaks."""
+        return "rtmp"
+
+    @property
+    def edge_id(self) -> str:
+        """Service id of a node of ours, else ""."""
+        return self._session.peer_edge_id
+
+    @property
     def is_hop(self) -> bool:
         """The peer is a node of ours."""
         return bool(self._session.peer_edge_id)
+
+    @property
+    def hears_errors_only(self) -> bool:
+        """The peer multiplexes streams and is no node of ours: it ignores every status that is no error."""
+        return self._session.hears_errors_only
 
     def is_silent_publisher_gone(self, now_ms: int, quiet_ms: int, answer_ms: int) -> bool:
         """Look whether the client, which sends no media, is still there; asks it now and then by a ping."""
@@ -311,14 +337,7 @@ class RtmpServerConnection(PlayingConnection):
     # --- connect -------------------------------------------------------------
 
     def _on_connect(self, event: ConnectRequested) -> None:
-        self._client = Client(
-            self.number,
-            self.peer,
-            "rtmp",
-            parse_tc_url(event.tc_url, event.app),
-            self._session.peer_edge_id,
-            self._session.hears_errors_only,
-        )
+        self.server_url = parse_tc_url(event.tc_url, event.app)
         if self.service.is_draining:
             self._session.reject_connect(event.request_id, "Shutdown: server is stopping")
             self.send_session()
@@ -381,14 +400,11 @@ class RtmpServerConnection(PlayingConnection):
     # --- publish -------------------------------------------------------------
 
     def _on_publish(self, event: PublishRequested) -> None:
-        client = self._client
-        if client is None:
-            return
         self._withdraw(event.message_stream_id)
-        name = self.service.resolve(event.stream_name, client.server_url, is_play=False)
+        name = self.service.resolve(event.stream_name, self.server_url, is_play=False)
         if isinstance(name, Refusal):
             return self._refuse_publish(event, name)
-        request, message_stream_id = PublishRequest(client, name, event.hops, event.is_lost), event.message_stream_id
+        request, message_stream_id = PublishRequest(self, name, event.hops, event.is_lost), event.message_stream_id
 
         def answered(answer: Publish | Refusal) -> None:
             self._answer(message_stream_id, partial(self._on_publish_answer, event, answer))
@@ -449,11 +465,9 @@ class RtmpServerConnection(PlayingConnection):
     # --- play ----------------------------------------------------------------
 
     def _on_play(self, event: PlayRequested) -> None:
-        session, service, client = self._session, self.service, self._client
-        if client is None:
-            return
+        session, service = self._session, self.service
         self._withdraw(event.message_stream_id)
-        name = service.resolve(event.stream_name, client.server_url, is_play=True)
+        name = service.resolve(event.stream_name, self.server_url, is_play=True)
         if isinstance(name, Refusal):
             code, description, word = play_status(name)
             session.reject_play(event.request_id, code, description)
@@ -465,7 +479,7 @@ class RtmpServerConnection(PlayingConnection):
             return
         if old is not None:
             self._end_play(event.message_stream_id)
-        request, message_stream_id = PlayRequest(client, name, event.hops, event.resume), event.message_stream_id
+        request, message_stream_id = PlayRequest(self, name, event.hops, event.resume), event.message_stream_id
 
         def answered(answer: Play | Refusal) -> None:
             self._answer(message_stream_id, partial(self._on_play_answer, event, answer))

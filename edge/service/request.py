@@ -8,31 +8,46 @@ from typing import Protocol
 from edge.service.names import StreamName, TcUrl
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
-    """One connection of a client, as far as it matters for what it may do.
+class Client(Protocol):
+    """One connection of a client, as far as it matters for what it may do; it is the connection itself."""
 
-    Attributes:
-        id: number of its connection in this process.
-        address: ``ip:port``.
-        protocol: what it speaks.
-        server_url: where it went to.
-        edge_id: service id of a node of ours, else "".
-        hears_errors_only: it ignores a status that is no error, the end of a stream, and silence, and is told the
-            end at once: as media-server and all programs of brpc.
-    """
+    @property
+    def number(self) -> int:
+        """Of the connection in this process."""
+        ...
 
-    id: int
-    address: str
-    protocol: str
-    server_url: TcUrl
-    edge_id: str = ""
-    hears_errors_only: bool = False
+    @property
+    def peer(self) -> str:
+        """``ip:port``."""
+        ...
+
+    @property
+    def protocol(self) -> str:
+        """What it speaks."""
+        ...
+
+    @property
+    def server_url(self) -> TcUrl:
+        """Where it went to."""
+        ...
+
+    @property
+    def edge_id(self) -> str:
+        """Service id of a node of ours, else ""."""
+        ...
 
     @property
     def is_hop(self) -> bool:
         """It is a node of ours."""
-        return bool(self.edge_id)
+        ...
+
+    @property
+    def hears_errors_only(self) -> bool:
+        """It ignores a status that is no error, the end of a stream, and silence, and is told the end at once.
+
+        As media-server and all programs of brpc do.
+        """
+        ...
 
 
 class Resume(Protocol):

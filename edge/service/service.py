@@ -202,7 +202,7 @@ class Service(HubObserver):
         try:
             claim = self.registry.claim_publisher(
                 self.publish_key(request.name.key),
-                client.address,
+                client.peer,
                 now_ms,
                 query=request.name.query,
                 hops=request.hops,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -10,15 +11,33 @@ from edge.hub.config import HubConfig
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.service.grants import Play, Publish
-from edge.service.names import StreamName, parse_tc_url
+from edge.service.names import StreamName, TcUrl, parse_tc_url
 from edge.service.refusal import Refusal
 from edge.service.request import Client, PlayRequest, PublishRequest
 from edge.service.service import Service
 from edge.service.source import Standing
 
 SERVER_URL = parse_tc_url("rtmp://10.0.0.1/live")
-VIEWER = Client(1, "10.9.9.9:5", "http", SERVER_URL)
-NODE = Client(2, "10.9.9.8:5", "http", SERVER_URL, edge_id="n")
+
+
+@dataclass(frozen=True)
+class FakeClient:
+    """Somebody who asks."""
+
+    number: int
+    peer: str
+    protocol: str = "http"
+    server_url: TcUrl = SERVER_URL
+    edge_id: str = ""
+    hears_errors_only: bool = False
+
+    @property
+    def is_hop(self) -> bool:
+        return bool(self.edge_id)
+
+
+VIEWER = FakeClient(1, "10.9.9.9:5")
+NODE = FakeClient(2, "10.9.9.8:5", edge_id="n")
 
 
 class NoSource:

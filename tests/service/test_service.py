@@ -7,9 +7,9 @@ from edge.hub.reader import QuietReader
 from edge.hub.stream import Stream
 from edge.service.grants import Play, Publish
 from edge.service.refusal import Reason, Refusal
-from edge.service.request import Client, PublishRequest
+from edge.service.request import PublishRequest
 from edge.service.source import Standing
-from tests.service.fakes import NODE, SERVER_URL, VIEWER, Door, NoSource
+from tests.service.fakes import NODE, SERVER_URL, VIEWER, Door, FakeClient, NoSource
 
 KEY = StreamKey("_", "live", "s")
 
@@ -151,7 +151,7 @@ def test_second_publisher_is_refused_or_the_first_is_told() -> None:
     owner, first = Owner(door), published(door.publish())
     first.owner = owner
     door.now_ms += 5000
-    second = published(door.publish(client=Client(3, "10.9.9.7:5", "http", SERVER_URL)))
+    second = published(door.publish(client=FakeClient(3, "10.9.9.7:5")))
     assert owner.told == [], "not before the newcomer has its answer"
     for call in door.soon:
         call()

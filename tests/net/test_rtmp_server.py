@@ -10,6 +10,7 @@ from edge.hub.config import HubConfig
 from edge.net.config import NetConfig
 from edge.net.rtmp_server import RtmpServerConnection
 from edge.rtmp.config import RtmpConfig
+from edge.service.refusal import Reason, Refusal
 from tests.harness.clock import deadline
 from tests.harness.wire import COMMAND, VIDEO
 from tests.hostile import _wire as wire
@@ -210,7 +211,7 @@ async def test_word_that_a_publisher_was_replaced_ends_nothing_that_it_began_lat
         first.message_stream_id = int((await first.call("createStream", None))[3])
         first.play("other")
         await status(first, "NetStream.Play.Start")
-        replaced.on_stopped("NetStream.Publish.BadName", "Kicked: late", "kicked")
+        server.service.stop_publisher(replaced, Refusal(Reason.KICKED, "late"))
         await first.call("_checkbw", None)
         assert server.counters.get("error_kicked_count", 0) == 0
         assert server.stream("other").player_count == 1

@@ -85,6 +85,38 @@ class LocalProtocolError(ProtocolError):
     reason = "local_protocol"
 
 
+class MediaError(EdgeError):
+    """Coded media that cannot be read, or has no place where it is wanted; the peer stays."""
+
+    reason = "media"
+
+
+class MalformedHeaderError(MediaError):
+    """A decoder configuration (sequence header) that breaks its own format; the one before stays in force."""
+
+    reason = "media_header"
+
+
+class MalformedFrameError(MediaError):
+    """A coded frame that breaks its own format; it is left out."""
+
+    reason = "media_frame"
+
+
+class UnsupportedCodecError(MediaError):
+    """A container has no place for a codec, or for this form of it.
+
+    Attributes:
+        codec: its name for people, e.g. ``Speex`` or ``AAC-ELD``.
+    """
+
+    reason = "media_codec"
+
+    def __init__(self, codec: str, container: str) -> None:
+        super().__init__(f"{container} has no place for {codec}")
+        self.codec = codec
+
+
 class HubError(EdgeError):
     """A request that the live streams of this process cannot grant."""
 

@@ -1,0 +1,135 @@
+"""TS packets: PES packets cut into 188 bytes, with adaptation fields and continuity counters (ISO/IEC 13818-1 §2.4.3).
+
+The bytes of a PES packet are cut by ``struct``, which gives all pieces in one
+call, and are joined with headers that are made once per PID: plain Python, and
+still well under a microsecond per packet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import add
+from struct import Struct
+
+PACKET_BYTES = 188
+_BODY_BYTES = PACKET_BYTES - 4
+_SYNC = 0x47
+_START = 0x40  # payload_unit_start_indicator, in the second byte
+_PAYLOAD, _ADAPTATION = 0x10, 0x20  # adaptation_field_control, in the fourth
+
+#: Flags of an adaptation field.
+DISCONTINUITY, RANDOM_ACCESS, PRIORITY, _HAS_PCR = 0x80, 0x40, 0x20, 0x10
+
+#: PTS, DTS and the base of PCR count 90 kHz in 33 bits.
+CLOCK_MASK = (1 << 33) - 1
+
+_FILL = b"\xff" * _BODY_BYTES
+#: Adaptation fields of each size that only fill up a packet; one of a single byte is its length, 0.
+_STUFFING = (b"", b"\0", *(bytes((size - 1, 0)) + _FILL[: size - 2] for size in range(2, _BODY_BYTES + 1)))
+
+_MAX_SLICES = 64
+_slicers: dict[int, Callable[..., tuple[bytes, ...]]] = {}
+
+_pack_clock = Struct(">BBIH").pack
+_pack_pts = Struct(">IHHBBHH").pack
+_pack_pts_dts = Struct(">IHHBBHHBHH").pack
+_MAX_PES_LENGTH = 0xFFFF
+#: Marker 10 and data alignment; which times follow.
+_PTS_ONLY, _PTS_AND_DTS = 0x8480, 0x84C0
+_START_CODE = 0x100
+
+
+def adaptation(flags: int, pcr: int | None = None) -> bytes:
+    """Adaptation field (§2.4.3.4): length, flags, and a clock: 33 bits at 90 kHz, 6 reserved, 9 at 27 MHz (0)."""
+    if pcr is None:
+        return bytes((1, flags))
+    return _pack_clock(7, flags | _HAS_PCR, pcr >> 1 & 0xFFFFFFFF, (pcr & 1) << 15 | 0x7E00)
+
+
+def pes_header(stream_id: int, size: int, pts: int, dts: int) -> bytes:
+    """Header of a PES packet with ``size`` bytes of data, which begins with an access unit (§2.4.3.6).
+
+    ``pts`` and ``dts`` are at 90 kHz, of any size. Each is 4 bits that tell which it is, then 3, 15 and
+    15 bits, each with a 1 behind; DTS is there only where it differs. The length is 0, which means "up
+    to the next one", where it does not fit; only video may be that long.
+    """
+    start = _START_CODE | stream_id
+    upper, middle, lower = pts >> 29 & 0xE | 1, pts >> 14 & 0xFFFE | 1, pts << 1 & 0xFFFE | 1
+    if pts == dts:
+        length = size + 8 if size + 8 <= _MAX_PES_LENGTH else 0
+        return _pack_pts(start, length, _PTS_ONLY, 5, 0x20 | upper, middle, lower)
+    length = size + 13 if size + 13 <= _MAX_PES_LENGTH else 0
+    dts_upper, dts_middle, dts_lower = dts >> 29 & 0xE | 1, dts >> 14 & 0xFFFE | 1, dts << 1 & 0xFFFE | 1
+    return _pack_pts_dts(
+        start, length, _PTS_AND_DTS, 10, 0x30 | upper, middle, lower, 0x10 | dts_upper, dts_middle, dts_lower
+    )
+
+
+class PidWriter:
+    """Packets of one PID.
+
+    Attributes:
+        counter: continuity counter of the next packet with payload.
+    """
+
+    __slots__ = ("_field_starts", "_plain", "_starts", "_stuffed", "counter", "pid")
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.counter = 0
+
+        def headers(flags: int, control: int, count: int = 16) -> tuple[bytes, ...]:
+            return tuple(bytes((_SYNC, flags | pid >> 8, pid & 255, control | n & 15)) for n in range(count))
+
+        self._starts = headers(_START, _PAYLOAD)
+        self._field_starts = headers(_START, _PAYLOAD | _ADAPTATION)
+        # Any counter is followed by as many headers as there are slices in one step.
+        self._plain = headers(0, _PAYLOAD, 16 + _MAX_SLICES)
+        self._stuffed = headers(0, _PAYLOAD | _ADAPTATION)
+
+    def write(self, pes: bytes, field: bytes = b"") -> bytes:
+        """All packets of one PES packet; ``field`` is the adaptation field of the first one."""
+        counter = self.counter
+        room = _BODY_BYTES - len(field)
+        size = len(pes)
+        if size < room:
+            self.counter = counter + 1 & 15
+            return self._field_starts[counter] + _filled(field, _BODY_BYTES - size) + pes
+        pieces = [self._field_starts[counter] + field if field else self._starts[counter], pes[:room]]
+        count, rest = divmod(size - room, _BODY_BYTES)
+        counter = counter + 1 & 15
+        while count:
+            step = count if count < _MAX_SLICES else _MAX_SLICES
+            slicer = _slicers.get(step) or _new_slicer(step)
+            pieces += map(add, self._plain[counter : counter + step], slicer(pes, room))
+            counter = counter + step & 15
+            room += step * _BODY_BYTES
+            count -= step
+        if rest:
+            pieces += (self._stuffed[counter], _STUFFING[_BODY_BYTES - rest], pes[-rest:])
+            counter = counter + 1 & 15
+        self.counter = counter
+        return b"".join(pieces)
+
+    def write_field(self, field: bytes) -> bytes:
+        """A packet without payload, which does not count (§2.4.3.3)."""
+        head = bytes((_SYNC, self.pid >> 8, self.pid & 255, _ADAPTATION | self.counter - 1 & 15))
+        return head + _filled(field, _BODY_BYTES)
+
+    def write_section(self, section: bytes) -> bytes:
+        """One packet with a whole table section, filled up as sections are (§2.4.4)."""
+        counter = self.counter
+        self.counter = counter + 1 & 15
+        return self._starts[counter] + b"\0" + section + _FILL[: _BODY_BYTES - 1 - len(section)]
+
+
+def _filled(field: bytes, size: int) -> bytes:
+    """An adaptation field made ``size`` bytes long."""
+    if not field:
+        return _STUFFING[size]
+    return bytes((size - 1,)) + field[1:] + _FILL[: size - len(field)]
+
+
+def _new_slicer(count: int) -> Callable[..., tuple[bytes, ...]]:
+    _slicers[count] = slicer = Struct(f"{_BODY_BYTES}s" * count).unpack_from
+    return slicer

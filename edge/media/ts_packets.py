@@ -123,6 +123,23 @@ class PidWriter:
         return self._starts[counter] + b"\0" + section + _FILL[: _BODY_BYTES - 1 - len(section)]
 
 
+def announce_jump(packets: bytes) -> bytes:
+    """Packets for a player that goes on with ``packets`` after others than those before them.
+
+    Each PID among them gets one without payload that says so (discontinuity_indicator, §2.4.3.5), with the
+    counter that its next one goes on from; else receivers take what is right for corrupt.
+    """
+    found: dict[int, bytes] = {}
+    for start in range(0, len(packets), PACKET_BYTES):
+        pid = (packets[start + 1] & 31) << 8 | packets[start + 2]
+        if pid not in found:
+            control = packets[start + 3]
+            counter = control - 1 & 15 if control & _PAYLOAD else control & 15
+            head = bytes((_SYNC, pid >> 8, pid & 255, _ADAPTATION | counter))
+            found[pid] = head + _filled(adaptation(DISCONTINUITY), _BODY_BYTES)
+    return b"".join(found.values())
+
+
 def _filled(field: bytes, size: int) -> bytes:
     """An adaptation field made ``size`` bytes long."""
     if not field:

@@ -24,6 +24,15 @@ def run_ffmpeg(*options: str) -> str:
     return done.stderr
 
 
+def require_av() -> Any:
+    """PyAV; without it the test fails under ``CI=true`` and is skipped elsewhere."""
+    try:
+        import av
+    except ImportError:
+        missing("PyAV is not installed")
+    return av
+
+
 def encode(path: Path, *codec: str, picture: str = "", sound: str = "") -> Path:
     """Make a file of test media; ``codec`` are ffmpeg's options for the encoders."""
     sources = [option for source in (picture, sound) if source for option in ("-f", "lavfi", "-i", source)]
@@ -40,10 +49,7 @@ def coded_frames(
     codec id instead. The first DTS is 0. With ``shown_early_ms`` pictures are decoded so much later and
     shown when they were: composition offsets become negative.
     """
-    try:
-        import av
-    except ImportError:
-        missing("PyAV is not installed")
+    av = require_av()
     headers: list[Frame] = []
     found: list[tuple[float, int, bytes]] = []
     with av.open(str(path)) as container:

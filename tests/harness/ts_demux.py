@@ -41,6 +41,8 @@ class _Open:
 class TsDemuxer:
     """Takes bytes in any cut.
 
+    Where a packet without payload announces a discontinuity the counter of its PID goes on from there.
+
     Attributes:
         found: PES packets that are whole, in the order of their ends.
         streams: ``(stream type, descriptors)`` by PID, as the newest PMT says.
@@ -89,7 +91,10 @@ class TsDemuxer:
         if control & 2:
             size = body[0]
             assert size == 183 if control == 2 else size <= 182, f"{where}: adaptation field of {size} bytes"
-            is_random_access = self._adaptation(pid, body[1 : 1 + size], where)
+            field = body[1 : 1 + size]
+            is_random_access = self._adaptation(pid, field, where)
+            if control == 2 and field[0] & 0x80:
+                self._counters[pid] = packet[3] & 15
             body = body[1 + size :]
         expected = self._counters.get(pid, packet[3] - 1) + (control & 1) & 15
         if pid in self._counters or control & 1:
@@ -118,7 +123,7 @@ class TsDemuxer:
             value = int.from_bytes(field[1:7], "big")
             assert value & 0x7FFF == 0x7E00, f"{where}: PCR {field[1:7].hex()}"
             self.clocks.append((self._number, pid, value >> 15))
-        assert not field[0] & 0x8F, f"{where}: adaptation flags {field[0]:02x}"
+        assert not field[0] & 0x0F, f"{where}: adaptation flags {field[0]:02x}"
         assert field[used:] == b"\xff" * (len(field) - used), f"{where}: stuffing {field.hex()}"
         return bool(field[0] & 0x40)
 

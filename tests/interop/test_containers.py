@@ -13,9 +13,10 @@ import pytest
 
 from edge.media.frame import AUDIO, VIDEO, Frame, has_picture
 from edge.media.mpegts import AUDIO_PID, VIDEO_PID, TsMuxer
+from edge.media.ts_packets import announce_jump
 from tests.harness.clients import ffprobe_packets
-from tests.harness.clock import deadline, missing, require_program
-from tests.harness.coded import TEST_PICTURE, TEST_SOUND, coded_frames, encode, run_ffmpeg
+from tests.harness.clock import deadline, require_program
+from tests.harness.coded import TEST_PICTURE, TEST_SOUND, coded_frames, encode, require_av, run_ffmpeg
 from tests.harness.flv_file import read_flv, write_flv
 from tests.harness.ts_demux import demux
 
@@ -117,6 +118,20 @@ def test_ts_from_a_keyframe_in_the_middle(clips: Callable[[str], Path], tmp_path
     assert_clean(tmp_path / "late.ts")
     pictures = sum(frame.type_id == VIDEO and has_picture(frame.payload) for frame in frames[starts[1] :])
     assert int(streams_of(tmp_path / "late.ts")["video"]["nb_read_frames"]) == pictures
+
+
+def test_ts_with_a_jump_to_a_later_keyframe(clips: Callable[[str], Path], tmp_path: Path) -> None:
+    """As a player gets it that was too slow."""
+    muxer = TsMuxer()
+    frames = read_flv(clips(_CLIPS[0]).read_bytes())
+    pieces = [muxer.encode(frame) for frame in frames]
+    starts = [number for number, frame in enumerate(frames) if frame.is_keyframe]
+    before, after = b"".join(pieces[: starts[0] + 51]), b"".join(pieces[starts[-1] :])
+    (tmp_path / "jump.ts").write_bytes(before + announce_jump(after[: 188 * 200]) + after)
+    assert_clean(tmp_path / "jump.ts")
+    sent = frames[: starts[0] + 51] + frames[starts[-1] :]
+    pictures = sum(frame.type_id == VIDEO and not frame.kind and has_picture(frame.payload) for frame in sent)
+    assert int(streams_of(tmp_path / "jump.ts")["video"]["nb_read_frames"]) == pictures
 
 
 def test_ts_across_the_wrap_of_its_clock(clips: Callable[[str], Path], tmp_path: Path) -> None:
@@ -248,10 +263,7 @@ def test_ts_of_av1(tmp_path: Path) -> None:
 def test_flv_of_new_codecs_is_read_by_pyav(
     options: tuple[str, ...], sound_options: tuple[str, ...], tmp_path: Path
 ) -> None:
-    try:
-        import av
-    except ImportError:
-        missing("PyAV is not installed")
+    av = require_av()
     source = encode(
         tmp_path / "source.mp4",
         *(*options, "-pix_fmt", "yuv420p", *sound_options, "-t", "2"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from edge.media.frame import AUDIO, VIDEO, Frame
 from edge.media.mpegts import AUDIO_PID, VIDEO_PID, TsMuxer
+from edge.media.ts_packets import announce_jump
 from tests.harness.flv_file import frame_of
 from tests.harness.ts_demux import TsDemuxer, demux
 from tests.media.codecs.records import (
@@ -136,6 +137,21 @@ def test_a_player_may_begin_at_any_keyframe() -> None:
             first = found.of(VIDEO_PID)[0]
             assert first.data == expected_picture(frame) and first.at_packet == 2
             assert found.clocks[0][0] == 2, "the clock is there at once"
+
+
+def test_a_player_may_jump_to_a_keyframe() -> None:
+    muxer = TsMuxer()
+    frames = broadcast(6000)
+    pieces = [muxer.encode(frame) for frame in frames]
+    starts = [number for number, frame in enumerate(frames) if frame.is_keyframe]
+    before, after = b"".join(pieces[: starts[2] + 3]), b"".join(pieces[starts[4] :])
+    found = demux(before + announce_jump(after) + after)
+    sent = [
+        frame for frame in frames[: starts[2] + 3] + frames[starts[4] :] if frame.type_id == VIDEO and not frame.kind
+    ]
+    assert [pes.data for pes in found.of(VIDEO_PID)] == [expected_picture(frame) for frame in sent]
+    with pytest.raises(AssertionError, match="counter"):
+        demux(before + after)
 
 
 @pytest.mark.parametrize("fps", [50, 25, 15, 8, 2])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.media.ts_packets import RANDOM_ACCESS, PidWriter, adaptation, pes_header
+from edge.media.ts_packets import RANDOM_ACCESS, PidWriter, adaptation, announce_jump, pes_header
 
 
 def parsed(packets: bytes) -> list[tuple[bool, int, bytes | None, bytes]]:
@@ -108,3 +108,14 @@ def test_length_that_does_not_fit_is_left_open() -> None:
     assert pes_header(0xE0, 0xFFFF - 7, 0, 0)[4:6] == b"\0\0"
     assert pes_header(0xE0, 0xFFFF - 13, 1, 0)[4:6] == b"\xff\xff"
     assert pes_header(0xE0, 0xFFFF - 12, 1, 0)[4:6] == b"\0\0"
+
+
+def test_a_jump_is_announced_on_each_pid() -> None:
+    """With the counter that the next packet goes on from, whether that one has payload or not."""
+    first, second = PidWriter(0x100), PidWriter(0x1001)
+    first.counter, second.counter = 0, 7
+    packets = second.write_field(adaptation(0, 5)) + first.write(bytes(400)) + second.write(b"a")
+    jump = parsed(announce_jump(packets))
+    assert [(is_start, counter, body) for is_start, counter, _, body in jump] == [(False, 6, b""), (False, 15, b"")]
+    assert all(field is not None and field[0] == 0x80 for _, _, field, _ in jump)
+    assert announce_jump(b"") == b""

@@ -156,14 +156,14 @@ def has_picture(payload: bytes) -> bool:
     if not first & 0x80:
         is_end = (first & 15) in _CODECS_WITH_HEADER and len(payload) > 1 and payload[1] == _AVC_END_OF_SEQUENCE
         return first >> 4 != _COMMAND_FRAME and not is_end
-    packet_type, offset = _skip_mod_ex(payload, first & 15)
+    packet_type, offset = skip_mod_ex(payload, first & 15)
     if packet_type == _VIDEO_PACKET_MULTITRACK and offset < len(payload):
         packet_type = payload[offset] & 15
     return packet_type in _CODED_FRAMES and first >> 4 & 7 != _COMMAND_FRAME
 
 
 def _classify_enhanced_video(payload: bytes) -> tuple[int, bool]:
-    packet_type, offset = _skip_mod_ex(payload, payload[0] & 15)
+    packet_type, offset = skip_mod_ex(payload, payload[0] & 15)
     if packet_type == _VIDEO_PACKET_MULTITRACK:
         if offset >= len(payload):
             return MEDIA, False
@@ -174,8 +174,12 @@ def _classify_enhanced_video(payload: bytes) -> tuple[int, bool]:
     return MEDIA, frame_type == 1 and packet_type in _CODED_FRAMES
 
 
-def _skip_mod_ex(payload: bytes, packet_type: int) -> tuple[int, int]:
-    """Step over chained ModEx prefixes (E-RTMP v2); return the real packet type and the next offset."""
+def skip_mod_ex(payload: bytes, packet_type: int) -> tuple[int, int]:
+    """Step over chained ModEx prefixes (E-RTMP v2); return the real packet type and the next offset.
+
+    A prefix is its size less one (1 byte, or 255 and 2 more bytes), that many bytes, and a byte whose low
+    half is the next packet type. Of prefixes that are cut short or too many the packet type is theirs (7).
+    """
     offset = 1
     for _ in range(_MAX_MOD_EX):
         if packet_type != _PACKET_MOD_EX or offset >= len(payload):
@@ -208,7 +212,7 @@ def _audio_packet_type(payload: bytes) -> int:
     """Packet type of an audio message, that of the tracks where it is multitrack; -1 for a classic one."""
     if payload[0] >> 4 != _EX_AUDIO:
         return -1
-    packet_type, offset = _skip_mod_ex(payload, payload[0] & 15)
+    packet_type, offset = skip_mod_ex(payload, payload[0] & 15)
     if packet_type == _AUDIO_PACKET_MULTITRACK and offset < len(payload):
         return payload[offset] & 15
     return packet_type
@@ -234,7 +238,7 @@ def codecs_of(type_id: int, payload: bytes) -> dict[int, bytes]:
         is_command, codec, multitrack = False, first >> 4, _AUDIO_PACKET_MULTITRACK
     if not is_enhanced(type_id, payload):
         return {} if is_command else {0: _FOURCCS.get((type_id, codec)) or bytes([codec])}
-    packet_type, offset = _skip_mod_ex(payload, first & 15)
+    packet_type, offset = skip_mod_ex(payload, first & 15)
     if is_command and packet_type != _VIDEO_PACKET_METADATA:
         return {}
     if packet_type == multitrack:
@@ -293,7 +297,7 @@ def tracks_of(type_id: int, payload: bytes) -> tuple[int, ...]:
     if not payload or payload[0] not in UNUSUAL[type_id] or not payload[0] & 0x80:
         return (type_id,)
     multitrack = _VIDEO_PACKET_MULTITRACK if type_id == VIDEO else _AUDIO_PACKET_MULTITRACK
-    packet_type, offset = _skip_mod_ex(payload, payload[0] & 15)
+    packet_type, offset = skip_mod_ex(payload, payload[0] & 15)
     if packet_type != multitrack:
         return (type_id,)
     return tuple(type_id | track << 8 for track in _codecs_of_tracks(payload, offset)) or (type_id,)
@@ -341,7 +345,7 @@ def codec_name(type_id: int, payload: bytes) -> str:
 
 
 def _fourcc(payload: bytes, packet_type: int, multitrack: int) -> str:
-    packet_type, offset = _skip_mod_ex(payload, packet_type)
+    packet_type, offset = skip_mod_ex(payload, packet_type)
     if packet_type == multitrack:
         offset += 1
     code = payload[offset : offset + 4]

@@ -13,6 +13,8 @@ classic codec that has none is named by its number, one byte. ``start`` and
 
 from __future__ import annotations
 
+from edge.media.frame import skip_mod_ex
+
 #: What a body holds.
 HEADER, CODED, NOTHING, TS_HEADER = range(4)
 
@@ -85,8 +87,10 @@ def read_audio(payload: bytes, track_id: int = 0) -> Body:
 
 
 def _read_enhanced(payload: bytes, track_id: int, multitrack: int) -> Body:
-    packet_type, start = _skip_mod_ex(payload)
+    packet_type, start = skip_mod_ex(payload, payload[0] & 15)
     is_video = multitrack == _VIDEO_MULTITRACK
+    if packet_type == _MOD_EX:
+        return _NONE
     if is_video and payload[0] >> 4 & 7 == _COMMAND:
         return _NONE
     if packet_type == multitrack:
@@ -112,27 +116,6 @@ def _read_enhanced(payload: bytes, track_id: int, multitrack: int) -> Body:
     if is_video and packet_type == _MPEG2TS_SEQUENCE_START:
         return codec, TS_HEADER, start, end, 0
     return codec, NOTHING, 0, 0, 0
-
-
-def _skip_mod_ex(payload: bytes) -> tuple[int, int]:
-    """Packet type behind the chained ModEx prefixes, and where what follows it starts.
-
-    A prefix is its size less one (1 byte, or 255 and 2 more bytes), that many bytes, and a byte whose
-    low half is the next packet type.
-    """
-    packet_type, offset = payload[0] & 15, 1
-    while packet_type == _MOD_EX:
-        size = payload[offset] + 1 if offset < len(payload) else 0
-        offset += 1
-        if size == 256:
-            size = int.from_bytes(payload[offset : offset + 2], "big") + 1
-            offset += 2
-        offset += size
-        if offset >= len(payload):
-            return packet_type, len(payload)
-        packet_type = payload[offset] & 15
-        offset += 1
-    return packet_type, offset
 
 
 def _find_track(payload: bytes, offset: int, track_id: int) -> tuple[bytes, int, int, int]:

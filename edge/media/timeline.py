@@ -75,7 +75,7 @@ class Timeline:
         self._tracks.clear()
         self._data = None
         self._next_shift_ms = shift_ms
-        self._floor_ms = max(self.last_dts_ms, 0) if shift_ms is None else 0
+        self._floor_ms = self.newest_position() if shift_ms is None else 0
 
     @property
     def original_shift_ms(self) -> int:
@@ -83,8 +83,8 @@ class Timeline:
         track = next(iter(self._tracks.values()), self._data)
         return track.shift_ms if track is not None else 0
 
-    def position_for_header(self) -> int:
-        """Place of metadata or of data without a stamp: with the newest frame (their own timestamps are often 0)."""
+    def newest_position(self) -> int:
+        """Place of the newest frame, 0 before the first; data without a stamp stand there."""
         return max(self.last_dts_ms, 0)
 
     def next_position(self) -> int:
@@ -131,7 +131,7 @@ class Timeline:
         """
         is_next = self._data_beside_ms == self.last_dts_ms
         self._data_beside_ms = self.last_dts_ms
-        newest_ms = max(self.last_dts_ms, 0)
+        newest_ms = self.newest_position()
         near_ms = self._max_jitter_ms
         ahead_ms = max(near_ms, 2 * (now_ms - self._arrived_ms))
         if wire_timestamp == 0:
@@ -179,7 +179,7 @@ class Timeline:
             track.dts_ms = max(0, wire_timestamp + track.shift_ms)
             return track
         is_first = not self._tracks and self._data is None
-        position = self.next_position() if is_first else max(self.last_dts_ms, 0)
+        position = self.next_position() if is_first else self.newest_position()
         track = _Track(wire_timestamp, position - wire_timestamp)
         track.dts_ms = position
         return track

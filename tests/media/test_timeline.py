@@ -164,9 +164,9 @@ def test_step_within_the_jitter_is_taken_as_it_is() -> None:
 def test_new_publisher_follows_by_a_frame_interval() -> None:
     feed = Feed()
     assert feed.timeline.next_position() == 0
-    assert feed.timeline.position_for_header() == 0
+    assert feed.timeline.newest_position() == 0
     feed.run(range(0, 1000, 40))
-    assert feed.timeline.position_for_header() == 960
+    assert feed.timeline.newest_position() == 960
     feed.timeline.restart()
     assert feed.timeline.original_shift_ms == 0
     assert feed.pair(9_999_999) == (1000, 1000)

@@ -14,7 +14,7 @@ from edge.errors import ProtocolError
 from edge.net.aio import now_ms
 from edge.net.config import NetConfig
 from edge.net.connection import RECEIVE_BYTES, RawConnection
-from edge.net.fanout import Fanout
+from edge.net.fan.fanout import Fanout
 from edge.net.poller import Poller
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from edge.net.aio import TaskOwner, now_ms, spawn
 from edge.net.context import NetContext
 from edge.net.detect import Protocol
 from edge.net.listener import ConnectionLimits, Handler, Listener, open_socket
-from edge.net.rtmp_server import RtmpServerConnection
+from edge.net.rtmp.server import RtmpServerConnection
 from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import LagProbe
 from edge.runtime.pages import PageData

@@ -13,7 +13,7 @@ from edge.media.frame import AUDIO, VIDEO
 from edge.media.metadata import number_field
 from edge.net.aio import TaskOwner, now_ms
 from edge.net.connection import RawConnection
-from edge.net.rtmp_server import RtmpServerConnection
+from edge.net.rtmp.server import RtmpServerConnection
 from naming.url import without_secrets
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.net.aio import wall_ms
 from edge.net.context import NetContext
-from edge.net.publish_watch import PublishWatch
-from edge.net.service import RtmpService
+from edge.net.rtmp.publish_watch import PublishWatch
+from edge.net.rtmp.service import RtmpService
 from edge.runtime.settings import Settings
 from edge.runtime.targets import is_local, is_own_server
 from edge.service.service import Service

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.errors import NoServerError
 from edge.hub.key import StreamKey
-from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
+from edge.net.rtmp.client import LinkEnd, RtmpClientConnection
 from edge.rtmp.events import MediaReceived
 from edge.upstream.in_vain import InVain
 from edge.upstream.queries import hide_query

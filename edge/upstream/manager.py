@@ -14,8 +14,8 @@ from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
 from edge.hub.roster import Admitted
 from edge.hub.stream import Stream
 from edge.net.aio import TaskOwner, spawn, wall_ms
-from edge.net.rtmp_client import LinkEnd
-from edge.net.service import RtmpService
+from edge.net.rtmp.client import LinkEnd
+from edge.net.rtmp.service import RtmpService
 from edge.service.grants import Play
 from edge.service.names import StreamName
 from edge.service.refusal import Reason, Refusal

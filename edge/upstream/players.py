@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from edge.hub.stream import Stream
-from edge.net.rtmp_client import LinkEnd
+from edge.net.rtmp.client import LinkEnd
 from edge.service.grants import Play
 from edge.service.refusal import Reason, Refusal
 from edge.upstream.link import UpstreamLink

@@ -12,7 +12,7 @@ import logging
 from typing import NamedTuple
 
 from edge.net.context import NetContext
-from edge.net.rtmp_client import Link, LinkEnd, RtmpClientConnection, start_connect
+from edge.net.rtmp.client import Link, LinkEnd, RtmpClientConnection, start_connect
 from edge.rtmp.config import RtmpConfig
 from naming.node import ServerNode
 

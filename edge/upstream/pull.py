@@ -16,7 +16,7 @@ from edge.hub.hop import HopReceiver
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
 from edge.media.frame import Epoch
-from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
+from edge.net.rtmp.client import LinkEnd, RtmpClientConnection
 from edge.rtmp.commands import parse_via
 from edge.rtmp.events import MediaReceived, ResumePoint
 from edge.service.refusal import Refusal

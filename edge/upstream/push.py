@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
 from edge.media.frame import MEDIA
-from edge.net.rtmp_client import LinkEnd, RtmpClientConnection
-from edge.net.stream_writer import StreamWriter
+from edge.net.rtmp.client import LinkEnd, RtmpClientConnection
+from edge.net.rtmp.stream_writer import StreamWriter
 from edge.rtmp.events import ResumePoint
 from edge.upstream.link import UpstreamLink
 from edge.upstream.retry import REARM_INTERVALS

@@ -8,8 +8,8 @@ import gc
 from edge.hub.frame_queue import FrameQueue
 from edge.hub.stream import Stream
 from edge.net.config import NetConfig
-from edge.net.fan import LogFan
-from edge.net.play import PausedReader
+from edge.net.fan.log_fan import LogFan
+from edge.net.rtmp.play import PausedReader
 from edge.rtmp.config import RtmpConfig
 from tests.harness.client import RtmpClient
 from tests.net.live import LiveServer, ended, eventually, number_of, pictures, send, send_video, serving, status, until

@@ -20,8 +20,8 @@ from edge.hub.publisher import Publisher
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.media.frame import MEDIA, VIDEO
-from edge.net.rtmp_form import RtmpForm
-from edge.net.stream_writer import StreamWriter
+from edge.net.rtmp.form import RtmpForm
+from edge.net.rtmp.stream_writer import StreamWriter
 from edge.rtmp.chunk import ChunkReader, Message
 from edge.rtmp.chunk_writer import ChunkWriter
 from edge.rtmp.config import RtmpConfig

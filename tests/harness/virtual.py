@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from edge.hub.key import StreamKey
-from edge.net.rtmp_client import LinkEnd
+from edge.net.rtmp.client import LinkEnd
 from edge.upstream.config import UpstreamConfig
 from edge.upstream.link import UpstreamLink
 from edge.upstream.target import Target

@@ -12,9 +12,9 @@ from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
 from edge.media.frame import AUDIO, DATA, VIDEO, Epoch, Frame
 from edge.net.config import NetConfig
-from edge.net.fanout import Fanout
-from edge.net.player import Player
-from edge.net.rtmp_form import RtmpForm
+from edge.net.fan.fanout import Fanout
+from edge.net.fan.player import Player
+from edge.net.rtmp.form import RtmpForm
 from edge.rtmp import amf0
 from edge.rtmp.chunk import ChunkReader, Message
 from edge.rtmp.config import RtmpConfig

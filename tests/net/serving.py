@@ -15,8 +15,8 @@ from edge.net.config import NetConfig
 from edge.net.context import NetContext
 from edge.net.detect import Protocol
 from edge.net.listener import ConnectionLimits, Listener, open_socket
-from edge.net.rtmp_server import RtmpServerConnection
-from edge.net.service import RtmpService
+from edge.net.rtmp.server import RtmpServerConnection
+from edge.net.rtmp.service import RtmpService
 from edge.rtmp.config import RtmpConfig
 from edge.service.service import Service
 from edge.upstream.config import UpstreamConfig

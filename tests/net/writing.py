@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edge.hub.stream import Stream
-from edge.net.rtmp_form import RtmpForm
-from edge.net.stream_writer import StreamWriter
+from edge.net.rtmp.form import RtmpForm
+from edge.net.rtmp.stream_writer import StreamWriter
 from edge.rtmp.chunk_writer import ChunkWriter
 from edge.rtmp.events import ResumePoint
 from tests.net.fakes import Source

@@ -11,10 +11,10 @@ from edge.errors import ConfigError
 from edge.hub.config import HubConfig
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
-from edge.net import rtmp_server
 from edge.net.aio import now_ms
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
+from edge.net.rtmp import server as rtmp_server
 from edge.net.send_queue import unacknowledged_bytes
 from edge.runtime.unit import ServiceUnit, make_units
 from tests.net.live import ended, eventually, pictures, send_video, status_of

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from edge.net.rtmp_client import LinkEnd
+from edge.net.rtmp.client import LinkEnd
 from edge.rtmp.config import RtmpConfig
 from edge.upstream import pool as pool_module
 from edge.upstream.pool import UpstreamPool

@@ -9,7 +9,7 @@ import pytest
 
 from edge.media.frame import VIDEO, Epoch
 from edge.net.aio import now_ms
-from edge.net.rtmp_server import RtmpServerConnection
+from edge.net.rtmp.server import RtmpServerConnection
 from edge.upstream.pull import Pull
 from naming.node import ServerNode
 from tests.harness.client import RtmpClient

@@ -1,0 +1,1 @@
+"""From the shared logs to the players' sockets; which protocol the bytes are of is a form's affair."""

@@ -1,0 +1,441 @@
+"""The players of one log, and how its bytes get to them.
+
+Players that are up to date stand in *slots*: the members of a slot share one
+offset, so that a flush is one read of the log and one ``send`` per member.
+Whoever is new, behind or has private bytes roams with its own offset and
+joins its slot once it stands where the slot stands. See ``fanout.py`` for
+when slots are flushed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from edge.hub.log import StreamLog
+from edge.hub.reader import QuietReader
+from edge.hub.stream import Stream
+from edge.media.frame import ALL_TRACKS, TRACK_BIT, Frame
+from edge.net.fan.player import Player
+from edge.net.rtmp.form import RtmpForm
+
+if TYPE_CHECKING:
+    from edge.net.fan.fanout import Fanout
+
+#: Members of a slot: one flush of it must stay well under the loop's lag limit.
+MAX_SLOT_MEMBERS = 512
+
+#: So many lost sockets are closed at once; the rest, when a whole crowd vanishes, by and by.
+_MAX_LOST_AT_ONCE = 32
+
+#: A track this far behind the one that a player begins with has a clock of its own.
+FAR_BEHIND_MS = 5000
+
+#: A roaming player is given at most so much at once.
+_READ_BYTES = 262144
+
+
+class Slot:
+    """Players that stand at the same offset of the same log.
+
+    Attributes:
+        offset: next byte of the log for all members.
+        seq: first frame that has not been flushed.
+        members: up to date, without bytes of their own; a player's ``position`` is its index here.
+        roaming: on their own offsets until they stand here again.
+        primed: bits of the tracks that all members have begun.
+        is_scheduled: it waits for its flush.
+        due_tick: when its flush is due at the earliest, in ticks of the fan-out.
+    """
+
+    __slots__ = ("due_tick", "fan", "is_scheduled", "members", "offset", "primed", "roaming", "seq")
+
+    def __init__(self, fan: LogFan, offset: int, seq: int) -> None:
+        self.fan = fan
+        self.offset = offset
+        self.seq = seq
+        self.members: list[Player] = []
+        self.roaming: set[Player] = set()
+        self.primed = ALL_TRACKS
+        self.is_scheduled = False
+        self.due_tick = 0
+
+    def __len__(self) -> int:
+        return len(self.members) + len(self.roaming)
+
+    def add(self, player: Player) -> None:
+        """``player`` stands at ``offset`` and has no bytes of its own."""
+        self.roaming.discard(player)
+        player.position = len(self.members)
+        self.members.append(player)
+        self.primed &= player.primed
+
+    def take_out(self, player: Player) -> None:
+        """Make a member roam from the slot's offset."""
+        members, position = self.members, player.position
+        last = members.pop()
+        if last is not player:
+            members[position] = last
+            last.position = position
+        player.position = -1
+        player.offset = self.offset
+        self.roaming.add(player)
+
+
+class LogFan(QuietReader):
+    """All players of one stream in one wire form; a reader of the stream."""
+
+    def __init__(self, fanout: Fanout, stream: Stream, form: RtmpForm) -> None:
+        self.fanout = fanout
+        self.stream = stream
+        self.form = form
+        self.log: StreamLog = stream.open_log(form)
+        self.slots: list[Slot] = [Slot(self, self.log.end, stream.queue.end)]
+        self.waiting_for_keyframe: set[Player] = set()
+        self.end_reason = stream.end_reason
+        stream.readers.append(self)
+
+    @property
+    def player_count(self) -> int:
+        """Players in all slots."""
+        return sum(len(slot.members) + len(slot.roaming) for slot in self.slots)
+
+    # --- the stream's side ---------------------------------------------------
+
+    def on_frames(self) -> None:
+        """New frames: flush now, or when the slots' turn comes."""
+        self.fanout.on_frames(self)
+
+    def on_evict(self, base: int) -> None:
+        """Players that stand before ``base`` jump."""
+        limit = self.log.offset_of(base)
+        for slot in list(self.slots):
+            if slot.offset < limit:
+                self.flush(slot)
+            for player in list(slot.roaming):
+                if player.offset < limit and player.waiting_since_ms is None:
+                    self.guard(player, self.jump, player, base)
+
+    def on_end(self, reason: str) -> None:
+        """Everyone gets what is queued, then leaves."""
+        self.end_reason = reason
+        self.fanout.end(self)
+
+    # --- coming and going ----------------------------------------------------
+
+    def add(self, player: Player, now_ms: int) -> None:
+        """Let ``player`` in: after its tail it gets the headers and what is cached from the start frame on, at once."""
+        slot = min(self.slots, key=len)
+        if len(slot) >= MAX_SLOT_MEMBERS:
+            slot = Slot(self, self.log.end, self.stream.queue.end)
+            self.slots.append(slot)
+        player.fan, player.slot = self, slot
+        player.progress_ms = now_ms
+        slot.roaming.add(player)
+        if not self.form.needs_priming:
+            player.primed = ALL_TRACKS
+        player.waiting_since_ms = now_ms
+        self.waiting_for_keyframe.add(player)
+        if player.tail:
+            self.advance(player, 0)
+        self.begin_waiting(now_ms)
+
+    def begin_waiting(self, now_ms: int) -> None:
+        """Start the players that wait for a keyframe, if there is one now."""
+        stream = self.stream
+        for player in list(self.waiting_for_keyframe):
+            waited_ms = now_ms - (player.waiting_since_ms or now_ms)
+            after = self.log.seq_at(player.offset) if player.base_ms is not None else 0
+            seq = stream.queue.start_seq(stream.config, waited_ms=waited_ms, after=after)
+            if seq is None:
+                continue
+            self.waiting_for_keyframe.discard(player)
+            player.waiting_since_ms = None
+            if player.base_ms is not None:
+                self.fanout.count_left_out(stream, seq - after)
+            queue = stream.queue
+            self.guard(player, self.start_at, player, seq, [*queue.headers_at(seq), *queue.pictures_at(seq)])
+            if not player.is_blocked:
+                self.advance(player, self.log.end)
+
+    def start_at(self, player: Player, seq: int, headers: list[Frame]) -> None:
+        """Put ``player`` before frame ``seq``; its tail gets the headers, pictures of silent tracks among them."""
+        queue = self.stream.queue
+        frame = queue[seq]
+        if player.base_ms is None:
+            player.base_ms = self.fanout.base_of(self.stream, frame)
+        player.placed_lag_ms = queue.lag_ms(seq)
+        self._move(player, self.log.offset_of(seq))
+        if self.form.needs_priming:
+            player.primed = 0
+        parts = [bytes(player.tail)] if player.tail else []
+        for header in headers:
+            if self.form.accepts(header):
+                is_low = player.low_bases is not None and header.type_id in player.low_bases
+                at_ms = queue.clock_at(header.type_id, seq) if is_low else frame.dts_ms
+                parts.append(self._private(player, header, at_ms))
+        if parts:
+            player.tail = b"".join(parts)
+
+    def remove(self, player: Player) -> None:
+        """``player`` leaves; O(1)."""
+        slot = player.slot
+        if slot is None:
+            return
+        if player.position >= 0:
+            slot.take_out(player)
+        slot.roaming.discard(player)
+        self.waiting_for_keyframe.discard(player)
+        player.slot = player.fan = None
+        player.tail = None
+        if not slot.members and not slot.roaming and len(self.slots) > 1:
+            self.slots.remove(slot)
+        if len(self.slots) == 1 and not self.slots[0].members and not self.slots[0].roaming:
+            self.fanout.rest(self)
+
+    def close(self) -> None:
+        """Nobody plays this form any more."""
+        if self in self.stream.readers:
+            self.stream.readers.remove(self)
+        self.stream.close_log(self.form)
+        # They point back here: a cycle would keep the stream with all its frames until a full collection.
+        self.slots = []
+
+    # --- bytes ---------------------------------------------------------------
+
+    def flush(self, slot: Slot) -> int:
+        """Bring a slot to the end of the log; returns the number of ``send`` calls."""
+        log = self.log
+        start, end = slot.offset, log.end
+        calls = 0
+        if start != end and slot.members:
+            if slot.primed != ALL_TRACKS:
+                self._demote_unprimed(slot)
+            calls = len(slot.members)
+            self._send_all(slot, log.read(start, end), start)
+        slot.offset = end
+        slot.seq = self.stream.queue.end
+        if slot.roaming:
+            for player in list(slot.roaming):
+                if not player.is_blocked:
+                    calls += 1
+                    self.advance(player, end)
+        return calls
+
+    def _send_all(self, slot: Slot, data: bytes, start: int) -> None:
+        size = len(data)
+        short: list[tuple[Player, int]] = []
+        failed: list[tuple[Player, OSError]] = []
+        for player in slot.members:
+            try:
+                sent = player.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                failed.append((player, error))
+                continue
+            if sent != size:
+                short.append((player, sent))
+        for player, sent in short:
+            slot.take_out(player)
+            player.offset = start + sent
+            self.guard(player, self._block, player)
+        for player, reason in failed[:_MAX_LOST_AT_ONCE]:
+            self.guard(player, player.owner.send_failed, reason)
+        for player, reason in failed[_MAX_LOST_AT_ONCE:]:
+            slot.take_out(player)
+            player.is_blocked = True
+            self.fanout.lose(self, player, reason)
+
+    def guard(self, player: Player, action: Callable[..., None], *args: Any) -> None:
+        """Do something for one of many players; an exception of ours ends that player only."""
+        try:
+            action(*args)
+        except Exception:
+            player.owner.failed_internally()
+            if player.fan is self:
+                self.remove(player)
+
+    def _demote_unprimed(self, slot: Slot) -> None:
+        """Members that have not begun a track which is about to be sent must get its first message privately."""
+        tracks = self.stream.queue.tracks_from(slot.seq, ~slot.primed & self.form.track_mask)
+        if not tracks:
+            return
+        primed = ALL_TRACKS
+        for player in list(slot.members):
+            if tracks & ~player.primed:
+                slot.take_out(player)
+            else:
+                primed &= player.primed
+        slot.primed = primed
+
+    def _block(self, player: Player) -> None:
+        if not player.is_blocked:
+            player.is_blocked = True
+            player.progress_ms = self.fanout.now_ms()
+            player.owner.want_write(True)
+
+    def on_writable(self, player: Player) -> None:
+        """The socket of a blocked player takes bytes again."""
+        slot = player.slot
+        if slot is None:
+            return
+        player.is_blocked = False
+        player.progress_ms = self.fanout.now_ms()
+        self.advance(player, self.log.end if self.end_reason is not None else max(slot.offset, player.offset))
+        if not player.is_blocked and player.slot is not None:
+            player.owner.want_write(False)
+
+    def advance(self, player: Player, limit: int) -> None:
+        """Send a roaming player what it lacks up to ``limit``; it joins its slot when it has caught up."""
+        self.guard(player, self._advance, player, limit)
+
+    def _advance(self, player: Player, limit: int) -> None:
+        log, send = self.log, player.send
+        try:
+            while True:
+                if player.tail:
+                    sent = send(player.tail)
+                    if sent != len(player.tail):
+                        player.tail = memoryview(player.tail)[sent:]
+                        return self._block(player)
+                    player.tail = None
+                if player.waiting_since_ms is not None or player.offset >= limit:
+                    break
+                if self.form.needs_priming and self._make_private(player, limit):
+                    continue
+                until = min(limit, player.offset + _READ_BYTES)
+                data = log.read(player.offset, until)
+                sent = send(data)
+                player.offset += sent
+                if sent != len(data):
+                    return self._block(player)
+        except BlockingIOError:
+            return self._block(player)
+        except OSError as error:
+            return player.owner.send_failed(error)
+        self._caught_up(player)
+
+    def _caught_up(self, player: Player) -> None:
+        slot = player.slot
+        if slot is None:
+            return
+        if self.end_reason is not None and (player.offset >= self.log.end or player.waiting_since_ms is not None):
+            player.owner.play_finished(player, self.end_reason)
+        elif player.waiting_since_ms is None and player.offset == slot.offset:
+            player.placed_lag_ms = 0
+            slot.add(player)
+
+    def _make_private(self, player: Player, limit: int) -> bool:
+        """Build the tail for messages of tracks that this player has not begun; False when none are ahead."""
+        log, queue = self.log, self.stream.queue
+        seq = log.seq_at(player.offset)
+        missing = queue.tracks_from(seq, self.form.track_mask & ~player.primed)
+        if not missing or log.offset_of(seq) != player.offset:
+            if not missing:
+                return False
+            end = log.offset_of(seq + 1)
+            player.tail = log.read(player.offset, end)
+            player.offset = end
+            return True
+        parts: list[bytes | memoryview] = []
+        size = 0
+        while seq < queue.end and log.offset_of(seq) < limit and size < _READ_BYTES and missing:
+            frame = queue[seq]
+            bit = TRACK_BIT[frame.type_id] & self.form.track_mask
+            if bit & missing:
+                base_ms = player.base_ms or 0
+                if frame.dts_ms < base_ms - FAR_BEHIND_MS:
+                    # Its clock runs slow or stands still, and may never come so far: what comes together is together.
+                    player.low_bases = {frame.type_id: frame.dts_ms, **(player.low_bases or {})}
+                parts.append(self._private(player, frame, frame.dts_ms))
+                if frame.dts_ms >= base_ms or (player.low_bases and frame.type_id in player.low_bases):
+                    player.primed |= bit
+                    missing = queue.tracks_from(seq + 1, self.form.track_mask & ~player.primed)
+            else:
+                parts.extend(log.pieces_of(seq))
+            size += len(frame.payload)
+            seq += 1
+        player.offset = log.offset_of(seq)
+        player.tail = b"".join(parts)
+        return True
+
+    def _private(self, player: Player, frame: Frame, dts_ms: int) -> bytes:
+        base_ms = player.base_ms or 0
+        if player.low_bases is not None:
+            base_ms = player.low_bases.get(frame.type_id, base_ms)
+        timestamp = max(dts_ms - base_ms, 0) + self.fanout.timestamp_offset
+        return self.form.encode_private(frame, timestamp, player.message_stream_id)
+
+    def send_private(self, player: Player, data: bytes) -> None:
+        """Send bytes to this player alone, at the next message boundary."""
+        slot = player.slot
+        if slot is None:
+            return
+        if player.position >= 0:
+            slot.take_out(player)
+        if player.tail:
+            player.tail = bytes(player.tail) + data
+        else:
+            rest = self.rest_of_message(player)
+            player.tail = rest + data if rest else data
+        if not player.is_blocked:
+            self.advance(player, player.offset)
+
+    def rest_of_message(self, player: Player) -> bytes:
+        """Take the unsent part of a message that has been begun out of the log."""
+        log = self.log
+        if player.waiting_since_ms is not None or player.offset >= log.end or player.offset <= log.start:
+            return b""
+        seq = log.seq_at(player.offset)
+        if log.offset_of(seq) == player.offset:
+            return b""
+        end = log.offset_of(seq + 1)
+        rest = log.read(player.offset, end)
+        player.offset = end
+        return rest
+
+    # --- falling behind ------------------------------------------------------
+
+    def jump(self, player: Player, keep_from: int) -> None:
+        """Take a player whose frames go to the newest place to start, or to the end to wait for one.
+
+        It finishes its message first.
+        """
+        queue, log = self.stream.queue, self.log
+        if not player.tail:
+            player.tail = self.rest_of_message(player) or None
+        seen = log.seq_at(player.offset)
+        if self.fanout.is_jumping_too_often(player):
+            return player.owner.close_slow(f"{player.jump_count} jumps to a keyframe within a minute")
+        target = queue.start_seq(self.stream.config)
+        if target is None or target < keep_from or log.offset_of(target) < player.offset:
+            self.fanout.count_left_out(self.stream, queue.end - seen, jump_count=1)
+            player.waiting_since_ms = self.fanout.now_ms()
+            self.waiting_for_keyframe.add(player)
+            self._move(player, log.end)
+            player.primed = 0
+            return
+        self.fanout.count_left_out(self.stream, target - seen, jump_count=1)
+        self.start_at(player, target, [*queue.headers_between(seen, target), *queue.pictures_at(target, seen)])
+
+    def jump_if_late(self, player: Player, limit_ms: int) -> None:
+        """Let a player jump that has fallen ``limit_ms`` behind since it was placed, if it gains by that."""
+        if self.lag_ms(player) - player.placed_lag_ms <= limit_ms:
+            return
+        queue = self.stream.queue
+        target = queue.start_seq(self.stream.config)
+        if target is not None and target >= queue.base and self.log.offset_of(target) > player.offset:
+            self.jump(player, queue.base)
+
+    def _move(self, player: Player, offset: int) -> None:
+        """Go to ``offset`` without sending what lies between."""
+        player.begun_offset = offset - player.log_bytes
+        player.offset = offset
+
+    def lag_ms(self, player: Player) -> int:
+        """How far behind a roaming player is, by the own clock of a track that it gets next."""
+        queue = self.stream.queue
+        if player.waiting_since_ms is not None or player.offset >= self.log.end:
+            return 0
+        return queue.lag_ms(self.log.seq_at(player.offset))

@@ -1,0 +1,73 @@
+"""Ends publishes that are over without a word, or that send too much.
+
+A connection is looked at as well as its media: who sends nothing may be there
+all the same, and who is there may forward somebody who is silent.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from edge.hub.config import HubConfig
+from edge.hub.publisher import Publisher
+from edge.hub.stream import Stream
+from edge.net.context import NetContext
+from edge.net.rtmp.ingest import IngestTicker
+from edge.service.refusal import Reason, Refusal
+
+if TYPE_CHECKING:
+    from edge.net.rtmp.ingest import PublishingConnection
+
+#: After a longer gap between two ticks this process stood still itself, with the media of its publishers unread.
+_STOOD_STILL_MS = 2000
+
+
+class PublishWatch:
+    """Looks at the publishers of one service a few times a second."""
+
+    def __init__(self, context: NetContext, hub: HubConfig, ingest: IngestTicker) -> None:
+        self._context = context
+        self._hub = hub
+        self._ingest = ingest
+        self._ticked_ms = 0
+        self._woken_ms = 0
+
+    def tick(self, now_ms: int, clock_ms: int) -> None:
+        """``now_ms`` is the time of the tick, and ``clock_ms`` what the clock shows when its turn has come."""
+        self._notice_gap(clock_ms)
+        cap = self._context.config.max_publish_kbps
+        for connection in list(self._ingest.publishers):
+            for publish in connection.publishes():
+                publisher = publish.publisher
+                silent_ms = now_ms - max(publisher.last_media_ms or publisher.since_ms, self._woken_ms)
+                if self._is_gone(connection, publisher, now_ms, silent_ms):
+                    text = "%s reason=publish_timeout no media for %d ms"
+                    self._context.log_limited(logging.INFO, "publish_timeout", text, connection, silent_ms)
+                    publish.stop(Refusal(Reason.IDLE, "no media"))
+            if cap and connection.is_over_rate(now_ms, cap):
+                for publish in connection.publishes():
+                    publish.stop(Refusal(Reason.TOO_FAST, f"more than {cap} kbit/s"))
+
+    def _notice_gap(self, now_ms: int) -> None:
+        """After a stand-still of ours, such as a suspended machine, publishers are given their time again."""
+        if self._ticked_ms and now_ms - self._ticked_ms > _STOOD_STILL_MS:
+            self._woken_ms = now_ms
+        self._ticked_ms = now_ms
+
+    def _is_gone(
+        self, connection: PublishingConnection, publisher: Publisher[Stream], now_ms: int, silent_ms: int
+    ) -> bool:
+        """Whether a publish is over for want of media: it has never sent any, is not there any more, or nobody waits.
+
+        A node of ours that forwards a silent publisher asks it itself, and says by its own bytes that it is there.
+        """
+        hub = self._hub
+        limit = hub.publish_normal_timeout_ms if publisher.last_media_ms else hub.publish_firstpkt_timeout_ms
+        if not limit or silent_ms <= limit or connection.is_publish_kept_alive(now_ms, limit):
+            return False
+        if not publisher.last_media_ms or connection.is_hop:
+            return True
+        if publisher.is_active and 0 < hub.publish_silent_timeout_ms < silent_ms:
+            return True
+        return connection.is_silent_publisher_gone(now_ms, limit, hub.publish_ping_timeout_ms)

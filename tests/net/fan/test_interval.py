@@ -1,0 +1,90 @@
+"""The automatic flush interval: arithmetic on counts and costs."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.net.fan.interval import MAX_MS, MIN_MS, FlushInterval
+
+
+def run(flush: FlushInterval, seconds: float, players: int, *, fps: float = 50.0, begin_ms: int = 1000) -> int:
+    """Let ``players`` be flushed for some seconds at 5 us a call; returns the time after."""
+    now_ms = begin_ms
+    for _ in range(int(seconds * 4)):
+        now_ms += 250
+        flush.demand(int(players * fps / 4))
+        per_s = fps if flush.interval_ms == 0 else min(fps, 1000 / flush.interval_ms)
+        calls = int(players * per_s / 4)
+        flush.sent(calls)
+        flush.spent(calls, calls * 1000, calls * 5200)
+        flush.adapt(now_ms)
+    return now_ms
+
+
+def test_fixed_interval_stays() -> None:
+    for fixed_ms in (0, 50, 350):
+        flush = FlushInterval(fixed_ms, 15)
+        run(flush, 5, 100_000)
+        assert flush.interval_ms == fixed_ms
+
+
+def test_few_players_are_flushed_at_once() -> None:
+    flush = FlushInterval(-1, 15)
+    run(flush, 10, 100)
+    assert flush.interval_ms == 0
+
+
+def test_cost_of_a_call_is_measured_without_its_bytes() -> None:
+    flush = FlushInterval(-1, 15)
+    run(flush, 20, 100)
+    assert flush.call_us == pytest.approx(5.0, abs=0.1)
+    for now_ms in range(30_000, 60_000, 250):
+        flush.spent(10, 10 * 6000, 10 * (9000 + 1200))
+        flush.adapt(now_ms)
+    assert flush.call_us == pytest.approx(9.0, abs=0.1)
+
+
+@pytest.mark.parametrize("players", [1000, 3000, 8000])
+def test_interval_settles_where_calls_take_their_share(players: int) -> None:
+    flush = FlushInterval(-1, 15)
+    run(flush, 60, players)
+    calls_per_s = players * 1000 / flush.interval_ms
+    assert MIN_MS <= flush.interval_ms <= MAX_MS
+    if flush.interval_ms not in (MIN_MS, MAX_MS):
+        assert calls_per_s * 5e-6 == pytest.approx(0.15, rel=0.5)
+
+
+def test_interval_never_passes_its_bounds() -> None:
+    flush = FlushInterval(-1, 15)
+    run(flush, 120, 1_000_000)
+    assert flush.interval_ms == MAX_MS
+
+
+def test_interval_changes_by_a_quarter_a_second_at_most() -> None:
+    flush = FlushInterval(-1, 15)
+    now_ms, last = 1000, 0
+    for _ in range(60):
+        now_ms = run(flush, 1, 100_000, begin_ms=now_ms)
+        assert flush.interval_ms <= max(last * 1.3 + 10, 20)
+        last = flush.interval_ms
+
+
+def test_load_that_has_gone_brings_immediate_sending_back() -> None:
+    flush = FlushInterval(-1, 15)
+    now_ms = run(flush, 60, 10_000)
+    assert flush.interval_ms > 0
+    run(flush, 60, 10, begin_ms=now_ms)
+    assert flush.interval_ms == 0
+
+
+def test_calls_too_close_together_change_nothing() -> None:
+    flush = FlushInterval(-1, 15)
+    flush.adapt(1000)
+    flush.demand(10**9)
+    flush.adapt(1100)
+    assert flush.interval_ms == 0
+
+
+def test_one_small_flush_in_32_is_measured() -> None:
+    flush = FlushInterval(-1, 15)
+    assert sum(flush.is_sample_due() for _ in range(320)) == 10

@@ -1,0 +1,31 @@
+"""Each refusal has its code and words in RTMP."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.net.rtmp.status import BAD_NAME, NOT_FOUND, play_status, publish_status
+from edge.rtmp.commands import KICKED, PROXY_LOOP
+from edge.service.refusal import Reason, Refusal
+
+
+def test_words_by_which_nodes_know_a_refusal_again() -> None:
+    assert Reason.LOOP.value == PROXY_LOOP
+    assert publish_status(Refusal(Reason.KICKED, "who"))[1] == f"{KICKED}: who"
+
+
+def test_code_of_an_upstream_goes_on() -> None:
+    assert play_status(Refusal(Reason.UPSTREAM, "token", "NetStream.Play.Denied")) == (
+        "NetStream.Play.Denied",
+        "token",
+        "upstream_refused",
+    )
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_can_be_said(reason: Reason) -> None:
+    for status, default in ((play_status, NOT_FOUND), (publish_status, BAD_NAME)):
+        code, text, word = status(Refusal(reason, "why"))
+        assert code.startswith(default.rpartition(".")[0])
+        assert text.endswith("why")
+        assert word

@@ -1,0 +1,92 @@
+"""What a connection reads from and writes to: a socket, or TLS over one."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Protocol
+
+
+class ByteStream(Protocol):
+    """A non-blocking connection of bytes.
+
+    ``recv_into``, ``peek`` and ``send`` raise BlockingIOError when nothing can be had or
+    taken now, and another OSError when the connection has broken.
+    """
+
+    @property
+    def sock(self) -> socket.socket:
+        """The socket below, for its options and the kernel's counters; nobody else reads or writes it."""
+        ...
+
+    @property
+    def has_unread(self) -> bool:
+        """There are bytes for ``recv_into`` that the poller does not tell of."""
+        ...
+
+    @property
+    def has_unsent(self) -> bool:
+        """Some of what ``send`` has taken waits for the socket: call ``flush`` when it is writable."""
+        ...
+
+    def fileno(self) -> int:
+        """The descriptor to watch; -1 once closed."""
+        ...
+
+    def recv_into(self, buffer: memoryview, nbytes: int = 0, /) -> int:
+        """Read up to ``nbytes`` (0: up to the size of ``buffer``); 0 is the end of what the peer sends."""
+        ...
+
+    def peek(self, nbytes: int, /) -> bytes:
+        """Up to ``nbytes`` of what ``recv_into`` would read, which are left there; empty at the end."""
+        ...
+
+    def send(self, data: bytes | memoryview, /) -> int:
+        """Take some of ``data``, perhaps less than all; returns the number of bytes."""
+        ...
+
+    def flush(self) -> bool:
+        """Hand the socket what waits for it; False while some is left."""
+        ...
+
+    def end_sending(self) -> None:
+        """Tell the peer that no more comes; what it sends can be read on. Harmless on a broken connection."""
+        ...
+
+    def close(self) -> None:
+        """Release the descriptor; harmless when done before."""
+        ...
+
+
+class SocketStream(socket.socket):
+    """A plain TCP socket as a ``ByteStream``: most of it is the socket's own."""
+
+    __slots__ = ()
+
+    has_unread = False
+    has_unsent = False
+
+    @property
+    def sock(self) -> socket.socket:
+        """Itself."""
+        return self
+
+    def peek(self, nbytes: int, /) -> bytes:
+        """See ``ByteStream``."""
+        return self.recv(nbytes, socket.MSG_PEEK)
+
+    def flush(self) -> bool:
+        """Nothing ever waits."""
+        return True
+
+    def end_sending(self) -> None:
+        """See ``ByteStream``."""
+        with contextlib.suppress(OSError):
+            self.shutdown(socket.SHUT_WR)
+
+
+def stream_of(sock: socket.socket) -> SocketStream:
+    """``sock`` as a non-blocking stream, which owns its descriptor from here on."""
+    stream = SocketStream(sock.family, sock.type, sock.proto, sock.detach())
+    stream.setblocking(False)
+    return stream

@@ -20,7 +20,7 @@ class PlayOwner(Protocol):
         ...
 
     def play_has_nothing_yet(self, play: Play, *, is_known: bool) -> None:
-        """Tell a node of ours that there is nothing for its query so far, and whether somebody has said so."""
+        """There is nothing for its query so far; ``is_known``: somebody has said so. A node of ours is told."""
         ...
 
 
@@ -75,8 +75,8 @@ class Play:
             self.owner.play_stopped(self, refusal)
 
     def tell_nothing_yet(self, *, is_known: bool) -> None:
-        """There is nothing for its query so far: a node of ours may have another one."""
-        if self.owner is not None and self.client.is_hop:
+        """There is nothing for its query so far: a node of ours may have another one, others may not want to wait."""
+        if self.owner is not None:
             self.owner.play_has_nothing_yet(self, is_known=is_known)
 
 

@@ -12,13 +12,13 @@ from functools import lru_cache
 from edge.hub.key import StreamKey, cut_port, normalise_vhost
 
 #: Thousands of players of a stream come with the same names: they share what was made of them.
-_CACHED_NAMES = 1024
+CACHED_NAMES = 1024
 
 _SCHEMES = ("rtmp", "rtmps", "rtmpt", "rtmpe", "rtmpte")
-_VHOST_NAMES = ("vhost", "wshost", "wsHost", "domain")
-_FILTER_NAMES = ("only-audio", "only-video")
+VHOST_NAMES = ("vhost", "wshost", "wsHost", "domain")
+FILTER_NAMES = ("only-audio", "only-video")
 #: Parameters of a server URL that stay here: they name the stream, or are of one player's view of it.
-_OWN_OF_URL = frozenset((*_VHOST_NAMES, *_FILTER_NAMES, "app", "idcpassed"))
+_OWN_OF_URL = frozenset((*VHOST_NAMES, *FILTER_NAMES, "app", "idcpassed"))
 
 
 class BadNameError(ValueError):
@@ -61,7 +61,7 @@ class StreamName:
     is_internal: bool = False
 
 
-@lru_cache(maxsize=_CACHED_NAMES)
+@lru_cache(maxsize=CACHED_NAMES)
 def parse_tc_url(tc_url: str, app: str = "") -> TcUrl:
     """Split a tcUrl; ``app`` is used when the URL has none (only tcUrl names the app otherwise).
 
@@ -79,7 +79,7 @@ def parse_tc_url(tc_url: str, app: str = "") -> TcUrl:
     query, more = _take_out_prefix(query)
     prefix = "/".join(part for part in (prefix.strip("/"), more) if part)
     values = _last_values(query)
-    vhost = next((cut_port(values[name]) for name in _VHOST_NAMES if values.get(name)), "")
+    vhost = next((cut_port(values[name]) for name in VHOST_NAMES if values.get(name)), "")
     field_name, _, field_query = app.partition("?")
     if not app_name:
         app_name = field_name.strip("/")
@@ -93,7 +93,7 @@ def _take_out_prefix(query: str) -> tuple[str, str]:
     prefix = ""
     for part in query.split("&"):
         name, _, value = part.partition("=")
-        if name in _VHOST_NAMES and "/" in value:
+        if name in VHOST_NAMES and "/" in value:
             vhost, _, found = value.partition("/")
             found, _, more = found.partition("?")
             prefix = found.strip("/") or prefix
@@ -116,7 +116,7 @@ def _last_values(query: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-@lru_cache(maxsize=_CACHED_NAMES)
+@lru_cache(maxsize=CACHED_NAMES)
 def parse_stream_name(
     name: str,
     tc_url: TcUrl,
@@ -144,7 +144,7 @@ def parse_stream_name(
         path = f"{tc_url.prefix}/{path}"
     values: dict[str, str] = {}
     kept: list[str] = []
-    own = (*_VHOST_NAMES, "app", *(_FILTER_NAMES if is_play else ()))
+    own = (*VHOST_NAMES, "app", *(FILTER_NAMES if is_play else ()))
     said: set[str] = set()
     for part in query.split("&"):
         field, _, value = part.partition("=")
@@ -153,16 +153,14 @@ def parse_stream_name(
             values[field] = value
         elif part:
             kept.append(part)
-    vhost = next((cut_port(values[f]) for f in _VHOST_NAMES if values.get(f)), tc_url.vhost)
+    vhost = next((cut_port(values[f]) for f in VHOST_NAMES if values.get(f)), tc_url.vhost)
     app = values.get("app") or tc_url.app or default_app
     key = StreamKey(
         normalise_vhost(tc_url.host, vhost, default_vhost=default_vhost, hostname=hostname),
         app,
         path,
     )
-    _check_part("vhost", key.vhost, max_name_bytes, allows_slash=False)
-    _check_part("app", key.app, max_name_bytes, allows_slash=False)
-    _check_part("stream name", key.stream_name, max_name_bytes, allows_slash=True)
+    check_key(key, max_name_bytes)
     only_audio, only_video = "only-audio" in values, "only-video" in values
     if only_audio and only_video:
         only_audio = only_video = False
@@ -179,6 +177,13 @@ def _is_cut_in_the_query(name: str, tc_url: TcUrl) -> bool:
     ``b==``. The rest of a query shows by its ``=``; without one it may as well be a stream's name.
     """
     return bool(tc_url.prefix and tc_url.query) and "=" in name.partition("?")[0]
+
+
+def check_key(key: StreamKey, max_name_bytes: int) -> None:
+    """Raise BadNameError unless vhost, app and stream name are such as may be used."""
+    _check_part("vhost", key.vhost, max_name_bytes, allows_slash=False)
+    _check_part("app", key.app, max_name_bytes, allows_slash=False)
+    _check_part("stream name", key.stream_name, max_name_bytes, allows_slash=True)
 
 
 def _check_part(what: str, text: str, max_bytes: int, *, allows_slash: bool) -> None:

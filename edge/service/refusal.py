@@ -18,6 +18,10 @@ class Reason(Enum):
     LOOP = "proxy_loop"
     #: Somebody else publishes it.
     BUSY = "stream_busy"
+    #: No server up the way could be reached.
+    UNREACHABLE = "unreachable"
+    #: A server up the way took the request and has sent nothing.
+    SILENT = "silent"
     #: A server up the way said no.
     UPSTREAM = "upstream_refused"
     #: Another publisher has taken its place.

@@ -20,6 +20,7 @@ from edge.hub.stream import Stream
 from edge.service.admission import Admission, Asking
 from edge.service.grants import Play, Publish
 from edge.service.names import BadNameError, StreamName, TcUrl, parse_stream_name
+from edge.service.paths import name_of_path
 from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest, PublishRequest
 from edge.service.source import Source, Standing
@@ -88,6 +89,21 @@ class Service(HubObserver):
                 default_app=self.hub.default_app,
                 hostname=self.hostname,
                 max_name_bytes=self.hub.max_name_bytes,
+            )
+        except BadNameError as error:
+            return Refusal(Reason.BAD_NAME, str(error))
+
+    def resolve_path(self, host: str, path: str, query: str) -> StreamName | Refusal:
+        """The stream that a client means by the path and query of an HTTP URL, see ``name_of_path``."""
+        hub = self.hub
+        try:
+            return name_of_path(
+                host,
+                path,
+                query,
+                default_vhost=hub.default_vhost,
+                hostname=self.hostname,
+                max_name_bytes=hub.max_name_bytes,
             )
         except BadNameError as error:
             return Refusal(Reason.BAD_NAME, str(error))

@@ -40,3 +40,7 @@ class Source(Protocol):
     def standing(self, stream: Stream) -> Standing:
         """How a stream that is fetched stands; of one that is not, that nothing is amiss."""
         ...
+
+    def why_nothing(self, stream: Stream, query: str) -> Refusal:
+        """Why no data have come for ``query`` yet, for a player who does not wait any longer."""
+        ...

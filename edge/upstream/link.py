@@ -65,6 +65,7 @@ class UpstreamLink:
         self.message_stream_id = 0
         self.attempt_count = 0
         self.last_error = ""
+        self.last_end: LinkEnd | None = None
         self.was_connected = False
         self.is_useful = False
         self.refused_count = 0
@@ -377,7 +378,8 @@ class UpstreamLink:
     def _fail(self, end: LinkEnd, text: str) -> None:
         manager, now = self.manager, self.manager.context.now_ms()
         was_started = self.message_stream_id != 0
-        self.last_error = text = hide_query(text, self.query)
+        self.last_error, self.last_end = hide_query(text, self.query), end
+        text = self.last_error
         self._cancel_timer()
         self.was_connected = self.connection is not None and self.connection.is_connected
         self._leave()

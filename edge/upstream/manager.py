@@ -190,6 +190,13 @@ class UpstreamManager(HubObserver):
         via = pull.via or ((connection.edge_id,) if connection.edge_id else ())
         return Standing(is_waiting, pull.is_missing, via=via)
 
+    def why_nothing(self, stream: Stream, query: str) -> Refusal:
+        """What its pull has come to."""
+        pull = self.pulls.get(stream.key)
+        if pull is None:
+            return Refusal(Reason.NOT_FOUND, f"Fail to find key={stream.key}")
+        return pull.why_nothing(query)
+
     def pull_gave_up(self, pull: Pull, why: str) -> None:
         """Its players are told; the key is refused for a moment. An end that the publisher meant alarms nobody."""
         text = self.words_for(pull, why)

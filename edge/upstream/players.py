@@ -140,6 +140,15 @@ class PlayersLink(UpstreamLink):
             self._not_found = self.query
             self._tell_not_found(*self.stream.roster.who_hear_errors_only(self.query))
 
+    def why_nothing(self, query: str) -> Refusal:
+        """Why a player who said ``query`` has got nothing yet."""
+        end = self.last_end
+        if self.is_missing or self._not_found == query or end in (LinkEnd.NOT_FOUND, LinkEnd.UNPUBLISHED):
+            return Refusal(Reason.NOT_FOUND, f"Fail to find key={self.key}")
+        if self.state == "waiting" or end is LinkEnd.NO_DATA:
+            return Refusal(Reason.SILENT, f"the upstream has sent nothing of key={self.key}")
+        return Refusal(Reason.UNREACHABLE, f"no upstream of key={self.key} could be reached")
+
     def _tell_not_found(self, *plays: Play) -> None:
         for play in plays:
             play.stop(Refusal(Reason.UPSTREAM, f"Fail to find key={self.key}", NOT_FOUND))

@@ -12,7 +12,7 @@ from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.service.grants import Play, Publish
 from edge.service.names import StreamName, TcUrl, parse_tc_url
-from edge.service.refusal import Refusal
+from edge.service.refusal import Reason, Refusal
 from edge.service.request import Client, PlayRequest, PublishRequest
 from edge.service.service import Service
 from edge.service.source import Standing
@@ -64,6 +64,9 @@ class NoSource:
 
     def standing(self, stream: Stream) -> Standing:
         return self.now
+
+    def why_nothing(self, stream: Stream, query: str) -> Refusal:
+        return Refusal(Reason.SILENT, f"nothing of {stream.key}")
 
 
 class Door:

@@ -236,9 +236,9 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         return next((play for play in self.plays.values() if play.grant is grant), None)
 
     def play_has_nothing_yet(self, play: Play, *, is_known: bool) -> None:
-        """A foreign upstream has nothing for what the node said so far."""
+        """A foreign upstream has nothing for what the node said so far; viewers wait."""
         played = self._played(play)
-        if played is not None:
+        if played is not None and played.is_hop:
             self._session.notify_nothing_yet(played.message_stream_id, is_known=is_known)
             self.send_session()
 

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from edge.net.aio import now_ms
+from edge.service.refusal import Reason
 from tests.harness.client import RtmpClient
 from tests.harness.clock import deadline
 from tests.harness.judge import CLOSE, GOOD, NOT_FOUND, REFUSED, SILENT, Judge
+from tests.harness.ports import free_port
 from tests.net.serving import Node, Nodes, error_of, pictures, status_of, wait_until
 from tests.upstream.test_pull import pull_of
 
@@ -366,3 +368,32 @@ async def test_brpc_client_is_told_the_end_of_a_broadcast_at_once(depth: int) ->
             assert await pictures(viewer, 3) == [0, 1, 2]
         told.play("s")
         assert await pictures(told, 3) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "depth", "wanted"),
+    [
+        (NOT_FOUND, 1, Reason.NOT_FOUND),
+        (NOT_FOUND, 2, Reason.NOT_FOUND),
+        (SILENT, 1, Reason.SILENT),
+        (SILENT, 2, Reason.SILENT),
+        (CLOSE, 1, Reason.UNREACHABLE),
+        ("nobody listens", 1, Reason.UNREACHABLE),
+        ("nobody listens", 2, Reason.SILENT),
+    ],
+)
+async def test_why_a_player_has_got_nothing(verdict: str, depth: int, wanted: Reason) -> None:
+    """What a player by HTTP is answered when it does not wait any longer."""
+    async with Nodes() as nodes, Judge(lambda name: verdict, is_multiplexing=True) as origin:
+        edge = await edge_of(nodes, free_port() if verdict == "nobody listens" else origin.port, depth=depth)
+        manager = edge.manager
+        assert manager is not None
+        await nodes.player(edge, "s?token=1")
+        await wait_until(lambda: manager.pulls, 2, "the pull")
+        stream = pull_of(edge).stream
+
+        def is_as_wanted() -> bool:
+            return manager.why_nothing(stream, "token=1").reason is wanted
+
+        await wait_until(is_as_wanted, 5, f"{wanted} as the reason")
+        assert str(stream.key) in manager.why_nothing(stream, "token=1").detail

@@ -1,0 +1,140 @@
+"""From the request of a player to the first data of its stream: nothing is promised before they are there."""
+
+from __future__ import annotations
+
+import asyncio
+
+from edge.hub.media_seen import SETTLED_MS, media_seen
+from edge.hub.reader import QuietReader
+from edge.net.aio import now_ms
+from edge.service.grants import Play
+from edge.service.refusal import Reason, Refusal
+from edge.service.request import PlayRequest
+from edge.service.service import Service
+
+_GONE = Refusal(Reason.NOT_FOUND, "the client has gone")
+
+
+class FirstData(QuietReader):
+    """One request for a stream: asks, waits for data, and keeps the grant until somebody takes it.
+
+    ``ask`` ends with why there is nothing, or with None; then ``take`` gives the play, to be
+    called before the loop goes on.
+    """
+
+    def __init__(self, service: Service, request: PlayRequest, *, is_patient: bool) -> None:
+        """``is_patient``: wait on although the upstream says that it has no such stream."""
+        self._service = service
+        self._request = request
+        self._is_patient = is_patient
+        self._play: Play | None = None
+        self._refusal: Refusal | None = None
+        self._loop = asyncio.get_running_loop()
+        self._is_done: asyncio.Future[None] = self._loop.create_future()
+        self._is_settling = False
+
+    async def ask(self, within_ms: int) -> Refusal | None:
+        """Put the question and wait for the first data, or for a no, at most ``within_ms``."""
+        asked = self._service.play(self._request, self._answered, now_ms())
+        timer = self._loop.call_later(within_ms / 1000, self._is_late)
+        try:
+            await self._is_done
+        except asyncio.CancelledError:
+            self.give_up()
+            raise
+        finally:
+            timer.cancel()
+            asked.cancel()
+        if self._refusal is not None:
+            self._give_back()
+        return self._refusal
+
+    def give_up(self) -> None:
+        """The client has gone: the play is given back at once, whatever is being waited for."""
+        self._end(_GONE)
+        self._give_back()
+
+    def take(self) -> Play:
+        """The play, which is its taker's from now on."""
+        play, self._play = self._play, None
+        assert play is not None
+        play.stream.readers.remove(self)
+        play.owner = None
+        return play
+
+    def _give_back(self) -> None:
+        if self._play is not None:
+            self._service.end_play(self.take(), now_ms())
+
+    def _answered(self, answer: Play | Refusal) -> None:
+        if isinstance(answer, Refusal):
+            self._end(answer)
+            return
+        self._play = answer
+        answer.owner = self
+        answer.stream.readers.append(self)
+        if self._is_done.done():
+            self._give_back()
+        elif not self._is_patient and self._service.standing(answer.stream, has_run=True).is_missing:
+            self.on_missing(f"Fail to find key={answer.key}")
+        else:
+            self.on_frames()
+
+    def _end(self, refusal: Refusal | None) -> None:
+        if self._refusal is None:
+            self._refusal = refusal
+        if not self._is_done.done():
+            self._is_done.set_result(None)
+
+    def _is_late(self) -> None:
+        if self._play is None:
+            self._end(Refusal(Reason.SILENT, "nobody has said in time whether it may be played"))
+            return
+        stream, source = self._play.stream, self._service.source
+        if media_seen(stream):
+            self._end(None)
+        elif source is None:
+            self._end(Refusal(Reason.SILENT, f"the publisher of key={stream.key} has sent nothing"))
+        else:
+            self._end(source.why_nothing(stream, self._play.query))
+
+    # --- reader of the stream --------------------------------------------------
+
+    def on_frames(self) -> None:
+        """With the first ones, others may be on their way."""
+        if self._play is None or self._is_done.done():
+            return
+        seen = media_seen(self._play.stream)
+        if seen.is_settled:
+            self._end(None)
+        elif seen and not self._is_settling:
+            self._is_settling = True
+            self._loop.call_later(SETTLED_MS / 1000, self._settle)
+
+    def _settle(self) -> None:
+        if self._play is not None and media_seen(self._play.stream):
+            self._end(None)
+
+    def on_evict(self, base: int) -> None:
+        """Nothing has been sent yet."""
+
+    def on_end(self, reason: str) -> None:
+        """There is none to wait for any more."""
+        self._end(Refusal(Reason.NOT_FOUND, reason))
+
+    def on_missing(self, reason: str) -> None:
+        """The origin knows of no publisher."""
+        if not self._is_patient and self._play is not None and not media_seen(self._play.stream):
+            self._end(Refusal(Reason.NOT_FOUND, f"Fail to find key={self._play.key}"))
+
+    # --- owner of the grant ----------------------------------------------------
+
+    def play_stopped(self, play: Play, refusal: Refusal) -> None:
+        """It may not go on."""
+        self._end(refusal)
+        self._give_back()
+
+    def play_has_nothing_yet(self, play: Play, *, is_known: bool) -> None:
+        """An upstream has said that it has nothing for what this player said."""
+        if is_known:
+            self.on_missing("")

@@ -1,0 +1,49 @@
+"""How refusals of plays are said in HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from aiohttp import web
+
+from edge.service.refusal import Reason, Refusal
+
+#: Header with the number by which media-server's clients know an error.
+ERROR_CODE = "x-bd-error-code"
+_STREAM_NOT_FOUND = "NetStream.Play.StreamNotFound"
+
+
+class Status(NamedTuple):
+    """An HTTP status, and media-server's number of the error."""
+
+    status: int
+    code: int
+
+
+_NOT_FOUND = Status(404, 1002)
+_OF_PLAY: Mapping[Reason, Status] = {
+    Reason.BAD_NAME: Status(400, 1003),
+    Reason.NOT_FOUND: _NOT_FOUND,
+    Reason.OVERLOAD: Status(503, 2004),
+    Reason.LOOP: Status(508, -1),
+    Reason.UPSTREAM: Status(403, 1),
+    Reason.UNREACHABLE: Status(502, -1),
+    Reason.SILENT: Status(504, 1008),
+    Reason.FORBIDDEN: Status(403, 1),
+    Reason.RULE_FAILED: Status(500, -1),
+}
+
+
+def play_status(refusal: Refusal) -> Status:
+    """What a player is answered; that an upstream does not have the stream is no refusal of this player."""
+    if refusal.code == _STREAM_NOT_FOUND:
+        return _NOT_FOUND
+    return _OF_PLAY.get(refusal.reason, _NOT_FOUND)
+
+
+def refuse_play(refusal: Refusal) -> web.Response:
+    """The answer with its reason; caches must not keep it, since the next moment it may be wrong."""
+    status, code = play_status(refusal)
+    headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-store", ERROR_CODE: str(code)}
+    return web.Response(status=status, text=f"{refusal.detail}\n", headers=headers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from naming.base import NamingContext, NamingError
-from naming.endpoint import parse_endpoint
+from naming.endpoint import name_of, parse_endpoint
 from naming.node import ServerNode
 from naming.registry import register
 
@@ -38,7 +38,7 @@ class DomainService:
             except NamingError as error:
                 self._context.on_failure(str(error))
             else:
-                yield [ServerNode(address, port) for address in addresses]
+                yield [ServerNode(address, port, name=name_of(host)) for address in addresses]
             await self._context.sleep(self._context.options.ns_access_interval)
 
     def _parse(self, name: str) -> tuple[str, int]:

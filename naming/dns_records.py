@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from naming.base import NamingContext, NamingError
-from naming.endpoint import parse_endpoint
+from naming.endpoint import name_of, parse_endpoint
 from naming.lookup import Lookup, follow, parse_question
 from naming.node import ServerNode
 from naming.registry import register
@@ -40,7 +40,7 @@ class DnsService:
 
         async def ask() -> tuple[Sequence[ServerNode], int]:
             found = await lookup.addresses(host)
-            return [ServerNode(address, port) for address in found.records], found.ttl_s
+            return [ServerNode(address, port, name=name_of(host)) for address in found.records], found.ttl_s
 
         async for servers in follow(self._context, ask):
             yield servers

@@ -73,6 +73,11 @@ def is_ip(host: str) -> bool:
     return True
 
 
+def name_of(host: str) -> str:
+    """``host`` as a certificate names it: without the final dot; "" for a numeric address."""
+    return "" if is_ip(host) else host.removesuffix(".")
+
+
 def is_usable(host: str, port: int) -> bool:
     """Whether one can connect there at all: not unspecified, multicast or broadcast, port not 0."""
     address = ipaddress.ip_address(host)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from naming.base import NamingContext, NamingError
+from naming.endpoint import name_of
 from naming.lines import Item, parse_items
 from naming.node import ServerNode
 from naming.registry import register
@@ -60,7 +61,7 @@ class ListService:
             elif isinstance(answer, BaseException):
                 raise answer
             else:
-                resolved[item] = ServerNode(answer[0], item.port, item.tag)
+                resolved[item] = ServerNode(answer[0], item.port, item.tag, name=name_of(item.host))
         # A name without an answer beside others that have one is a part that is left out, no outage.
         for fault in faults:
             if resolved:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from naming.base import NamingContext, NamingError
-from naming.endpoint import is_ip
+from naming.endpoint import is_ip, name_of
 from naming.lines import Item, parse_items
 from naming.node import ServerNode
 
@@ -94,7 +94,7 @@ class ItemResolver:
         for item in items:
             host = item.host if is_ip(item.host) else known.get(item.host)
             if host is not None:
-                servers.append(ServerNode(host, item.port, item.tag))
+                servers.append(ServerNode(host, item.port, item.tag, name=name_of(item.host)))
         if items and not servers:
             raise NamingError(faults[0] if faults else "no server has an address")
         if faults and len(faults) == len(names) and servers == self._last:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from naming.base import NamingContext, NamingError
-from naming.endpoint import check_host
+from naming.endpoint import check_host, name_of
 from naming.lookup import MAX_TTL_S, Found, Lookup, NoRecordError, follow, parse_question
 from naming.node import ServerNode
 from naming.registry import register
@@ -55,7 +55,7 @@ class SrvService:
         self._known = {target: found for target, found in self._known.items() if target in wanted}
         answers = await self._resolve(lookup, [each.target for each in services])
         servers = [
-            ServerNode(address, each.port, str(max(each.weight, 1)), each.priority)
+            ServerNode(address, each.port, str(max(each.weight, 1)), each.priority, name_of(each.target))
             for each in services
             if each.target in answers
             for address in answers[each.target].records

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from naming.base import NamingContext, NamingError
-from naming.endpoint import is_ip, parse_endpoint
+from naming.endpoint import is_ip, name_of, parse_endpoint
 from naming.node import ServerNode
 
 
@@ -40,5 +40,5 @@ class StaticService:
                 self._context.on_failure(str(error))
             else:
                 current = current if current in addresses else addresses[0]
-                yield [ServerNode(current, port)]
+                yield [ServerNode(current, port, name=name_of(host))]
             await self._context.sleep(self._context.options.ns_access_interval)

@@ -12,11 +12,15 @@ PORT ?= 8079
 # For bench/run.py, which its --help lists: make bench ARGS="--only churn"
 ARGS ?=
 
+# Node.js of another make brings its own npm, and Debian's does not go beside it.
+NPM_PACKAGES := $(shell command -v npm >/dev/null || echo nodejs npm)
 # Programs that the tests run, and those that the measurements need. Debian names.
 DEB_PACKAGES := ca-certificates ffmpeg git openssl python3-venv rtmpdump nginx-light libnginx-mod-rtmp \
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
-	dnsmasq-base etcd-server iproute2
+	dnsmasq-base etcd-server iproute2 chromium chromium-driver $(NPM_PACKAGES)
 BENCH_PACKAGES := ca-certificates python3-venv nginx-light libnginx-mod-rtmp gcc libc6-dev
+# Players for browsers, from npm.
+PLAYERS := tests/browser
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT = $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 # $(call install,PACKAGES): nothing where all of them are there.
@@ -48,7 +52,7 @@ lint: $(VENV)/dev.stamp ## Check the style and the types
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 
-unit: $(VENV)/dev.stamp ## Run all tests without the checks before them
+unit: $(VENV)/dev.stamp $(PLAYERS)/node_modules ## Run all tests without the checks before them
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 format: $(VENV)/dev.stamp ## Format the code
@@ -67,7 +71,7 @@ bench-deps: ## Install the Debian packages that the measurements need
 	@$(call install,$(BENCH_PACKAGES))
 
 clean: ## Remove the environment and everything that can be made again
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PLAYERS)/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed; on Debian 12 or newer: make deps" >&2; exit 1; }
@@ -79,6 +83,13 @@ $(VENV)/dev.stamp: requirements.lock pyproject.toml | $(BIN)/python
 	$(PIP) install -r requirements.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
+
+# The exact versions of the lock; never a failure: the tests that need them say so.
+$(PLAYERS)/node_modules: $(PLAYERS)/package.json $(PLAYERS)/package-lock.json
+	@if ! command -v npm >/dev/null; then \
+		echo "npm is missing, tests in a browser are left out (make deps)" >&2; \
+	elif npm ci --prefix $(PLAYERS) --ignore-scripts --no-audit --no-fund --loglevel=error; then touch $@; \
+	else rm -rf $@; echo "players could not be installed, tests in a browser are left out" >&2; fi
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "Installing into $(VENV) ..."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 import subprocess
@@ -421,6 +422,18 @@ def test_lock_covers_all_that_is_asked_for() -> None:
     }
     names = {re.match(r"[A-Za-z0-9._-]+", requirement)[0].lower() for requirement in asked}  # type: ignore[index]
     assert names - locked == set()
+
+
+def test_lock_of_players_is_exact_and_names_no_registry() -> None:
+    """Without ``resolved``, npm asks the registry that it is set up for; the digests hold whichever that is."""
+    folder = ROOT / "tests" / "browser"
+    asked = json.loads((folder / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    lock = (folder / "package-lock.json").read_text(encoding="utf-8")
+    packages = json.loads(lock)["packages"]
+    assert packages.pop("")["dependencies"] == asked
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in asked.values()), asked
+    assert "://" not in lock
+    assert [name for name, package in packages.items() if not package["integrity"].startswith("sha512-")] == []
 
 
 def test_packages_are_named_one_by_one() -> None:

@@ -13,6 +13,18 @@ from tests.harness.flv_file import frame_of
 TEST_PICTURE = "testsrc2=size=160x120:rate=25:duration=4"
 #: Noise, not a sine: a decoder that loses a frame or a channel is not smooth by chance.
 TEST_SOUND = "anoisesrc=duration=4:sample_rate=48000:seed=1"
+AV1_OPTIONS = ("-c:v", "libaom-av1", "-cpu-used", "8", "-g", "25")
+#: By ffmpeg's name of the codec (E-RTMP v2).
+FOURCCS = {
+    "h264": b"avc1",
+    "hevc": b"hvc1",
+    "av1": b"av01",
+    "aac": b"mp4a",
+    "opus": b"Opus",
+    "mp3": b".mp3",
+    "ac3": b"ac-3",
+    "eac3": b"ec-3",
+}
 _WITH_OFFSET = frozenset({b"avc1", b"hvc1"})
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,25 +11,14 @@ from edge.media.frame import AUDIO, VIDEO, Frame, has_picture
 from edge.media.mpegts import AUDIO_PID, VIDEO_PID, TsMuxer
 from edge.media.ts_packets import announce_jump
 from tests.harness.clients import ffprobe_packets
-from tests.harness.clock import deadline, require_program
-from tests.harness.coded import TEST_PICTURE, TEST_SOUND, coded_frames, encode, require_av, run_ffmpeg
+from tests.harness.coded import AV1_OPTIONS, FOURCCS, TEST_PICTURE, TEST_SOUND, coded_frames, encode, require_av
 from tests.harness.flv_file import read_flv, write_flv
+from tests.harness.media_file import assert_clean, assert_same, presentation_ms, streams_of
 from tests.harness.ts_demux import demux
 
 pytestmark = pytest.mark.interop
 
 _CLIPS = ["bbb-360p-10s.flv", "bbb-720p-5s.mp4"]
-_AV1 = ("-c:v", "libaom-av1", "-cpu-used", "8", "-g", "25")
-_FOURCCS = {
-    "h264": b"avc1",
-    "hevc": b"hvc1",
-    "av1": b"av01",
-    "aac": b"mp4a",
-    "opus": b"Opus",
-    "mp3": b".mp3",
-    "ac3": b"ac-3",
-    "eac3": b"ec-3",
-}
 
 
 def write_ts(path: Path, frames: Sequence[Frame], **options: int) -> Path:
@@ -43,46 +28,6 @@ def write_ts(path: Path, frames: Sequence[Frame], **options: int) -> Path:
     assert (muxer.dropped_count, muxer.bad_header_count, muxer.unsupported) == (0, 0, set())
     path.write_bytes(data)
     return path
-
-
-def ffprobe(path: Path, *entries: str) -> Any:
-    command = [require_program("ffprobe"), "-v", "error", *entries, "-of", "json", str(path)]
-    done = subprocess.run(command, capture_output=True, timeout=deadline(20), check=True)
-    assert not done.stderr, done.stderr
-    return json.loads(done.stdout)
-
-
-def streams_of(path: Path) -> dict[str, Any]:
-    """By kind of medium, with the number of frames that could be decoded."""
-    found = ffprobe(path, "-count_frames", "-show_streams")["streams"]
-    return {stream["codec_type"]: stream for stream in found}
-
-
-def presentation_ms(path: Path) -> dict[str, list[float]]:
-    """Times of all packets by kind of medium, in order of presentation, counted from the first picture or sound."""
-    found: dict[str, list[float]] = {}
-    for packet in ffprobe(path, "-show_packets")["packets"]:
-        found.setdefault(packet["codec_type"], []).append(float(Fraction(packet["pts_time"]) * 1000))
-    start = min(min(times) for times in found.values())
-    return {kind: sorted(time - start for time in times) for kind, times in found.items()}
-
-
-def assert_clean(path: Path) -> None:
-    """A decoder has nothing to say."""
-    assert run_ffmpeg("-xerror", "-i", str(path), "-f", "null", "-") == ""
-
-
-def assert_same(path: Path, source: Path, within_ms: float = 2) -> None:
-    """All frames of the source, decoded without complaint; sound stands to picture as there."""
-    assert_clean(path)
-    have, want = streams_of(path), streams_of(source)
-    counts = [{kind: stream["nb_read_frames"] for kind, stream in streams.items()} for streams in (have, want)]
-    assert counts[0] == counts[1]
-    times, expected = presentation_ms(path), presentation_ms(source)
-    for kind, wanted in expected.items():
-        assert len(times[kind]) == len(wanted), kind
-        furthest = max(abs(a - b) for a, b in zip(times[kind], wanted, strict=True))
-        assert furthest <= within_ms, f"{kind}: {furthest} ms from where the source has it"
 
 
 @pytest.mark.parametrize("name", _CLIPS)
@@ -161,7 +106,7 @@ def test_ts_of_reordered_pictures(
         picture=TEST_PICTURE,
         sound=TEST_SOUND,
     )
-    frames = coded_frames(source, _FOURCCS, classic=classic, shown_early_ms=shown_early_ms)
+    frames = coded_frames(source, FOURCCS, classic=classic, shown_early_ms=shown_early_ms)
     written = write_ts(tmp_path / "ours.ts", frames)
     assert_clean(written)
     have, want = streams_of(written), streams_of(source)
@@ -189,7 +134,7 @@ def test_ts_of_aac_layouts(layout: str, channels: int, config: bytes | None, tmp
     source = encode(
         tmp_path / "source.mp4", "-af", f"aformat=channel_layouts={layout}", "-c:a", "aac", sound=TEST_SOUND
     )
-    frames = coded_frames(source, _FOURCCS)
+    frames = coded_frames(source, FOURCCS)
     if config is not None:
         frames[0] = Frame(AUDIO, 0, b"\xaf\x00" + config, frames[0].kind)
     written = write_ts(tmp_path / "ours.ts", frames)
@@ -213,7 +158,7 @@ def test_ts_and_flv_of_mp3(rate: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("codec", ["ac3", "eac3"])
 def test_ts_of_dolby_digital(codec: str, tmp_path: Path) -> None:
     source = encode(tmp_path / "source.mp4", "-c:a", codec, "-ac", "6", sound=TEST_SOUND)
-    frames = coded_frames(source, _FOURCCS)
+    frames = coded_frames(source, FOURCCS)
     written = write_ts(tmp_path / "ours.ts", frames)
     assert_clean(written)
     stream = streams_of(written)["audio"]
@@ -231,7 +176,7 @@ def test_ts_of_opus(layout: str, channels: int, tmp_path: Path) -> None:
         picture=TEST_PICTURE,
         sound=TEST_SOUND,
     )
-    frames = coded_frames(source, _FOURCCS)
+    frames = coded_frames(source, FOURCCS)
     written = write_ts(tmp_path / "ours.ts", frames)
     assert_clean(written)
     stream = streams_of(written)["audio"]
@@ -243,8 +188,8 @@ def test_ts_of_opus(layout: str, channels: int, tmp_path: Path) -> None:
 
 def test_ts_of_av1(tmp_path: Path) -> None:
     """No ffmpeg reads AV1 in TS: what a receiver takes from the PES packets is decoded."""
-    source = encode(tmp_path / "source.mp4", *_AV1, "-t", "2", picture=TEST_PICTURE)
-    frames = coded_frames(source, _FOURCCS)
+    source = encode(tmp_path / "source.mp4", *AV1_OPTIONS, "-t", "2", picture=TEST_PICTURE)
+    frames = coded_frames(source, FOURCCS)
     found = demux(write_ts(tmp_path / "ours.ts", frames).read_bytes())
     assert [pes.is_random_access for pes in found.of(VIDEO_PID)].count(True) == 2
     units = [b"\x12\0" + pes.data.replace(b"\0\0\1", b"").replace(b"\0\0\3", b"\0\0") for pes in found.of(VIDEO_PID)]
@@ -257,7 +202,7 @@ def test_ts_of_av1(tmp_path: Path) -> None:
     ("options", "sound_options"),
     [
         (("-c:v", "libx265", "-x265-params", "log-level=none:bframes=2"), ("-c:a", "libopus")),
-        (_AV1, ("-c:a", "aac")),
+        (AV1_OPTIONS, ("-c:a", "aac")),
     ],
 )
 def test_flv_of_new_codecs_is_read_by_pyav(
@@ -270,7 +215,7 @@ def test_flv_of_new_codecs_is_read_by_pyav(
         picture=TEST_PICTURE,
         sound=TEST_SOUND,
     )
-    frames = coded_frames(source, _FOURCCS)
+    frames = coded_frames(source, FOURCCS)
     written = write_flv(tmp_path / "ours.flv", frames)
     packets = []
     for path in (written, source):

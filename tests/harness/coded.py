@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,52 @@ def _head(type_id: int, fourcc: bytes, old: int | None, packet_type: int, is_key
         return bytes((frame_type << 4 | old, packet_type)) + bytes(3)
     has_offset = packet_type == 1 and fourcc in _WITH_OFFSET
     return bytes((0x80 | frame_type << 4 | packet_type,)) + fourcc + (bytes(3) if has_offset else b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A pair of codecs, and how ffmpeg makes media of them.
+
+    Attributes:
+        fourccs: of picture and sound.
+    """
+
+    name: str
+    fourccs: tuple[bytes, bytes]
+    options: tuple[str, ...]
+
+
+_PIXELS = ("-pix_fmt", "yuv420p")
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("avc_aac", (b"avc1", b"mp4a"), ("-c:v", "libx264", "-bf", "2", "-g", "25", *_PIXELS, "-c:a", "aac")),
+        Kind("avc_opus", (b"avc1", b"Opus"), ("-c:v", "libx264", "-g", "25", *_PIXELS, "-c:a", "libopus")),
+        Kind(
+            "hevc_opus",
+            (b"hvc1", b"Opus"),
+            ("-c:v", "libx265", "-x265-params", "log-level=none:bframes=2:keyint=25", *_PIXELS, "-c:a", "libopus"),
+        ),
+        Kind("av1_aac", (b"av01", b"mp4a"), (*AV1_OPTIONS, *_PIXELS, "-c:a", "aac")),
+    )
+}
+
+
+def synthesise(kind: str, folder: Path, *, seconds: float = 2.0) -> tuple[Path, list[Frame]]:
+    """A file of test media, 25 pictures a second and a keyframe with each 25th, and its frames as Enhanced RTMP."""
+    path = encode(
+        folder / f"{kind}.mp4", *KINDS[kind].options, "-t", str(seconds), picture=TEST_PICTURE, sound=TEST_SOUND
+    )
+    return path, coded_frames(path, FOURCCS)
+
+
+def av_packets(path: Path) -> list[tuple[str, bytes]]:
+    """What PyAV, whose FFmpeg is newer than Debian's, reads from a file: medium and payload of all packets, sorted."""
+    with require_av().open(str(path)) as container:
+        return sorted((packet.stream.type, bytes(packet)) for packet in container.demux() if packet.size)
+
+
+def av_picture_count(path: Path) -> int:
+    """How many pictures PyAV can decode from a file."""
+    with require_av().open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -115,41 +114,27 @@ def _head(type_id: int, fourcc: bytes, old: int | None, packet_type: int, is_key
     return bytes((0x80 | frame_type << 4 | packet_type,)) + fourcc + (bytes(3) if has_offset else b"")
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A pair of codecs, and how ffmpeg makes media of them.
-
-    Attributes:
-        fourccs: of picture and sound.
-    """
-
-    name: str
-    fourccs: tuple[bytes, bytes]
-    options: tuple[str, ...]
-
-
 _PIXELS = ("-pix_fmt", "yuv420p")
-KINDS = {
-    kind.name: kind
-    for kind in (
-        Kind("avc_aac", (b"avc1", b"mp4a"), ("-c:v", "libx264", "-bf", "2", "-g", "25", *_PIXELS, "-c:a", "aac")),
-        Kind("avc_opus", (b"avc1", b"Opus"), ("-c:v", "libx264", "-g", "25", *_PIXELS, "-c:a", "libopus")),
-        Kind(
-            "hevc_opus",
-            (b"hvc1", b"Opus"),
-            ("-c:v", "libx265", "-x265-params", "log-level=none:bframes=2:keyint=25", *_PIXELS, "-c:a", "libopus"),
-        ),
-        Kind("av1_aac", (b"av01", b"mp4a"), (*AV1_OPTIONS, *_PIXELS, "-c:a", "aac")),
-    )
+_AVC = ("-c:v", "libx264", "-bf", "2", "-g", "25", *_PIXELS)
+#: Pairs of codecs: ffmpeg's options for them, and the pictures that get the body from before Enhanced RTMP.
+KINDS: dict[str, tuple[tuple[str, ...], dict[str, int]]] = {
+    "avc_aac": ((*_AVC, "-c:a", "aac"), {"h264": 7}),
+    "avc_opus": ((*_AVC, "-c:a", "libopus"), {"h264": 7}),
+    "enhanced_avc_aac": ((*_AVC, "-c:a", "aac"), {}),
+    "hevc_opus": (
+        ("-c:v", "libx265", "-x265-params", "log-level=none:bframes=2:keyint=25", *_PIXELS, "-c:a", "libopus"),
+        {},
+    ),
+    "hevc_aac": (("-c:v", "libx265", "-x265-params", "log-level=none:keyint=25", *_PIXELS, "-c:a", "aac"), {}),
+    "av1_aac": ((*AV1_OPTIONS, *_PIXELS, "-c:a", "aac"), {}),
 }
 
 
 def synthesise(kind: str, folder: Path, *, seconds: float = 2.0) -> tuple[Path, list[Frame]]:
-    """A file of test media, 25 pictures a second and a keyframe with each 25th, and its frames as Enhanced RTMP."""
-    path = encode(
-        folder / f"{kind}.mp4", *KINDS[kind].options, "-t", str(seconds), picture=TEST_PICTURE, sound=TEST_SOUND
-    )
-    return path, coded_frames(path, FOURCCS)
+    """A file of test media of a kind, 25 pictures a second, each 25th a keyframe; and its frames as published."""
+    options, classic = KINDS[kind]
+    path = encode(folder / f"{kind}.mp4", *options, "-t", str(seconds), picture=TEST_PICTURE, sound=TEST_SOUND)
+    return path, coded_frames(path, FOURCCS, classic=classic)
 
 
 def av_packets(path: Path) -> list[tuple[str, bytes]]:

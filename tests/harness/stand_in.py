@@ -65,6 +65,7 @@ class StandIn:
         app = web.Application()
         app.router.add_get("/live/x.flv", self._flv)
         app.router.add_get("/live/x.ts", self._ts)
+        app.router.add_get("/{other:.*}", self._refuse)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
@@ -75,6 +76,10 @@ class StandIn:
     async def __aexit__(self, *_: Any) -> None:
         assert self._runner is not None
         await self._runner.cleanup()
+
+    async def _refuse(self, _: web.Request) -> web.StreamResponse:
+        """A page may see the status of an answer only if it may read the answer."""
+        return web.Response(status=404, text="404: no such stream", headers=self._headers)
 
     async def _flv(self, request: web.Request) -> web.StreamResponse:
         types = {frame.type_id for frame in self._frames}

@@ -1,4 +1,4 @@
-"""One Chromium for all tests here; pages and players are its own for each."""
+"""One Chromium for the tests of a file: an idle one would still be in the way of those that measure time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.harness.fixtures import clips, nothing_left_running
 __all__ = ["browser", "clips", "nothing_left_running"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[BrowserPlayer]:
     """It takes certificates that nobody has signed."""
     with BrowserPlayer(takes_any_certificate=True) as player:

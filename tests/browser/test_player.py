@@ -47,7 +47,7 @@ async def test_plays_all_forms(
     async with StandIn(frames, is_endless=True, tls=certificate if is_encrypted else None) as server:
         began_ms = wall_ms()
         await asyncio.to_thread(browser.play, server.url(ending, scheme=scheme))
-        state = await asyncio.to_thread(browser.wait_playing, for_s=0.5, min_frames=8)
+        state = await asyncio.to_thread(browser.wait_playing, for_s=0.3, min_frames=5)
         assert state.video_codec.startswith("avc1.") and state.audio_codec == "mp4a.40.2", state
         assert state.width > 0 and state.decoded_audio_bytes > 0 and not state.is_paused
         assert state.buffered and state.buffered_s < 10
@@ -102,7 +102,7 @@ async def test_plays_new_codecs(
     _, coded = await asyncio.to_thread(synthesise, kind, tmp_path)
     async with StandIn(coded, is_endless=True) as server:
         await asyncio.to_thread(browser.play, server.url(ending))
-        state = await asyncio.to_thread(browser.wait_playing, for_s=0.5, min_frames=8)
+        state = await asyncio.to_thread(browser.wait_playing, for_s=0.3, min_frames=5)
         assert state.video_codec.startswith(codecs[0]) and state.audio_codec == codecs[1], state
         assert state.decoded_audio_bytes > 0
 

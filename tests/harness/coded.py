@@ -116,16 +116,14 @@ def _head(type_id: int, fourcc: bytes, old: int | None, packet_type: int, is_key
 
 _PIXELS = ("-pix_fmt", "yuv420p")
 _AVC = ("-c:v", "libx264", "-bf", "2", "-g", "25", *_PIXELS)
+_HEVC = ("-c:v", "libx265", "-x265-params", "log-level=none:bframes=2:keyint=25:open-gop=0", *_PIXELS)
 #: Pairs of codecs: ffmpeg's options for them, and the pictures that get the body from before Enhanced RTMP.
 KINDS: dict[str, tuple[tuple[str, ...], dict[str, int]]] = {
     "avc_aac": ((*_AVC, "-c:a", "aac"), {"h264": 7}),
     "avc_opus": ((*_AVC, "-c:a", "libopus"), {"h264": 7}),
     "enhanced_avc_aac": ((*_AVC, "-c:a", "aac"), {}),
-    "hevc_opus": (
-        ("-c:v", "libx265", "-x265-params", "log-level=none:bframes=2:keyint=25", *_PIXELS, "-c:a", "libopus"),
-        {},
-    ),
-    "hevc_aac": (("-c:v", "libx265", "-x265-params", "log-level=none:keyint=25", *_PIXELS, "-c:a", "aac"), {}),
+    "hevc_opus": ((*_HEVC, "-c:a", "libopus"), {}),
+    "hevc_aac": ((*_HEVC, "-c:a", "aac"), {}),
     "av1_aac": ((*AV1_OPTIONS, *_PIXELS, "-c:a", "aac"), {}),
 }
 

@@ -10,9 +10,8 @@ import pytest
 
 from tests.harness.clients import ffmpeg_publish
 from tests.harness.clock import deadline, wait_until_sync
-from tests.harness.coded import KINDS, av_packets, av_picture_count, synthesise
-from tests.harness.flv_file import frame_of, write_flv
-from tests.harness.recordings import read_tags
+from tests.harness.coded import KINDS, synthesise
+from tests.harness.recordings import assert_tags_are_frames, read_tags
 from tests.harness.server import Chain, EdgeServer
 from tests.harness.tag_compare import compare_tags
 from tests.harness.tag_rtmp import ENHANCED_CONNECT, TagPlayer, TagPublisher, tags_of
@@ -44,11 +43,7 @@ async def test_new_codecs_through_three_nodes(tmp_path: Path) -> None:
         players = await asyncio.gather(*(cross(kind) for kind in KINDS))
     for kind, player in zip(KINDS, players, strict=True):
         source, frames = made[kind]
-        compare_tags(tags_of(frames), player.items).assert_exact(from_first=True)
-        got = [frame_of(tag.type_id, tag.timestamp_ms, tag.body) for tag in player.items if tag.body]
-        played = await asyncio.to_thread(write_flv, tmp_path / f"{kind}.flv", got)
-        assert await asyncio.to_thread(av_packets, played) == await asyncio.to_thread(av_packets, source), kind
-        assert await asyncio.to_thread(av_picture_count, played) == 50, kind
+        await assert_tags_are_frames(player.items, frames, source, tmp_path, from_first=True)
 
 
 async def test_tags_of_a_clip_that_ffmpeg_publishes_cross_three_nodes(clips: Callable[[str], Path]) -> None:

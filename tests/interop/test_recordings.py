@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from edge.media.frame import AUDIO, VIDEO, Frame
+from tests.harness.coded import synthesise
 from tests.harness.flv_file import read_flv, write_flv
 from tests.harness.recordings import (
     assert_ffmpeg_plays_clip,
     assert_ffprobe_sees,
     assert_flv_is_clip,
+    assert_flv_is_frames,
     assert_ts_is_clip,
     framemd5,
 )
@@ -20,7 +23,7 @@ from tests.harness.stand_in import StandIn
 
 pytestmark = pytest.mark.interop
 
-_SPEED = 8.0
+_SPEED = 20.0
 #: The clip is cut to this many seconds.
 _CLIP_S = 4
 
@@ -64,6 +67,26 @@ async def test_framemd5_of_a_part(server: StandIn, clip: Path) -> None:
     assert 20 <= len(part["video"]) <= 30 and len(whole["video"]) > 90
     assert part["video"] == whole["video"][: len(part["video"])]
     assert whole == await framemd5(clip)
+
+
+@pytest.mark.parametrize("kind", ["avc_opus", "hevc_aac", "hevc_opus"])
+async def test_ts_of_new_codecs(kind: str, tmp_path: Path) -> None:
+    source, frames = await asyncio.to_thread(synthesise, kind, tmp_path)
+    async with StandIn(frames, speed=_SPEED) as server:
+        await assert_ts_is_clip(server.url("ts"), source, tmp_path, from_first=True)
+
+
+async def test_flv_of_new_codecs(tmp_path: Path) -> None:
+    source, frames = await asyncio.to_thread(synthesise, "hevc_opus", tmp_path)
+    async with StandIn(frames, speed=_SPEED) as server:
+        for scheme in ("http", "ws"):
+            await assert_flv_is_frames(server.url("flv", scheme=scheme), frames, source, tmp_path, from_first=True)
+    async with StandIn(late(frames), speed=_SPEED) as server:
+        found = await assert_flv_is_frames(server.url("flv"), frames, source, tmp_path)
+        assert found.skipped["video"] == 25
+    async with StandIn(without(frames, VIDEO, 30), speed=_SPEED) as server:
+        with pytest.raises(AssertionError, match="bad_resumes"):
+            await assert_flv_is_frames(server.url("flv"), frames, source, tmp_path)
 
 
 def late(frames: list[Frame]) -> list[Frame]:
@@ -115,7 +138,7 @@ async def test_each_harm_shows(
     harm: Callable[[list[Frame]], list[Frame]], flv_complaint: str, ts_complaint: str, clip: Path, tmp_path: Path
 ) -> None:
     frames = sorted(harm(frames_of(clip)), key=lambda frame: frame.dts_ms)
-    async with StandIn(frames, speed=20.0) as server:
+    async with StandIn(frames, speed=_SPEED) as server:
         with pytest.raises(AssertionError, match=flv_complaint):
             await assert_flv_is_clip(server.url("flv"), clip, tmp_path)
         with pytest.raises(AssertionError, match=ts_complaint):

@@ -26,7 +26,7 @@ _HERE = Path(__file__).resolve().parent
 _SCRIPT = _HERE / "node_modules" / "mpegts.js" / "dist" / "mpegts.js"
 _FILES = {"/player.html": _HERE / "player.html", "/mpegts.js": _SCRIPT}
 _FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--window-size=640,360"),
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--window-size=800,600"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
     "--autoplay-policy=no-user-gesture-required",
 )

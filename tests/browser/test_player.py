@@ -48,7 +48,7 @@ async def test_plays_all_forms(
         began_ms = wall_ms()
         await asyncio.to_thread(browser.play, server.url(ending, scheme=scheme))
         state = await asyncio.to_thread(browser.wait_playing, for_s=0.3, min_frames=5)
-        assert state.video_codec.startswith("avc1.") and state.audio_codec == "mp4a.40.2", state
+        assert state.video_codec.startswith("avc1.") and state.audio_codec.startswith("mp4a.40."), state
         assert state.width > 0 and state.decoded_audio_bytes > 0 and not state.is_paused
         assert state.buffered and state.buffered_s < 10
         assert state.base_ms is not None and 0 < state.latency_ms(began_ms - state.base_ms) < 10_000
@@ -91,7 +91,7 @@ async def test_refusal_and_nonsense_are_told_apart(browser: BrowserPlayer, frame
 @pytest.mark.parametrize(
     ("kind", "ending", "codecs"),
     [
-        ("av1_aac", "flv", ("av01.", "mp4a.40.2")),
+        ("av1_aac", "flv", ("av01.", "mp4a.40.")),
         ("avc_opus", "flv", ("avc1.", "opus")),
         ("avc_opus", "ts", ("avc1.", "opus")),
     ],
@@ -103,7 +103,7 @@ async def test_plays_new_codecs(
     async with StandIn(coded, is_endless=True) as server:
         await asyncio.to_thread(browser.play, server.url(ending))
         state = await asyncio.to_thread(browser.wait_playing, for_s=0.3, min_frames=5)
-        assert state.video_codec.startswith(codecs[0]) and state.audio_codec == codecs[1], state
+        assert state.video_codec.startswith(codecs[0]) and state.audio_codec.startswith(codecs[1]), state
         assert state.decoded_audio_bytes > 0
 
 

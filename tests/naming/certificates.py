@@ -23,10 +23,19 @@ subjectKeyIdentifier = hash
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth, clientAuth
-subjectAltName = IP:127.0.0.1, DNS:localhost
+subjectAltName = {names}
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
+[ca]
+database = {folder}/index
+serial = {folder}/serial
+new_certs_dir = {folder}
+default_md = sha256
+policy = policy
+[policy]
+commonName = supplied
 """
+_NAMES = "IP:127.0.0.1, DNS:localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +57,23 @@ class Authority:
     def ca_file(self) -> str:
         return str(self.pair.cert)
 
-    def sign(self, name: str) -> Pair:
-        """A new key, and a certificate whose common name is ``name``."""
-        return _make(self._folder, name, "member", "-CA", str(self.pair.cert), "-CAkey", str(self.pair.key))
+    def sign(self, name: str, names: str = _NAMES) -> Pair:
+        """A new key, and a certificate whose common name is ``name``, for ``names``."""
+        signer = ("-CA", str(self.pair.cert), "-CAkey", str(self.pair.key))
+        return _make(self._folder, name, "member", *signer, names=names)
+
+    def sign_between(self, name: str, start: str, end: str) -> Pair:
+        """The same, valid from ``start`` to ``end``, each as ``20200131235959Z``."""
+        folder = self._folder
+        pair, config = Pair(folder / f"{name}.pem", folder / f"{name}.key"), _configure(folder, name, _NAMES)
+        (folder / "index").write_text("")
+        (folder / "serial").write_text("01")
+        request = str(folder / f"{name}.request")
+        _openssl("req", "-new", *_NEW_KEY, "-config", config, "-keyout", str(pair.key), "-out", request)
+        command = ["ca", "-batch", "-notext", "-config", config, "-name", "ca", "-in", request, "-out", str(pair.cert)]
+        command += ["-cert", str(self.pair.cert), "-keyfile", str(self.pair.key)]
+        _openssl(*command, "-extensions", "member", "-startdate", start, "-enddate", end)
+        return pair
 
     def server_context(self, pair: Pair) -> ssl.SSLContext:
         """For a server that wants a certificate of this authority from everybody."""
@@ -66,11 +89,21 @@ class Authority:
         return context
 
 
-def _make(folder: Path, name: str, kind: str, *signer: str) -> Pair:
-    config, pair = folder / f"{name}.conf", Pair(folder / f"{name}.pem", folder / f"{name}.key")
-    config.write_text(_CONFIG.format(name=name))
-    command = [require_program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    command += ["-nodes", "-days", "2", "-config", str(config), "-extensions", kind, *signer]
-    command += ["-keyout", str(pair.key), "-out", str(pair.cert)]
-    subprocess.run(command, check=True, capture_output=True, timeout=deadline(30))
+_NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+
+def _make(folder: Path, name: str, kind: str, *signer: str, names: str = _NAMES) -> Pair:
+    config, pair = _configure(folder, name, names), Pair(folder / f"{name}.pem", folder / f"{name}.key")
+    command = ["req", "-x509", *_NEW_KEY, "-days", "2", "-config", config, "-extensions", kind, *signer]
+    _openssl(*command, "-keyout", str(pair.key), "-out", str(pair.cert))
     return pair
+
+
+def _configure(folder: Path, name: str, names: str) -> str:
+    config = folder / f"{name}.conf"
+    config.write_text(_CONFIG.format(name=name, names=names, folder=folder))
+    return str(config)
+
+
+def _openssl(*command: str) -> None:
+    subprocess.run([require_program("openssl"), *command], check=True, capture_output=True, timeout=deadline(30))

@@ -61,6 +61,13 @@ class HandshakeError(RemoteProtocolError):
     is_quiet = True
 
 
+class TlsError(RemoteProtocolError):
+    """A TLS handshake failed: its client broke the rules, refused ours, or has gone."""
+
+    reason = "tls_error"
+    is_quiet = True
+
+
 class ChunkError(RemoteProtocolError):
     """RTMP 1.0 §5.3 was not followed."""
 
@@ -139,6 +146,12 @@ class NoServerError(UpstreamError):
     """The balancer has no server to offer."""
 
     reason = "no_server"
+
+
+class UpstreamTlsError(UpstreamError):
+    """TLS towards an upstream failed, or its certificate may not be believed; plain text is never tried instead."""
+
+    reason = "upstream_tls"
 
 
 class ConfigError(EdgeError):

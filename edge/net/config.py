@@ -1,4 +1,4 @@
-"""Settings of sockets, listener and fan-out; frozen, given by the caller."""
+"""Settings of sockets, listener, fan-out and TLS; frozen, given by the caller."""
 
 from __future__ import annotations
 
@@ -35,3 +35,24 @@ class NetConfig:
     end_flush_ms: int = 2000
     reject_linger_ms: int = 100
     max_publish_kbps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """Settings of TLS on both sides; the fields bear the names of the flags that set them.
+
+    ``certificate`` and ``private_key`` are paths of PEM files, as many of the one as of the
+    other; the first pair is the default. Empty paths of upstreams: the system's CAs, no certificate of ours.
+    """
+
+    https: bool = False
+    certificate: tuple[str, ...] = ("./cert.pem",)
+    private_key: tuple[str, ...] = ("./key.pem",)
+    force_ssl: bool = False
+    strict_sni: bool = False
+    ssl_handshake_timeout_ms: int = 5000
+    max_pending_handshakes: int = 256
+    upstream_tls_verify: bool = True
+    upstream_ca_file: str = ""
+    upstream_cert_file: str = ""
+    upstream_key_file: str = ""

@@ -1,0 +1,225 @@
+"""The certificates that TLS listeners show: which one to whom, renewed while the server runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edge.errors import ConfigError
+from edge.net.x509 import Certificate, read_certificate
+
+logger = logging.getLogger(__name__)
+
+# HTTP/2 is for gRPC alone: who offers it joins it behind this.
+DEFAULT_ALPN = ("http/1.1",)
+# A bundle of all CAs of a system has a quarter of that.
+MAX_FILE_BYTES = 1 << 20
+# The two files of a pair are renewed one after the other.
+_SETTLE_MS = 500
+_WARN_AHEAD_S = 14 * 86400
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """Paths of PEM files: a certificate with its chain, and its key."""
+
+    certificate: str
+    private_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """What came of reading files again: the certificates' paths that are new in force, and why others are not."""
+
+    taken: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+def load_pair(context: ssl.SSLContext, certificate: str, private_key: str) -> Certificate:
+    """Make ``context`` show a certificate; blocks. Raises ConfigError, which names the file."""
+    for path in (certificate, private_key):
+        read_file(path)
+    try:
+        context.load_cert_chain(certificate, private_key, password=_no_passphrase)
+    except (ssl.SSLError, OSError, ValueError) as error:
+        raise ConfigError(f"{certificate} with {private_key}: {getattr(error, 'reason', None) or error}") from error
+    try:
+        return read_certificate(read_file(certificate))
+    except ValueError as error:
+        raise ConfigError(f"{certificate}: {error}") from error
+
+
+def read_file(path: str) -> bytes:
+    """A file of moderate size; raises ConfigError. OpenSSL does not tell which it means, and would wait for a pipe."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ConfigError(f"{path}: not a file")
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise ConfigError(f"{path}: more than {MAX_FILE_BYTES} bytes")
+    return data
+
+
+def _no_passphrase() -> str:
+    """A daemon cannot ask anybody for one."""
+    raise ValueError("the key is protected by a passphrase")
+
+
+def server_context(alpn: Sequence[str] = DEFAULT_ALPN) -> ssl.SSLContext:
+    """What all listeners agree on, without a certificate.
+
+    Clients that offer none of ``alpn``, or no list at all, are served without one.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_SINGLE_DH_USE | ssl.OP_SINGLE_ECDH_USE
+    context.set_alpn_protocols(list(alpn))
+    return context
+
+
+_Signature = tuple[int, int, int] | None
+
+
+class _Shown:
+    """One pair of files, and what was last read from them."""
+
+    __slots__ = ("_alpn", "certificate", "changed_ms", "context", "pair", "seen", "told", "used")
+
+    def __init__(self, pair: KeyPair, alpn: Sequence[str]) -> None:
+        self.pair = pair
+        self._alpn = alpn
+        self.changed_ms: int | None = None
+        self.told = ""
+        self.load()
+
+    def load(self) -> None:
+        """Read the files; what was in force stays so when that fails. Raises ConfigError."""
+        # Looked at before they are read: a change in between counts next time.
+        self.seen = self.used = self.look()
+        context = server_context(self._alpn)
+        certificate = load_pair(context, self.pair.certificate, self.pair.private_key)
+        self.context, self.certificate = context, certificate
+
+    def look(self) -> tuple[_Signature, _Signature]:
+        """By what a change of the files shows; None for one that cannot be looked at."""
+        return _signature(self.pair.certificate), _signature(self.pair.private_key)
+
+    def has_changed(self, now_ms: int) -> bool:
+        """Other files stand there than were used last, and have for a moment."""
+        seen = self.look()
+        if seen != self.seen:
+            self.seen, self.changed_ms = seen, now_ms
+        if self.seen == self.used:
+            self.changed_ms = None
+        return self.changed_ms is not None and now_ms - self.changed_ms >= _SETTLE_MS
+
+
+def _signature(path: str) -> _Signature:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+class CertificateStore:
+    """The pairs of ``-certificate`` and ``-private_key``: by exact name, by wildcard, else the first.
+
+    Where several certificates bear the same name the first of them is shown. What is read
+    anew is for connections to come. Time is given: ``now_ms`` monotonic, ``wall_ms`` since 1970.
+    """
+
+    def __init__(
+        self, pairs: Sequence[KeyPair], *, strict_sni: bool = False, alpn: Sequence[str] = DEFAULT_ALPN
+    ) -> None:
+        """Read all files; raises ConfigError when one cannot be used, or there is no pair."""
+        if not pairs:
+            raise ConfigError("no certificate")
+        self._strict_sni = strict_sni
+        self._shown = [_Shown(pair, alpn) for pair in pairs]
+        self._by_name: dict[str, ssl.SSLContext] = {}
+        self._index()
+
+    def _index(self) -> None:
+        self._by_name = {}
+        for shown in self._shown:
+            for name in shown.certificate.names:
+                self._by_name.setdefault(name, shown.context)
+
+    @property
+    def certificates(self) -> tuple[tuple[str, Certificate], ...]:
+        """Path and content of each in force; the first is the default."""
+        return tuple((shown.pair.certificate, shown.certificate) for shown in self._shown)
+
+    def context_for(self, server_name: str | None) -> ssl.SSLContext | None:
+        """For a client that asks for this host.
+
+        None refuses it: with ``strict_sni``, where no certificate has the name, or it names none.
+        A wildcard stands for one label (RFC 6125 §6.4.3).
+        """
+        if server_name:
+            found = self._by_name.get(server_name) or self._by_name.get(f"*.{server_name.partition('.')[2]}")
+            if found is not None:
+                return found
+        return None if self._strict_sni else self._shown[0].context
+
+    def reload(self) -> Reload:
+        """Read all files now. A pair that cannot be used keeps what it had, which one WARNING says."""
+        return self._load(self._shown)
+
+    def check_files(self, now_ms: int, wall_ms: int) -> Reload:
+        """Take what has changed on disk, and see to ``warn_of_dates``; meant for once a second."""
+        result = self._load([shown for shown in self._shown if shown.has_changed(now_ms)])
+        self.warn_of_dates(wall_ms)
+        return result
+
+    def _load(self, some: Sequence[_Shown]) -> Reload:
+        taken, refused = [], []
+        for shown in some:
+            try:
+                shown.load()
+            except ConfigError as error:
+                refused.append(error.detail)
+                logger.warning("certificate kept reason=reload_failed %s", error.detail)
+            else:
+                shown.told = ""
+                taken.append(shown.pair.certificate)
+                logger.info("certificate loaded file=%s names=%s", taken[-1], ",".join(shown.certificate.names))
+        if taken:
+            self._index()
+        return Reload(tuple(taken), tuple(refused))
+
+    def warn_of_dates(self, wall_ms: int) -> None:
+        """Log a WARNING for each that has expired, is not valid yet or will expire in 14 days; once for each state."""
+        for shown in self._shown:
+            state = _state(shown.certificate, wall_ms // 1000)
+            if state and state != shown.told:
+                logger.warning("certificate %s file=%s", state, shown.pair.certificate)
+            shown.told = state
+
+    def expires_in_s(self, wall_ms: int) -> int:
+        """Until the first of them expires; negative once that has."""
+        return min(shown.certificate.not_after_s for shown in self._shown) - wall_ms // 1000
+
+
+def _state(certificate: Certificate, wall_s: int) -> str:
+    if wall_s > certificate.not_after_s:
+        return f"expired on {_date(certificate.not_after_s)}"
+    if wall_s < certificate.not_before_s:
+        return f"is not valid before {_date(certificate.not_before_s)}"
+    if wall_s > certificate.not_after_s - _WARN_AHEAD_S:
+        return f"expires on {_date(certificate.not_after_s)}"
+    return ""
+
+
+def _date(wall_s: int) -> str:
+    return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -163,3 +163,26 @@ def test_S6_missing_files_are_blamed_on_the_flag_that_asks_for_them() -> None:
         "command line: -certificate=./cert.pem: No such file or directory",
         "command line: -private_key=./key.pem: No such file or directory",
     ]
+
+
+def test_S6_each_pair_of_a_list_is_looked_at(certificates: Path) -> None:
+    def found(certificate: str, key: str) -> list[str]:
+        lists = [",".join(str(certificates / name) for name in names.split(",")) for names in (certificate, key)]
+        return findings("-https", f"-certificate={lists[0]}", f"-private_key={lists[1]}")
+
+    assert found("a.pem,b.pem", "a.key,b.key") == []
+    (finding,) = found("a.pem,b.pem", "a.key,a.key")
+    assert f"-certificate={certificates / 'b.pem'} -private_key={certificates / 'a.key'}: KEY_VALUES" in finding
+    assert len(found("a.pem,none.pem,garbage.pem", "none.key,a.key,a.key")) == 3
+    (finding,) = found("a.pem,b.pem", "a.key")
+    assert "-certificate names 2 files and -private_key 1" in finding
+    (finding,) = found("a.pem", ".")
+    assert finding.endswith("not a file")
+
+
+def test_S6_a_comma_too_many(certificates: Path) -> None:
+    pair = (f"-certificate={certificates / 'a.pem'},", f"-private_key={certificates / 'a.key'},")
+    assert findings("-https", *pair) == [
+        "command line: -certificate=: a comma too many",
+        "command line: -private_key=: a comma too many",
+    ]

@@ -6,15 +6,10 @@ import contextlib
 import socket
 import struct
 from collections import deque
-from typing import TYPE_CHECKING
 
+from edge.net.context import RECEIVE_BYTES, NetContext
 from edge.net.poller import GONE, READ, WRITE
 
-if TYPE_CHECKING:
-    from edge.net.context import NetContext
-
-#: Size of the buffer that all connections of a loop read into.
-RECEIVE_BYTES = 65536
 #: On top of ``reject_linger_ms``: time to discard what still comes.
 _LINGER_DISCARD_MS = 200
 #: Small pieces of the queue are joined up to about this for one ``send``.

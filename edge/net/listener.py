@@ -121,14 +121,18 @@ class Listener:
             why = None if self.is_internal else self._limits.why_refused(str(address[0]))
             if why is not None:
                 context.counters["conn_rejected_count"] += 1
-                context.log_limited(logging.WARNING, why, "connection refused reason=%s peer=%s", why, address[0])
+                context.counters.log_limited(
+                    logging.WARNING, why, "connection refused reason=%s peer=%s", why, address[0]
+                )
                 sock.close()
                 continue
             try:
                 self._set_up(sock)
             except OSError as error:
                 context.counters["conn_rejected_count"] += 1
-                context.log_limited(logging.WARNING, "accept", "connection dropped peer=%s %s", address[0], error)
+                context.counters.log_limited(
+                    logging.WARNING, "accept", "connection dropped peer=%s %s", address[0], error
+                )
                 sock.close()
             except Exception:
                 # It must not end the listener, on whose turn it came.
@@ -153,7 +157,9 @@ class Listener:
         context = self._context
         if not self.accept_paused:
             context.counters["error_fd_exhausted_count"] += 1
-            context.log_limited(logging.ERROR, "fd_exhausted", "accept paused reason=fd_exhausted %s", error.strerror)
+            context.counters.log_limited(
+                logging.ERROR, "fd_exhausted", "accept paused reason=fd_exhausted %s", error.strerror
+            )
         self.accept_paused = True
         context.poller.modify(self.sock.fileno(), 0)
         self._timer = context.call_later(self._pause_ms, self._resume)
@@ -236,7 +242,7 @@ class Detecting:
         context.poller.add(sock.fileno(), self)
         listener._limits.undecided.add(self)
         if self._deadline_ms is not None:
-            context.watch_deadline(self, self._deadline_ms)
+            context.deadlines.watch(self, self._deadline_ms)
         self.on_ready(READ)
 
     def on_ready(self, events: int) -> None:
@@ -305,7 +311,7 @@ class Detecting:
     def _drop(self, reason: str, detail: str = "") -> None:
         self._release().close()
         if reason:
-            self._context.report(HandshakeError(detail, reason=reason), f"[{self.peer}]")
+            self._context.counters.report(HandshakeError(detail, reason=reason), f"[{self.peer}]")
 
     def next_deadline_ms(self) -> int | None:
         """None once the protocol is known."""

@@ -12,7 +12,7 @@ from edge.hub.stream import Stream
 from edge.media.frame import AUDIO, VIDEO
 from edge.media.metadata import number_field
 from edge.net.aio import TaskOwner, now_ms
-from edge.net.connection import RawConnection
+from edge.net.listed import Listed
 from edge.net.rtmp.server import RtmpServerConnection
 from naming.url import without_secrets
 
@@ -102,7 +102,7 @@ class PageData:
         rows: dict[str, int | float] = dict(sorted(context.counters.items()))
         rows.update(sorted(node.http.counters.items()))
         rows["error_internal_count"] = (
-            context.poller.internal_error_count
+            context.internal_error_count
             + TaskOwner.failed_count
             + int(node.http.counters.get("error_internal_count", 0))
         )
@@ -242,9 +242,9 @@ class PageData:
             )
         return rows
 
-    def _carried_upstream(self) -> dict[RawConnection, tuple[dict[str, str], list[str]]]:
+    def _carried_upstream(self) -> dict[Listed, tuple[dict[str, str], list[str]]]:
         """Of the connections to upstreams: whose each is, and the streams it carries."""
-        found: dict[RawConnection, tuple[dict[str, str], list[str]]] = {}
+        found: dict[Listed, tuple[dict[str, str], list[str]]] = {}
         for unit in self._node.units:
             if unit.upstream is not None:
                 for link in (*unit.upstream.pulls.values(), *unit.upstream.pushes.values()):

@@ -436,7 +436,7 @@ class UpstreamLink:
         is_first = self.is_useful or self.attempt_count == 1
         if not self._in_vain.add(now, endpoint, end.value, was_in_order=self.is_useful):
             return
-        self.manager.context.log_limited(
+        self.manager.context.counters.log_limited(
             logging.INFO if end in ORDERLY or not is_first else logging.WARNING,
             f"{self.what}_ended",
             "%s%s key=%s upstream=%s ended end=%s next=%s in_ms=%d attempts=%d %s",
@@ -457,7 +457,7 @@ class UpstreamLink:
         word = "works again" if in_vain.has_run else "runs"
         if not in_vain.is_over and self.server is not None:
             now = self.manager.context.now_ms()
-            self.manager.context.log_limited(
+            self.manager.context.counters.log_limited(
                 logging.INFO,
                 f"{self.what}_runs",
                 "%s%s key=%s upstream=%s %s after_ms=%d attempts=%d",

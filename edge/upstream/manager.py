@@ -224,7 +224,7 @@ class UpstreamManager(HubObserver):
         text = "%spull key=%s upstream=%s refused what %d players brought code=%s"
         plays, server = pull.stream.roster.plays_of(pull.query), pull.server
         endpoint = server.endpoint if server is not None else "-"
-        self.context.log_limited(
+        self.context.counters.log_limited(
             logging.WARNING,
             "query_refused",
             text,

@@ -191,7 +191,7 @@ class Pull(PlayersLink):
         self._is_wait_told = True
         text = "%spull key=%s upstream=%s waits for its publisher"
         prefix = self.manager.service.log_prefix
-        self.manager.context.log_limited(logging.INFO, "pull_waits", text, prefix, self.key, endpoint)
+        self.manager.context.counters.log_limited(logging.INFO, "pull_waits", text, prefix, self.key, endpoint)
 
     def _ask_all_later(self) -> None:
         interval_ms = self.manager.config.retry_interval_ms

@@ -122,7 +122,7 @@ class LiveServer:
         for stream in list(self.registry.streams.values()):
             self.registry.end_stream(stream, "test over")
         await asyncio.sleep(0)
-        left, errors = len(self.context.poller), self.context.poller.internal_error_count
+        left, errors = len(self.context.poller), self.context.internal_error_count
         self.context.close()
         assert left == 0, f"{left} descriptors are still watched"
         assert not self.limits.undecided

@@ -1,90 +1,11 @@
-"""Deadlines, counters and log lines of one loop."""
+"""What the connections of one loop share."""
 
 from __future__ import annotations
 
-import logging
-
-from edge.errors import HandshakeError, RemoteProtocolError
-from edge.net.aio import now_ms
-from tests.net.serving import Nodes, wait_until
-
-
-class Due:
-    """Something with one deadline."""
-
-    def __init__(self, at_ms: int) -> None:
-        self.at_ms: int | None = at_ms
-        self.called = 0
-
-    def next_deadline_ms(self) -> int | None:
-        return self.at_ms
-
-    def on_deadline(self, now: int) -> None:
-        self.called += 1
-        self.at_ms = None
-
-
-async def test_deadlines_are_kept_moved_and_forgotten() -> None:
-    async with Nodes() as nodes:
-        context = nodes.add().context
-        soon, moved, cancelled = Due(now_ms() + 1), Due(now_ms() + 1), Due(now_ms() + 1)
-        for due in (soon, moved, cancelled):
-            context.watch_deadline(due, now_ms() + 1)
-        gone = Due(now_ms())
-        context.watch_deadline(gone, now_ms())
-        del gone
-        moved.at_ms, cancelled.at_ms = now_ms() + 100_000, None
-        await wait_until(lambda: soon.called, 2, "deadline")
-        assert (soon.called, moved.called, cancelled.called) == (1, 0, 0)
-
-
-async def test_W5_ends_are_counted_and_logged_at_most_ten_times_a_second(caplog) -> None:
-    async with Nodes() as nodes:
-        context = nodes.add().context
-        context._log_second = now_ms() // 1000
-        for _ in range(50):
-            context.report(RemoteProtocolError("x", reason="chunk_size"), "[c1]")
-        assert context.counters["error_chunk_size_count"] == 50
-        lines = [record for record in caplog.records if "reason=chunk_size" in record.message]
-        assert 10 <= len(lines) <= 21
-        assert lines[0].message == "[c1] reason=chunk_size x"
-
-
-async def test_quiet_ends_are_information(caplog) -> None:
-    caplog.set_level(logging.INFO)
-    async with Nodes() as nodes:
-        context = nodes.add().context
-        context.report(HandshakeError("x"), "[c1]")
-        context.notice("c2_mismatch")
-        assert context.counters["c2_mismatch_count"] == 1
-        assert caplog.records[-1].levelno == logging.INFO
+from tests.net.serving import Nodes
 
 
 async def test_numbers_count_up() -> None:
     async with Nodes() as nodes:
         context = nodes.add().context
         assert [context.next_connection_number() for _ in range(3)] == [1, 2, 3]
-
-
-class Failing(Due):
-    """Its handler has a fault of ours."""
-
-    aborted = ""
-
-    def on_deadline(self, now_ms: int) -> None:
-        raise RuntimeError("injected")
-
-    def abort(self, why: str) -> None:
-        self.aborted = why
-
-
-async def test_R10_a_deadline_that_fails_ends_its_owner_and_no_other(caplog) -> None:
-    async with Nodes() as nodes:
-        context = nodes.add().context
-        broken, healthy, later = Failing(now_ms()), Due(now_ms() + 1), Due(now_ms() + 100)
-        for due in (broken, healthy, later):
-            context.watch_deadline(due, now_ms())
-        await wait_until(lambda: later.called, 2, "the later one")
-        assert (broken.aborted, healthy.called, later.called) == ("internal", 1, 1)
-        assert context.poller.internal_error_count == 1
-    assert "injected" in caplog.text

@@ -376,7 +376,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         elif isinstance(event, SessionEnded):
             if event.error is not None:
                 # One that never worked is tried again and again: the lines of its links tell it, ever more rarely.
-                self.context.report(event.error, str(self), is_logged=self.is_connected)
+                self.context.counters.report(event.error, str(self), is_logged=self.is_connected)
             self.close_now(str(event.error) if event.error is not None else "ended")
 
     def _end_link(self, request_id: int, end: LinkEnd, text: str, redirect: str = "") -> None:

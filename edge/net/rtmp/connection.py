@@ -47,7 +47,7 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
         at_ms = self._session.next_deadline_ms()
         if at_ms is not None:
             self._is_deadline_watched = True
-            self.context.watch_deadline(self, at_ms)
+            self.context.deadlines.watch(self, at_ms)
 
     def next_deadline_ms(self) -> int | None:
         """The session's; None also ends the watch."""

@@ -286,7 +286,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
 
     def close_slow(self, detail: str) -> None:
         """The client takes too little of what is sent to it."""
-        self.context.report(ProtocolError(detail, reason="slow_player"), str(self))
+        self.context.counters.report(ProtocolError(detail, reason="slow_player"), str(self))
         self.abort("slow_player")
 
     def pump(self) -> int:

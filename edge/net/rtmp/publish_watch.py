@@ -43,7 +43,7 @@ class PublishWatch:
                 silent_ms = now_ms - max(publisher.last_media_ms or publisher.since_ms, self._woken_ms)
                 if self._is_gone(connection, publisher, now_ms, silent_ms):
                     text = "%s reason=publish_timeout no media for %d ms"
-                    self._context.log_limited(logging.INFO, "publish_timeout", text, connection, silent_ms)
+                    self._context.counters.log_limited(logging.INFO, "publish_timeout", text, connection, silent_ms)
                     publish.stop(Refusal(Reason.IDLE, "no media"))
             if cap and connection.is_over_rate(now_ms, cap):
                 for publish in connection.publishes():

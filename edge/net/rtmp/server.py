@@ -12,7 +12,7 @@ from edge.errors import ProtocolError
 from edge.hub.hop import HopReceiver
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
-from edge.net.connection import RECEIVE_BYTES
+from edge.net.context import RECEIVE_BYTES
 from edge.net.liveness import Liveness, Verdict
 from edge.net.poller import BROKEN, END, WRITE
 from edge.net.rtmp.asked import Asked
@@ -314,23 +314,23 @@ class RtmpServerConnection(PlayingConnection):
         elif isinstance(event, RequestRefused):
             self.context.counters[f"error_{event.reason}_count"] += 1
             text = "%s refused reason=%s %s"
-            self.context.log_limited(logging.INFO, event.reason, text, self, event.reason, event.detail)
+            self.context.counters.log_limited(logging.INFO, event.reason, text, self, event.reason, event.detail)
         elif isinstance(event, SessionEnded):
             self._on_session_ended(event.error)
 
     def _on_notice(self, event: Noticed) -> None:
-        self.context.notice(event.reason)
+        self.context.counters.notice(event.reason)
         if self._noticed is None:
             self._noticed = set()
         if event.reason not in self._noticed:
             self._noticed.add(event.reason)
-            self.context.log_limited(
+            self.context.counters.log_limited(
                 logging.INFO, event.reason, "%s ignored reason=%s %s", self, event.reason, event.detail
             )
 
     def _on_session_ended(self, error: ProtocolError | None) -> None:
         if error is not None:
-            self.context.report(error, str(self))
+            self.context.counters.report(error, str(self))
         self.send_session()
         self.close_gracefully(error.reason if error is not None else "ended")
 
@@ -349,7 +349,7 @@ class RtmpServerConnection(PlayingConnection):
         """Count a refused request, and log ``detail``; the connection ends unless its peer multiplexes."""
         self.context.counters[f"error_{reason}_count"] += 1
         if detail:
-            self.context.log_limited(logging.INFO, reason, "%s refused reason=%s %s", self, reason, detail)
+            self.context.counters.log_limited(logging.INFO, reason, "%s refused reason=%s %s", self, reason, detail)
         self.send_session()
         if self._session.should_close_on_error:
             self.close_gracefully(reason)
@@ -512,7 +512,7 @@ class RtmpServerConnection(PlayingConnection):
             self._session.receive_eof()
             ended = self._session.events[-1:]
             if ended and isinstance(ended[0], SessionEnded) and ended[0].error is not None:
-                self.context.report(ended[0].error, str(self))
+                self.context.counters.report(ended[0].error, str(self))
         super().on_lost(error)
 
     def on_closed(self, why: str) -> None:

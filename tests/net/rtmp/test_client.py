@@ -97,7 +97,7 @@ async def dialing() -> AsyncIterator[Dialer]:
         left = len(context.poller)
         context.close()
     assert left == 0
-    assert context.poller.internal_error_count == 0
+    assert context.internal_error_count == 0
 
 
 @pytest.mark.parametrize("is_simplified", [False, True])

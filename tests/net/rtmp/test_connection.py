@@ -76,7 +76,7 @@ async def joined() -> AsyncIterator[tuple[Shell, socket.socket]]:
         yield shell, theirs
         shell.close_now("test over")
     context.close()
-    assert context.poller.internal_error_count == 0
+    assert context.internal_error_count == 0
 
 
 def received(sock: socket.socket, chunk_size: int) -> list[bytes]:

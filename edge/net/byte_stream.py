@@ -85,6 +85,11 @@ class SocketStream(socket.socket):
             self.shutdown(socket.SHUT_WR)
 
 
+def is_plain(wire: ByteStream) -> bool:
+    """Whether ``wire`` is a socket: the kernel alone holds what is to be read and what was sent."""
+    return isinstance(wire, socket.socket)
+
+
 def stream_of(sock: socket.socket) -> SocketStream:
     """``sock`` as a non-blocking stream, which owns its descriptor from here on."""
     stream = SocketStream(sock.family, sock.type, sock.proto, sock.detach())

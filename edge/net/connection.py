@@ -1,4 +1,4 @@
-"""A raw non-blocking TCP connection: reads into a shared buffer, writes what it can, closes in order."""
+"""A non-blocking connection: reads into a shared buffer, writes what it can, closes in order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import contextlib
 import socket
 import struct
 from collections import deque
+from collections.abc import Callable
 
+from edge.net.byte_stream import ByteStream, is_plain
 from edge.net.context import RECEIVE_BYTES, NetContext
 from edge.net.poller import GONE, READ, WRITE
 
@@ -14,8 +16,8 @@ from edge.net.poller import GONE, READ, WRITE
 _LINGER_DISCARD_MS = 200
 #: Small pieces of the queue are joined up to about this for one ``send``.
 _SEND_BYTES = 262144
-#: Reads in a row of a connection that has ended: with small chunks each may cost a millisecond or two.
-_RESTS_PER_TURN = 8
+#: Reads in a row of what the poller tells nothing of: with small chunks each may cost a millisecond or two.
+_READS_PER_TURN = 8
 #: SO_LINGER of 0 s: closing sends a reset.
 _RESET = struct.pack("ii", 1, 0)
 
@@ -33,12 +35,17 @@ def peer_text(sock: socket.socket) -> str:
 
 
 class RawConnection:
-    """Owns one socket.
+    """Owns one stream of bytes, its *wire*.
 
     Subclasses override ``on_data``, ``on_closed`` and, when they produce bytes
     on demand, ``on_writable``.
 
+    A plain socket never has bytes that the poller does not tell of, nor keeps any back. Other
+    wires do both: what is unread is read some times per turn of the loop, and while something is
+    unsent the poller is asked for it, whoever else wants to write.
+
     Attributes:
+        wire: a socket, or TLS over one.
         number: for logs, ``c<number>``.
         state: ``open``, ``closing`` (flushing, then discarding) or ``closed``.
         queued_bytes: own bytes not yet taken by the kernel.
@@ -48,6 +55,7 @@ class RawConnection:
     __slots__ = (
         "__weakref__",
         "_is_polled",
+        "_is_reading_on",
         "_is_write_wanted",
         "_outbox",
         "_write_error",
@@ -61,15 +69,16 @@ class RawConnection:
         "read_limit",
         "received_bytes",
         "sent_bytes",
-        "sock",
         "state",
+        "wire",
     )
 
-    def __init__(self, sock: socket.socket, context: NetContext) -> None:
-        self.sock = sock
-        self.fd = sock.fileno()
+    def __init__(self, wire: ByteStream, context: NetContext, peer: str = "") -> None:
+        """``peer``: who is at the other end, if that is known already."""
+        self.wire = wire
+        self.fd = wire.fileno()
         self.context = context
-        self.peer = peer_text(sock)
+        self.peer = peer or peer_text(wire.sock)
         self.number = context.next_connection_number()
         self.state = "open"
         self.created_ms = self.last_read_ms = context.now_ms()
@@ -80,6 +89,7 @@ class RawConnection:
         self._outbox: deque[bytes | memoryview] | None = None
         self._is_write_wanted = False
         self._is_polled = True
+        self._is_reading_on = False
         self._write_error: OSError | None = None
         context.poller.add(self.fd, self, READ)
         context.connections.add(self)
@@ -98,7 +108,7 @@ class RawConnection:
 
     def on_ready(self, events: int) -> None:
         """Called by the poller."""
-        if events & WRITE and self.state != "closed":
+        if events & WRITE and self.state != "closed" and (not self.wire.has_unsent or self._flush_wire()):
             self.on_writable()
         if self.state == "closed":
             return
@@ -112,16 +122,41 @@ class RawConnection:
         self.read_some()
 
     def read_some(self) -> int:
-        """Read once and hand the bytes on; returns how many came."""
+        """Read once, and what the poller does not tell of too, and hand the bytes on; returns how many came first."""
         count = self._read_once()
         if self._write_error is not None:
             self._read_rest()
+        elif self.wire.has_unread:
+            self._read_unread()
+        if self.wire.has_unsent and self.state != "closed":
+            self._watch()  # an answer of the wire itself
         return count
+
+    def _read_unread(self) -> None:
+        """Read what the wire holds, some of it per turn of the loop; whoever puts reading off takes it up again."""
+        for _ in range(_READS_PER_TURN):
+            if self.state == "closed" or not self._is_polled or not self.wire.has_unread:
+                return
+            if not self._read_once():
+                return
+        self._read_on_later()
+
+    def _read_on_later(self) -> None:
+        if not self._is_reading_on:
+            self._is_reading_on = True
+            self.context.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        self._is_reading_on = False
+        try:
+            self._read_unread()
+        except Exception:
+            self.failed_internally()
 
     def _read_once(self) -> int:
         view = self.context.receive_view
         try:
-            count = self.sock.recv_into(view, self.read_limit)
+            count = self.wire.recv_into(view, self.read_limit)
         except BlockingIOError:
             if self._write_error is not None:
                 self.on_lost(self._write_error)
@@ -164,9 +199,28 @@ class RawConnection:
         if is_polled != self._is_polled and self.state != "closed":
             self._is_polled = is_polled
             self._watch()
+            if is_polled and self.wire.has_unread:
+                self._read_on_later()
+
+    @property
+    def _writes(self) -> int:
+        """What of writing the poller is asked for."""
+        return WRITE if self._is_write_wanted or self.wire.has_unsent else 0
 
     def _watch(self) -> None:
-        self.context.poller.modify(self.fd, (READ if self._is_polled else 0) | (WRITE if self._is_write_wanted else 0))
+        self.context.poller.modify(self.fd, (READ if self._is_polled else 0) | self._writes)
+
+    def _flush_wire(self) -> bool:
+        """Hand on what the wire keeps back; True when that is done and somebody waits to write more."""
+        try:
+            if not self.wire.flush():
+                return False
+        except OSError as error:
+            self._write_failed(error)
+            return False
+        if not self._is_write_wanted:
+            self._watch()
+        return self._is_write_wanted
 
     def total_sent_bytes(self) -> int:
         """Bytes the kernel has taken, shared ones included."""
@@ -203,7 +257,7 @@ class RawConnection:
                     size += len(piece)
                 data = b"".join(pieces)
             try:
-                sent = self.sock.send(data)
+                sent = self.wire.send(data)
             except BlockingIOError:
                 sent = 0
             except OSError as error:
@@ -213,13 +267,39 @@ class RawConnection:
             self.queued_bytes -= sent
             if sent < len(data):
                 outbox.appendleft(memoryview(data)[sent:])
+                if sent and not is_plain(self.wire):
+                    continue  # only a socket takes all that it has room for
                 self.want_write(True)
                 return False
         self._outbox = None
+        if self.wire.has_unsent:
+            self.want_write(True)
+            return False
         self.want_write(False)
         if self.state == "closing":
-            self._shutdown()
+            self._end_sending()
         return True
+
+    @property
+    def direct_send(self) -> Callable[[bytes | memoryview], int]:
+        """Sends past the queue, as a socket does: less than all is taken only where there is no room for more.
+
+        It is for those who keep their own place in what they send.
+        """
+        return self.wire.send if is_plain(self.wire) else self._send_directly
+
+    def _send_directly(self, data: bytes | memoryview) -> int:
+        sent = 0
+        try:
+            while sent < len(data):
+                sent += self.wire.send(memoryview(data)[sent:])
+        except BlockingIOError:
+            if not sent:
+                raise
+        finally:
+            if self.wire.has_unsent and self.state != "closed":
+                self._watch()
+        return sent
 
     @property
     def is_feeding(self) -> bool:
@@ -243,7 +323,7 @@ class RawConnection:
 
     def _read_rest(self) -> None:
         """Read up to the end of the connection, some of it per turn of the loop."""
-        for _ in range(_RESTS_PER_TURN):
+        for _ in range(_READS_PER_TURN):
             if self.state != "open":
                 return
             self._read_once()
@@ -270,12 +350,12 @@ class RawConnection:
         self.on_closed(why)
         self.poll_reads(True)
         self.context.call_later(self.context.config.reject_linger_ms + _LINGER_DISCARD_MS, self._close_socket)
-        if self.flush() and self.state == "closing":
-            self._shutdown()
+        self.flush()
 
-    def _shutdown(self) -> None:
-        with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_WR)
+    def _end_sending(self) -> None:
+        self.wire.end_sending()
+        if self.wire.has_unsent:
+            self._watch()
 
     def close_now(self, why: str) -> None:
         """Close without waiting for anything."""
@@ -293,7 +373,7 @@ class RawConnection:
     def abort(self, why: str) -> None:
         """Close with a reset."""
         with contextlib.suppress(OSError):
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.close_now(why)
 
     def _close_socket(self) -> None:
@@ -303,4 +383,4 @@ class RawConnection:
         self._outbox = None
         self.context.poller.remove(self.fd)
         self.context.connections.discard(self)
-        self.sock.close()
+        self.wire.close()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edge.builtin.page import PageContext
 from edge.flags.check import merge_port as merge_port_of
 from edge.net.aio import TaskOwner, now_ms, spawn
+from edge.net.byte_stream import stream_of
 from edge.net.context import NetContext
 from edge.net.detect import Protocol
 from edge.net.listener import ConnectionLimits, Handler, Listener, open_socket
@@ -151,10 +152,10 @@ class Node:
         self.on_loaded()
 
     def _serve_rtmp(self, sock: socket.socket, is_internal: bool) -> None:
-        RtmpServerConnection(sock, self.units[0].rtmp).read_some()
+        RtmpServerConnection(stream_of(sock), self.units[0].rtmp).read_some()
 
     def _serve_merge(self, sock: socket.socket, is_internal: bool) -> None:
-        RtmpServerConnection(sock, self.units[-1].rtmp).read_some()
+        RtmpServerConnection(stream_of(sock), self.units[-1].rtmp).read_some()
 
     def _serve_http(self, sock: socket.socket, is_internal: bool) -> None:
         spawn(self.http.adopt(sock, is_internal=is_internal), name="adopt", owner=self.tasks)

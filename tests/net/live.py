@@ -14,6 +14,7 @@ from edge.hub.key import StreamKey
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.net.aio import wall_ms
+from edge.net.byte_stream import stream_of
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
 from edge.net.detect import Protocol
@@ -81,7 +82,7 @@ class LiveServer:
         self.is_listening = True
 
     def _serve(self, sock: socket.socket, is_internal: bool) -> None:
-        RtmpServerConnection(sock, self.rtmp).read_some()
+        RtmpServerConnection(stream_of(sock), self.rtmp).read_some()
 
     def _taker(self, protocol: Protocol) -> Callable[[socket.socket, bool], None]:
         return lambda sock, is_internal: self.accepted.append((protocol, sock, is_internal))

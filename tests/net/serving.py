@@ -11,6 +11,7 @@ from typing import Any
 from edge.hub.config import HubConfig
 from edge.hub.registry import Registry
 from edge.net.aio import now_ms
+from edge.net.byte_stream import stream_of
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
 from edge.net.detect import Protocol
@@ -64,7 +65,7 @@ class Node:
         self.port = self.listener.port
 
     def _serve(self, sock: socket.socket, is_internal: bool) -> None:
-        RtmpServerConnection(sock, self.rtmp).read_some()
+        RtmpServerConnection(stream_of(sock), self.rtmp).read_some()
 
     async def follow(self, *ports: int, **config: Any) -> UpstreamManager:
         """Become an edge of the nodes on ``ports``; times are short."""

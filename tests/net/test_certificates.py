@@ -17,7 +17,7 @@ from edge.net.tls import TlsServerStream
 from edge.net.tls_client import TlsClientStream
 from tests.harness.clock import deadline, require_program
 from tests.naming.certificates import Pair
-from tests.net.pipes import new_pipe
+from tests.net.plain_pipes import new_pipe
 from tests.net.tls_pairs import authority, believing, plain_context, server_pair, store
 
 DAY_MS = 86_400_000

@@ -10,18 +10,22 @@ from collections.abc import AsyncIterator
 import pytest
 
 from edge.hub.config import HubConfig
+from edge.net.byte_stream import ByteStream, stream_of
 from edge.net.config import NetConfig
 from edge.net.connection import RawConnection, peer_text
 from edge.net.context import NetContext
+from edge.net.poller import READ, WRITE
 from tests.net.live import eventually
+from tests.net.pipes import joined as joined_wires
+from tests.net.pipes import played_context
 from tests.net.serving import Node, Nodes, wait_until
 
 
 class Echoing(RawConnection):
     """Keeps what comes, and why it was closed."""
 
-    def __init__(self, sock: socket.socket, node: Node) -> None:
-        super().__init__(sock, node.context)
+    def __init__(self, wire: ByteStream, node: Node) -> None:
+        super().__init__(wire, node.context)
         self.data = b""
         self.why: list[str] = []
 
@@ -36,9 +40,8 @@ def joined(node: Node) -> tuple[Echoing, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         theirs = socket.create_connection(listener.getsockname())
         ours, _ = listener.accept()
-    ours.setblocking(False)
     theirs.setblocking(False)
-    return Echoing(ours, node), theirs
+    return Echoing(stream_of(ours), node), theirs
 
 
 def read_all(sock: socket.socket) -> bytes:
@@ -160,8 +163,8 @@ def test_peer_for_people() -> None:
 class Recorder(RawConnection):
     """Remembers what it was told; fails when it is asked to."""
 
-    def __init__(self, sock: socket.socket, context: NetContext) -> None:
-        super().__init__(sock, context)
+    def __init__(self, wire: ByteStream, context: NetContext) -> None:
+        super().__init__(wire, context)
         self.got: list[bytes] = []
         self.whys: list[str] = []
         self.answer = b""
@@ -186,9 +189,8 @@ def tcp_pair(context: NetContext) -> tuple[Recorder, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         theirs = socket.create_connection(listening.getsockname())
         ours, _ = listening.accept()
-    ours.setblocking(False)
     theirs.settimeout(2)
-    return Recorder(ours, context), theirs
+    return Recorder(stream_of(ours), context), theirs
 
 
 @pytest.fixture
@@ -306,3 +308,119 @@ async def test_R10_an_exception_ends_this_connection_only(
     await eventually(lambda: healthy.got == [b"x"], "the other's bytes")
     healthy.close_now("test over")
     other.close()
+
+
+# --- over a wire that keeps bytes back on both sides ---------------------------
+
+WORDS = bytes(range(256)) * 2
+
+
+@pytest.mark.parametrize("read_limit", [1, 3, 7, 512])
+@pytest.mark.parametrize("record_bytes", [1, 2, 5, 100, 512])
+async def test_what_the_poller_does_not_tell_of_is_read_all_the_same(record_bytes: int, read_limit: int) -> None:
+    context, poller = played_context()
+    ours, theirs = joined_wires(record_bytes)
+    connection = Recorder(ours, context)
+    connection.read_limit = read_limit
+    for begin in range(0, len(WORDS), record_bytes):
+        theirs.send(WORDS[begin : begin + record_bytes])
+    while poller.turn(ours) or ours.has_unread:
+        before = ours.reads
+        await asyncio.sleep(0)
+        assert ours.reads - before <= 8, "a turn of the loop has its bound"
+    assert b"".join(connection.got) == WORDS
+    connection.close_now("test over")
+    context.close()
+
+
+@pytest.mark.parametrize("room_bytes", [1, 3, 64, 1000])
+@pytest.mark.parametrize("record_bytes", [1, 7, 100, 512])
+async def test_what_the_wire_keeps_back_goes_out_without_anybody_asking(record_bytes: int, room_bytes: int) -> None:
+    context, poller = played_context()
+    ours, theirs = joined_wires(record_bytes)
+    connection, ours.room_bytes = Recorder(ours, context), 0
+    for begin in range(0, len(WORDS), 50):
+        connection.send(WORDS[begin : begin + 50])
+    assert not poller.turn(ours), "there is no room"
+    while len(theirs.arrived) < len(WORDS):
+        assert poller.events(ours) == READ | WRITE
+        ours.room_bytes = room_bytes
+        assert poller.turn(ours)
+    ours.room_bytes = None
+    poller.turn(ours)
+    assert theirs.arrived == WORDS
+    assert poller.events(ours) == READ, "nothing is waited for"
+    assert connection.queued_bytes == 0
+    connection.close_now("test over")
+    context.close()
+
+
+async def test_a_sender_with_a_place_of_his_own_sees_a_socket() -> None:
+    context, poller = played_context()
+    ours, theirs = joined_wires(10)
+    connection, ours.room_bytes = Recorder(ours, context), 25
+    writable: list[int] = []
+    connection.on_writable = lambda: writable.append(1)  # type: ignore[method-assign]
+    assert connection.direct_send(WORDS[:100]) == 30
+    with pytest.raises(BlockingIOError):
+        connection.direct_send(WORDS[30:])
+    assert (len(theirs.arrived), poller.events(ours)) == (25, READ | WRITE)
+    ours.room_bytes = None
+    assert poller.turn(ours)
+    assert (bytes(theirs.arrived), poller.events(ours), writable) == (WORDS[:30], READ, [])
+    connection.want_write(True)
+    poller.turn(ours)
+    assert writable == [1]
+    connection.close_now("test over")
+    context.close()
+
+
+async def test_a_plain_socket_is_sent_to_without_a_call_of_ours(pair: tuple[Recorder, socket.socket]) -> None:
+    assert pair[0].direct_send.__self__ is pair[0].wire
+
+
+async def test_the_last_word_is_waited_for_before_the_end() -> None:
+    context, poller = played_context()
+    ours, theirs = joined_wires(10)
+    connection, ours.room_bytes = Recorder(ours, context), 4
+    connection.enqueue(b"goodbye")
+    connection.close_gracefully("done")
+    assert (bytes(theirs.arrived), ours.has_ended) == (b"good", False)
+    ours.room_bytes = None
+    poller.turn(ours)
+    assert (bytes(theirs.arrived), ours.has_ended, poller.events(ours)) == (b"goodbye", True, READ)
+    theirs.close()
+    poller.turn(ours)
+    assert (connection.state, ours.is_closed, connection.whys) == ("closed", True, ["done"])
+    context.close()
+
+
+async def test_reading_that_is_put_off_spins_nobody_and_goes_on_with_what_is_held() -> None:
+    context, poller = played_context()
+    ours, theirs = joined_wires(100)
+    connection = Recorder(ours, context)
+    connection.read_limit = 10
+    theirs.send(WORDS[:100])
+    connection.on_data = lambda data: (connection.got.append(data), connection.poll_reads(False))  # type: ignore
+    poller.turn(ours)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (connection.got, ours.reads) == ([WORDS[:10]], 1)
+    for _ in range(9):
+        connection.poll_reads(True)
+        await asyncio.sleep(0)
+    assert b"".join(connection.got) == WORDS[:100]
+    connection.close_now("test over")
+    await asyncio.sleep(0)
+    context.close()
+
+
+async def test_a_wire_that_breaks_while_it_keeps_bytes_back_is_an_end() -> None:
+    context, poller = played_context()
+    ours, _ = joined_wires(10)
+    connection, ours.room_bytes = Recorder(ours, context), 0
+    connection.send(b"x")
+    ours.error = ConnectionResetError(104, "Connection reset by peer")
+    poller.turn(ours)
+    assert connection.whys == ["reset: Connection reset by peer"]
+    context.close()

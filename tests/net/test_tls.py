@@ -22,7 +22,7 @@ from edge.net import tls
 from edge.net.byte_stream import SocketStream, stream_of
 from edge.net.tls import TlsBrokenError, TlsServerStream
 from tests.harness.clock import deadline, require_program
-from tests.net.pipes import PipeEnd, new_pipe
+from tests.net.plain_pipes import PipeEnd, new_pipe
 from tests.net.tls_pairs import Ends, hello_bytes, plain_context, read_all, send_all, store
 
 DATA = random.Random(7).randbytes(300_000)

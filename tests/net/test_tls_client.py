@@ -13,7 +13,7 @@ from edge.net.config import TlsConfig
 from edge.net.tls import TlsBrokenError, TlsServerStream
 from edge.net.tls_client import TlsClientStream, client_context, server_hostname
 from tests.naming.certificates import Authority, Pair
-from tests.net.pipes import new_pipe
+from tests.net.plain_pipes import new_pipe
 from tests.net.tls_pairs import Ends, authority, believing, plain_context, read_all, send_all, server_pair
 
 

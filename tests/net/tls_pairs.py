@@ -14,7 +14,7 @@ from edge.net.config import TlsConfig
 from edge.net.tls import TlsServerStream, TlsStream
 from edge.net.tls_client import TlsClientStream, client_context
 from tests.naming.certificates import Authority, Pair
-from tests.net.pipes import new_pipe
+from tests.net.plain_pipes import new_pipe
 
 _folder = tempfile.TemporaryDirectory(prefix="edge-tls-")
 # Long enough for any exchange of a test, whatever the pipe takes.

@@ -161,7 +161,7 @@ async def test_Q1_silent_publisher_whose_kernel_acknowledges_stays() -> None:
         began = now_ms()
         for after_ms in range(0, 600_000, 1000):
             unit_of(one).tick(began + after_ms, is_full_second=False)
-            await eventually(lambda: not unacknowledged_bytes(connection.sock), "the acknowledgement")
+            await eventually(lambda: not unacknowledged_bytes(connection.wire.sock), "the acknowledgement")
         assert unit_of(one).rtmp.ingest.publishers
 
 

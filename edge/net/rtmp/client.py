@@ -16,6 +16,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edge.net.byte_stream import ByteStream, stream_of
 from edge.net.poller import GONE, READ, WRITE
 from edge.net.rtmp.connection import RtmpConnection
 from edge.net.rtmp.form import EncoderForm, RtmpForm
@@ -141,10 +142,9 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         "waiting",
     )
 
-    def __init__(self, sock: socket.socket, context: NetContext, session: ClientSession, endpoint: str) -> None:
-        super().__init__(sock, context, session)
+    def __init__(self, wire: ByteStream, context: NetContext, session: ClientSession, endpoint: str) -> None:
+        super().__init__(wire, context, session, endpoint)
         self.endpoint = endpoint
-        self.peer = endpoint
         self._links: dict[int, Link] = {}  # by request id
         self._requests: dict[Link, int] = {}
         self._publishes: set[int] = set()  # request ids of those that offer a stream
@@ -186,7 +186,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         if self._is_connecting and self.state == "open":
             if not events & (WRITE | GONE):
                 return
-            code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            code = self.wire.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 self.close_now(f"connect: {os.strerror(code)}")
                 return
@@ -303,7 +303,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
     @property
     def is_unheard(self) -> bool:
         """The kernel repeats what was sent, and nothing acknowledges it: no slow peer, whose kernel would."""
-        info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)
+        info = self.wire.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)
         return info[2] > 0  # tcpi_retransmits
 
     # --- bytes ---------------------------------------------------------------
@@ -488,4 +488,4 @@ def start_connect(
         timeout_ms=timeout_ms,
         handshake="simple" if rtmp.rtmp_client_use_simple_handshake else "complex",
     )
-    return RtmpClientConnection(sock, context, session, endpoint)
+    return RtmpClientConnection(stream_of(sock), context, session, endpoint)

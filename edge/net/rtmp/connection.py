@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from edge.net.byte_stream import ByteStream
 from edge.net.connection import RawConnection
 from edge.net.rtmp.multi_writer import MultiWriter
 from edge.rtmp.session import Session
@@ -25,8 +25,8 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
 
     __slots__ = ("_is_deadline_watched", "_session", "_writers", "is_pump_scheduled")
 
-    def __init__(self, sock: socket.socket, context: NetContext, session: SessionType) -> None:
-        super().__init__(sock, context)
+    def __init__(self, wire: ByteStream, context: NetContext, session: SessionType, peer: str = "") -> None:
+        super().__init__(wire, context, peer)
         self._session = session
         self._writers: MultiWriter | None = None
         self._is_deadline_watched = False

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from edge.errors import ProtocolError
+from edge.net.byte_stream import ByteStream
 from edge.net.fan.player import Player
 from edge.net.rtmp.connection import RtmpConnection
 from edge.net.rtmp.form import RtmpForm
@@ -43,8 +44,8 @@ class PlayingConnection(RtmpConnection[ServerSession]):
 
     __slots__ = ("_last_pump_ms", "player", "plays", "rtmp")
 
-    def __init__(self, sock: socket.socket, rtmp: RtmpService, session: ServerSession) -> None:
-        super().__init__(sock, rtmp.context, session)
+    def __init__(self, wire: ByteStream, rtmp: RtmpService, session: ServerSession, peer: str = "") -> None:
+        super().__init__(wire, rtmp.context, session, peer)
         self.rtmp = rtmp
         self.plays = Plays()
         self.player: Player | None = None
@@ -93,7 +94,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         """Else the kernel becomes the queue: megabytes, which is a minute of most streams."""
         stats = play.stream.stats
         limit = max(_MIN_NOTSENT_BYTES, (stats.video_bps + stats.audio_bps) // 2)
-        self.sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, limit)
+        self.wire.sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, limit)
 
     def _start_play(self, play: RtmpPlay) -> None:
         """Put ``play`` on the shared log, or on writers when the connection carries more than that."""
@@ -102,7 +103,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         is_alone = is_alone and not play.is_hop and not play.hears_errors_only
         if is_alone and self.queued_bytes == 0:
             data = self._session.data_to_send()
-            self.player = Player(self, self.sock.send, play.message_stream_id)
+            self.player = Player(self, self.direct_send, play.message_stream_id)
             self.player.tail = data or None
             play.form = self._form(play)
             self.context.fanout.attach(self.player, play.stream, play.form)

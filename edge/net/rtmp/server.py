@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -12,9 +11,10 @@ from edge.errors import ProtocolError
 from edge.hub.hop import HopReceiver
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
+from edge.net.byte_stream import ByteStream
 from edge.net.context import RECEIVE_BYTES
 from edge.net.liveness import Liveness, Verdict
-from edge.net.poller import BROKEN, END, WRITE
+from edge.net.poller import BROKEN, END
 from edge.net.rtmp.asked import Asked
 from edge.net.rtmp.play import RtmpPlay
 from edge.net.rtmp.playing import PlayingConnection
@@ -68,12 +68,12 @@ class RtmpServerConnection(PlayingConnection):
         "server_url",
     )
 
-    def __init__(self, sock: socket.socket, rtmp: RtmpService) -> None:
+    def __init__(self, wire: ByteStream, rtmp: RtmpService, peer: str = "") -> None:
         context = rtmp.context
         session = ServerSession(
             rtmp.config, entropy=context.entropy, now_ms=context.now_ms(), edge_id=rtmp.service.service_id
         )
-        super().__init__(sock, rtmp, session)
+        super().__init__(wire, rtmp, session, peer)
         self.server_url = _NOWHERE
         self.asked: Asked | None = None
         self.feeds: dict[int, tuple[Publish, Publisher[Stream] | HopReceiver]] | None = None
@@ -156,7 +156,7 @@ class RtmpServerConnection(PlayingConnection):
         verdict = self._liveness.judge(
             now_ms,
             last_read_ms=self.last_read_ms,
-            has_acknowledged=not self.queued_bytes and unacknowledged_bytes(self.sock) == 0,
+            has_acknowledged=not self.queued_bytes and unacknowledged_bytes(self.wire.sock) == 0,
             quiet_ms=quiet_ms,
             answer_ms=answer_ms,
         )
@@ -203,7 +203,7 @@ class RtmpServerConnection(PlayingConnection):
 
     def _watch(self) -> None:
         if self._is_reading_put_off:
-            self.context.poller.modify(self.fd, END | (WRITE if self._is_write_wanted else 0))
+            self.context.poller.modify(self.fd, END | self._writes)
         else:
             super()._watch()
 
@@ -214,12 +214,12 @@ class RtmpServerConnection(PlayingConnection):
         elif events & BROKEN or self._is_at_end():
             self.on_lost(None)
         else:
-            self.context.poller.modify(self.fd, WRITE if self._is_write_wanted else 0)
+            self.context.poller.modify(self.fd, self._writes)
 
     def _is_at_end(self) -> bool:
         """Nothing is left to read, and nothing will come."""
         try:
-            return not self.sock.recv(1, socket.MSG_PEEK)
+            return not self.wire.peek(1)
         except BlockingIOError:
             return False
         except OSError:

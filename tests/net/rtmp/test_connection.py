@@ -13,6 +13,7 @@ import pytest
 
 from edge.hub.config import HubConfig
 from edge.net.aio import now_ms
+from edge.net.byte_stream import ByteStream, stream_of
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
 from edge.net.rtmp.client import RtmpClientConnection
@@ -42,8 +43,8 @@ class ScriptedSession:
 class Shell(RtmpConnection[Any]):
     """Remembers what it is told."""
 
-    def __init__(self, sock: socket.socket, context: NetContext) -> None:
-        super().__init__(sock, context, ScriptedSession())
+    def __init__(self, wire: ByteStream, context: NetContext) -> None:
+        super().__init__(wire, context, ScriptedSession())
         self.told: list[object] = []
 
     def _on_event(self, event: object) -> None:
@@ -69,9 +70,8 @@ async def joined() -> AsyncIterator[tuple[Shell, socket.socket]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         theirs = socket.create_connection(listener.getsockname())
         ours, _ = listener.accept()
-    ours.setblocking(False)
     theirs.setblocking(False)
-    shell = Shell(ours, context)
+    shell = Shell(stream_of(ours), context)
     with theirs:
         yield shell, theirs
         shell.close_now("test over")

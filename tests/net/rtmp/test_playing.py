@@ -226,7 +226,7 @@ async def test_kernel_holds_half_a_second_of_the_stream_at_most() -> None:
         await server.publisher()
         server.stream().stats.video_bps = 8_000_000
         await server.player()
-        sock = server.connections[-1].sock
+        sock = server.connections[-1].wire.sock
         assert sock.getsockopt(socket.IPPROTO_TCP, 25) == 4_000_000
 
 

@@ -181,6 +181,18 @@ def test_protocol_media_and_hub_know_no_io_time_or_chance() -> None:
     assert not faults, "\n".join(faults)
 
 
+def test_no_connection_is_asked_what_it_is() -> None:
+    """It says itself what may be done with it: ``net/listed.py``."""
+    asked = re.compile(r"isinstance\([^()]*Connection\b")
+    faults = [
+        f"{relative(path)}:{number} {line.strip()}"
+        for path in sorted((ROOT / "edge" / "runtime").glob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if asked.search(line)
+    ]
+    assert not faults, "\n".join(faults)
+
+
 def test_front_door_speaks_no_protocol() -> None:
     """Who may play and publish is the same question in each; how the answer is said is the transports' business."""
     words = re.compile(r"NetStream|NetConnection|RTMP|FLV|HLS|WebSocket|asyncio")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from edge.net.byte_stream import ByteStream, is_plain
 from edge.net.context import RECEIVE_BYTES, NetContext
+from edge.net.listed import ConnectionFacts
 from edge.net.poller import GONE, READ, WRITE
 
 #: On top of ``reject_linger_ms``: time to discard what still comes.
@@ -94,15 +95,54 @@ class RawConnection:
         context.poller.add(self.fd, self, READ)
         context.connections.add(self)
 
+    # --- as others see it -----------------------------------------------------
+
     @property
     def role(self) -> str:
         """What it is for, in a word."""
         return "idle"
 
     @property
+    def protocol(self) -> str:
+        """What it speaks."""
+        return ""
+
+    @property
+    def service_name(self) -> str | None:
+        """The service that it reached; None when it reached none itself."""
+        return None
+
+    @property
     def keys(self) -> list[str]:
         """The streams it carries, for people."""
         return []
+
+    @property
+    def is_feeding(self) -> bool:
+        """Whether what the peer has sent is worth reading although nothing can be answered any more."""
+        return False
+
+    def describe(self) -> ConnectionFacts:
+        """For pages."""
+        return ConnectionFacts(
+            number=self.number,
+            peer=self.peer,
+            protocol=self.protocol,
+            role=self.role,
+            service=self.service_name,
+            keys=tuple(self.keys),
+            created_ms=self.created_ms,
+            received_bytes=self.received_bytes,
+            sent_bytes=self.total_sent_bytes(),
+        )
+
+    def last_active_ms(self) -> int | None:
+        """When bytes last went in or out; None of one that may be idle as long as it likes."""
+        return None
+
+    def shut_down(self, why: str) -> None:
+        """The server stops, for which this one has no words."""
+        self.close_gracefully("shutdown")
 
     # --- readiness -----------------------------------------------------------
 
@@ -300,11 +340,6 @@ class RawConnection:
             if self.wire.has_unsent and self.state != "closed":
                 self._watch()
         return sent
-
-    @property
-    def is_feeding(self) -> bool:
-        """Whether what the peer has sent is worth reading although nothing can be answered any more."""
-        return False
 
     def _write_failed(self, error: OSError) -> None:
         """The peer takes no more; what it sent before that is still read, then the connection is lost.

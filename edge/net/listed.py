@@ -3,7 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFacts:
+    """What pages tell of a connection.
+
+    Attributes:
+        number: for logs, ``c<number>``.
+        role: what it is for, in a word.
+        service: name of the service that it reached; None of one that reached none itself.
+        keys: the streams it carries, for people.
+        created_ms: monotonic.
+        sent_bytes: those the kernel has taken, shared ones included.
+    """
+
+    number: int
+    peer: str
+    protocol: str
+    role: str
+    service: str | None
+    keys: tuple[str, ...]
+    created_ms: int
+    received_bytes: int
+    sent_bytes: int
 
 
 class Listed(Hashable, Protocol):
@@ -12,22 +37,22 @@ class Listed(Hashable, Protocol):
     number: int
     peer: str
     state: str
-    created_ms: int
-    last_read_ms: int
-    received_bytes: int
 
     @property
-    def role(self) -> str:
-        """What it is for, in a word."""
+    def is_feeding(self) -> bool:
+        """It brings streams, or may yet bring the end of one."""
         ...
 
-    @property
-    def keys(self) -> list[str]:
-        """The streams it carries, for people."""
+    def describe(self) -> ConnectionFacts:
+        """How it stands now."""
         ...
 
-    def total_sent_bytes(self) -> int:
-        """Bytes the kernel has taken, shared ones included."""
+    def last_active_ms(self) -> int | None:
+        """When bytes last went in or out; None of one that may be idle as long as it likes."""
+        ...
+
+    def shut_down(self, why: str) -> None:
+        """The server stops: tell the peer why, then close; nothing where that is its owner's to do."""
         ...
 
     def close_gracefully(self, why: str) -> None:

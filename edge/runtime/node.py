@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 _TICK_MS = 250
 _CLOSE_POLL_MS = 10
 
+#: What clients are told in the end.
+STOPPING = "Shutdown: server is stopping"
+
 PUBLIC, INTERNAL, MERGE = "public", "internal", "merge"
 
 
@@ -180,7 +183,8 @@ class Node:
     def _close_idle(self, now: int) -> None:
         limit_ms = self.settings.net.server_idle_timeout * 1000
         for connection in list(self.context.connections):
-            if isinstance(connection, RtmpServerConnection) and now - connection.last_active_ms() > limit_ms:
+            active_ms = connection.last_active_ms()
+            if active_ms is not None and now - active_ms > limit_ms:
                 logger.info("%s closed reason=idle", connection)
                 connection.close_gracefully("idle")
 
@@ -197,10 +201,10 @@ class Node:
             self._timer.cancel()
         self.lag.close()
         # Players first: the end of their streams would tell them of a publisher that has left.
-        self._shut_down_servers(are_publishers=False)
+        self._shut_down(are_feeding=False)
         for unit in self.units:
             await unit.close()
-        self._shut_down_servers(are_publishers=True)
+        self._shut_down(are_feeding=True)
         for _ in range(wait_ms // _CLOSE_POLL_MS):
             if not self.context.connections:
                 break
@@ -211,7 +215,7 @@ class Node:
         await self.tasks.close()
         self.context.close()
 
-    def _shut_down_servers(self, *, are_publishers: bool) -> None:
+    def _shut_down(self, *, are_feeding: bool) -> None:
         for connection in list(self.context.connections):
-            if isinstance(connection, RtmpServerConnection) and bool(connection.feeds) is are_publishers:
-                connection.shut_down()
+            if connection.is_feeding is are_feeding:
+                connection.shut_down(STOPPING)

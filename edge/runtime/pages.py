@@ -13,7 +13,6 @@ from edge.media.frame import AUDIO, VIDEO
 from edge.media.metadata import number_field
 from edge.net.aio import TaskOwner, now_ms
 from edge.net.listed import Listed
-from edge.net.rtmp.server import RtmpServerConnection
 from naming.url import without_secrets
 
 if TYPE_CHECKING:
@@ -220,24 +219,25 @@ class PageData:
                 )
 
     def connections(self) -> list[dict[str, Any]]:
-        """One row per RTMP connection; ``key`` is there when it carries one stream."""
-        now, keys, rows = now_ms(), self._carried_upstream(), []
+        """One row per connection; ``key`` is there when it carries one stream."""
+        now, upstream, rows = now_ms(), self._carried_upstream(), []
         for connection in sorted(self._node.context.connections, key=lambda item: item.number):
-            service, carried = keys.get(connection) or ({}, connection.keys)
-            if isinstance(connection, RtmpServerConnection):
-                service = self._service_of(connection.service.name)
+            facts = connection.describe()
+            service, keys = upstream.get(connection) or ({}, facts.keys)
+            if facts.service is not None:
+                service = self._service_of(facts.service)
             rows.append(
                 {
-                    "id": connection.number,
+                    "id": facts.number,
                     **service,
-                    "peer": connection.peer,
-                    "protocol": "rtmp",
-                    "role": connection.role,
-                    "key": carried[0] if len(carried) == 1 else "",
-                    "stream_count": len(carried),
-                    "uptime_s": (now - connection.created_ms) // 1000,
-                    "received_bytes": connection.received_bytes,
-                    "sent_bytes": connection.total_sent_bytes(),
+                    "peer": facts.peer,
+                    "protocol": facts.protocol,
+                    "role": facts.role,
+                    "key": keys[0] if len(keys) == 1 else "",
+                    "stream_count": len(keys),
+                    "uptime_s": (now - facts.created_ms) // 1000,
+                    "received_bytes": facts.received_bytes,
+                    "sent_bytes": facts.sent_bytes,
                 }
             )
         return rows

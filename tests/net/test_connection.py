@@ -310,6 +310,17 @@ async def test_R10_an_exception_ends_this_connection_only(
     other.close()
 
 
+async def test_what_it_tells_of_itself(pair: tuple[Recorder, socket.socket]) -> None:
+    connection, _ = pair
+    connection.send(b"abc")
+    facts = connection.describe()
+    assert (facts.number, facts.peer, facts.role, facts.service) == (1, connection.peer, "idle", None)
+    assert (facts.keys, facts.received_bytes, facts.sent_bytes) == ((), 0, 3)
+    assert connection.last_active_ms() is None
+    connection.shut_down("stopping")
+    assert connection.whys == ["shutdown"]
+
+
 # --- over a wire that keeps bytes back on both sides ---------------------------
 
 WORDS = bytes(range(256)) * 2

@@ -179,6 +179,9 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         """Frames of pulls, or why links are refused, may be on their way."""
         return bool(self._links)
 
+    def shut_down(self, why: str) -> None:
+        """Its links end, and it with the last of them."""
+
     # --- connecting ----------------------------------------------------------
 
     def on_ready(self, events: int) -> None:

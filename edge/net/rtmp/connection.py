@@ -32,6 +32,11 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
         self._is_deadline_watched = False
         self.is_pump_scheduled = False
 
+    @property
+    def protocol(self) -> str:
+        """What it speaks."""
+        return "rtmp"
+
     def now_ms(self) -> int:
         """Monotonic clock."""
         return self.context.now_ms()

@@ -130,9 +130,9 @@ class RtmpServerConnection(PlayingConnection):
         return is_expected and now_ms - self.last_read_ms <= limit_ms
 
     @property
-    def protocol(self) -> str:
-        """What it speaks."""
-        return "rtmp"
+    def service_name(self) -> str:
+        """The service that it reached."""
+        return self.service.name
 
     @property
     def edge_id(self) -> str:
@@ -174,10 +174,10 @@ class RtmpServerConnection(PlayingConnection):
         was_first, self._rate_mark = self._rate_mark[0] == 0, (now_ms, self.received_bytes)
         return not was_first and bits > limit_kbps * elapsed_ms
 
-    def shut_down(self) -> None:
-        """The server stops: tell the client why, then close."""
+    def shut_down(self, why: str) -> None:
+        """Tell each stream of the client why, then close."""
         for message_stream_id in [*(self.feeds or ()), *self.plays]:
-            self._session.end_stream(message_stream_id, "NetConnection.Connect.Closed", "Shutdown: server is stopping")
+            self._session.end_stream(message_stream_id, "NetConnection.Connect.Closed", why)
         self.send_session()
         self.close_gracefully("shutdown")
 

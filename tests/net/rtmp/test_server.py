@@ -270,7 +270,7 @@ async def test_shut_down_tells_whoever_publishes_or_plays() -> None:
     async with serving() as server:
         publisher, player = await server.publisher(), await server.player()
         for connection in server.connections[::-1]:
-            connection.shut_down()
+            connection.shut_down("Shutdown: server is stopping")
         for client in (player, publisher):
             await ended(client, 1)
             codes = [status_of(message)["code"] for message in client.backlog if status_of(message)]
@@ -316,7 +316,7 @@ async def test_connection_that_is_closed_amid_a_flood_of_requests_does_not_keep_
         assert connection._is_held
         player.peer.send_command(player.message_stream_id, "pause", 0.0, None, True, 0.0)
         await player.peer.drain()
-        connection.shut_down()
+        connection.shut_down("Shutdown: server is stopping")
         wakes, on_ready = [0], RtmpServerConnection.on_ready
 
         def counted(connection: RtmpServerConnection, events: int) -> None:

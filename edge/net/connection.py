@@ -8,6 +8,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 
+from edge.net.address import peer_address
 from edge.net.byte_stream import ByteStream, is_plain
 from edge.net.context import RECEIVE_BYTES, NetContext
 from edge.net.listed import ConnectionFacts
@@ -21,18 +22,6 @@ _SEND_BYTES = 262144
 _READS_PER_TURN = 8
 #: SO_LINGER of 0 s: closing sends a reset.
 _RESET = struct.pack("ii", 1, 0)
-
-
-def peer_text(sock: socket.socket) -> str:
-    """``ip:port`` or ``[v6]:port`` of the other end, ``?`` once it has gone."""
-    try:
-        address = sock.getpeername()
-    except OSError:
-        return "?"
-    host = str(address[0])
-    if host.startswith("::ffff:"):
-        host = host[7:]
-    return f"[{host}]:{address[1]}" if ":" in host else f"{host}:{address[1]}"
 
 
 class RawConnection:
@@ -79,7 +68,7 @@ class RawConnection:
         self.wire = wire
         self.fd = wire.fileno()
         self.context = context
-        self.peer = peer or peer_text(wire.sock)
+        self.peer = peer or str(peer_address(wire.sock))
         self.number = context.next_connection_number()
         self.state = "open"
         self.created_ms = self.last_read_ms = context.now_ms()

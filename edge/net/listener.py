@@ -1,4 +1,4 @@
-"""Listening sockets: accept within a budget, look at the first bytes, hand the socket on.
+"""Listening sockets: accept within a budget, look at the first bytes, hand the connection on.
 
 The stock listener of asyncio goes on looping when descriptors have run out;
 this one pauses, and keeps descriptors in reserve for what is established.
@@ -10,14 +10,17 @@ import asyncio
 import errno
 import logging
 import socket
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from edge.errors import ConfigError, HandshakeError
-from edge.net.connection import peer_text
-from edge.net.detect import LOOK_BYTES, Protocol, detect, unknown_reason
+from edge.errors import ConfigError
+from edge.net.accepted import Accepted, Handler
+from edge.net.address import Address, address_of
+from edge.net.byte_stream import stream_of
+from edge.net.detecting import Detecting, Detection
+from edge.net.limits import ConnectionLimits, Undecided
 from edge.net.poller import READ
+from edge.net.sniff import WireProtocol
 
 if TYPE_CHECKING:
     from edge.net.context import NetContext
@@ -27,9 +30,6 @@ logger = logging.getLogger(__name__)
 _BACKLOG = 4096
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _MIN_PAUSE_MS, _MAX_PAUSE_MS = 100, 1000
-
-Handler = Callable[[socket.socket, bool], None]
-"""Takes over a connection; True for one that was accepted on an internal port."""
 
 
 class PortBusyError(ConfigError):
@@ -66,7 +66,7 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 class Listener:
-    """One listening socket.
+    """One listening socket; the ``Entrance`` of what it accepts.
 
     Attributes:
         role: the owner's word for what it is.
@@ -79,21 +79,21 @@ class Listener:
         self,
         sock: socket.socket,
         context: NetContext,
-        handlers: Mapping[Protocol, Handler],
+        handlers: Mapping[WireProtocol, Handler],
         *,
         is_internal: bool = False,
         limits: ConnectionLimits,
         role: str = "",
-        held: Collection[Protocol] = (),
+        held: Collection[WireProtocol] = (),
     ) -> None:
         self.role = role
         self.held = set(held)
         self.sock = sock
         self.is_internal = is_internal
-        self.handlers = handlers
         self.accept_paused = False
         self._context = context
         self._limits = limits
+        self._detection = Detection(context, handlers, self.held, limits.undecided)
         self._pause_ms = _MIN_PAUSE_MS
         self._timer: asyncio.TimerHandle | None = None
         context.poller.add(sock.fileno(), self)
@@ -108,7 +108,7 @@ class Listener:
         context = self._context
         for _ in range(context.config.accept_per_turn):
             try:
-                sock, address = self.sock.accept()
+                sock, name = self.sock.accept()
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -117,32 +117,33 @@ class Listener:
                     return
                 continue
             self._pause_ms = _MIN_PAUSE_MS
-            context.counters["conn_accepted_count"] += 1
-            why = None if self.is_internal else self._limits.why_refused(str(address[0]))
-            if why is not None:
-                context.counters["conn_rejected_count"] += 1
-                context.counters.log_limited(
-                    logging.WARNING, why, "connection refused reason=%s peer=%s", why, address[0]
-                )
-                sock.close()
-                continue
-            try:
-                self._set_up(sock)
-            except OSError as error:
-                context.counters["conn_rejected_count"] += 1
-                context.counters.log_limited(
-                    logging.WARNING, "accept", "connection dropped peer=%s %s", address[0], error
-                )
-                sock.close()
-            except Exception:
-                # It must not end the listener, on whose turn it came.
-                context.poller.internal_error_count += 1
-                logger.exception("connection dropped peer=%s", address[0])
-                sock.close()
+            self._take_in(sock, address_of(name))
+
+    def _take_in(self, sock: socket.socket, address: Address) -> None:
+        counters, peer = self._context.counters, address.host
+        counters["conn_accepted_count"] += 1
+        why = None if self.is_internal else self._limits.why_refused(peer)
+        if why is not None:
+            counters["conn_rejected_count"] += 1
+            counters.log_limited(logging.WARNING, why, "connection refused reason=%s peer=%s", why, peer)
+            sock.close()
+            return
+        wire = stream_of(sock)
+        try:
+            self._set_up(wire.sock)
+            self.detect(Accepted(wire, address, self))
+        except OSError as error:
+            counters["conn_rejected_count"] += 1
+            counters.log_limited(logging.WARNING, "accept", "connection dropped peer=%s %s", peer, error)
+            wire.close()
+        except Exception:
+            # It must not end the listener, on whose turn it came.
+            self._context.poller.internal_error_count += 1
+            logger.exception("connection dropped peer=%s", peer)
+            wire.close()
 
     def _set_up(self, sock: socket.socket) -> None:
         config = self._context.config
-        sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if config.tcp_user_timeout_ms:
             timeout_ms = max(config.tcp_user_timeout_ms, config.send_timeout_ms + 1000)
@@ -151,7 +152,10 @@ class Listener:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
-        Detecting(sock, self)
+
+    def detect(self, accepted: Accepted) -> None:
+        """Find out what a connection speaks, and hand it to whoever serves that."""
+        Detecting(accepted, self._detection)
 
     def _pause(self, error: OSError) -> None:
         context = self._context
@@ -170,11 +174,14 @@ class Listener:
         self.accept_paused = False
         self._context.poller.modify(self.sock.fileno(), READ)
 
-    def release(self, protocol: Protocol) -> None:
+    def release(self, protocol: WireProtocol) -> None:
         """Hand over the connections of a protocol that waited for its handler, and those to come at once."""
         self.held.discard(protocol)
-        for one in [one for one in self._limits.undecided if one.listener is self and one.protocol is protocol]:
+        for one in [one for one in self._undecided() if one.protocol is protocol]:
             one.hand_over()
+
+    def _undecided(self) -> list[Undecided]:
+        return [one for one in self._limits.undecided if one.accepted.entrance is self]
 
     def close(self) -> None:
         """Stop listening; of what has been accepted, that stays which has been handed over."""
@@ -184,143 +191,5 @@ class Listener:
             self._timer.cancel()
         self._context.poller.remove(self.sock.fileno())
         self.sock.close()
-        for undecided in [one for one in self._limits.undecided if one.listener is self]:
+        for undecided in self._undecided():
             undecided.abort("")
-
-
-class ConnectionLimits:
-    """How many connections may be open at once, in all and from one address.
-
-    Attributes:
-        undecided: accepted connections whose protocol is not known yet, or is held.
-        other_count: how many are open that are not the context's, which are those of HTTP.
-    """
-
-    def __init__(self, context: NetContext, max_connections: int) -> None:
-        self._context = context
-        self.max_connections = max_connections
-        self.other_count: Callable[[], int] = lambda: 0
-        self.undecided: set[Detecting] = set()
-
-    @property
-    def open_count(self) -> int:
-        """Connections open now, of all protocols."""
-        return len(self._context.connections) + len(self.undecided) + self.other_count()
-
-    def why_refused(self, host: str) -> str | None:
-        """The reason to refuse one more connection from ``host``, or None."""
-        if self.open_count >= self.max_connections:
-            return "max_connections"
-        per_ip = self._context.config.max_connections_per_ip
-        if per_ip:
-            # A set of hosts is counted only where the limit is on.
-            peers = [one.peer for one in self._context.connections] + [one.peer for one in self.undecided]
-            hosts = Counter(peer.rpartition(":")[0].strip("[]") for peer in peers)
-            if hosts[host.removeprefix("::ffff:")] >= per_ip:
-                return "max_connections_per_ip"
-        return None
-
-
-class Detecting:
-    """An accepted connection that has not been handed over.
-
-    Attributes:
-        protocol: what it speaks, None while that is not known.
-    """
-
-    __slots__ = ("__weakref__", "_context", "_deadline_ms", "_low_water", "listener", "peer", "protocol", "sock")
-
-    def __init__(self, sock: socket.socket, listener: Listener) -> None:
-        self.sock = sock
-        self.peer = peer_text(sock)
-        self.listener = listener
-        self.protocol: Protocol | None = None
-        self._context = context = listener._context
-        self._low_water = 1
-        timeout_ms = context.config.protocol_detect_timeout_ms
-        self._deadline_ms: int | None = context.now_ms() + timeout_ms if timeout_ms else None
-        context.poller.add(sock.fileno(), self)
-        listener._limits.undecided.add(self)
-        if self._deadline_ms is not None:
-            context.deadlines.watch(self, self._deadline_ms)
-        self.on_ready(READ)
-
-    def on_ready(self, events: int) -> None:
-        """Look at what is there."""
-        if self.protocol is not None:
-            self._drop("")  # it is held, so nothing but a reset is reported
-            return
-        try:
-            head = self.sock.recv(LOOK_BYTES, socket.MSG_PEEK)
-        except BlockingIOError:
-            return
-        except OSError:
-            self._drop("")
-            return
-        if len(head) < self._low_water:
-            # A wake that shows no more than what did not decide before is a FIN.
-            if not head:
-                self._context.counters["conn_empty_count"] += 1
-                self._drop("")
-            else:
-                self._drop("detect_truncated", f"first bytes {head[:16].hex()}")
-            return
-        answer = detect(head)
-        if answer is True:
-            self._low_water = len(head) + 1
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, self._low_water)
-        elif answer is False:
-            self._drop(unknown_reason(head), f"first bytes {head[:16].hex()}")
-        else:
-            self._decide(answer, head)
-
-    def _decide(self, protocol: Protocol, head: bytes) -> None:
-        if protocol not in self.listener.handlers:
-            reason = "tls_not_enabled" if protocol is Protocol.TLS else "unknown_protocol"
-            self._drop(reason, f"first bytes {head[:16].hex()}")
-            return
-        self.protocol = protocol
-        if protocol in self.listener.held:
-            # Its peer has done its part, so nothing is due; what it sends stays in the kernel.
-            self._deadline_ms = None
-            self._context.poller.modify(self.sock.fileno(), 0)
-            return
-        self.hand_over()
-
-    def hand_over(self) -> None:
-        """Give the socket to the handler of its protocol, which is known."""
-        assert self.protocol is not None
-        handler = self.listener.handlers[self.protocol]
-        sock = self._release()
-        if self._low_water != 1:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-        fd = sock.fileno()
-        try:
-            handler(sock, self.listener.is_internal)
-        except Exception:
-            # We may be inside the listener's turn, which must not pay for it.
-            self._context.poller.handler_failed(fd)
-            sock.close()
-
-    def _release(self) -> socket.socket:
-        self._deadline_ms = None
-        self.listener._limits.undecided.discard(self)
-        self._context.poller.remove(self.sock.fileno())
-        return self.sock
-
-    def _drop(self, reason: str, detail: str = "") -> None:
-        self._release().close()
-        if reason:
-            self._context.counters.report(HandshakeError(detail, reason=reason), f"[{self.peer}]")
-
-    def next_deadline_ms(self) -> int | None:
-        """None once the protocol is known."""
-        return self._deadline_ms
-
-    def on_deadline(self, now_ms: int) -> None:
-        """The first bytes did not come, or do not decide."""
-        self._drop("detect_timeout")
-
-    def abort(self, why: str) -> None:
-        """Close at once."""
-        self._drop(why)

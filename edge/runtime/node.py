@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from edge.builtin.page import PageContext
 from edge.flags.check import merge_port as merge_port_of
+from edge.net.accepted import Accepted, Handler
 from edge.net.aio import TaskOwner, now_ms, spawn
-from edge.net.byte_stream import stream_of
 from edge.net.context import NetContext
-from edge.net.detect import Protocol
-from edge.net.listener import ConnectionLimits, Handler, Listener, open_socket
+from edge.net.limits import ConnectionLimits
+from edge.net.listener import Listener, open_socket
 from edge.net.rtmp.server import RtmpServerConnection
+from edge.net.sniff import WireProtocol
 from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import LagProbe
 from edge.runtime.pages import PageData
@@ -117,9 +118,9 @@ class Node:
                 sock.close()
             raise
         for sock, role in sockets:
-            handlers: dict[Protocol, Handler] = {
-                Protocol.RTMP: self._serve_merge if role == MERGE else self._serve_rtmp,
-                Protocol.HTTP: self._serve_merge_http if role == MERGE else self._serve_http,
+            handlers: dict[WireProtocol, Handler] = {
+                WireProtocol.RTMP: self._serve_merge if role == MERGE else self._serve_rtmp,
+                WireProtocol.HTTP: self._serve_merge_http if role == MERGE else self._serve_http,
             }
             is_internal = role == INTERNAL
             self.listeners.append(
@@ -130,7 +131,7 @@ class Node:
                     is_internal=is_internal,
                     limits=self.limits,
                     role=role,
-                    held=(Protocol.HTTP,),
+                    held=(WireProtocol.HTTP,),
                 )
             )
         for row in self.pages.services():
@@ -151,21 +152,25 @@ class Node:
 
     def _http_is_ready(self) -> None:
         for listener in self.listeners:
-            listener.release(Protocol.HTTP)
+            listener.release(WireProtocol.HTTP)
         self.on_loaded()
 
-    def _serve_rtmp(self, sock: socket.socket, is_internal: bool) -> None:
-        RtmpServerConnection(stream_of(sock), self.units[0].rtmp).read_some()
+    def _serve_rtmp(self, accepted: Accepted) -> None:
+        RtmpServerConnection(accepted, self.units[0].rtmp).read_some()
 
-    def _serve_merge(self, sock: socket.socket, is_internal: bool) -> None:
-        RtmpServerConnection(stream_of(sock), self.units[-1].rtmp).read_some()
+    def _serve_merge(self, accepted: Accepted) -> None:
+        RtmpServerConnection(accepted, self.units[-1].rtmp).read_some()
 
-    def _serve_http(self, sock: socket.socket, is_internal: bool) -> None:
-        spawn(self.http.adopt(sock, is_internal=is_internal), name="adopt", owner=self.tasks)
+    def _serve_http(self, accepted: Accepted) -> None:
+        spawn(
+            self.http.adopt(accepted.wire.sock, is_internal=accepted.entrance.is_internal),
+            name="adopt",
+            owner=self.tasks,
+        )
 
-    def _serve_merge_http(self, sock: socket.socket, is_internal: bool) -> None:
+    def _serve_merge_http(self, accepted: Accepted) -> None:
         """Other nodes must reach the merge port, so it is as public as can be: health and version, no other page."""
-        spawn(self.http.adopt(sock, is_internal=False, hides_pages=True), name="adopt", owner=self.tasks)
+        spawn(self.http.adopt(accepted.wire.sock, is_internal=False, hides_pages=True), name="adopt", owner=self.tasks)
 
     # --- ticks ---------------------------------------------------------------
 

@@ -13,14 +13,15 @@ from edge.hub.config import HubConfig
 from edge.hub.key import StreamKey
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
+from edge.net.accepted import Accepted, Handler
 from edge.net.aio import wall_ms
-from edge.net.byte_stream import stream_of
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
-from edge.net.detect import Protocol
-from edge.net.listener import ConnectionLimits, Listener, open_socket
+from edge.net.limits import ConnectionLimits
+from edge.net.listener import Listener, open_socket
 from edge.net.rtmp.server import RtmpServerConnection
 from edge.net.rtmp.service import RtmpService
+from edge.net.sniff import WireProtocol
 from edge.rtmp.config import RtmpConfig
 from edge.service.service import Service
 from tests.harness.client import RtmpClient, decode_command
@@ -37,7 +38,7 @@ class LiveServer:
     """A hub on a port chosen by the kernel.
 
     Attributes:
-        accepted: plain sockets taken by protocols other than RTMP.
+        accepted: connections taken by protocols other than RTMP.
         handler: what is done with an RTMP connection; a test may replace it.
     """
 
@@ -48,7 +49,7 @@ class LiveServer:
         hub: HubConfig | None = None,
         rtmp: RtmpConfig | None = None,
         is_edge: bool = False,
-        protocols: tuple[Protocol, ...] = (),
+        protocols: tuple[WireProtocol, ...] = (),
         host: str = "127.0.0.1",
         is_internal: bool = False,
         max_connections: int = 1000,
@@ -68,24 +69,22 @@ class LiveServer:
         )
         self.service.source = NoSource() if is_edge else None
         self.rtmp = RtmpService(self.context, self.service, rtmp)
-        self.accepted: list[tuple[Protocol, socket.socket, bool]] = []
-        self.handler: Callable[[socket.socket, bool], None] = self._serve
+        self.accepted: list[tuple[WireProtocol, Accepted]] = []
+        self.handler: Handler = self._serve
         self.limits = ConnectionLimits(self.context, max_connections)
-        handlers: dict[Protocol, Callable[[socket.socket, bool], None]] = {
-            protocol: self._taker(protocol) for protocol in protocols
-        }
-        handlers[Protocol.RTMP] = lambda sock, is_internal: self.handler(sock, is_internal)
+        handlers = {protocol: self._taker(protocol) for protocol in protocols}
+        handlers[WireProtocol.RTMP] = lambda accepted: self.handler(accepted)
         sock = open_socket(host, 0)
         self.listener = Listener(sock, self.context, handlers, limits=self.limits, is_internal=is_internal)
         self.port = self.listener.port
         self.clients: list[RtmpClient] = []
         self.is_listening = True
 
-    def _serve(self, sock: socket.socket, is_internal: bool) -> None:
-        RtmpServerConnection(stream_of(sock), self.rtmp).read_some()
+    def _serve(self, accepted: Accepted) -> None:
+        RtmpServerConnection(accepted, self.rtmp).read_some()
 
-    def _taker(self, protocol: Protocol) -> Callable[[socket.socket, bool], None]:
-        return lambda sock, is_internal: self.accepted.append((protocol, sock, is_internal))
+    def _taker(self, protocol: WireProtocol) -> Handler:
+        return lambda accepted: self.accepted.append((protocol, accepted))
 
     # --- its own side --------------------------------------------------------
 
@@ -118,8 +117,8 @@ class LiveServer:
         self.stop_listening()
         for connection in list(self.context.connections):
             connection.close_now("test over")
-        for _, sock, _ in self.accepted:
-            sock.close()
+        for _, accepted in self.accepted:
+            accepted.wire.close()
         for stream in list(self.registry.streams.values()):
             self.registry.end_stream(stream, "test over")
         await asyncio.sleep(0)

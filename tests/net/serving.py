@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 from itertools import count
 from typing import Any
 
 from edge.hub.config import HubConfig
 from edge.hub.registry import Registry
+from edge.net.accepted import Accepted
 from edge.net.aio import now_ms
-from edge.net.byte_stream import stream_of
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
-from edge.net.detect import Protocol
-from edge.net.listener import ConnectionLimits, Listener, open_socket
+from edge.net.limits import ConnectionLimits
+from edge.net.listener import Listener, open_socket
 from edge.net.rtmp.server import RtmpServerConnection
 from edge.net.rtmp.service import RtmpService
+from edge.net.sniff import WireProtocol
 from edge.rtmp.config import RtmpConfig
 from edge.service.service import Service
 from edge.upstream.config import UpstreamConfig
@@ -60,12 +60,12 @@ class Node:
     def listen(self) -> None:
         """Accept on the port of before, or on a new one."""
         sock = open_socket("127.0.0.1", self.port)
-        handlers = {Protocol.RTMP: self._serve}
+        handlers = {WireProtocol.RTMP: self._serve}
         self.listener = Listener(sock, self.context, handlers, limits=self.limits)
         self.port = self.listener.port
 
-    def _serve(self, sock: socket.socket, is_internal: bool) -> None:
-        RtmpServerConnection(stream_of(sock), self.rtmp).read_some()
+    def _serve(self, accepted: Accepted) -> None:
+        RtmpServerConnection(accepted, self.rtmp).read_some()
 
     async def follow(self, *ports: int, **config: Any) -> UpstreamManager:
         """Become an edge of the nodes on ``ports``; times are short."""

@@ -12,7 +12,7 @@ import pytest
 from edge.hub.config import HubConfig
 from edge.net.byte_stream import ByteStream, stream_of
 from edge.net.config import NetConfig
-from edge.net.connection import RawConnection, peer_text
+from edge.net.connection import RawConnection
 from edge.net.context import NetContext
 from edge.net.poller import READ, WRITE
 from tests.net.live import eventually
@@ -149,12 +149,6 @@ async def test_reading_may_be_left_to_a_timer() -> None:
         assert connection.read_some() == 0
         connection.close_now("end")
         peer.close()
-
-
-def test_peer_for_people() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
-        assert peer_text(client) == f"127.0.0.1:{server.getsockname()[1]}"
-    assert peer_text(client) == "?"
 
 
 # --- over TCP, polled by the loop --------------------------------------------

@@ -13,14 +13,16 @@ from typing import Any
 import pytest
 
 from edge.errors import ConfigError
+from edge.net.accepted import Accepted
+from edge.net.address import address_of
 from edge.net.config import NetConfig
-from edge.net.detect import Protocol
 from edge.net.listener import PortBusyError, open_socket
 from edge.net.poller import READ
+from edge.net.sniff import WireProtocol
 from tests.harness.clock import deadline
 from tests.net.live import LiveServer, eventually, serving
 
-ALL = (Protocol.HTTP, Protocol.HTTP2, Protocol.TLS)
+ALL = (WireProtocol.HTTP, WireProtocol.HTTP2, WireProtocol.TLS)
 
 
 async def gone(sock: socket.socket) -> bytes:
@@ -172,7 +174,8 @@ async def test_T10_the_internal_port_is_exempt() -> None:
         with server.plain() as peer:
             peer.sendall(b"GET / HTTP/1.1\r\n")
             await eventually(lambda: server.accepted, "service")
-            assert [(protocol, internal) for protocol, _, internal in server.accepted] == [(Protocol.HTTP, True)]
+            ((protocol, accepted),) = server.accepted
+            assert (protocol, accepted.entrance.is_internal) == (WireProtocol.HTTP, True)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -194,14 +197,14 @@ async def test_T11_one_address_may_not_open_all_slots(host: str) -> None:
 @pytest.mark.parametrize(
     ("head", "wanted"),
     [
-        (b"GET / HTTP/1.1\r\n\r\n", Protocol.HTTP),
-        (b"POST /x HTTP/1.1\r\n\r\n", Protocol.HTTP),
-        (b"PUT /x HTTP/1.1\r\n\r\n", Protocol.HTTP),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Protocol.HTTP2),
-        (b"\x16\x03\x01\x00\x05", Protocol.TLS),
+        (b"GET / HTTP/1.1\r\n\r\n", WireProtocol.HTTP),
+        (b"POST /x HTTP/1.1\r\n\r\n", WireProtocol.HTTP),
+        (b"PUT /x HTTP/1.1\r\n\r\n", WireProtocol.HTTP),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", WireProtocol.HTTP2),
+        (b"\x16\x03\x01\x00\x05", WireProtocol.TLS),
     ],
 )
-async def test_P3_every_prefix_is_waited_on_and_nothing_is_taken(head: bytes, wanted: Protocol) -> None:
+async def test_P3_every_prefix_is_waited_on_and_nothing_is_taken(head: bytes, wanted: WireProtocol) -> None:
     async with serving(protocols=ALL) as server:
         turns = 0
         with server.plain() as peer:
@@ -212,8 +215,10 @@ async def test_P3_every_prefix_is_waited_on_and_nothing_is_taken(head: bytes, wa
                 if server.accepted:
                     break
             await eventually(lambda: server.accepted, "a decision")
-            ((protocol, sock, _),) = server.accepted
-            assert protocol is wanted
+            ((protocol, accepted),) = server.accepted
+            sock = accepted.wire.sock
+            assert (protocol, accepted.head) == (wanted, head[:turns])
+            assert (accepted.tls, str(accepted.address)) == (None, str(address_of(peer.getsockname())))
             assert sock.recv(100) == head[:turns], "all bytes are still there"
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == 1
 
@@ -228,7 +233,7 @@ async def test_an_undecided_byte_does_not_spin() -> None:
             owner = type(
                 "Counting", (), {"on_ready": lambda _, events: (calls.append(events), looks(undecided, events))}
             )
-            server.context.poller._owners[undecided.sock.fileno()] = owner()
+            server.context.poller._owners[undecided.accepted.wire.fileno()] = owner()
             peer.sendall(b"P")
             began = time.process_time()
             await asyncio.sleep(0.1)
@@ -312,7 +317,7 @@ async def test_P2_a_three_claims_rtmp_whatever_follows() -> None:
 
 
 async def test_P4_a_client_hello_without_tls_is_named() -> None:
-    async with serving(protocols=(Protocol.HTTP,)) as server:
+    async with serving(protocols=(WireProtocol.HTTP,)) as server:
         with server.plain() as peer:
             peer.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
             assert await gone(peer) == b""
@@ -325,7 +330,7 @@ async def test_P4_a_client_hello_without_tls_is_named() -> None:
 async def test_R10_a_handler_that_fails_ends_its_connection_only(caplog: pytest.LogCaptureFixture) -> None:
     async with serving() as server:
 
-        def fail(sock: socket.socket, is_internal: bool) -> None:
+        def fail(accepted: Accepted) -> None:
             raise RuntimeError("injected")
 
         serve, server.handler = server.handler, fail
@@ -386,19 +391,22 @@ async def test_R10_accepting_goes_on_after_a_connection_that_could_not_be_set_up
 
 async def test_a_held_protocol_waits_unread_and_is_served_when_it_is_released() -> None:
     async with serving(protocols=ALL) as server:
-        server.listener.held = {Protocol.HTTP}
+        server.listener.held.add(WireProtocol.HTTP)
         peers = [server.plain() for _ in range(3)]
         for peer in peers:
             peer.sendall(b"GET /health HTTP/1.1\r\n\r\n")
-        await eventually(lambda: [one.protocol for one in server.limits.undecided] == [Protocol.HTTP] * 3, "all held")
+        await eventually(
+            lambda: [one.protocol for one in server.limits.undecided] == [WireProtocol.HTTP] * 3, "all held"
+        )
         with server.plain() as other:  # nobody else waits
             other.sendall(b"\x03")
             await eventually(lambda: server.connections, "RTMP")
         assert not server.accepted
-        server.listener.release(Protocol.HTTP)
-        assert [protocol for protocol, _, _ in server.accepted] == [Protocol.HTTP] * 3
-        assert {sock.recv(100) for _, sock, _ in server.accepted} == {b"GET /health HTTP/1.1\r\n\r\n"}
-        assert {sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) for _, sock, _ in server.accepted} == {1}
+        server.listener.release(WireProtocol.HTTP)
+        assert [protocol for protocol, _ in server.accepted] == [WireProtocol.HTTP] * 3
+        sockets = [accepted.wire.sock for _, accepted in server.accepted]
+        assert {sock.recv(100) for sock in sockets} == {b"GET /health HTTP/1.1\r\n\r\n"}
+        assert {sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) for sock in sockets} == {1}
         assert not server.limits.undecided
         with server.plain() as later:
             later.sendall(b"GET / HTTP/1.1\r\n\r\n")
@@ -409,46 +417,52 @@ async def test_a_held_protocol_waits_unread_and_is_served_when_it_is_released() 
 
 async def test_what_is_held_neither_spins_nor_runs_out_of_time() -> None:
     async with serving(protocols=ALL, net=NetConfig(protocol_detect_timeout_ms=50)) as server:
-        server.listener.held = {Protocol.HTTP}
+        server.listener.held.add(WireProtocol.HTTP)
         with server.plain() as peer:
             for piece in (b"G", b"ET / HTTP/1.1\r\n"):
                 peer.sendall(piece)
                 await asyncio.sleep(0.005)
-            await eventually(lambda: [one.protocol for one in server.limits.undecided] == [Protocol.HTTP], "it is held")
+            await eventually(
+                lambda: [one.protocol for one in server.limits.undecided] == [WireProtocol.HTTP], "it is held"
+            )
             (held,) = server.limits.undecided
             began = time.process_time()
             await asyncio.sleep(0.2)
             assert time.process_time() - began < 0.1
             assert server.limits.undecided == {held}
             peer.sendall(b"\r\n")
-            server.listener.release(Protocol.HTTP)
-            ((_, sock, _),) = server.accepted
-            assert sock.recv(100).startswith(b"GET / HTTP/1.1\r\n")
+            server.listener.release(WireProtocol.HTTP)
+            ((_, accepted),) = server.accepted
+            assert accepted.wire.sock.recv(100).startswith(b"GET / HTTP/1.1\r\n")
 
 
 async def test_one_that_is_reset_or_half_closed_while_it_is_held_costs_nothing() -> None:
     async with serving(protocols=ALL) as server:
-        server.listener.held = {Protocol.HTTP}
+        server.listener.held.add(WireProtocol.HTTP)
         reset, closed = server.plain(), server.plain()
         for peer in (reset, closed):
             peer.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        await eventually(lambda: [one.protocol for one in server.limits.undecided] == [Protocol.HTTP] * 2, "both held")
+        await eventually(
+            lambda: [one.protocol for one in server.limits.undecided] == [WireProtocol.HTTP] * 2, "both held"
+        )
         reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         reset.close()
         closed.shutdown(socket.SHUT_WR)
         await eventually(lambda: len(server.limits.undecided) == 1, "the reset one to go")
-        server.listener.release(Protocol.HTTP)
-        ((_, sock, _),) = server.accepted
-        assert sock.recv(100) == b"GET / HTTP/1.1\r\n\r\n"
+        server.listener.release(WireProtocol.HTTP)
+        ((_, accepted),) = server.accepted
+        assert accepted.wire.sock.recv(100) == b"GET / HTTP/1.1\r\n\r\n"
         closed.close()
 
 
 async def test_the_end_drops_what_is_held() -> None:
     async with serving(protocols=ALL) as server:
-        server.listener.held = {Protocol.HTTP}
+        server.listener.held.add(WireProtocol.HTTP)
         with server.plain() as peer:
             peer.sendall(b"GET / HTTP/1.1\r\n\r\n")
-            await eventually(lambda: [one.protocol for one in server.limits.undecided] == [Protocol.HTTP], "it is held")
+            await eventually(
+                lambda: [one.protocol for one in server.limits.undecided] == [WireProtocol.HTTP], "it is held"
+            )
             server.stop_listening()
             assert await gone(peer) == b""
         assert not server.accepted

@@ -25,7 +25,7 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
 
     __slots__ = ("_is_deadline_watched", "_session", "_writers", "is_pump_scheduled")
 
-    def __init__(self, wire: ByteStream, context: NetContext, session: SessionType, peer: str = "") -> None:
+    def __init__(self, wire: ByteStream, context: NetContext, session: SessionType, peer: str) -> None:
         super().__init__(wire, context, peer)
         self._session = session
         self._writers: MultiWriter | None = None

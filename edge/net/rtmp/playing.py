@@ -44,7 +44,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
 
     __slots__ = ("_last_pump_ms", "player", "plays", "rtmp")
 
-    def __init__(self, wire: ByteStream, rtmp: RtmpService, session: ServerSession, peer: str = "") -> None:
+    def __init__(self, wire: ByteStream, rtmp: RtmpService, session: ServerSession, peer: str) -> None:
         super().__init__(wire, rtmp.context, session, peer)
         self.rtmp = rtmp
         self.plays = Plays()

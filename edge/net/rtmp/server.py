@@ -11,7 +11,7 @@ from edge.errors import ProtocolError
 from edge.hub.hop import HopReceiver
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
-from edge.net.byte_stream import ByteStream
+from edge.net.accepted import Accepted
 from edge.net.context import RECEIVE_BYTES
 from edge.net.liveness import Liveness, Verdict
 from edge.net.poller import BROKEN, END
@@ -68,12 +68,12 @@ class RtmpServerConnection(PlayingConnection):
         "server_url",
     )
 
-    def __init__(self, wire: ByteStream, rtmp: RtmpService, peer: str = "") -> None:
+    def __init__(self, accepted: Accepted, rtmp: RtmpService) -> None:
         context = rtmp.context
         session = ServerSession(
             rtmp.config, entropy=context.entropy, now_ms=context.now_ms(), edge_id=rtmp.service.service_id
         )
-        super().__init__(wire, rtmp, session, peer)
+        super().__init__(accepted.wire, rtmp, session, str(accepted.address))
         self.server_url = _NOWHERE
         self.asked: Asked | None = None
         self.feeds: dict[int, tuple[Publish, Publisher[Stream] | HopReceiver]] | None = None

@@ -44,7 +44,7 @@ class Shell(RtmpConnection[Any]):
     """Remembers what it is told."""
 
     def __init__(self, wire: ByteStream, context: NetContext) -> None:
-        super().__init__(wire, context, ScriptedSession())
+        super().__init__(wire, context, ScriptedSession(), "peer")
         self.told: list[object] = []
 
     def _on_event(self, event: object) -> None:

@@ -1,0 +1,67 @@
+"""How many connections may be open at once, in all and from one address."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Protocol
+
+from edge.net.address import host_of
+
+if TYPE_CHECKING:
+    from edge.net.accepted import Accepted
+    from edge.net.context import NetContext
+    from edge.net.sniff import WireProtocol
+
+
+class Undecided(Hashable, Protocol):
+    """An accepted connection that nobody serves yet.
+
+    Attributes:
+        accepted: what its listener took in.
+        protocol: what it speaks, None while that is not known.
+    """
+
+    accepted: Accepted
+    protocol: WireProtocol | None
+
+    def hand_over(self) -> None:
+        """Give it to the handler of its protocol, which is known."""
+        ...
+
+    def abort(self, why: str) -> None:
+        """Close at once."""
+        ...
+
+
+class ConnectionLimits:
+    """Counts the connections of a node, and refuses those that are too many.
+
+    Attributes:
+        undecided: accepted connections that nobody serves yet.
+        other_count: how many are open that are not the context's, which are those of HTTP.
+    """
+
+    def __init__(self, context: NetContext, max_connections: int) -> None:
+        self._context = context
+        self.max_connections = max_connections
+        self.other_count: Callable[[], int] = lambda: 0
+        self.undecided: set[Undecided] = set()
+
+    @property
+    def open_count(self) -> int:
+        """Connections open now, of all protocols."""
+        return len(self._context.connections) + len(self.undecided) + self.other_count()
+
+    def why_refused(self, host: str) -> str | None:
+        """The reason to refuse one more connection from ``host``, or None."""
+        if self.open_count >= self.max_connections:
+            return "max_connections"
+        per_ip = self._context.config.max_connections_per_ip
+        if per_ip:
+            # A set of hosts is counted only where the limit is on.
+            hosts = Counter(host_of(one.peer) for one in self._context.connections)
+            hosts.update(one.accepted.address.host for one in self.undecided)
+            if hosts[host] >= per_ip:
+                return "max_connections_per_ip"
+        return None

@@ -8,7 +8,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 
-from edge.net.address import peer_address
+from edge.net.address import host_of, peer_address
 from edge.net.byte_stream import ByteStream, is_plain
 from edge.net.context import RECEIVE_BYTES, NetContext
 from edge.net.listed import ConnectionFacts
@@ -85,6 +85,11 @@ class RawConnection:
         context.connections.add(self)
 
     # --- as others see it -----------------------------------------------------
+
+    @property
+    def host(self) -> str:
+        """Address of the peer, by which connections are counted; "" of one that we made."""
+        return host_of(self.peer)
 
     @property
     def role(self) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge.net.aio import now_ms
 from edge.net.config import NetConfig
+from edge.net.connection_set import ConnectionSet
 from edge.net.counters import Counters
 from edge.net.deadlines import Deadlines
 from edge.net.fan.fanout import Fanout
@@ -42,7 +43,7 @@ class NetContext:
             original_timestamp_domains=hub_config.original_timestamp_domains,
         )
         self.receive_view = memoryview(bytearray(RECEIVE_BYTES))
-        self.connections: set[Listed] = set()
+        self.connections: ConnectionSet[Listed] = ConnectionSet()
         self.counters = Counters(now_ms)
         self.deadlines = Deadlines(loop, now_ms)
         self.now_ms = now_ms

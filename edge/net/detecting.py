@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edge.errors import HandshakeError
 from edge.net.accepted import Accepted, Handler
 from edge.net.byte_stream import is_plain
+from edge.net.connection_set import ConnectionSet
 from edge.net.limits import Undecided
 from edge.net.poller import END, GONE, READ, WRITE
 from edge.net.sniff import LOOK_BYTES, Answer, WireProtocol, sniff, unknown_reason
@@ -31,7 +32,7 @@ class Detection:
     context: NetContext
     handlers: Mapping[WireProtocol, Handler]
     held: set[WireProtocol]
-    undecided: set[Undecided]
+    undecided: ConnectionSet[Undecided]
 
 
 class Detecting:
@@ -61,6 +62,11 @@ class Detecting:
         if self._deadline_ms is not None:
             context.deadlines.watch(self, self._deadline_ms)
         self.on_ready(READ)
+
+    @property
+    def host(self) -> str:
+        """Address of the peer."""
+        return self.accepted.address.host
 
     @property
     def _events(self) -> int:

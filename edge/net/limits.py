@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from edge.net.address import host_of
+from edge.net.connection_set import ConnectionSet, FromHost
 
 if TYPE_CHECKING:
     from edge.net.accepted import Accepted
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from edge.net.sniff import WireProtocol
 
 
-class Undecided(Hashable, Protocol):
+class Undecided(FromHost, Protocol):
     """An accepted connection that nobody serves yet.
 
     Attributes:
@@ -46,7 +45,7 @@ class ConnectionLimits:
         self._context = context
         self.max_connections = max_connections
         self.other_count: Callable[[], int] = lambda: 0
-        self.undecided: set[Undecided] = set()
+        self.undecided: ConnectionSet[Undecided] = ConnectionSet()
 
     @property
     def open_count(self) -> int:
@@ -57,11 +56,7 @@ class ConnectionLimits:
         """The reason to refuse one more connection from ``host``, or None."""
         if self.open_count >= self.max_connections:
             return "max_connections"
-        per_ip = self._context.config.max_connections_per_ip
-        if per_ip:
-            # A set of hosts is counted only where the limit is on.
-            hosts = Counter(host_of(one.peer) for one in self._context.connections)
-            hosts.update(one.accepted.address.host for one in self.undecided)
-            if hosts[host] >= per_ip:
-                return "max_connections_per_ip"
+        limit = self._context.config.max_connections_per_ip
+        if limit and self._context.connections.count_from(host) + self.undecided.count_from(host) >= limit:
+            return "max_connections_per_ip"
         return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Protocol
+
+from edge.net.connection_set import FromHost
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class ConnectionFacts:
     sent_bytes: int
 
 
-class Listed(Hashable, Protocol):
+class Listed(FromHost, Protocol):
     """What may be asked of any connection, and done to it, without knowing what it speaks."""
 
     number: int

@@ -9,6 +9,7 @@ import pytest
 
 from edge.net.accepted import Accepted, TlsFacts
 from edge.net.address import Address
+from edge.net.connection_set import ConnectionSet
 from edge.net.detecting import Detecting, Detection
 from edge.net.limits import Undecided
 from edge.net.poller import END, READ, WRITE
@@ -32,7 +33,7 @@ class Gate:
     def __init__(self, **config: int) -> None:
         self.context, self.poller = played_context(**config)
         self.served: list[tuple[WireProtocol, Accepted]] = []
-        self.undecided: set[Undecided] = set()
+        self.undecided: ConnectionSet[Undecided] = ConnectionSet()
         self.held: set[WireProtocol] = set()
         handlers = {protocol: self._taker(protocol) for protocol in WireProtocol}
         self.detection = Detection(self.context, handlers, self.held, self.undecided)

@@ -165,6 +165,11 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         return f"[c{self.number} upstream {self.endpoint}]"
 
     @property
+    def host(self) -> str:
+        """We made it, so it is nobody's place that it takes."""
+        return ""
+
+    @property
     def role(self) -> str:
         """It leads to an upstream."""
         return "upstream"

@@ -405,6 +405,16 @@ class RawConnection:
             self.wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.close_now(why)
 
+    def release(self) -> bytes:
+        """Give the wire away, which nobody watches until its new owner does; returns what was queued."""
+        unsent = b"".join(self._outbox or ())
+        self.state = "closed"
+        self._outbox = None
+        self.queued_bytes = 0
+        self.context.poller.remove(self.fd)
+        self.context.connections.discard(self)
+        return unsent
+
     def _close_socket(self) -> None:
         if self.state == "closed":
             return

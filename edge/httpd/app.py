@@ -1,11 +1,9 @@
-"""The HTTP service: takes accepted sockets, and answers each request from a table of routes."""
+"""The HTTP service: takes accepted connections, and answers each request from a table of routes."""
 
 from __future__ import annotations
 
-import asyncio
 import collections
 import logging
-import socket
 from collections.abc import Sequence
 from typing import cast
 
@@ -15,6 +13,9 @@ from edge.httpd.config import HttpConfig
 from edge.httpd.connection import SERVER_NAME, HttpConnection, refuse
 from edge.httpd.routes import BadTargetError, Route, RouteTable, Target, parse_target
 from edge.httpd.screening import Refusal, refusal_of
+from edge.net.accepted import Accepted
+from edge.net.context import NetContext
+from edge.net.stream_transport import StreamTransport
 
 # One text for all guarded paths: it tells neither what there is nor where.
 NOT_HERE_TEXT = "Not available on this port\n"
@@ -23,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class HttpService:
-    """HTTP/1.x on sockets that somebody else accepted.
+    """HTTP/1.x on connections that somebody else accepted.
 
     Use: ``start()``, then ``adopt()`` for each connection that opens with an
     HTTP request, ``close()`` at the end.
@@ -32,12 +33,10 @@ class HttpService:
         counters: ``http_requests_count``, ``error_<reason>_count`` and so on.
     """
 
-    def __init__(
-        self, config: HttpConfig, routes: Sequence[Route], loop: asyncio.AbstractEventLoop | None = None
-    ) -> None:
+    def __init__(self, config: HttpConfig, routes: Sequence[Route], context: NetContext) -> None:
         self._config = config
         self._routes = RouteTable(routes)
-        self._loop = loop
+        self._context = context
         self._server: web.Server | None = None
         self.counters: collections.Counter[str] = collections.Counter()
 
@@ -53,40 +52,33 @@ class HttpService:
 
     async def start(self) -> None:
         """Make ready to adopt; must be called inside the loop that serves."""
-        self._loop = self._loop or asyncio.get_running_loop()
-        self._server = web.Server(self._answer, loop=self._loop)
+        self._server = web.Server(self._answer, loop=self._context.loop)
 
     def reconfigure(self, config: HttpConfig) -> None:
         """Take new limits for connections adopted from now on."""
         self._config = config
 
-    async def adopt(self, sock: socket.socket, *, is_internal: bool, hides_pages: bool = False) -> None:
-        """Serve an accepted socket from whose receive buffer nothing has been read.
+    def adopt(self, accepted: Accepted, *, hides_pages: bool = False) -> None:
+        """Serve an accepted connection from which nothing has been read.
 
         ``hides_pages``: it comes from a port that shows guarded pages to nobody.
-        The socket is ours from here on: it is closed also when this raises.
+        The connection is ours from here on: it is closed also when this raises.
         """
-        server, loop = self._server, self._loop
-        if server is None or loop is None:
-            sock.close()
+        server = self._server
+        if server is None:
+            accepted.wire.close()
             raise RuntimeError("the service is not started")
-        sock.setblocking(False)
-        config = self._config
-        try:
-            await loop.connect_accepted_socket(
-                lambda: HttpConnection(
-                    server,
-                    loop=loop,
-                    config=config,
-                    is_internal=is_internal,
-                    hides_pages=hides_pages or (config.is_internal_port_set and not is_internal),
-                    count=self._count,
-                ),
-                sock,
-            )
-        except OSError:  # the peer has gone already
-            sock.close()
-            self.counters["http_lost_before_request_count"] += 1
+        config, is_internal = self._config, accepted.entrance.is_internal
+        connection = HttpConnection(
+            server,
+            loop=self._context.loop,
+            config=config,
+            is_internal=is_internal,
+            hides_pages=hides_pages or (config.is_internal_port_set and not is_internal),
+            count=self._count,
+        )
+        word = "http" if accepted.tls is None else "https"
+        StreamTransport(accepted, self._context, connection, protocol_word=word, role="page").start()
 
     async def close(self, *, timeout_s: float = 1.0) -> None:
         """End all connections, giving requests in progress ``timeout_s``. Safe to call again."""

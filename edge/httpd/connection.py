@@ -18,6 +18,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from edge.httpd.config import HttpConfig
 from edge.httpd.screening import Refusal
+from edge.net.address import Address
 
 MAX_LINE_BYTES = 8190
 MAX_HEADERS = 100
@@ -101,7 +102,7 @@ class HttpConnection(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
-        self.peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "-"
+        self.peer = str(Address(*peer)) if peer else "-"
         self._begin_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:

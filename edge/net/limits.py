@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from edge.net.connection_set import ConnectionSet, FromHost
@@ -38,19 +37,17 @@ class ConnectionLimits:
 
     Attributes:
         undecided: accepted connections that nobody serves yet.
-        other_count: how many are open that are not the context's, which are those of HTTP.
     """
 
     def __init__(self, context: NetContext, max_connections: int) -> None:
         self._context = context
         self.max_connections = max_connections
-        self.other_count: Callable[[], int] = lambda: 0
         self.undecided: ConnectionSet[Undecided] = ConnectionSet()
 
     @property
     def open_count(self) -> int:
         """Connections open now, of all protocols."""
-        return len(self._context.connections) + len(self.undecided) + self.other_count()
+        return len(self._context.connections) + len(self.undecided)
 
     def why_refused(self, host: str) -> str | None:
         """The reason to refuse one more connection from ``host``, or None."""

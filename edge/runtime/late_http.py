@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from edge.net.accepted import Accepted
 from edge.net.aio import TaskOwner, load_in_thread, spawn
 
 if TYPE_CHECKING:
@@ -74,12 +74,12 @@ class LateHttp:
         self.service = service
         self._on_ready()
 
-    async def adopt(self, sock: socket.socket, *, is_internal: bool, hides_pages: bool = False) -> None:
+    def adopt(self, accepted: Accepted, *, hides_pages: bool = False) -> None:
         """As ``HttpService.adopt``."""
         if self.service is None:
-            sock.close()
+            accepted.wire.close()
             raise RuntimeError("HTTP is not loaded yet")
-        await self.service.adopt(sock, is_internal=is_internal, hides_pages=hides_pages)
+        self.service.adopt(accepted, hides_pages=hides_pages)
 
     async def close(self) -> None:
         """End it, in the middle of loading too. Safe to call again."""

@@ -82,7 +82,6 @@ class Node:
         )
         self._timer: asyncio.TimerHandle | None = None
         self._ticks = 0
-        self.limits.other_count = lambda: self.http.connection_count
 
     def _connection_cap(self, limit: int) -> int:
         net = self.settings.net
@@ -148,7 +147,7 @@ class Node:
         from edge.builtin.site import site_routes
         from edge.httpd.app import HttpService
 
-        return HttpService(self.settings.http, site_routes(self.page_context), self.loop)
+        return HttpService(self.settings.http, site_routes(self.page_context), self.context)
 
     def _http_is_ready(self) -> None:
         for listener in self.listeners:
@@ -162,15 +161,11 @@ class Node:
         RtmpServerConnection(accepted, self.units[-1].rtmp).read_some()
 
     def _serve_http(self, accepted: Accepted) -> None:
-        spawn(
-            self.http.adopt(accepted.wire.sock, is_internal=accepted.entrance.is_internal),
-            name="adopt",
-            owner=self.tasks,
-        )
+        self.http.adopt(accepted)
 
     def _serve_merge_http(self, accepted: Accepted) -> None:
         """Other nodes must reach the merge port, so it is as public as can be: health and version, no other page."""
-        spawn(self.http.adopt(accepted.wire.sock, is_internal=False, hides_pages=True), name="adopt", owner=self.tasks)
+        self.http.adopt(accepted, hides_pages=True)
 
     # --- ticks ---------------------------------------------------------------
 
@@ -211,12 +206,12 @@ class Node:
             await unit.close()
         self._shut_down(are_feeding=True)
         for _ in range(wait_ms // _CLOSE_POLL_MS):
-            if not self.context.connections:
-                break
+            if len(self.context.connections) <= self.http.connection_count:
+                break  # those of HTTP end last: they tell how it goes
             await asyncio.sleep(_CLOSE_POLL_MS / 1000)
+        await self.http.close()
         for connection in list(self.context.connections):
             connection.close_now("shutdown")
-        await self.http.close()
         await self.tasks.close()
         self.context.close()
 

@@ -223,9 +223,7 @@ class PageData:
         now, upstream, rows = now_ms(), self._carried_upstream(), []
         for connection in sorted(self._node.context.connections, key=lambda item: item.number):
             facts = connection.describe()
-            service, keys = upstream.get(connection) or ({}, facts.keys)
-            if facts.service is not None:
-                service = self._service_of(facts.service)
+            service, keys = upstream.get(connection) or (self._service_of(facts.service or ""), facts.keys)
             rows.append(
                 {
                     "id": facts.number,

@@ -13,6 +13,12 @@ from aiohttp import web
 from edge.httpd.app import HttpService
 from edge.httpd.config import HttpConfig
 from edge.httpd.routes import Route, Target
+from edge.hub.config import HubConfig
+from edge.net.accepted import Accepted
+from edge.net.address import address_of
+from edge.net.byte_stream import stream_of
+from edge.net.config import NetConfig
+from edge.net.context import NetContext
 from tests.harness.clock import deadline
 
 WAIT_S = deadline(5.0)
@@ -38,10 +44,29 @@ HELLO_ROUTES = (
 )
 
 
+class Door:
+    """The entrance of a test, at which nothing is detected."""
+
+    def __init__(self, *, is_internal: bool = False) -> None:
+        self.role, self.is_internal = "test", is_internal
+
+    def detect(self, accepted: Accepted) -> None:
+        raise AssertionError("it is HTTP")
+
+
+def new_context() -> NetContext:
+    return NetContext(asyncio.get_running_loop(), NetConfig(), HubConfig())
+
+
+def accepted_of(sock: socket.socket, *, is_internal: bool = False, name: object = ("127.0.0.1", 1)) -> Accepted:
+    return Accepted(stream_of(sock), address_of(name), Door(is_internal=is_internal))
+
+
 @dataclass
 class Serving:
     service: HttpService
     port: int
+    context: NetContext
 
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port)
@@ -72,7 +97,8 @@ async def serving(
     hides_pages: bool = False,
 ) -> AsyncIterator[Serving]:
     """Accept on a free port and hand each socket to the service unread."""
-    service = HttpService(config or HttpConfig(), routes)
+    context = new_context()
+    service = HttpService(config or HttpConfig(), routes, context)
     await service.start()
     loop = asyncio.get_running_loop()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -80,16 +106,21 @@ async def serving(
 
         async def accept() -> None:
             while True:
-                sock, _ = await loop.sock_accept(listener)
-                await service.adopt(sock, is_internal=is_internal, hides_pages=hides_pages)
+                sock, name = await loop.sock_accept(listener)
+                service.adopt(accepted_of(sock, is_internal=is_internal, name=name), hides_pages=hides_pages)
 
         accepting = loop.create_task(accept())
         try:
-            yield Serving(service, listener.getsockname()[1])
+            yield Serving(service, listener.getsockname()[1], context)
         finally:
             accepting.cancel()
             await asyncio.gather(accepting, return_exceptions=True)
             await service.close()
+            await asyncio.sleep(0)
+            for connection in list(context.connections):
+                connection.close_now("test over")
+            assert len(context.poller) == 0
+            context.close()
 
 
 async def until(condition: Callable[[], bool]) -> None:

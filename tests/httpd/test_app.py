@@ -8,7 +8,7 @@ import pytest
 
 from edge.httpd.app import NOT_HERE_TEXT, HttpService
 from edge.httpd.config import HttpConfig
-from tests.httpd.serving import HELLO_ROUTES, body_of, serving, status_of
+from tests.httpd.serving import HELLO_ROUTES, accepted_of, body_of, new_context, serving, status_of, until
 
 
 async def test_answers_from_the_table() -> None:
@@ -20,24 +20,29 @@ async def test_answers_from_the_table() -> None:
 
 
 async def test_bytes_that_came_before_adoption_are_served() -> None:
-    service = HttpService(HttpConfig(), HELLO_ROUTES)
+    context = new_context()
+    service = HttpService(HttpConfig(), HELLO_ROUTES, context)
     await service.start()
     ours, theirs = socket.socketpair()
     theirs.sendall(b"GET /hello HTTP/1.0\r\n\r\n")
-    await service.adopt(ours, is_internal=False)
+    service.adopt(accepted_of(ours))
     reader, writer = await asyncio.open_connection(sock=theirs)
     assert body_of(await reader.read()) == b"hello /hello\n"
     writer.close()
     await service.close()
     await service.close()
+    await until(lambda: not context.connections)
+    context.close()
 
 
 async def test_adopting_before_start_is_a_fault_of_ours() -> None:
+    context = new_context()
     ours, theirs = socket.socketpair()
     with pytest.raises(RuntimeError):
-        await HttpService(HttpConfig(), ()).adopt(ours, is_internal=False)
-    assert ours.fileno() == -1
+        HttpService(HttpConfig(), (), context).adopt(accepted_of(ours))
+    assert theirs.recv(1) == b""
     theirs.close()
+    context.close()
 
 
 async def test_close_ends_idle_connections() -> None:

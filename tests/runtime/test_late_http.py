@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from edge.net import aio
+from edge.net.accepted import Accepted
+from edge.net.address import NOWHERE
+from edge.net.byte_stream import stream_of
 from edge.runtime import late_http
 from tests.net.live import eventually
 from tests.runtime.nodes import running
@@ -68,6 +72,7 @@ async def test_an_import_that_fails_is_told_and_ends_the_node(
 async def test_nothing_is_adopted_before_it_is_loaded(gate: threading.Event) -> None:
     async with running() as one:
         (listener,) = one.node.listeners
-        with pytest.raises(RuntimeError, match="not loaded yet"):
-            await one.node.http.adopt(listener.sock.dup(), is_internal=False)
+        ours, theirs = socket.socketpair()
+        with theirs, pytest.raises(RuntimeError, match="not loaded yet"):
+            one.node.http.adopt(Accepted(stream_of(ours), NOWHERE, listener))
         gate.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import resource
@@ -252,6 +253,56 @@ async def test_idle_connections_are_closed_when_asked_for() -> None:
         assert [connection.role for connection in one.node.context.connections if connection.state == "open"] == [
             "publish"
         ]
+
+
+async def keep_alive(one: RunningNode) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """An HTTP connection that has had an answer and stays; one that was refused has had none."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", one.port())
+    writer.write(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
+    return reader, writer
+
+
+async def test_connections_of_all_protocols_count_for_one_address() -> None:
+    """Six that keep HTTP alive were served where two connections are allowed."""
+    async with running("-max_connections_per_ip=3") as one:
+        await one.client()
+        kept = [await keep_alive(one) for _ in range(4)]
+        for reader, _ in kept[:2]:
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        for reader, _ in kept[2:]:
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+        assert one.node.context.counters["conn_rejected_count"] == 2
+        rows = sorted((row["protocol"], row["role"]) for row in one.node.pages.connections())
+        assert rows == [("http", "page"), ("http", "page"), ("rtmp", "idle")]
+        for _, writer in kept:
+            writer.close()
+        await eventually(lambda: one.node.limits.open_count == 1, "room")
+        assert (await one.get("/health"))[0] == 200
+
+
+async def test_http_is_not_closed_by_the_time_limit_of_idle_connections() -> None:
+    async with running("-server_idle_timeout=1") as one:
+        reader, writer = await keep_alive(one)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        one.node._close_idle(now_ms() + 100_000)
+        (connection,) = one.node.context.connections
+        assert connection.state == "open"
+        writer.close()
+
+
+async def test_pages_tell_of_the_end_while_clients_take_their_leave() -> None:
+    async with running("-reject_linger_ms=4000") as one:
+        reader, writer = await keep_alive(one)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        client = await one.client()
+        closing = asyncio.create_task(one.node.close(wait_ms=5000))
+        await eventually(lambda: one.node.is_draining, "the end to begin")
+        writer.write(b"GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).endswith(b"\r\n\r\ndraining\n")
+        client.peer.abort()
+        writer.close()
+        await closing
 
 
 async def test_ticks_serve_statistics(monkeypatch: pytest.MonkeyPatch) -> None:

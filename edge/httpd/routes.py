@@ -94,7 +94,8 @@ class Route:
     """One row of the table.
 
     Attributes:
-        path: exact path, normalised.
+        path: which paths it answers, all normalised: ``/status`` that one alone; ``/players/*`` all
+            whose first segment that is, and which go on; ``*.flv`` all that end in it.
         handler: called with the request and its target for each of ``methods``.
         is_guarded: refused on a merge port, and on the public port while an internal port is set.
         methods: those allowed; HEAD is sent without its body by aiohttp.
@@ -107,20 +108,43 @@ class Route:
 
 
 class RouteTable:
-    """Finds a row by its path; a path may be taken once only."""
+    """Finds a row by a path.
 
-    __slots__ = ("_routes",)
+    An exact path wins; then the first segment, whether a row goes on from there or not: what bears
+    the name of a page is no stream (media-server does the same); then the longest suffix.
+    """
+
+    __slots__ = ("_by_segment", "_exact", "_routes", "_suffixes")
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._routes: dict[str, Route] = {}
+        self._exact: dict[str, Route] = {}
+        self._by_segment: dict[str, Route | None] = {}
+        suffixes: dict[str, Route] = {}
         for route in routes:
             if route.path in self._routes:
                 raise ValueError(f"two routes for {route.path}")
             self._routes[route.path] = route
+            first, _, rest = route.path.removeprefix("/").partition("/")
+            if route.path.startswith("*"):
+                suffixes[route.path[1:]] = route
+            elif rest == "*":
+                self._by_segment[first] = route
+            else:
+                self._exact[route.path] = route
+                if not rest:
+                    self._by_segment.setdefault(first, None)
+        self._suffixes = sorted(suffixes.items(), key=lambda item: -len(item[0]))
 
     def __iter__(self) -> Iterator[Route]:
         return iter(self._routes.values())
 
     def find(self, path: str) -> Route | None:
         """Return the row for a normalised ``path``, or None."""
-        return self._routes.get(path)
+        route = self._exact.get(path)
+        if route is not None:
+            return route
+        first = path.removeprefix("/").partition("/")[0]
+        if first in self._by_segment:
+            return self._by_segment[first]
+        return next((route for suffix, route in self._suffixes if path.endswith(suffix)), None)

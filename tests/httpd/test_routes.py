@@ -74,3 +74,51 @@ def test_a_path_is_taken_once() -> None:
     assert table.find("/b") is None
     with pytest.raises(ValueError, match="/a"):
         RouteTable([Route("/a", hello), Route("/a", hello)])
+
+
+def named(*paths: str) -> RouteTable:
+    return RouteTable([Route(path, hello) for path in paths])
+
+
+TABLE = named("/", "/status", "/api/streams", "/players", "/players/*", "*.flv", "*.m3u8", "*.dynamic.m3u8", "/x.flv")
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/", "/"),
+        ("/status", "/status"),
+        ("/api/streams", "/api/streams"),
+        ("/live/s.flv", "*.flv"),
+        ("/live/a/b/c.flv", "*.flv"),
+        ("/s.flv", "*.flv"),
+        ("/live/.flv", "*.flv"),
+        ("/x.flv", "/x.flv"),
+        ("/live/x.flv", "*.flv"),
+        ("/x.flv/y.flv", None),
+        ("/live/s.m3u8", "*.m3u8"),
+        ("/_/live/s.lss7.dynamic.m3u8", "*.dynamic.m3u8"),
+        ("/live/s.dynamic.m3u8.flv", "*.flv"),
+        ("/live/s.FLV", None),
+        ("/live/s.flv2", None),
+        ("/live/flv", None),
+        ("/live.flv/s", None),
+        ("/status/s.flv", None),
+        ("/statuses/s.flv", "*.flv"),
+        ("/api/s.flv", "*.flv"),
+        ("/players", "/players"),
+        ("/players/_/live/s.flv", "/players/*"),
+        ("/nothing", None),
+    ],
+)
+def test_which_row_a_path_finds(path: str, found: str | None) -> None:
+    route = TABLE.find(path)
+    assert (route.path if route is not None else None) == found
+
+
+@given(st.permutations([".flv", ".a.flv", ".b.a.flv", ".ts"]), st.text(st.sampled_from("ab."), max_size=8))
+def test_the_longest_suffix_wins_in_any_order(suffixes: list[str], name: str) -> None:
+    path = f"/live/{name}.flv"
+    route = named(*(f"*{suffix}" for suffix in suffixes)).find(path)
+    wanted = max((suffix for suffix in suffixes if path.endswith(suffix)), key=len)
+    assert route is not None and route.path == f"*{wanted}"

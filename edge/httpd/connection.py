@@ -17,8 +17,10 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from edge.httpd.config import HttpConfig
+from edge.httpd.detached import Detached
 from edge.httpd.screening import Refusal
 from edge.net.address import Address
+from edge.net.stream_transport import StreamTransport
 
 MAX_LINE_BYTES = 8190
 MAX_HEADERS = 100
@@ -191,11 +193,36 @@ class HttpConnection(RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send the answer, watching that the peer takes it."""
+        """Send the answer, watching that the peer takes it; or give the connection to who goes on with it."""
+        if isinstance(resp, Detached):
+            request._finish()
+            self._detach(request, resp)
+            return resp, True
         if self._stall_handle is None and self.config.write_stall_timeout_ms > 0:
             self._unwritten_bytes = 0
             self._watch_writing()
         return await super().finish_response(request, resp, start_time)
+
+    def _detach(self, request: web.BaseRequest, answer: Detached) -> None:
+        """Take the connection out of aiohttp's hands, which hear that it is lost, and hand it over."""
+        transport, unread = cast(StreamTransport | None, self.transport), self._message_tail
+        if transport is None or transport.is_closing():
+            answer.give_up()
+            return
+        try:
+            head = answer.head(request)
+            if request.method == "HEAD":
+                transport.write(head)
+                transport.close()
+                answer.give_up()
+                return
+            wire, unsent = transport.detach()
+            self._messages.clear()
+            self.connection_lost(None)
+            answer.hand_over(wire, unsent + head, unread)
+        except Exception:
+            transport.failed_internally()
+            answer.give_up()
 
     def _watch_writing(self) -> None:
         self._stall_handle = self._loop.call_later(self.config.write_stall_timeout_ms / 1000, self._check_writing)

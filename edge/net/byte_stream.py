@@ -21,7 +21,7 @@ class ByteStream(Protocol):
 
     @property
     def has_unread(self) -> bool:
-        """There are bytes for ``recv_into`` that the poller does not tell of."""
+        """There are bytes, or their end, for ``recv_into`` that the poller does not tell of."""
         ...
 
     @property

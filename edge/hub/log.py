@@ -10,34 +10,18 @@ form makes it for them (``encode_private``).
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Protocol
+from collections.abc import Iterator
 
 from edge.hub.frame_queue import FrameQueue
+from edge.hub.wire_form import Piece, WireEncoder, WireForm
 from edge.media.frame import TRACK_BIT, Frame
-
-Piece = bytes | memoryview
-
-
-class WireForm(Protocol):
-    """How frames look to one kind of player; registered by a transport, unknown to the hub."""
-
-    #: True where messages are relative to their track's previous one, so that
-    #: a player's first message of each track must be made for it alone.
-    needs_priming: bool
-
-    def accepts(self, frame: Frame) -> bool:
-        """False for media that this form leaves out (audio-only, video-only)."""
-        ...
-
-    def encode(self, frame: Frame, delta_ms: int) -> tuple[Piece, ...]:
-        """Bytes shared by all players; ``delta_ms`` counts from the track's previous frame."""
-        ...
 
 
 class StreamLog:
     """One stream in one wire form.
 
     Attributes:
+        encoder: made its bytes; its state is this log's alone.
         start: offset of the oldest byte held.
         end: offset after the newest.
         tracks: bits of all tracks that ever appeared.
@@ -51,6 +35,7 @@ class StreamLog:
         "_pieces",
         "_queue",
         "_synced",
+        "encoder",
         "end",
         "form",
         "start",
@@ -62,6 +47,7 @@ class StreamLog:
         self.form = form
         self._queue = queue
         self._base = self._synced = queue.base if from_seq is None else max(from_seq, queue.base)
+        self.encoder: WireEncoder = form.new_encoder([h for h in queue.headers_at(self._base) if form.accepts(h)])
         self._pieces: list[tuple[Piece, ...]] = []
         self._ends: list[int] = []
         self._last_dts: dict[int, int] = {}
@@ -72,7 +58,7 @@ class StreamLog:
 
     def sync(self) -> None:
         """Encode the frames that were pushed since the last call."""
-        queue, form = self._queue, self.form
+        queue, form, encoder = self._queue, self.form, self.encoder
         frames, last_dts, end = queue.frames, self._last_dts, self.end
         for position in range(self._synced - queue.base, len(frames)):
             frame = frames[position]
@@ -82,7 +68,7 @@ class StreamLog:
                 continue
             type_id = frame.type_id
             dts_ms = frame.dts_ms
-            pieces = form.encode(frame, dts_ms - last_dts.get(type_id, dts_ms))
+            pieces = encoder.encode(frame, dts_ms - last_dts.get(type_id, dts_ms))
             last_dts[type_id] = dts_ms
             self.tracks |= TRACK_BIT[type_id]
             for piece in pieces:
@@ -135,3 +121,54 @@ class StreamLog:
             data = data[start - begin : limit - begin]
         self._cache = (start, limit, data)
         return data
+
+
+class LogPlace:
+    """A place of a log; see ``Place``."""
+
+    __slots__ = ("_log", "_queue", "_since", "seq")
+
+    def __init__(self, queue: FrameQueue, log: StreamLog, seq: int, since: int | None = None) -> None:
+        """Before frame ``seq``, which is held; ``since``: the first frame left out, None for a newcomer."""
+        self._queue = queue
+        self._log = log
+        self._since = since
+        self.seq = seq
+
+    @property
+    def frame(self) -> Frame:
+        """The next frame."""
+        return self._queue[self.seq]
+
+    @property
+    def headers(self) -> list[Frame]:
+        """Headers that the player has not got."""
+        if self._since is None:
+            return self.in_force
+        return self._accepted(self._queue.headers_between(self._since, self.seq))
+
+    @property
+    def pictures(self) -> list[Frame]:
+        """Pictures of silent tracks that it has not got."""
+        return self._accepted(self._queue.pictures_at(self.seq, -1 if self._since is None else self._since))
+
+    @property
+    def in_force(self) -> list[Frame]:
+        """All headers in force."""
+        return self._accepted(self._queue.headers_at(self.seq))
+
+    @property
+    def encoder(self) -> WireEncoder:
+        """That of the log."""
+        return self._log.encoder
+
+    def clock_of(self, type_id: int) -> int:
+        """Stamp of a medium's next frame, else of its newest."""
+        return self._queue.clock_at(type_id, self.seq)
+
+    def ahead(self) -> Iterator[tuple[Piece, ...]]:
+        """The shared messages from here on."""
+        return (self._log.pieces_of(seq) for seq in range(self.seq, self._queue.end))
+
+    def _accepted(self, frames: list[Frame]) -> list[Frame]:
+        return [frame for frame in frames if self._log.form.accepts(frame)]

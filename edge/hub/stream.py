@@ -15,11 +15,12 @@ from edge.hub.feed import Feed, is_younger
 from edge.hub.frame_queue import FrameQueue
 from edge.hub.headers import MAX_HEADERS
 from edge.hub.key import StreamKey
-from edge.hub.log import StreamLog, WireForm
+from edge.hub.log import StreamLog
 from edge.hub.publisher import Publisher
 from edge.hub.reader import Reader
 from edge.hub.roster import Roster
 from edge.hub.stats import StreamStats
+from edge.hub.wire_form import WireForm
 from edge.media.frame import (
     AUDIO,
     AUDIO_HEADER,

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.hub.frame_queue import FrameQueue
-from edge.hub.log import StreamLog
-from edge.media.frame import AUDIO, VIDEO, Frame
+from edge.hub.log import LogPlace, StreamLog
+from edge.media.frame import ALL_TRACKS, AUDIO, MEDIA, VIDEO, VIDEO_HEADER, Frame
 
 
 class TextForm:
     """``[delta:payload]``; leaves out what begins with a minus."""
 
-    needs_priming = False
+    tracks = ALL_TRACKS
+
+    def new_encoder(self, headers: Sequence[Frame]) -> TextForm:
+        return self
 
     def accepts(self, frame: Frame) -> bool:
         return not frame.payload.startswith(b"-")
@@ -58,6 +63,44 @@ def test_log_opened_late_begins_with_what_is_held() -> None:
     assert log.start == 0
     assert log.read(0, log.end).startswith(b"[0:4][1:5]")
     assert log.seq_at(0) == 4
+
+
+class HeadedForm(TextForm):
+    """Bears the headers that were in force before the log began."""
+
+    def __init__(self) -> None:
+        self.headers: list[bytes] = []
+
+    def new_encoder(self, headers: Sequence[Frame]) -> HeadedForm:
+        self.headers = [header.payload for header in headers]
+        return self
+
+
+def test_encoder_is_told_the_headers_before_its_first_frame() -> None:
+    queue = FrameQueue()
+    for n, body in enumerate((b"\x17\x00\0\0\0old", b"\x17\x00\0\0\0new")):
+        queue.push(Frame(VIDEO, n, body, VIDEO_HEADER))
+        queue.push(Frame(VIDEO, n, b"\x17\x01\0\0\0k", MEDIA, is_keyframe=True))
+    late, early = HeadedForm(), HeadedForm()
+    assert StreamLog(queue, late, 3).seq_at(0) == 3
+    assert late.headers == [b"\x17\x00\0\0\0new"]
+    StreamLog(queue, early)
+    assert early.headers == []
+
+
+def test_place_tells_what_a_player_needs_there() -> None:
+    queue = FrameQueue()
+    bodies = (b"\x17\x00\0\0\0one", b"\x17\x01\0\0\0k", b"\x17\x00\0\0\0two", b"\x17\x01\0\0\0k")
+    for n, body in enumerate(bodies):
+        queue.push(Frame(VIDEO, n * 40, body, MEDIA if n % 2 else VIDEO_HEADER, is_keyframe=bool(n % 2)))
+    log = StreamLog(queue, TextForm())
+    newcomer, jumped, same = LogPlace(queue, log, 3), LogPlace(queue, log, 3, 1), LogPlace(queue, log, 3, 3)
+    assert newcomer.frame is queue[3]
+    assert [place.headers for place in (newcomer, jumped, same)] == [[queue[2]], [queue[2]], []]
+    assert same.in_force == [queue[2]]
+    assert newcomer.encoder is log.encoder
+    assert newcomer.clock_of(VIDEO) == 120
+    assert [b"".join(pieces) for pieces in newcomer.ahead()] == [b"[40:" + bodies[3] + b"]"]
 
 
 STEPS = st.lists(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edge.hub.config import HubConfig
 from edge.hub.key import StreamKey
-from edge.hub.log import WireForm
 from edge.hub.publisher import Publisher
 from edge.hub.reader import QuietReader
 from edge.hub.stream import MAX_HEADER_BYTES, MAX_HEADERS, Stream
-from edge.media.frame import AUDIO, DATA, MEDIA, METADATA, VIDEO, Epoch, Frame
+from edge.hub.wire_form import WireForm
+from edge.media.frame import ALL_TRACKS, AUDIO, DATA, MEDIA, METADATA, VIDEO, Epoch, Frame
 from edge.media.mark import Mark
 from edge.media.metadata import decode_metadata, encode_metadata
 from edge.rtmp import amf0
@@ -237,7 +239,10 @@ def test_reader_may_leave_while_it_is_told() -> None:
 
 def test_log_is_shared_and_follows_the_queue() -> None:
     class Form:
-        needs_priming = False
+        tracks = ALL_TRACKS
+
+        def new_encoder(self, headers: Sequence[Frame]) -> Form:
+            return self
 
         def accepts(self, frame: Frame) -> bool:
             return True

@@ -258,7 +258,7 @@ class LogFan(QuietReader):
 
     def _demote_unprimed(self, slot: Slot) -> None:
         """Members that have not begun a track which is about to be sent must get its first message privately."""
-        tracks = self.stream.queue.tracks_from(slot.seq, ~slot.primed & self.form.track_mask)
+        tracks = self.stream.queue.tracks_from(slot.seq, ~slot.primed & self.form.tracks)
         if not tracks:
             return
         primed = ALL_TRACKS
@@ -330,7 +330,7 @@ class LogFan(QuietReader):
         """Build the tail for messages of tracks that this player has not begun; False when none are ahead."""
         log, queue = self.log, self.stream.queue
         seq = log.seq_at(player.offset)
-        missing = queue.tracks_from(seq, self.form.track_mask & ~player.primed)
+        missing = queue.tracks_from(seq, self.form.tracks & ~player.primed)
         if not missing or log.offset_of(seq) != player.offset:
             if not missing:
                 return False
@@ -342,7 +342,7 @@ class LogFan(QuietReader):
         size = 0
         while seq < queue.end and log.offset_of(seq) < limit and size < _READ_BYTES and missing:
             frame = queue[seq]
-            bit = TRACK_BIT[frame.type_id] & self.form.track_mask
+            bit = TRACK_BIT[frame.type_id] & self.form.tracks
             if bit & missing:
                 base_ms = player.base_ms or 0
                 if frame.dts_ms < base_ms - FAR_BEHIND_MS:
@@ -351,7 +351,7 @@ class LogFan(QuietReader):
                 parts.append(self._private(player, frame, frame.dts_ms))
                 if frame.dts_ms >= base_ms or (player.low_bases and frame.type_id in player.low_bases):
                     player.primed |= bit
-                    missing = queue.tracks_from(seq + 1, self.form.track_mask & ~player.primed)
+                    missing = queue.tracks_from(seq + 1, self.form.tracks & ~player.primed)
             else:
                 parts.extend(log.pieces_of(seq))
             size += len(frame.payload)

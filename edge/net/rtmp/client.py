@@ -290,7 +290,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         """Write ``stream`` on an accepted publish."""
         writers = self._open_writers(form.chunk_size)
         if not self.edge_id:
-            form = EncoderForm(form.chunk_size, form.track_mask)
+            form = EncoderForm(form.chunk_size, form.tracks)
         return writers.open(stream, message_stream_id, form, is_hop=bool(self.edge_id), resume=resume)
 
     def close_writer(self, writer: StreamWriter) -> None:

@@ -9,8 +9,11 @@ track is made for it alone, with a type-0 header that sets both.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
-from edge.media.frame import AUDIO, DATA, METADATA, TRACK_BIT, VIDEO, Frame
+from edge.media.frame import ALL_TRACKS, AUDIO, DATA, METADATA, TRACK_BIT, VIDEO, Frame
 from edge.media.metadata import filtered_metadata
 from edge.rtmp import amf0
 from edge.rtmp.chunk_writer import encode_message, split_payload
@@ -25,24 +28,26 @@ _pack_header = struct.Struct(">II").pack
 _EXTENDED = 0xFFFFFF
 
 
+@dataclass(frozen=True, slots=True)
 class RtmpForm:
     """RTMP chunks, all media or one medium only.
 
     Attributes:
-        track_mask: bits of the tracks that this form carries.
+        tracks: bits of the tracks that this form carries.
     """
 
-    __slots__ = ("chunk_size", "track_mask")
+    needs_priming: ClassVar[bool] = True
 
-    needs_priming = True
-
-    def __init__(self, chunk_size: int, track_mask: int = 7) -> None:
-        self.chunk_size = chunk_size
-        self.track_mask = track_mask
+    chunk_size: int
+    tracks: int = ALL_TRACKS
 
     def accepts(self, frame: Frame) -> bool:
         """False for the medium that an audio-only or video-only player does not want."""
-        return bool(TRACK_BIT[frame.type_id] & self.track_mask)
+        return bool(TRACK_BIT[frame.type_id] & self.tracks)
+
+    def new_encoder(self, headers: Sequence[Frame]) -> RtmpForm:
+        """Itself: what is relative to the track's previous message is told to ``encode``."""
+        return self
 
     def encode(self, frame: Frame, delta_ms: int) -> tuple[bytes | memoryview, ...]:
         """Shared bytes of a message: type-1 header, payload, continuation headers where it exceeds a chunk."""
@@ -71,11 +76,11 @@ class RtmpForm:
 
     def payload_of(self, frame: Frame) -> bytes:
         """The body to send; metadata loses the fields of a medium that is left out."""
-        if frame.kind == METADATA and self.track_mask != 7:
+        if frame.kind == METADATA and self.tracks != ALL_TRACKS:
             return filtered_metadata(
                 frame.payload,
-                has_audio=bool(self.track_mask & TRACK_BIT[AUDIO]),
-                has_video=bool(self.track_mask & TRACK_BIT[VIDEO]),
+                has_audio=bool(self.tracks & TRACK_BIT[AUDIO]),
+                has_video=bool(self.tracks & TRACK_BIT[VIDEO]),
             )
         return frame.payload
 
@@ -87,7 +92,7 @@ class EncoderForm(RtmpForm):
 
     def payload_of(self, frame: Frame) -> bytes:
         """The body to send; without ``@setDataFrame`` such servers take metadata for a message of the moment."""
-        payload = super().payload_of(frame)
+        payload = RtmpForm.payload_of(self, frame)
         return _SET_DATA_FRAME + payload if frame.kind == METADATA else payload
 
 

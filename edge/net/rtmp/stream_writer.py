@@ -211,11 +211,11 @@ class StreamWriter:
 
     def change_form(self, form: RtmpForm) -> None:
         """Write other tracks from the next frame on; a picture that is wanted again is shown as to a newcomer."""
-        before, self._form = self._form.track_mask, form
+        before, self._form = self._form.tracks, form
         if self._switched is None:
             self._switched = Switched(self.stream.queue, self.stream.config)
         is_running = self._waiting_since_ms is None
-        self.seq = self._switched.change(before, form.track_mask, self.seq, is_running=is_running)
+        self.seq = self._switched.change(before, form.tracks, self.seq, is_running=is_running)
         self._owner.writer_has_frames()
 
     # --- bytes ---------------------------------------------------------------

@@ -94,3 +94,9 @@ def test_metadata_are_set_for_the_stream_where_an_encoder_would_set_them() -> No
     assert form.payload_of(Frame(DATA, 0, body, METADATA)) == amf0.encode("@setDataFrame") + body
     assert form.payload_of(Frame(DATA, 0, cue)) is cue
     assert form.payload_of(Frame(VIDEO, 0, body)) is body
+
+
+def test_equal_forms_share_a_log_and_others_do_not() -> None:
+    forms = {RtmpForm(64), RtmpForm(64), RtmpForm(64, 5), RtmpForm(128), EncoderForm(64), EncoderForm(64)}
+    assert len(forms) == 4
+    assert RtmpForms(64).audio == RtmpForm(64, 5)

@@ -281,3 +281,11 @@ class Rig:
         """Seqs of the media frames of this form from ``first`` on."""
         frames = self.source.frames[: len(self.source.frames) if last is None else last]
         return [s for s, f in enumerate(frames) if s >= first and f.kind == 0 and self.form.accepts(f)]
+
+
+def check(rig: Rig, peers: list[FakePeer]) -> None:
+    """All are up to date, and have got every frame since they came."""
+    for peer in peers:
+        seqs = rig.seqs_of(peer)
+        assert seqs == rig.wanted(seqs[0])
+        assert peer.player.position >= 0

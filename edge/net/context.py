@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from edge.net.aio import now_ms
 from edge.net.config import NetConfig
@@ -15,9 +14,6 @@ from edge.net.deadlines import Deadlines
 from edge.net.fan.fanout import Fanout
 from edge.net.listed import Listed
 from edge.net.poller import Poller
-
-if TYPE_CHECKING:
-    from edge.hub.config import HubConfig
 
 #: Size of the buffer that all connections of a loop read into.
 RECEIVE_BYTES = 65536
@@ -31,17 +27,11 @@ class NetContext:
         receive_view: the buffer that every read of this loop goes into.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, config: NetConfig, hub_config: HubConfig) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, config: NetConfig) -> None:
         self.loop = loop
         self.config = config
         self.poller = Poller(loop)
-        self.fanout = Fanout(
-            loop,
-            config,
-            now_ms=now_ms,
-            timestamp_offset=hub_config.timestamp_offset,
-            original_timestamp_domains=hub_config.original_timestamp_domains,
-        )
+        self.fanout = Fanout(loop, config, now_ms=now_ms)
         self.receive_view = memoryview(bytearray(RECEIVE_BYTES))
         self.connections: ConnectionSet[Listed] = ConnectionSet()
         self.counters = Counters(now_ms)

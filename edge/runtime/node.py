@@ -66,7 +66,7 @@ class Node:
         self.loop = loop
         self.started_ms = now_ms()
         self.tasks = TaskOwner("node")
-        self.context = NetContext(loop, settings.net, settings.hub)
+        self.context = NetContext(loop, settings.net)
         self.lag = LagProbe(loop)
         self.listeners: list[Listener] = []
         self.is_draining = False

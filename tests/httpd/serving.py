@@ -13,7 +13,6 @@ from aiohttp import web
 from edge.httpd.app import HttpService
 from edge.httpd.config import HttpConfig
 from edge.httpd.routes import Route, Target
-from edge.hub.config import HubConfig
 from edge.net.accepted import Accepted
 from edge.net.address import address_of
 from edge.net.byte_stream import stream_of
@@ -55,7 +54,7 @@ class Door:
 
 
 def new_context() -> NetContext:
-    return NetContext(asyncio.get_running_loop(), NetConfig(), HubConfig())
+    return NetContext(asyncio.get_running_loop(), NetConfig())
 
 
 def accepted_of(sock: socket.socket, *, is_internal: bool = False, name: object = ("127.0.0.1", 1)) -> Accepted:

@@ -10,11 +10,13 @@ from edge.hub.config import HubConfig
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
+from edge.hub.wire_form import Opening, PlainForm, WireForm
 from edge.media.frame import AUDIO, DATA, VIDEO, Epoch, Frame
 from edge.net.config import NetConfig
 from edge.net.fan.fanout import Fanout
 from edge.net.fan.player import Player
 from edge.net.rtmp.form import RtmpForm
+from edge.net.rtmp.opening import RtmpOpening
 from edge.rtmp import amf0
 from edge.rtmp.chunk import ChunkReader, Message
 from edge.rtmp.config import RtmpConfig
@@ -217,7 +219,7 @@ class Source:
 
 
 class Rig:
-    """A source, a fan-out and players on it."""
+    """A source, a fan-out and players on it: of RTMP, or of a ``plain`` form."""
 
     def __init__(
         self,
@@ -228,26 +230,31 @@ class Rig:
         timestamp_offset: int = 0,
         track_mask: int = 7,
         original: bool = False,
+        plain: PlainForm | None = None,
         **net: Any,
     ) -> None:
         self.loop = ManualLoop()
         self.source = Source(hub)
         self.chunk_size = chunk_size
         self.form = RtmpForm(chunk_size, track_mask)
+        self.plain = plain
         self.offset = timestamp_offset
         self.fanout = Fanout(
             self.loop,  # type: ignore[arg-type]
             NetConfig(flush_interval_ms=interval_ms, **net),
             now_ms=self.loop.now_ms,
-            timestamp_offset=timestamp_offset,
-            original_timestamp_domains=frozenset({"_"}) if original else frozenset(),
         )
+        self.original = self.source.stream.timeline if original else None
 
     def play(self, room: int | None = None, prologue: bytes = b"") -> FakePeer:
         peer = FakePeer(room)
-        peer.player = Player(peer, peer.send, 1)
+        form: WireForm = self.plain or self.form
+        opening: Opening = RtmpOpening(self.form, 1, offset_ms=self.offset, original=self.original)
+        if self.plain is not None:
+            opening = self.plain.opening()
+        peer.player = Player(peer, peer.send, opening)
         peer.player.tail = prologue or None
-        self.fanout.attach(peer.player, self.source.stream, self.form)
+        self.fanout.attach(peer.player, self.source.stream, form)
         return peer
 
     def tick(self) -> None:
@@ -265,7 +272,7 @@ class Rig:
         found: list[int] = []
         player = peer.player
         assert player is not None
-        base_ms = player.base_ms or 0
+        base_ms = getattr(player.opening, "base_ms", 0) or 0
         for message in self.media_of(peer):
             assert message.message_stream_id == 1
             if message.payload in header_bodies:

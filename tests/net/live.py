@@ -57,7 +57,7 @@ class LiveServer:
         net, hub, rtmp = net or NetConfig(flush_interval_ms=0), hub or HubConfig(), rtmp or RtmpConfig()
         loop = asyncio.get_running_loop()
         numbers = itertools.count(1)
-        self.context = NetContext(loop, net, hub)
+        self.context = NetContext(loop, net)
         self.registry = Registry(hub, new_id=lambda: f"{next(numbers):016x}", wall_ms=wall_ms)
         self.service = Service(
             self.registry,

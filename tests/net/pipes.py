@@ -6,7 +6,6 @@ import asyncio
 import itertools
 from typing import Any
 
-from edge.hub.config import HubConfig
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
 from edge.net.poller import READ, WRITE, Pollable
@@ -170,7 +169,7 @@ class PlayedPoller:
 
 def played_context(**config: Any) -> tuple[NetContext, PlayedPoller]:
     """A context whose poller the test plays."""
-    context = NetContext(asyncio.get_running_loop(), NetConfig(**config), HubConfig())
+    context = NetContext(asyncio.get_running_loop(), NetConfig(**config))
     context.poller.close()
     poller = PlayedPoller()
     context.poller = poller  # type: ignore[assignment]

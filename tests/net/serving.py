@@ -39,7 +39,7 @@ class Node:
     ):
         self.name = name
         self.hub = HubConfig(**(hub or {}))
-        self.context = NetContext(asyncio.get_running_loop(), NetConfig(**net), self.hub)
+        self.context = NetContext(asyncio.get_running_loop(), NetConfig(**net))
         numbers = count(1)
         self.registry = Registry(self.hub, new_id=lambda: f"{name}-e{next(numbers)}", wall_ms=lambda: 1)
         self.service = Service(

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from edge.hub.config import HubConfig
 from edge.net.byte_stream import ByteStream, stream_of
 from edge.net.config import NetConfig
 from edge.net.connection import RawConnection
@@ -189,7 +188,7 @@ def tcp_pair(context: NetContext) -> tuple[Recorder, socket.socket]:
 
 @pytest.fixture
 async def context() -> AsyncIterator[NetContext]:
-    made = NetContext(asyncio.get_running_loop(), NetConfig(), HubConfig())
+    made = NetContext(asyncio.get_running_loop(), NetConfig())
     yield made
     assert not made.connections
     assert len(made.poller) == 0

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from edge.hub.config import HubConfig
 from edge.net.accepted import Accepted, TlsFacts
 from edge.net.address import NOWHERE, address_of
 from edge.net.byte_stream import ByteStream, stream_of
@@ -65,7 +64,7 @@ class Recording(asyncio.Protocol):
 
 @pytest.fixture
 async def context() -> AsyncIterator[NetContext]:
-    made = NetContext(asyncio.get_running_loop(), NetConfig(), HubConfig())
+    made = NetContext(asyncio.get_running_loop(), NetConfig())
     yield made
     for connection in list(made.connections):
         connection.close_now("test over")

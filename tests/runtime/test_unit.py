@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from edge.errors import ConfigError
-from edge.hub.config import HubConfig
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
 from edge.net.aio import now_ms
@@ -23,7 +22,7 @@ from tests.runtime.nodes import RunningNode, running, settings_of
 
 async def units_of(*flags: str) -> list[ServiceUnit]:
     """Units of the given flags; nothing has been started of them."""
-    context = NetContext(asyncio.get_running_loop(), NetConfig(), HubConfig())
+    context = NetContext(asyncio.get_running_loop(), NetConfig())
     try:
         return make_units(settings_of(*flags), context)
     finally:

@@ -7,8 +7,8 @@ import time
 from collections import deque
 from typing import NamedTuple
 
-from edge.net.fan.log_fan import LogFan, Slot
-from edge.net.fan.player import Player
+from edge.net.fan.log_fan import LogFan
+from edge.net.fan.player import Player, Slot
 from edge.net.fan.wheel import TURN_BUDGET_NS
 
 _ENDS_PER_TURN = 256

@@ -14,17 +14,15 @@ import time
 from collections.abc import Callable
 
 from edge.hub.stream import Stream
-from edge.media.frame import Frame
+from edge.hub.wire_form import WireForm
 from edge.net.config import NetConfig
 from edge.net.fan.ends import Ends
 from edge.net.fan.interval import FlushInterval
-from edge.net.fan.log_fan import LogFan, Slot
-from edge.net.fan.player import Player
+from edge.net.fan.log_fan import LogFan
+from edge.net.fan.player import Player, Slot
 from edge.net.fan.spread import spread
 from edge.net.fan.wheel import TICK_MS, Pumpable, Wheel
-from edge.net.rtmp.form import RtmpForm
 
-_JUMP_WINDOW_MS = 60_000
 _REST_MS = 2000
 
 
@@ -39,20 +37,10 @@ class Fanout:
         send_count: ``send`` calls to players so far.
     """
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        config: NetConfig,
-        *,
-        now_ms: Callable[[], int],
-        timestamp_offset: int = 0,
-        original_timestamp_domains: frozenset[str] = frozenset(),
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, config: NetConfig, *, now_ms: Callable[[], int]) -> None:
         self._config = config
         self.now_ms = now_ms
-        self.timestamp_offset = timestamp_offset
-        self._original_domains = original_timestamp_domains
-        self._fans: dict[tuple[Stream, RtmpForm], LogFan] = {}
+        self._fans: dict[tuple[Stream, WireForm], LogFan] = {}
         self._resting: dict[LogFan, int] = {}
         self._flush = FlushInterval(config.flush_interval_ms, config.flush_cpu_pct)
         self._wheel = Wheel(loop, self._flush, now_ms=now_ms, flush_slot=self._flush_slot, run_pump=self._run_pump)
@@ -77,16 +65,15 @@ class Fanout:
         """Shared-log players now."""
         return sum(fan.player_count for fan in self._fans.values())
 
-    def base_of(self, stream: Stream, frame: Frame) -> int:
-        """Stream clock at which a player's clock reads 0."""
-        if stream.key.vhost in self._original_domains:
-            return stream.timeline.original_shift_ms
-        return frame.dts_ms
+    @property
+    def max_jumps(self) -> int:
+        """Jumps that a player may make within a minute; 0 for no limit."""
+        return self._config.slow_player_max_jumps
 
     # --- players -------------------------------------------------------------
 
-    def attach(self, player: Player, stream: Stream, form: RtmpForm) -> None:
-        """``player`` begins to play ``stream``."""
+    def attach(self, player: Player, stream: Stream, form: WireForm) -> None:
+        """``player`` begins to play ``stream``; it was made with an opening of ``form``."""
         fan = self._fans.get((stream, form))
         if fan is None:
             fan = self._fans[stream, form] = LogFan(self, stream, form)
@@ -190,15 +177,6 @@ class Fanout:
                 fan.guard(player, player.owner.close_slow, f"no progress for {now_ms - player.progress_ms} ms")
             else:
                 fan.guard(player, fan.jump_if_late, player, limit_ms)
-
-    def is_jumping_too_often(self, player: Player) -> bool:
-        """Count an attempt to jump to the newest keyframe; True from ``slow_player_max_jumps`` a minute on."""
-        now = self.now_ms()
-        if now - player.jumped_ms > _JUMP_WINDOW_MS:
-            player.jumped_ms, player.jump_count = now, 0
-        player.jump_count += 1
-        limit = self._config.slow_player_max_jumps
-        return 0 < limit < player.jump_count
 
     def count_left_out(self, stream: Stream, frame_count: int, *, jump_count: int = 0) -> None:
         """A player of ``stream`` fell behind: it jumped, or after that frames went by until a keyframe came."""

@@ -3,24 +3,21 @@
 Players that are up to date stand in *slots*: the members of a slot share one
 offset, so that a flush is one read of the log and one ``send`` per member.
 Whoever is new, behind or has private bytes roams with its own offset and
-joins its slot once it stands where the slot stands. See ``fanout.py`` for
-when slots are flushed.
+joins its slot once it stands where the slot stands. The host (``fanout.py``)
+says when slots are flushed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from edge.hub.log import StreamLog
+from edge.hub.log import LogPlace, StreamLog
 from edge.hub.reader import QuietReader
 from edge.hub.stream import Stream
-from edge.media.frame import ALL_TRACKS, TRACK_BIT, Frame
-from edge.net.fan.player import Player
-from edge.net.rtmp.form import RtmpForm
-
-if TYPE_CHECKING:
-    from edge.net.fan.fanout import Fanout
+from edge.hub.wire_form import WireForm
+from edge.media.frame import TRACK_BIT
+from edge.net.fan.player import Player, Slot
 
 #: Members of a slot: one flush of it must stay well under the loop's lag limit.
 MAX_SLOT_MEMBERS = 512
@@ -28,65 +25,46 @@ MAX_SLOT_MEMBERS = 512
 #: So many lost sockets are closed at once; the rest, when a whole crowd vanishes, by and by.
 _MAX_LOST_AT_ONCE = 32
 
-#: A track this far behind the one that a player begins with has a clock of its own.
-FAR_BEHIND_MS = 5000
-
 #: A roaming player is given at most so much at once.
 _READ_BYTES = 262144
 
 
-class Slot:
-    """Players that stand at the same offset of the same log.
+class FanHost(Protocol):
+    """Who decides when the slots of a log are flushed, and counts."""
 
-    Attributes:
-        offset: next byte of the log for all members.
-        seq: first frame that has not been flushed.
-        members: up to date, without bytes of their own; a player's ``position`` is its index here.
-        roaming: on their own offsets until they stand here again.
-        primed: bits of the tracks that all members have begun.
-        is_scheduled: it waits for its flush.
-        due_tick: when its flush is due at the earliest, in ticks of the fan-out.
-    """
+    now_ms: Callable[[], int]
 
-    __slots__ = ("due_tick", "fan", "is_scheduled", "members", "offset", "primed", "roaming", "seq")
+    @property
+    def max_jumps(self) -> int:
+        """A player that jumps more often within a minute is closed; 0 for no limit."""
+        ...
 
-    def __init__(self, fan: LogFan, offset: int, seq: int) -> None:
-        self.fan = fan
-        self.offset = offset
-        self.seq = seq
-        self.members: list[Player] = []
-        self.roaming: set[Player] = set()
-        self.primed = ALL_TRACKS
-        self.is_scheduled = False
-        self.due_tick = 0
+    def on_frames(self, fan: LogFan) -> None:
+        """A stream has new frames: have the slots flushed."""
+        ...
 
-    def __len__(self) -> int:
-        return len(self.members) + len(self.roaming)
+    def end(self, fan: LogFan) -> None:
+        """The stream has ended: have all players flushed and ended."""
+        ...
 
-    def add(self, player: Player) -> None:
-        """``player`` stands at ``offset`` and has no bytes of its own."""
-        self.roaming.discard(player)
-        player.position = len(self.members)
-        self.members.append(player)
-        self.primed &= player.primed
+    def rest(self, fan: LogFan) -> None:
+        """The last player has left."""
+        ...
 
-    def take_out(self, player: Player) -> None:
-        """Make a member roam from the slot's offset."""
-        members, position = self.members, player.position
-        last = members.pop()
-        if last is not player:
-            members[position] = last
-            last.position = position
-        player.position = -1
-        player.offset = self.offset
-        self.roaming.add(player)
+    def lose(self, fan: LogFan, player: Player, error: OSError) -> None:
+        """The socket of ``player`` is gone, one of very many: close it by and by."""
+        ...
+
+    def count_left_out(self, stream: Stream, frame_count: int, *, jump_count: int = 0) -> None:
+        """A player of ``stream`` fell behind and leaves frames out."""
+        ...
 
 
 class LogFan(QuietReader):
     """All players of one stream in one wire form; a reader of the stream."""
 
-    def __init__(self, fanout: Fanout, stream: Stream, form: RtmpForm) -> None:
-        self.fanout = fanout
+    def __init__(self, host: FanHost, stream: Stream, form: WireForm) -> None:
+        self.host = host
         self.stream = stream
         self.form = form
         self.log: StreamLog = stream.open_log(form)
@@ -104,7 +82,7 @@ class LogFan(QuietReader):
 
     def on_frames(self) -> None:
         """New frames: flush now, or when the slots' turn comes."""
-        self.fanout.on_frames(self)
+        self.host.on_frames(self)
 
     def on_evict(self, base: int) -> None:
         """Players that stand before ``base`` jump."""
@@ -119,7 +97,7 @@ class LogFan(QuietReader):
     def on_end(self, reason: str) -> None:
         """Everyone gets what is queued, then leaves."""
         self.end_reason = reason
-        self.fanout.end(self)
+        self.host.end(self)
 
     # --- coming and going ----------------------------------------------------
 
@@ -132,8 +110,6 @@ class LogFan(QuietReader):
         player.fan, player.slot = self, slot
         player.progress_ms = now_ms
         slot.roaming.add(player)
-        if not self.form.needs_priming:
-            player.primed = ALL_TRACKS
         player.waiting_since_ms = now_ms
         self.waiting_for_keyframe.add(player)
         if player.tail:
@@ -145,37 +121,26 @@ class LogFan(QuietReader):
         stream = self.stream
         for player in list(self.waiting_for_keyframe):
             waited_ms = now_ms - (player.waiting_since_ms or now_ms)
-            after = self.log.seq_at(player.offset) if player.base_ms is not None else 0
+            after = self.log.seq_at(player.offset) if player.has_begun else 0
             seq = stream.queue.start_seq(stream.config, waited_ms=waited_ms, after=after)
             if seq is None:
                 continue
             self.waiting_for_keyframe.discard(player)
             player.waiting_since_ms = None
-            if player.base_ms is not None:
-                self.fanout.count_left_out(stream, seq - after)
-            queue = stream.queue
-            self.guard(player, self.start_at, player, seq, [*queue.headers_at(seq), *queue.pictures_at(seq)])
+            if player.has_begun:
+                self.host.count_left_out(stream, seq - after)
+            self.guard(player, self.start_at, player, seq)
             if not player.is_blocked:
                 self.advance(player, self.log.end)
 
-    def start_at(self, player: Player, seq: int, headers: list[Frame]) -> None:
-        """Put ``player`` before frame ``seq``; its tail gets the headers, pictures of silent tracks among them."""
-        queue = self.stream.queue
-        frame = queue[seq]
-        if player.base_ms is None:
-            player.base_ms = self.fanout.base_of(self.stream, frame)
+    def start_at(self, player: Player, seq: int, since: int | None = None) -> None:
+        """Put ``player`` before frame ``seq``; its tail gets what it lacks there, or has missed from ``since`` on."""
+        queue, log = self.stream.queue, self.log
         player.placed_lag_ms = queue.lag_ms(seq)
-        self._move(player, self.log.offset_of(seq))
-        if self.form.needs_priming:
-            player.primed = 0
-        parts = [bytes(player.tail)] if player.tail else []
-        for header in headers:
-            if self.form.accepts(header):
-                is_low = player.low_bases is not None and header.type_id in player.low_bases
-                at_ms = queue.clock_at(header.type_id, seq) if is_low else frame.dts_ms
-                parts.append(self._private(player, header, at_ms))
-        if parts:
-            player.tail = b"".join(parts)
+        player.move(log.offset_of(seq))
+        private = player.opening.start(LogPlace(queue, log, seq, since))
+        if private:
+            player.tail = bytes(player.tail) + private if player.tail else private
 
     def remove(self, player: Player) -> None:
         """``player`` leaves; O(1)."""
@@ -191,7 +156,7 @@ class LogFan(QuietReader):
         if not slot.members and not slot.roaming and len(self.slots) > 1:
             self.slots.remove(slot)
         if len(self.slots) == 1 and not self.slots[0].members and not self.slots[0].roaming:
-            self.fanout.rest(self)
+            self.host.rest(self)
 
     def close(self) -> None:
         """Nobody plays this form any more."""
@@ -209,8 +174,8 @@ class LogFan(QuietReader):
         start, end = slot.offset, log.end
         calls = 0
         if start != end and slot.members:
-            if slot.primed != ALL_TRACKS:
-                self._demote_unprimed(slot)
+            if slot.missing:
+                self._take_out_missing(slot)
             calls = len(slot.members)
             self._send_all(slot, log.read(start, end), start)
         slot.offset = end
@@ -245,7 +210,7 @@ class LogFan(QuietReader):
         for player, reason in failed[_MAX_LOST_AT_ONCE:]:
             slot.take_out(player)
             player.is_blocked = True
-            self.fanout.lose(self, player, reason)
+            self.host.lose(self, player, reason)
 
     def guard(self, player: Player, action: Callable[..., None], *args: Any) -> None:
         """Do something for one of many players; an exception of ours ends that player only."""
@@ -256,23 +221,23 @@ class LogFan(QuietReader):
             if player.fan is self:
                 self.remove(player)
 
-    def _demote_unprimed(self, slot: Slot) -> None:
-        """Members that have not begun a track which is about to be sent must get its first message privately."""
-        tracks = self.stream.queue.tracks_from(slot.seq, ~slot.primed & self.form.tracks)
+    def _take_out_missing(self, slot: Slot) -> None:
+        """Members that must get the first message of a track alone roam when one is about to be sent."""
+        tracks = self.stream.queue.tracks_from(slot.seq, slot.missing)
         if not tracks:
             return
-        primed = ALL_TRACKS
+        missing = 0
         for player in list(slot.members):
-            if tracks & ~player.primed:
+            if tracks & player.opening.missing:
                 slot.take_out(player)
             else:
-                primed &= player.primed
-        slot.primed = primed
+                missing |= player.opening.missing
+        slot.missing = missing
 
     def _block(self, player: Player) -> None:
         if not player.is_blocked:
             player.is_blocked = True
-            player.progress_ms = self.fanout.now_ms()
+            player.progress_ms = self.host.now_ms()
             player.owner.want_write(True)
 
     def on_writable(self, player: Player) -> None:
@@ -281,7 +246,7 @@ class LogFan(QuietReader):
         if slot is None:
             return
         player.is_blocked = False
-        player.progress_ms = self.fanout.now_ms()
+        player.progress_ms = self.host.now_ms()
         self.advance(player, self.log.end if self.end_reason is not None else max(slot.offset, player.offset))
         if not player.is_blocked and player.slot is not None:
             player.owner.want_write(False)
@@ -302,7 +267,7 @@ class LogFan(QuietReader):
                     player.tail = None
                 if player.waiting_since_ms is not None or player.offset >= limit:
                     break
-                if self.form.needs_priming and self._make_private(player, limit):
+                if player.opening.missing and self._make_private(player, limit):
                     continue
                 until = min(limit, player.offset + _READ_BYTES)
                 data = log.read(player.offset, until)
@@ -327,10 +292,10 @@ class LogFan(QuietReader):
             slot.add(player)
 
     def _make_private(self, player: Player, limit: int) -> bool:
-        """Build the tail for messages of tracks that this player has not begun; False when none are ahead."""
-        log, queue = self.log, self.stream.queue
+        """Build the tail up to the first messages that the player must get alone; False when none are ahead."""
+        log, queue, opening = self.log, self.stream.queue, player.opening
         seq = log.seq_at(player.offset)
-        missing = queue.tracks_from(seq, self.form.tracks & ~player.primed)
+        missing = queue.tracks_from(seq, opening.missing)
         if not missing or log.offset_of(seq) != player.offset:
             if not missing:
                 return False
@@ -342,16 +307,11 @@ class LogFan(QuietReader):
         size = 0
         while seq < queue.end and log.offset_of(seq) < limit and size < _READ_BYTES and missing:
             frame = queue[seq]
-            bit = TRACK_BIT[frame.type_id] & self.form.tracks
+            bit = TRACK_BIT[frame.type_id]
             if bit & missing:
-                base_ms = player.base_ms or 0
-                if frame.dts_ms < base_ms - FAR_BEHIND_MS:
-                    # Its clock runs slow or stands still, and may never come so far: what comes together is together.
-                    player.low_bases = {frame.type_id: frame.dts_ms, **(player.low_bases or {})}
-                parts.append(self._private(player, frame, frame.dts_ms))
-                if frame.dts_ms >= base_ms or (player.low_bases and frame.type_id in player.low_bases):
-                    player.primed |= bit
-                    missing = queue.tracks_from(seq + 1, self.form.tracks & ~player.primed)
+                parts.append(opening.first(frame))
+                if not bit & opening.missing:
+                    missing = queue.tracks_from(seq + 1, opening.missing)
             else:
                 parts.extend(log.pieces_of(seq))
             size += len(frame.payload)
@@ -359,13 +319,6 @@ class LogFan(QuietReader):
         player.offset = log.offset_of(seq)
         player.tail = b"".join(parts)
         return True
-
-    def _private(self, player: Player, frame: Frame, dts_ms: int) -> bytes:
-        base_ms = player.base_ms or 0
-        if player.low_bases is not None:
-            base_ms = player.low_bases.get(frame.type_id, base_ms)
-        timestamp = max(dts_ms - base_ms, 0) + self.fanout.timestamp_offset
-        return self.form.encode_private(frame, timestamp, player.message_stream_id)
 
     def send_private(self, player: Player, data: bytes) -> None:
         """Send bytes to this player alone, at the next message boundary."""
@@ -406,18 +359,18 @@ class LogFan(QuietReader):
         if not player.tail:
             player.tail = self.rest_of_message(player) or None
         seen = log.seq_at(player.offset)
-        if self.fanout.is_jumping_too_often(player):
+        now_ms = self.host.now_ms()
+        if not player.note_jump(now_ms, self.host.max_jumps):
             return player.owner.close_slow(f"{player.jump_count} jumps to a keyframe within a minute")
         target = queue.start_seq(self.stream.config)
         if target is None or target < keep_from or log.offset_of(target) < player.offset:
-            self.fanout.count_left_out(self.stream, queue.end - seen, jump_count=1)
-            player.waiting_since_ms = self.fanout.now_ms()
+            self.host.count_left_out(self.stream, queue.end - seen, jump_count=1)
+            player.waiting_since_ms = now_ms
             self.waiting_for_keyframe.add(player)
-            self._move(player, log.end)
-            player.primed = 0
+            player.move(log.end)
             return
-        self.fanout.count_left_out(self.stream, target - seen, jump_count=1)
-        self.start_at(player, target, [*queue.headers_between(seen, target), *queue.pictures_at(target, seen)])
+        self.host.count_left_out(self.stream, target - seen, jump_count=1)
+        self.start_at(player, target, seen)
 
     def jump_if_late(self, player: Player, limit_ms: int) -> None:
         """Let a player jump that has fallen ``limit_ms`` behind since it was placed, if it gains by that."""
@@ -427,11 +380,6 @@ class LogFan(QuietReader):
         target = queue.start_seq(self.stream.config)
         if target is not None and target >= queue.base and self.log.offset_of(target) > player.offset:
             self.jump(player, queue.base)
-
-    def _move(self, player: Player, offset: int) -> None:
-        """Go to ``offset`` without sending what lies between."""
-        player.begun_offset = offset - player.log_bytes
-        player.offset = offset
 
     def lag_ms(self, player: Player) -> int:
         """How far behind a roaming player is, by the own clock of a track that it gets next."""

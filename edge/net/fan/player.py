@@ -1,12 +1,15 @@
-"""A player of a shared log: little more than a descriptor and an offset."""
+"""A player of a shared log: little more than a descriptor and an offset; and the slots that players stand in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from edge.net.fan.log_fan import LogFan, Slot
+from edge.hub.log import StreamLog
+from edge.hub.stream import Stream
+from edge.hub.wire_form import Opening
+
+_JUMP_WINDOW_MS = 60_000
 
 
 class PlayerOwner(Protocol):
@@ -33,6 +36,39 @@ class PlayerOwner(Protocol):
         ...
 
 
+class Fan(Protocol):
+    """What serves the players of one log: ``LogFan``, as players, slots and connections see it."""
+
+    stream: Stream
+    log: StreamLog
+    slots: list[Slot]
+    end_reason: str | None
+
+    def flush(self, slot: Slot) -> int:
+        """Bring a slot to the end of the log; returns the number of ``send`` calls."""
+        ...
+
+    def guard(self, player: Player, action: Callable[..., None], *args: Any) -> None:
+        """Do something for one of many players; an exception of ours ends that player only."""
+        ...
+
+    def on_writable(self, player: Player) -> None:
+        """The socket of a blocked player takes bytes again."""
+        ...
+
+    def send_private(self, player: Player, data: bytes) -> None:
+        """Send bytes to this player alone, at the next message boundary."""
+        ...
+
+    def rest_of_message(self, player: Player) -> bytes:
+        """Take the unsent part of a message that has been begun out of the log."""
+        ...
+
+    def remove(self, player: Player) -> None:
+        """``player`` leaves."""
+        ...
+
+
 class Player:
     """One play on a connection that plays nothing else.
 
@@ -40,11 +76,9 @@ class Player:
     one that is behind, new, or has private bytes *roams* with its own offset.
 
     Attributes:
+        opening: makes what it alone is sent.
         offset: next byte of the log; meaningful while roaming.
         tail: private bytes that come before the log; they end at a message boundary.
-        primed: bits of the tracks whose first message this player has got.
-        base_ms: stream clock at the player's 0; None before its first frame.
-        low_bases: the same of media whose clock is far behind that, by type id; else None.
         placed_lag_ms: how far behind it was put by us, 0 once it has caught up: for that it is not late.
         begun_offset: where it began, moved on by what it has left out; None before.
         waiting_since_ms: set while it waits for a keyframe to begin on.
@@ -52,19 +86,16 @@ class Player:
     """
 
     __slots__ = (
-        "base_ms",
         "begun_offset",
         "fan",
         "is_blocked",
         "jump_count",
         "jumped_ms",
-        "low_bases",
-        "message_stream_id",
         "offset",
+        "opening",
         "owner",
         "placed_lag_ms",
         "position",
-        "primed",
         "progress_ms",
         "send",
         "slot",
@@ -72,19 +103,17 @@ class Player:
         "waiting_since_ms",
     )
 
-    def __init__(self, owner: PlayerOwner, send: Callable[[bytes | memoryview], int], message_stream_id: int) -> None:
+    def __init__(self, owner: PlayerOwner, send: Callable[[bytes | memoryview], int], opening: Opening) -> None:
+        """``send`` is a socket's: it returns how many bytes were taken and raises BlockingIOError when none may be."""
         self.owner = owner
         self.send = send
-        self.message_stream_id = message_stream_id
-        self.fan: LogFan | None = None
+        self.opening = opening
+        self.fan: Fan | None = None
         self.slot: Slot | None = None
         self.position = -1
         self.offset = 0
         self.begun_offset: int | None = None
         self.tail: bytes | memoryview | None = None
-        self.primed = 0
-        self.base_ms: int | None = None
-        self.low_bases: dict[int, int] | None = None
         self.placed_lag_ms = 0
         self.is_blocked = False
         self.waiting_since_ms: int | None = None
@@ -93,9 +122,78 @@ class Player:
         self.jumped_ms = 0
 
     @property
+    def stream(self) -> Stream | None:
+        """What it plays; None once it has left."""
+        return self.fan.stream if self.fan is not None else None
+
+    @property
+    def has_begun(self) -> bool:
+        """It has been given a first frame to begin with."""
+        return self.begun_offset is not None
+
+    @property
     def log_bytes(self) -> int:
         """Bytes of the shared log that it has got."""
         if self.begun_offset is None:
             return 0
         offset = self.slot.offset if self.slot is not None and self.position >= 0 else self.offset
         return offset - self.begun_offset
+
+    def move(self, offset: int) -> None:
+        """Go to ``offset`` of the log without being sent what lies between."""
+        self.begun_offset = offset - self.log_bytes
+        self.offset = offset
+
+    def note_jump(self, now_ms: int, limit: int) -> bool:
+        """Count an attempt to jump to the newest keyframe; False when it is more than ``limit`` a minute (0: any)."""
+        if now_ms - self.jumped_ms > _JUMP_WINDOW_MS:
+            self.jumped_ms, self.jump_count = now_ms, 0
+        self.jump_count += 1
+        return not 0 < limit < self.jump_count
+
+
+class Slot:
+    """Players that stand at the same offset of the same log.
+
+    Attributes:
+        offset: next byte of the log for all members.
+        seq: first frame that has not been flushed.
+        members: up to date, without bytes of their own; a player's ``position`` is its index here.
+        roaming: on their own offsets until they stand here again.
+        missing: bits of the tracks whose first message some member must still get alone.
+        is_scheduled: it waits for its flush.
+        due_tick: when its flush is due at the earliest, in ticks of the fan-out.
+    """
+
+    __slots__ = ("due_tick", "fan", "is_scheduled", "members", "missing", "offset", "roaming", "seq")
+
+    def __init__(self, fan: Fan, offset: int, seq: int) -> None:
+        self.fan = fan
+        self.offset = offset
+        self.seq = seq
+        self.members: list[Player] = []
+        self.roaming: set[Player] = set()
+        self.missing = 0
+        self.is_scheduled = False
+        self.due_tick = 0
+
+    def __len__(self) -> int:
+        return len(self.members) + len(self.roaming)
+
+    def add(self, player: Player) -> None:
+        """``player`` stands at ``offset`` and has no bytes of its own."""
+        self.roaming.discard(player)
+        player.position = len(self.members)
+        self.members.append(player)
+        self.missing |= player.opening.missing
+
+    def take_out(self, player: Player) -> None:
+        """Make a member roam from the slot's offset."""
+        members, position = self.members, player.position
+        last = members.pop()
+        if last is not player:
+            members[position] = last
+            last.position = position
+        player.position = -1
+        player.offset = self.offset
+        self.roaming.add(player)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from edge.net.fan.log_fan import MAX_SLOT_MEMBERS, LogFan, Slot
+from edge.net.fan.log_fan import MAX_SLOT_MEMBERS, LogFan
+from edge.net.fan.player import Slot
 from edge.net.fan.wheel import Wheel
 
 _MIN_MEMBERS_TO_SPLIT = 32
@@ -35,7 +36,7 @@ def _split(slot: Slot, wheel: Wheel) -> None:
     half = len(slot.members) // 2
     other.members = slot.members[half:]
     del slot.members[half:]
-    other.primed = slot.primed
+    other.missing = slot.missing
     for position, player in enumerate(other.members):
         player.slot, player.position = other, position
     slot.fan.slots.append(other)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from edge.net.fan.interval import FlushInterval
-from edge.net.fan.log_fan import Slot
+from edge.net.fan.player import Slot
 
 TICK_MS = 10
 _WHEEL_TICKS = 64

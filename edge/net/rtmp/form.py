@@ -11,7 +11,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from edge.media.frame import ALL_TRACKS, AUDIO, DATA, METADATA, TRACK_BIT, VIDEO, Frame
 from edge.media.metadata import filtered_metadata
@@ -35,8 +34,6 @@ class RtmpForm:
     Attributes:
         tracks: bits of the tracks that this form carries.
     """
-
-    needs_priming: ClassVar[bool] = True
 
     chunk_size: int
     tracks: int = ALL_TRACKS

@@ -16,6 +16,7 @@ from edge.net.byte_stream import ByteStream
 from edge.net.fan.player import Player
 from edge.net.rtmp.connection import RtmpConnection
 from edge.net.rtmp.form import RtmpForm
+from edge.net.rtmp.opening import RtmpOpening, RtmpPlayer
 from edge.net.rtmp.play import PausedReader, Plays, RtmpPlay
 from edge.net.rtmp.status import NOT_FOUND, play_status
 from edge.rtmp.events import MediaChosen, PauseRequested
@@ -48,7 +49,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         super().__init__(wire, rtmp.context, session, peer)
         self.rtmp = rtmp
         self.plays = Plays()
-        self.player: Player | None = None
+        self.player: RtmpPlayer | None = None
         self._last_pump_ms = 0
 
     @property
@@ -68,8 +69,8 @@ class PlayingConnection(RtmpConnection[ServerSession]):
     def last_active_ms(self) -> int:
         """When bytes last went in or out."""
         player = self.player
-        if player is not None and player.slot is not None and not player.is_blocked:
-            newest = player.slot.fan.stream.publisher
+        if player is not None and player.stream is not None and not player.is_blocked:
+            newest = player.stream.publisher
             return max(self.last_read_ms, newest.last_media_ms if newest is not None else 0)
         return max(self.last_read_ms, player.progress_ms if player is not None else 0, self._last_pump_ms)
 
@@ -103,25 +104,25 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         is_alone = is_alone and not play.is_hop and not play.hears_errors_only
         if is_alone and self.queued_bytes == 0:
             data = self._session.data_to_send()
-            self.player = Player(self, self.direct_send, play.message_stream_id)
-            self.player.tail = data or None
             play.form = self._form(play)
+            opening = RtmpOpening.of(play.stream, play.form, play.message_stream_id)
+            self.player = RtmpPlayer(self, self.direct_send, opening)
+            self.player.tail = data or None
             self.context.fanout.attach(self.player, play.stream, play.form)
             return
         self._use_writers()
 
     def _use_writers(self) -> None:
         """Have all plays that are not paused written; the one on the shared log goes on where it stands."""
-        moved = self.player.message_stream_id if self.player is not None else 0
-        low_bases = self.player.low_bases if self.player is not None else None
+        opening = self.player.opening if self.player is not None else None
         place = self._leave_shared_log()
         self.send_session()
         writers = self._open_writers(self.rtmp.config.rtmp_server_chunk_size)
         for play in self.plays.values():
             if play.writer is not None or play.is_paused:
                 continue
-            is_moved = play.message_stream_id == moved and play.form is not None
-            if play.form is None or not is_moved:
+            moved = opening if opening is not None and opening.message_stream_id == play.message_stream_id else None
+            if play.form is None or moved is None:
                 play.form = self._form(play)
             play.writer = writers.open(
                 play.stream,
@@ -129,9 +130,9 @@ class PlayingConnection(RtmpConnection[ServerSession]):
                 play.form,
                 is_hop=play.is_hop,
                 resume=play.resume,
-                timestamp_offset=self.context.fanout.timestamp_offset,
-                place=place if is_moved else None,
-                low_bases=low_bases if place is not None and is_moved else None,
+                timestamp_offset=play.stream.config.timestamp_offset,
+                place=place if moved is not None else None,
+                low_bases=moved.low_bases if place is not None and moved is not None else None,
             )
             play.writer.is_told_early = play.is_hop or play.hears_errors_only
             if play.is_hop:
@@ -176,8 +177,9 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         if player.position >= 0 and player.slot is not None:
             player.slot.take_out(player)
         rest = (bytes(player.tail) if player.tail else b"") or fan.rest_of_message(player)
-        has_begun = player.base_ms is not None and player.waiting_since_ms is None
-        place = (fan.log.seq_at(player.offset), player.base_ms or 0) if has_begun else None
+        base_ms = player.opening.base_ms
+        has_begun = base_ms is not None and player.waiting_since_ms is None
+        place = (fan.log.seq_at(player.offset), base_ms or 0) if has_begun else None
         fan.remove(player)
         self.sent_bytes += player.log_bytes - len(rest)
         if rest:
@@ -214,7 +216,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         if play.paused is not None:
             play.paused.close()
             play.paused = None
-        if self.player is not None and self.player.message_stream_id == play.message_stream_id:
+        if self.player is not None and self.player.opening.message_stream_id == play.message_stream_id:
             self._leave_shared_log()
             self.flush()
         if play.writer is not None and self._writers is not None:
@@ -262,7 +264,8 @@ class PlayingConnection(RtmpConnection[ServerSession]):
 
     def play_finished(self, player: Player, reason: str) -> None:
         """A shared-log player has got everything up to the end of its stream."""
-        self._finish_play(player.message_stream_id, reason)
+        if self.player is player:
+            self._finish_play(self.player.opening.message_stream_id, reason)
 
     def writer_finished(self, message_stream_id: int, reason: str) -> None:
         """A writer has written everything up to the end of its stream."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from edge.hub.hop import find_resume
 from edge.media.frame import DATA, MEDIA, VIDEO, Epoch, Frame
 from edge.media.mark import Mark
-from edge.net.fan.log_fan import FAR_BEHIND_MS
 from edge.net.rtmp.form import RtmpForm
+from edge.net.rtmp.opening import FAR_BEHIND_MS
 from edge.net.rtmp.switched import Switched
 from edge.rtmp.chunk_writer import ChunkWriter
 from edge.rtmp.events import ResumePoint

@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.hub.config import HubConfig
+from edge.hub.log import StreamLog
 from edge.hub.reader import QuietReader
 from edge.media.frame import AUDIO, DATA, VIDEO
 from edge.net.fan.log_fan import MAX_SLOT_MEMBERS
+from edge.net.fan.player import Player, Slot
 from edge.rtmp.chunk_writer import encode_message
 from tests.net.fakes import AUDIO_HEADER_BODY, VIDEO_HEADER_BODY, Rig
+from tests.net.forms import TextForm
 
 #: Small enough that frames go soon.
 TIGHT = HubConfig(log_retain_ms=200, max_cached_frames=60)
@@ -514,3 +517,55 @@ def test_players_in_step_get_all_of_both_tracks_whatever_their_clocks_do(what: s
         for type_id in (AUDIO, VIDEO):
             times = [message.wire_timestamp for message in messages if message.type_id == type_id]
             assert times == sorted(times)
+
+
+class Counts:
+    """How often players are taken out of slots, and the log is read."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.taken_out = self.reads = 0
+        take_out, read = Slot.take_out, StreamLog.read
+
+        def count_take_out(slot: Slot, player: Player) -> None:
+            self.taken_out += 1
+            take_out(slot, player)
+
+        def count_read(log: StreamLog, start: int, limit: int) -> bytes:
+            self.reads += 1
+            return read(log, start, limit)
+
+        monkeypatch.setattr(Slot, "take_out", count_take_out)
+        monkeypatch.setattr(StreamLog, "read", count_read)
+
+
+@pytest.mark.parametrize("plain", [None, TextForm()], ids=["primed", "plain"])
+def test_jump_without_a_keyframe_costs_nobody_its_place_in_the_slot(
+    plain: TextForm | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(hub=TIGHT, plain=plain)
+    rig.source.run(5)
+    slow, witness = rig.play(room=50), rig.play()
+    rig.source.run(1, from_ms=200, gop=1)
+    for n in range(200):
+        rig.source.video(240 + n * 40)
+    assert slow.player.waiting_since_ms is not None
+    slow.give_room(None)
+    rig.source.run(2, from_ms=9000)
+    assert [peer.player.position for peer in (witness, slow)] == [0, 1]
+    counts = Counts(monkeypatch)
+    for n in range(10):
+        rig.source.video(9100 + n * 40)
+    assert (counts.taken_out, counts.reads) == (0, 10), "one read for both players"
+    assert slow.received[-300:] == witness.received[-300:]
+
+
+def test_plain_form_sends_headers_with_the_clock_of_the_stream() -> None:
+    rig = Rig(plain=TextForm(), hub=TIGHT)
+    rig.source.headers()
+    rig.source.run(30)
+    peer = rig.play()
+    assert bytes(peer.received).startswith(b"<800:")
+    headers, _, frames = bytes(peer.received).partition(b"[")
+    assert headers.count(b"<800:") == 3
+    assert frames.startswith(b"800:\x17\x01")
+    assert peer.player.position >= 0

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
+
 from edge.net.fan.player import Player
+from edge.net.rtmp.form import RtmpForm
+from edge.net.rtmp.opening import RtmpOpening
 from tests.net.fakes import FakePeer, Rig
 
 
 def test_player_is_little_more_than_an_offset() -> None:
     peer = FakePeer()
-    player = Player(peer, peer.send, 5)
-    assert (player.message_stream_id, player.offset, player.primed, player.position) == (5, 0, 0, -1)
-    assert player.fan is player.slot is player.tail is player.base_ms is None
+    opening = RtmpOpening(RtmpForm(64), 5)
+    player = Player(peer, peer.send, opening)
+    assert (opening.message_stream_id, player.offset, opening.missing, player.position) == (5, 0, 7, -1)
+    assert player.fan is player.slot is player.tail is opening.base_ms is player.stream is None
+    assert not player.has_begun
     assert not hasattr(player, "__dict__")
 
 
@@ -19,6 +25,8 @@ def test_player_that_left_holds_nothing() -> None:
     rig.source.run(3)
     peer = rig.play()
     player = peer.player
+    assert player.stream is rig.source.stream
+    assert player.has_begun
     peer.leave()
     assert player.fan is player.slot is player.tail is None
     assert len(rig.source.stream.readers) == 1, "the log waits a moment for the next player"
@@ -38,3 +46,25 @@ def test_sent_bytes_count_what_came_from_the_shared_log() -> None:
     assert player.log_bytes == fan.log.end - first
     peer.leave()
     assert player.log_bytes == fan.log.end - first
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3])
+def test_jumps_are_limited_within_a_minute(limit: int) -> None:
+    peer = FakePeer()
+    player = Player(peer, peer.send, RtmpOpening(RtmpForm(64), 1))
+    for begin_ms in (100_000, 170_000):
+        allowed = [player.note_jump(begin_ms + n * 1000, limit) for n in range(5)]
+        assert allowed == [limit == 0 or n < limit for n in range(5)]
+        assert player.jump_count == 5
+
+
+def test_member_that_is_taken_out_roams_from_the_place_of_its_slot() -> None:
+    rig = Rig()
+    rig.source.run(3)
+    peers = [rig.play() for _ in range(3)]
+    first, second, third = (peer.player for peer in peers)
+    slot = first.slot
+    assert slot is not None
+    slot.take_out(first)
+    assert (first.position, first.offset, third.position, second.position) == (-1, slot.offset, 0, 1)
+    assert (slot.members, slot.roaming, len(slot)) == ([third, second], {first}, 3)

@@ -65,7 +65,7 @@ class Dialer:
     """A context of its own, as another node has."""
 
     def __init__(self) -> None:
-        self.context = NetContext(asyncio.get_running_loop(), NetConfig(flush_interval_ms=0), HubConfig())
+        self.context = NetContext(asyncio.get_running_loop(), NetConfig(flush_interval_ms=0))
         self.settled: list[bool] = []
 
     def dial(self, port: int, host: str = "127.0.0.1", **options: Any) -> RtmpClientConnection:

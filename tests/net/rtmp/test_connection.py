@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from edge.hub.config import HubConfig
 from edge.net.aio import now_ms
 from edge.net.byte_stream import ByteStream, stream_of
 from edge.net.config import NetConfig
@@ -66,7 +65,7 @@ class Shell(RtmpConnection[Any]):
 @asynccontextmanager
 async def joined() -> AsyncIterator[tuple[Shell, socket.socket]]:
     """A shell on a loop of its own making, and the socket at the other end."""
-    context = NetContext(asyncio.get_running_loop(), NetConfig(flush_interval_ms=0), HubConfig())
+    context = NetContext(asyncio.get_running_loop(), NetConfig(flush_interval_ms=0))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         theirs = socket.create_connection(listener.getsockname())
         ours, _ = listener.accept()

@@ -53,7 +53,7 @@ def watched(**net: int) -> tuple[PublishWatch, Connection, NetContext]:
     publish = Door().publish()
     assert isinstance(publish, Publish)
     connection = Connection(publish)
-    context = NetContext(asyncio.get_running_loop(), NetConfig(**net), hub)
+    context = NetContext(asyncio.get_running_loop(), NetConfig(**net))
     ingest = IngestTicker(context)
     ingest.publishers.add(connection)
     return PublishWatch(context, hub, ingest), connection, context

@@ -121,6 +121,11 @@ class TsMuxer:
             writer.counter = writer.counter - 1 & 15
         return self._pat.write_section(_PAT) + self._pmt.write_section(self._section)
 
+    def counters(self) -> dict[int, int]:
+        """Continuity counter of the next packet of each PID that there is now; see ``announce_jump``."""
+        writers = [track.writer for track in (self._video, self._audio) if track.ts is not None]
+        return {writer.pid: writer.counter for writer in (self._pat, self._pmt, *writers)}
+
     def encode(self, frame: Frame) -> bytes:
         """Packets for one frame; none for headers, for data, and for what TS cannot carry."""
         type_id = frame.type_id

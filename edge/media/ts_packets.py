@@ -7,7 +7,7 @@ still well under a microsecond per packet.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import add
 from struct import Struct
 
@@ -123,8 +123,15 @@ class PidWriter:
         return self._starts[counter] + b"\0" + section + _FILL[: _BODY_BYTES - 1 - len(section)]
 
 
-def announce_jump(packets: bytes) -> bytes:
+def pid_of(packet: bytes) -> int:
+    """PID of the packet at the front."""
+    return (packet[1] & 31) << 8 | packet[2]
+
+
+def announce_jump(packets: bytes, counters: Mapping[int, int] | None = None) -> bytes:
     """Packets for a player that goes on with ``packets`` after others than those before them.
+
+    ``counters``: of the next packet of further PIDs, which are not among them.
 
     Each PID among them gets one without payload that says so (discontinuity_indicator, §2.4.3.5), with the
     counter that its next one goes on from; else receivers take what is right for corrupt.
@@ -134,10 +141,16 @@ def announce_jump(packets: bytes) -> bytes:
         pid = (packets[start + 1] & 31) << 8 | packets[start + 2]
         if pid not in found:
             control = packets[start + 3]
-            counter = control - 1 & 15 if control & _PAYLOAD else control & 15
-            head = bytes((_SYNC, pid >> 8, pid & 255, _ADAPTATION | counter))
-            found[pid] = head + _filled(adaptation(DISCONTINUITY), _BODY_BYTES)
+            found[pid] = _announce(pid, control - 1 if control & _PAYLOAD else control)
+    for pid, counter in (counters or {}).items():
+        if pid not in found:
+            found[pid] = _announce(pid, counter - 1)
     return b"".join(found.values())
+
+
+def _announce(pid: int, counter: int) -> bytes:
+    head = bytes((_SYNC, pid >> 8, pid & 255, _ADAPTATION | counter & 15))
+    return head + _filled(adaptation(DISCONTINUITY), _BODY_BYTES)
 
 
 def _filled(field: bytes, size: int) -> bytes:

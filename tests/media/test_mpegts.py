@@ -451,3 +451,12 @@ def test_V8_any_bodies_give_whole_packets(bodies: list[tuple[int, bytes]], has_h
         frame_of(type_id, n * 20, body) if body else Frame(type_id, n, b"") for n, (type_id, body) in enumerate(bodies)
     ]
     mux(*frames, muxer=muxer)
+
+
+def test_counters_are_those_of_the_next_packets() -> None:
+    muxer = TsMuxer()
+    assert muxer.counters() == {0: 0, 0x1001: 0}
+    pieces = [muxer.encode(frame) for frame in broadcast(2000)]
+    assert set(muxer.counters()) == {0, 0x1001, VIDEO_PID, AUDIO_PID}
+    jump, later = announce_jump(b"", muxer.counters()), [muxer.encode(frame) for frame in broadcast(400, start_ms=2000)]
+    assert demux(b"".join(pieces[:20]) + jump + b"".join(later)).of(AUDIO_PID)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.media.ts_packets import RANDOM_ACCESS, PidWriter, adaptation, announce_jump, pes_header
+from edge.media.ts_packets import RANDOM_ACCESS, PidWriter, adaptation, announce_jump, pes_header, pid_of
 
 
 def parsed(packets: bytes) -> list[tuple[bool, int, bytes | None, bytes]]:
@@ -119,3 +119,10 @@ def test_a_jump_is_announced_on_each_pid() -> None:
     assert [(is_start, counter, body) for is_start, counter, _, body in jump] == [(False, 6, b""), (False, 15, b"")]
     assert all(field is not None and field[0] == 0x80 for _, _, field, _ in jump)
     assert announce_jump(b"") == b""
+
+
+def test_a_jump_is_announced_on_pids_that_are_not_ahead_too() -> None:
+    writer = PidWriter(0x100)
+    jump = announce_jump(writer.write(b"a"), {0x100: 9, 0x101: 0, 0x1001: 5})
+    assert [pid_of(jump[start:]) for start in range(0, len(jump), 188)] == [0x100, 0x101, 0x1001]
+    assert [(counter, body) for _, counter, _, body in parsed(jump)] == [(15, b""), (15, b""), (4, b"")]

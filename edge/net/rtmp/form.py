@@ -12,8 +12,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.media.frame import ALL_TRACKS, AUDIO, DATA, METADATA, TRACK_BIT, VIDEO, Frame
-from edge.media.metadata import filtered_metadata
+from edge.media.frame import ALL_TRACKS, AUDIO, DATA, METADATA, VIDEO, Frame
+from edge.net.track_filter import AUDIO_BIT, DATA_BIT, VIDEO_BIT, TrackFilter, chosen_tracks
 from edge.rtmp import amf0
 from edge.rtmp.chunk_writer import encode_message, split_payload
 
@@ -28,7 +28,7 @@ _EXTENDED = 0xFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class RtmpForm:
+class RtmpForm(TrackFilter):
     """RTMP chunks, all media or one medium only.
 
     Attributes:
@@ -37,10 +37,6 @@ class RtmpForm:
 
     chunk_size: int
     tracks: int = ALL_TRACKS
-
-    def accepts(self, frame: Frame) -> bool:
-        """False for the medium that an audio-only or video-only player does not want."""
-        return bool(TRACK_BIT[frame.type_id] & self.tracks)
 
     def new_encoder(self, headers: Sequence[Frame]) -> RtmpForm:
         """Itself: what is relative to the track's previous message is told to ``encode``."""
@@ -71,16 +67,6 @@ class RtmpForm:
             self.chunk_size,
         )
 
-    def payload_of(self, frame: Frame) -> bytes:
-        """The body to send; metadata loses the fields of a medium that is left out."""
-        if frame.kind == METADATA and self.tracks != ALL_TRACKS:
-            return filtered_metadata(
-                frame.payload,
-                has_audio=bool(self.tracks & TRACK_BIT[AUDIO]),
-                has_video=bool(self.tracks & TRACK_BIT[VIDEO]),
-            )
-        return frame.payload
-
 
 class EncoderForm(RtmpForm):
     """How frames look to a server of another make that we publish to: as a common encoder sends them."""
@@ -89,7 +75,7 @@ class EncoderForm(RtmpForm):
 
     def payload_of(self, frame: Frame) -> bytes:
         """The body to send; without ``@setDataFrame`` such servers take metadata for a message of the moment."""
-        payload = RtmpForm.payload_of(self, frame)
+        payload = super().payload_of(frame)
         return _SET_DATA_FRAME + payload if frame.kind == METADATA else payload
 
 
@@ -98,13 +84,12 @@ class RtmpForms:
 
     def __init__(self, chunk_size: int) -> None:
         self.all = RtmpForm(chunk_size)
-        self.audio = RtmpForm(chunk_size, TRACK_BIT[AUDIO] | TRACK_BIT[DATA])
-        self.video = RtmpForm(chunk_size, TRACK_BIT[VIDEO] | TRACK_BIT[DATA])
-        self.data = RtmpForm(chunk_size, TRACK_BIT[DATA])
+        self.audio = RtmpForm(chunk_size, AUDIO_BIT | DATA_BIT)
+        self.video = RtmpForm(chunk_size, VIDEO_BIT | DATA_BIT)
+        self.data = RtmpForm(chunk_size, DATA_BIT)
+        self._by_tracks = {form.tracks: form for form in (self.all, self.audio, self.video, self.data)}
 
     def choose(self, *, only_audio: bool, only_video: bool, has_audio: bool = True, has_video: bool = True) -> RtmpForm:
         """The form for a player's filter: what its URL asks for, of which it may have switched a part off."""
-        has_audio, has_video = has_audio and not only_video, has_video and not only_audio
-        if has_audio and has_video:
-            return self.all
-        return self.audio if has_audio else self.video if has_video else self.data
+        tracks = chosen_tracks(only_audio=only_audio, only_video=only_video, has_audio=has_audio, has_video=has_video)
+        return self._by_tracks[tracks]

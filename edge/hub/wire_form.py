@@ -83,15 +83,16 @@ class Place(Protocol):
 
 
 class Opening(Protocol):
-    """What one player is sent and the others are not.
+    """What one player is sent and the others are not."""
 
-    Attributes:
-        missing: bits of the tracks whose next message must be made for it alone (``first``): where messages
-            are relative to their track's previous one. It joins the others once none of these is ahead.
-            0 for good in forms whose messages stand for themselves.
-    """
+    @property
+    def missing(self) -> int:
+        """Bits of the tracks whose next message must be made for it alone (``first``).
 
-    missing: int
+        That is where messages are relative to their track's previous one; the player joins the others
+        once none of these is ahead. 0 for good in forms whose messages stand for themselves.
+        """
+        ...
 
     def start(self, place: Place) -> bytes:
         """Bytes that go before the shared ones at ``place``: headers, and the first time a prologue.

@@ -1,0 +1,139 @@
+"""How frames look to players of MPEG-TS over HTTP: packets of one muxer per log.
+
+Continuity counters, tables and the clock are the log's. A player that begins
+at a keyframe finds there all it needs. One that begins elsewhere gets the
+tables first; one that has been sent anything before is told on each PID that
+counters jump, since receivers take what is right for corrupt otherwise. Sequence
+headers are not sent: the muxer repeats what they say where decoding may begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+
+from edge.hub.frame_queue import FrameQueue
+from edge.hub.wire_form import Piece, Place
+from edge.media.frame import MEDIA, Frame
+from edge.media.mpegts import TsMuxer
+from edge.media.ts_codecs import require_place
+from edge.media.ts_packets import PACKET_BYTES, announce_jump, pid_of
+from edge.media.ts_tables import PAT_PID, PMT_PID
+from edge.net.track_filter import AUDIO_BIT, VIDEO_BIT, TrackFilter
+
+#: So many packets are looked through for the first one of each PID: seconds of most streams, a millisecond of ours.
+_LOOK_PACKETS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class TsForm(TrackFilter):
+    """TS packets, sound and picture or one of them only.
+
+    Attributes:
+        tracks: bits of the tracks that this form carries; there is no place for data.
+    """
+
+    tracks: int = AUDIO_BIT | VIDEO_BIT
+
+    def require_places(self, queue: FrameQueue) -> None:
+        """Say whether TS can carry what a stream sends now.
+
+        Meant to be asked before a player is answered. Of a codec that comes later the frames are left out.
+
+        Raises:
+            UnsupportedCodecError: it has no place for a track that this form carries.
+        """
+        newest = (queue[track.last_seq] for track in queue.tracks.values() if track.last_seq >= queue.base)
+        for frame in (*queue.headers_at(queue.end), *newest):
+            if self.accepts(frame):
+                require_place(frame)
+
+    def new_encoder(self, headers: Sequence[Frame]) -> TsEncoder:
+        """For one log."""
+        return TsEncoder(headers)
+
+    def opening(self) -> TsOpening:
+        """For one new player."""
+        return TsOpening()
+
+
+class TsEncoder:
+    """The muxer of one log."""
+
+    __slots__ = ("muxer",)
+
+    def __init__(self, headers: Sequence[Frame]) -> None:
+        self.muxer = TsMuxer()
+        for header in headers:
+            self.muxer.set_header(header)
+
+    def encode(self, frame: Frame, delta_ms: int) -> tuple[Piece, ...]:
+        """Whole packets; none for headers and for what TS cannot carry."""
+        packets = self.muxer.encode(frame)
+        return (packets,) if packets else ()
+
+
+class TsOpening:
+    """Tables and pictures that are not ahead, and where counters jump."""
+
+    __slots__ = ("_has_begun",)
+
+    missing = 0
+
+    def __init__(self) -> None:
+        self._has_begun = False
+
+    def start(self, place: Place) -> bytes:
+        """What goes before the packets of ``place``."""
+        encoder = place.encoder
+        if not isinstance(encoder, TsEncoder):
+            raise TypeError(f"a log of {type(encoder).__name__}")
+        muxer = encoder.muxer
+        firsts, is_all = _first_packets(place, muxer.counters().keys())
+        pictures = _encode_pictures(place)
+        has_tables = bool(firsts) and next(iter(firsts)) == PAT_PID
+        private = muxer.tables() + pictures if pictures or not has_tables else b""
+        before = announce_jump(private) if self._has_begun else b""
+        after = b""
+        if self._has_begun or private:
+            after = announce_jump(b"".join(firsts.values()), muxer.counters() if is_all else {})
+        self._has_begun = True
+        return before + private + after
+
+    def first(self, frame: Frame) -> bytes:
+        """Never asked for: no track misses anything."""
+        return b""
+
+
+def _first_packets(place: Place, pids: Set[int]) -> tuple[dict[int, bytes], bool]:
+    """The first packet ahead of each PID, in their order; and whether all that is ahead was looked at."""
+    found: dict[int, bytes] = {}
+    count = 0
+    for pieces in place.ahead():
+        for piece in pieces:
+            for start in range(0, len(piece), PACKET_BYTES):
+                packet = bytes(piece[start : start + PACKET_BYTES])
+                found.setdefault(pid_of(packet), packet)
+            count += len(piece) // PACKET_BYTES
+        if pids <= found.keys():
+            break
+        if count >= _LOOK_PACKETS:
+            return found, False
+    return found, True
+
+
+def _encode_pictures(place: Place) -> bytes:
+    """Packets of pictures that stand still, shown with the frame at ``place``; a muxer of their own makes them."""
+    pictures = place.pictures
+    if not pictures:
+        return b""
+    muxer, dts_ms = TsMuxer(), place.frame.dts_ms
+    for header in place.in_force:
+        muxer.set_header(header)
+    packets = b"".join(
+        muxer.encode(Frame(picture.type_id, dts_ms, picture.payload, MEDIA, picture.is_keyframe))
+        for picture in pictures
+    )
+    starts = range(0, len(packets), PACKET_BYTES)
+    each = (packets[start : start + PACKET_BYTES] for start in starts)
+    return b"".join(packet for packet in each if pid_of(packet) not in (PAT_PID, PMT_PID))

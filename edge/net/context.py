@@ -13,7 +13,7 @@ from edge.net.counters import Counters
 from edge.net.deadlines import Deadlines
 from edge.net.fan.fanout import Fanout
 from edge.net.listed import Listed
-from edge.net.poller import Poller
+from edge.net.poller import new_poller
 
 #: Size of the buffer that all connections of a loop read into.
 RECEIVE_BYTES = 65536
@@ -30,7 +30,7 @@ class NetContext:
     def __init__(self, loop: asyncio.AbstractEventLoop, config: NetConfig) -> None:
         self.loop = loop
         self.config = config
-        self.poller = Poller(loop)
+        self.poller = new_poller(loop)
         self.fanout = Fanout(loop, config, now_ms=now_ms)
         self.receive_view = memoryview(bytearray(RECEIVE_BYTES))
         self.connections: ConnectionSet[Listed] = ConnectionSet()

@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError
+from edge.net import system
 from edge.net.accepted import Accepted, Handler
 from edge.net.address import Address, address_of
 from edge.net.byte_stream import stream_of
@@ -147,11 +148,8 @@ class Listener:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if config.tcp_user_timeout_ms:
             timeout_ms = max(config.tcp_user_timeout_ms, config.send_timeout_ms + 1000)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+            system.drop_when_unacknowledged(sock, timeout_ms)
+        system.keep_alive(sock, idle_s=20, interval_s=5, probe_count=3)
 
     def detect(self, accepted: Accepted) -> None:
         """Find out what a connection speaks, and hand it to whoever serves that."""

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import select
 from typing import Protocol
+
+from edge.net import system
 
 logger = logging.getLogger(__name__)
 
-READ = select.EPOLLIN
-WRITE = select.EPOLLOUT
+# The masks are those of Linux's set, so that nothing is translated there.
+READ = 0x001
+WRITE = 0x004
 #: The connection has broken; reported unasked.
-BROKEN = select.EPOLLHUP | select.EPOLLERR
+BROKEN = 0x008 | 0x010
 #: The peer has sent its last byte, which may not have been read yet.
-END = select.EPOLLRDHUP
+END = 0x2000
 GONE = BROKEN | END
 
 _EVENTS_PER_TURN = 256
@@ -41,39 +43,39 @@ class Poller:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._epoll = select.epoll()
+        self._set = system.new_ready_set()
         self._owners: dict[int, Pollable] = {}
         self.internal_error_count = 0
-        loop.add_reader(self._epoll.fileno(), self._dispatch)
+        loop.add_reader(self._set.fileno(), self._dispatch)
 
     def __len__(self) -> int:
         return len(self._owners)
 
     def add(self, fd: int, owner: Pollable, events: int = READ) -> None:
         """Watch ``fd``; errors and hang-ups are always reported."""
-        self._epoll.register(fd, events)
+        self._set.register(fd, events)
         self._owners[fd] = owner
 
     def modify(self, fd: int, events: int) -> None:
         """Change what is watched for."""
-        self._epoll.modify(fd, events)
+        self._set.modify(fd, events)
 
     def remove(self, fd: int) -> None:
         """Stop watching; harmless when it is not watched."""
         if self._owners.pop(fd, None) is not None:
-            self._epoll.unregister(fd)
+            self._set.unregister(fd)
 
     def close(self) -> None:
         """Release the set, once; the sockets stay their owners'."""
-        if self._epoll.closed:
+        if self._set.closed:
             return
-        self._loop.remove_reader(self._epoll.fileno())
-        self._epoll.close()
+        self._loop.remove_reader(self._set.fileno())
+        self._set.close()
         self._owners.clear()
 
     def _dispatch(self) -> None:
         owners = self._owners
-        for fd, events in self._epoll.poll(0, _EVENTS_PER_TURN):
+        for fd, events in self._set.poll(0, _EVENTS_PER_TURN):
             owner = owners.get(fd)
             if owner is None:
                 continue
@@ -94,3 +96,8 @@ class Poller:
         except Exception:
             logger.exception("connection could not be closed in order fd=%d", fd)
         self.remove(fd)
+
+
+def new_poller(loop: asyncio.AbstractEventLoop) -> Poller:
+    """The poller of a loop."""
+    return Poller(loop)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 import socket
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from edge.builtin.page import PageContext
 from edge.flags.check import merge_port as merge_port_of
+from edge.net import system
 from edge.net.accepted import Accepted, Handler
 from edge.net.aio import TaskOwner, now_ms, spawn
 from edge.net.context import NetContext
@@ -40,11 +40,10 @@ PUBLIC, INTERNAL, MERGE = "public", "internal", "merge"
 
 def raise_descriptor_limit() -> int:
     """Raise the soft limit of open files to the hard one; returns it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        logger.info("open files: soft limit raised from %d to the hard limit %d", soft, hard)
-    return hard
+    before, limit = system.raise_descriptor_limit()
+    if before < limit:
+        logger.info("open files: soft limit raised from %d to the hard limit %d", before, limit)
+    return limit
 
 
 def service_line(row: Mapping[str, Any]) -> str:

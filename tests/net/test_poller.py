@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import select
 import socket
 
 import pytest
 
-from edge.net.poller import READ, WRITE, Poller
+from edge.net.poller import BROKEN, END, READ, WRITE, Poller
 from tests.net.fakes import ManualLoop
 
 
@@ -95,3 +96,8 @@ def test_R10_a_failing_handler_ends_its_own_connection_only(poller, pair, caplog
     assert worse.aborted == "internal"
     dispatch(poller)
     assert len(bad.events) == 1
+
+
+def test_masks_are_those_of_the_set() -> None:
+    assert (READ, WRITE, END) == (select.EPOLLIN, select.EPOLLOUT, select.EPOLLRDHUP)
+    assert BROKEN == select.EPOLLHUP | select.EPOLLERR

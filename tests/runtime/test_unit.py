@@ -14,7 +14,7 @@ from edge.net.aio import now_ms
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
 from edge.net.rtmp import server as rtmp_server
-from edge.net.send_queue import unacknowledged_bytes
+from edge.net.system import unacknowledged_bytes
 from edge.runtime.unit import ServiceUnit, make_units
 from tests.net.live import ended, eventually, pictures, send_video, status_of
 from tests.runtime.nodes import RunningNode, running, settings_of

@@ -7,15 +7,14 @@ the connection. Links are pulls' and pushes' (``edge.upstream``).
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
 import os
 import socket
-import sys
 from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edge.net import system
 from edge.net.byte_stream import ByteStream, stream_of
 from edge.net.poller import GONE, READ, WRITE
 from edge.net.rtmp.connection import RtmpConnection
@@ -49,7 +48,6 @@ _REPLACED_AT_MEDIA_SERVER = "Replaced by publisher"
 # How servers of HTTP answer what is none; some leave the status line out, as to HTTP/0.9.
 _HTTP_MARKS = (b"http/", b"<html", b"<!doctype")
 _HEAD_BYTES = 9
-_SIOCOUTQNSD = 0x894B  # Linux: bytes of the send queue that have not been sent
 
 
 class LinkEnd(Enum):
@@ -305,14 +303,12 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
 
     def unsent_bytes(self) -> int:
         """What has not left this machine yet, the kernel's share included."""
-        unsent = fcntl.ioctl(self.fd, _SIOCOUTQNSD, b"\0\0\0\0")
-        return self.queued_bytes + int.from_bytes(unsent, sys.byteorder)
+        return self.queued_bytes + system.unsent_bytes(self.wire.sock)
 
     @property
     def is_unheard(self) -> bool:
         """The kernel repeats what was sent, and nothing acknowledges it: no slow peer, whose kernel would."""
-        info = self.wire.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)
-        return info[2] > 0  # tcpi_retransmits
+        return system.is_unheard(self.wire.sock)
 
     # --- bytes ---------------------------------------------------------------
 
@@ -471,13 +467,10 @@ def start_connect(
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+        system.keep_alive(sock, idle_s=10, interval_s=5, probe_count=3)
         if context.config.tcp_user_timeout_ms:
             # Keep-alive is silent while bytes are under way: a push would hang on a dead host for many minutes.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, context.config.tcp_user_timeout_ms)
+            system.drop_when_unacknowledged(sock, context.config.tcp_user_timeout_ms)
         code = sock.connect_ex((host, port))
         if code not in (0, errno.EINPROGRESS):
             raise OSError(code, os.strerror(code))

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from edge.errors import ProtocolError
+from edge.net import system
 from edge.net.byte_stream import ByteStream
 from edge.net.fan.player import Player
 from edge.net.rtmp.connection import RtmpConnection
@@ -32,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 #: Unsent bytes that the kernel may hold for a player: at least this, or half a second of its stream.
 _MIN_NOTSENT_BYTES = 65536
-_TCP_NOTSENT_LOWAT = 25
 
 
 class PlayingConnection(RtmpConnection[ServerSession]):
@@ -95,7 +95,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         """Else the kernel becomes the queue: megabytes, which is a minute of most streams."""
         stats = play.stream.stats
         limit = max(_MIN_NOTSENT_BYTES, (stats.video_bps + stats.audio_bps) // 2)
-        self.wire.sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, limit)
+        system.limit_unsent(self.wire.sock, limit)
 
     def _start_play(self, play: RtmpPlay) -> None:
         """Put ``play`` on the shared log, or on writers when the connection carries more than that."""

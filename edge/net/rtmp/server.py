@@ -20,7 +20,7 @@ from edge.net.rtmp.play import RtmpPlay
 from edge.net.rtmp.playing import PlayingConnection
 from edge.net.rtmp.service import RtmpService, waiting_info
 from edge.net.rtmp.status import play_status, publish_status
-from edge.net.send_queue import unacknowledged_bytes
+from edge.net.system import unacknowledged_bytes
 from edge.rtmp.events import (
     ConnectRequested,
     MediaChosen,

@@ -1,10 +1,10 @@
-"""What the kernel says of a socket's unacknowledged bytes."""
+"""What the kernel says of a socket, and is told to do with it."""
 
 from __future__ import annotations
 
 import socket
 
-from edge.net.send_queue import unacknowledged_bytes
+from edge.net.system import unacknowledged_bytes
 from tests.harness.clock import deadline, wait_until_sync
 
 

@@ -1,12 +1,14 @@
 """Readiness of raw sockets, without a handle and a context per socket in the event loop.
 
-One epoll set holds all RTMP connections and players; the loop watches the set
-itself, so that a turn of the loop handles all that is ready with one call.
+On Linux one epoll set holds all RTMP connections and players; the loop watches
+the set itself, so that a turn of the loop handles all that is ready with one
+call. Elsewhere the loop watches each descriptor.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from typing import Protocol
 
@@ -24,6 +26,8 @@ END = 0x2000
 GONE = BROKEN | END
 
 _EVENTS_PER_TURN = 256
+#: How often a descriptor is looked at that the loop does not watch.
+_LOOK_S = 1.0
 
 
 class Pollable(Protocol):
@@ -35,38 +39,77 @@ class Pollable(Protocol):
 
 
 class Poller:
-    """Level-triggered epoll set nested in an event loop.
+    """Tells the owners of descriptors what these are ready for, again and again while they are.
+
+    A descriptor is removed before it is closed. Who is watched for ``READ`` may be told of an end
+    and of a break as something to read, and who is watched for ``WRITE`` of a break as room.
 
     Attributes:
         internal_error_count: exceptions that a handler let escape; its connection has been ended.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._set = system.new_ready_set()
+    def __init__(self) -> None:
         self._owners: dict[int, Pollable] = {}
         self.internal_error_count = 0
-        loop.add_reader(self._set.fileno(), self._dispatch)
 
     def __len__(self) -> int:
         return len(self._owners)
 
     def add(self, fd: int, owner: Pollable, events: int = READ) -> None:
-        """Watch ``fd``; errors and hang-ups are always reported."""
+        """Watch ``fd``; a break is always reported. Raises OSError when it is watched already."""
+        raise NotImplementedError
+
+    def modify(self, fd: int, events: int) -> None:
+        """Change what is watched for. Raises OSError when it is not watched."""
+        raise NotImplementedError
+
+    def remove(self, fd: int) -> None:
+        """Stop watching; harmless when it is not watched."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Watch nothing any more; the sockets stay their owners'. Harmless when done before."""
+        raise NotImplementedError
+
+    def handler_failed(self, fd: int) -> None:
+        """End the owner of ``fd``, and nobody else; call it while the exception is being handled."""
+        self.internal_error_count += 1
+        logger.exception("connection handler failed fd=%d", fd)
+        abort = getattr(self._owners.get(fd), "abort", None)
+        try:
+            if abort is not None:
+                abort("internal")
+                return
+        except Exception:
+            logger.exception("connection could not be closed in order fd=%d", fd)
+        self.remove(fd)
+
+
+class SetPoller(Poller):
+    """By a set of the system that is nested in the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ready_set: system.ReadySet) -> None:
+        super().__init__()
+        self._loop = loop
+        self._set = ready_set
+        loop.add_reader(ready_set.fileno(), self._dispatch)
+
+    def add(self, fd: int, owner: Pollable, events: int = READ) -> None:
+        """See ``Poller``."""
         self._set.register(fd, events)
         self._owners[fd] = owner
 
     def modify(self, fd: int, events: int) -> None:
-        """Change what is watched for."""
+        """See ``Poller``."""
         self._set.modify(fd, events)
 
     def remove(self, fd: int) -> None:
-        """Stop watching; harmless when it is not watched."""
+        """See ``Poller``."""
         if self._owners.pop(fd, None) is not None:
             self._set.unregister(fd)
 
     def close(self) -> None:
-        """Release the set, once; the sockets stay their owners'."""
+        """See ``Poller``."""
         if self._set.closed:
             return
         self._loop.remove_reader(self._set.fileno())
@@ -84,20 +127,98 @@ class Poller:
             except Exception:
                 self.handler_failed(fd)
 
-    def handler_failed(self, fd: int) -> None:
-        """End the owner of ``fd``, and nobody else; call it while the exception is being handled."""
-        self.internal_error_count += 1
-        logger.exception("connection handler failed fd=%d", fd)
-        abort = getattr(self._owners.get(fd), "abort", None)
+
+class LoopPoller(Poller):
+    """By the loop itself, descriptor by descriptor: for systems without such a set.
+
+    The loop can only tell that there is something to read, or room. So one that is watched for neither is
+    looked at once a second; ``END`` is told to those alone that do not read.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._loop = loop
+        self._masks: dict[int, int] = {}
+        self._unread: set[int] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, fd: int, owner: Pollable, events: int = READ) -> None:
+        """See ``Poller``."""
+        if fd in self._owners:
+            raise FileExistsError(errno.EEXIST, "watched already")
+        self._owners[fd] = owner
+        self._masks[fd] = 0
+        self._watch(fd, events)
+
+    def modify(self, fd: int, events: int) -> None:
+        """See ``Poller``."""
+        if fd not in self._owners:
+            raise FileNotFoundError(errno.ENOENT, "not watched")
+        self._watch(fd, events)
+
+    def remove(self, fd: int) -> None:
+        """See ``Poller``."""
+        if fd in self._owners:
+            self._ask_loop(fd, 0)
+            self._unread.discard(fd)
+            del self._owners[fd], self._masks[fd]
+
+    def close(self) -> None:
+        """See ``Poller``."""
+        for fd in list(self._owners):
+            self.remove(fd)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _watch(self, fd: int, events: int) -> None:
+        self._ask_loop(fd, events)
+        if events & READ:
+            self._unread.discard(fd)
+        else:
+            self._unread.add(fd)
+            self._look_later()
+
+    def _ask_loop(self, fd: int, events: int) -> None:
+        loop, changed = self._loop, self._masks[fd] ^ events
+        self._masks[fd] = events
+        if changed & READ:
+            if events & READ:
+                loop.add_reader(fd, self._tell, fd, READ)
+            else:
+                loop.remove_reader(fd)
+        if changed & WRITE:
+            if events & WRITE:
+                loop.add_writer(fd, self._tell, fd, WRITE)
+            else:
+                loop.remove_writer(fd)
+
+    def _look_later(self) -> None:
+        if self._unread and self._timer is None:
+            self._timer = self._loop.call_later(_LOOK_S, self._look)
+
+    def _tell(self, fd: int, events: int) -> None:
         try:
-            if abort is not None:
-                abort("internal")
-                return
+            self._owners[fd].on_ready(events)
         except Exception:
-            logger.exception("connection could not be closed in order fd=%d", fd)
-        self.remove(fd)
+            self.handler_failed(fd)
+
+    def _look(self) -> None:
+        """Tell of those that have ended, among them that nobody reads."""
+        self._timer = None
+        for fd in list(self._unread):
+            if fd not in self._unread:  # removed by the handler of another
+                continue
+            mask = self._masks[fd]
+            # Who waits for room is told of a break by the loop; before it has connected it looks broken.
+            if not mask & WRITE and system.has_broken(fd):
+                self._tell(fd, BROKEN)
+            elif mask & END and system.is_at_end(fd):
+                self._tell(fd, END)
+        self._look_later()
 
 
 def new_poller(loop: asyncio.AbstractEventLoop) -> Poller:
-    """The poller of a loop."""
-    return Poller(loop)
+    """The best that there is on this system."""
+    ready_set = system.new_ready_set()
+    return SetPoller(loop, ready_set) if ready_set is not None else LoopPoller(loop)

@@ -1,7 +1,8 @@
 """What one system has and another lacks: asked for here, and nowhere else.
 
-Linux is what the program is made for. Each function says what is lost where the system cannot do the
-same; none fails for want of it. Numbers that the interpreter has no name for are those of the headers.
+Linux is what the program is made for. macOS has some of it by other names. Elsewhere nothing is done
+and nothing is known; each function says what is lost by that, and none fails for want of a feature.
+Numbers that the interpreter has no name for are those of the headers.
 """
 
 from __future__ import annotations
@@ -13,9 +14,24 @@ import socket
 import sys
 from typing import Protocol
 
-_SIOCOUTQ = 0x5411  # linux/sockios.h
+# linux/sockios.h
+_SIOCOUTQ = 0x5411
 _SIOCOUTQNSD = 0x894B
-_SO_NWRITE = 0x1024  # sys/socket.h of macOS
+# sys/socket.h of macOS
+_SO_NWRITE = 0x1024
+# netinet/tcp.h of macOS
+_MACOS_TCP = {
+    "TCP_KEEPIDLE": 0x10,  # there TCP_KEEPALIVE
+    "TCP_KEEPINTVL": 0x101,
+    "TCP_KEEPCNT": 0x102,
+    "TCP_RXT_CONNDROPTIME": 0x80,
+    "TCP_NOTSENT_LOWAT": 0x201,
+}
+# sys/syslimits.h of macOS: setrlimit(2) takes no more, even where the hard limit is "unlimited".
+_MACOS_OPEN_MAX = 10240
+
+_IS_LINUX = hasattr(select, "epoll")
+_IS_MACOS = sys.platform == "darwin"
 
 
 class ReadySet(Protocol):
@@ -51,57 +67,145 @@ class ReadySet(Protocol):
         ...
 
 
-def new_ready_set() -> ReadySet:
-    """A level-triggered set, whose masks are those of ``poller.py``."""
-    return select.epoll()
+def new_ready_set() -> ReadySet | None:
+    """A level-triggered set, whose masks are those of ``poller.py``.
+
+    None elsewhere: the loop itself watches each descriptor, at some cost for each, and does not tell that
+    one has ended which is not to be read.
+    """
+    return select.epoll() if _IS_LINUX else None
 
 
 def keep_alive(sock: socket.socket, *, idle_s: int, interval_s: int, probe_count: int) -> None:
-    """Have the kernel ask a silent peer whether it is there, and break the connection when no answer comes."""
+    """Have the kernel ask a silent peer whether it is there, and break the connection when no answer comes.
+
+    Elsewhere it asks at times of its own, mostly after two hours: until then a peer that is gone without
+    a word, and to which nothing is sent, is found by our own time-outs only.
+    """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle_s)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval_s)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, probe_count)
+    _set_tcp(sock, "TCP_KEEPIDLE", idle_s)
+    _set_tcp(sock, "TCP_KEEPINTVL", interval_s)
+    _set_tcp(sock, "TCP_KEEPCNT", probe_count)
 
 
 def drop_when_unacknowledged(sock: socket.socket, timeout_ms: int) -> None:
-    """Have the kernel break the connection when what was sent is not acknowledged for so long."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+    """Have the kernel break the connection when what was sent is not acknowledged for so long.
+
+    macOS: in whole seconds, and a peer whose kernel answers that it has no room is not dropped. Elsewhere
+    the kernel takes its own time, ten minutes or more; ``send_timeout_ms`` still ends players.
+    """
+    if _IS_MACOS:
+        _set_tcp(sock, "TCP_RXT_CONNDROPTIME", -(-timeout_ms // 1000))
+    else:
+        _set_tcp(sock, "TCP_USER_TIMEOUT", timeout_ms)
 
 
 def limit_unsent(sock: socket.socket, limit_bytes: int) -> None:
-    """Have the kernel hold no more than this that it has not sent."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limit_bytes)
+    """Have the kernel hold no more than this that it has not sent.
+
+    Elsewhere it holds as much as its send buffer takes, so that a player on a slow line falls behind by some
+    seconds more before it is seen to.
+    """
+    _set_tcp(sock, "TCP_NOTSENT_LOWAT", limit_bytes)
 
 
 def unacknowledged_bytes(sock: socket.socket) -> int | None:
-    """Bytes that the peer's kernel has not acknowledged yet, sent or not; None where the system does not tell."""
-    try:
-        if sys.platform == "darwin":
-            return sock.getsockopt(socket.SOL_SOCKET, _SO_NWRITE)
-        return _ask_queue(sock, _SIOCOUTQ)
-    except (OSError, ValueError):
-        return None
+    """Bytes that the peer's kernel has not acknowledged yet, sent or not; None where the system does not tell.
+
+    Without that, a silent publisher is known to live only by bytes of its own.
+    """
+    if _IS_MACOS:
+        return _macos_send_queue(sock)
+    return _linux_queue(sock, _SIOCOUTQ) if _IS_LINUX else None
 
 
 def unsent_bytes(sock: socket.socket) -> int:
-    """Bytes in the kernel that have not been sent."""
-    return _ask_queue(sock, _SIOCOUTQNSD)
+    """Bytes in the kernel that have not been sent.
+
+    macOS counts those that have been sent and not acknowledged too. Elsewhere 0: a peer that takes its bytes
+    slowly, but leaves none with us, looks as if it had them all.
+    """
+    if _IS_MACOS:
+        return _macos_send_queue(sock) or 0
+    return _linux_queue(sock, _SIOCOUTQNSD) or 0 if _IS_LINUX else 0
 
 
 def is_unheard(sock: socket.socket) -> bool:
-    """The kernel repeats what was sent, and nothing acknowledges it: no slow peer, whose kernel would."""
+    """The kernel repeats what was sent, and nothing acknowledges it: no slow peer, whose kernel would.
+
+    Never so elsewhere, macOS included: a peer that is gone without a word while bytes are under way is left
+    when the kernel gives it up (see ``drop_when_unacknowledged``).
+    """
+    if not _IS_LINUX:
+        return False
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)
     return info[2] > 0  # tcpi_retransmits
-
-
-def _ask_queue(sock: socket.socket, request: int) -> int:
-    return int.from_bytes(fcntl.ioctl(sock.fileno(), request, b"\0\0\0\0"), sys.byteorder)
 
 
 def raise_descriptor_limit() -> tuple[int, int]:
     """Let this process open as many files as it may; returns how many it might before, and may now."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return soft, hard
+    limit = max(soft, min(hard, _MACOS_OPEN_MAX)) if _IS_MACOS else hard
+    if soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return soft, limit
+
+
+def has_broken(fd: int) -> bool:
+    """Whether the connection on ``fd`` is over for both sides, which its kernel knows; its bytes stay unread.
+
+    A socket that listens never is; one that has not connected yet looks as if it were.
+    """
+    sock = _borrow(fd)
+    try:
+        sock.getpeername()
+    except OSError:
+        return not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    finally:
+        sock.detach()
+    return False
+
+
+def is_at_end(fd: int) -> bool:
+    """Whether nothing is left to read on ``fd`` and nothing will come; what there is stays unread."""
+    sock = _borrow(fd)
+    try:
+        return not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        sock.detach()
+
+
+def _borrow(fd: int) -> socket.socket:
+    """A socket object on somebody's descriptor, to be detached; the family plays no part in what is asked of it."""
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fd)
+
+
+def _set_tcp(sock: socket.socket, name: str, value: int) -> None:
+    number = _MACOS_TCP.get(name) if _IS_MACOS else getattr(socket, name, None)
+    if number is None:
+        return
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, number, value)
+    except OSError:
+        # macOS refuses options on a connection that its peer has closed; reading will tell so.
+        if not _IS_MACOS:
+            raise
+
+
+def _macos_send_queue(sock: socket.socket) -> int | None:
+    try:
+        return sock.getsockopt(socket.SOL_SOCKET, _SO_NWRITE)
+    except OSError:
+        return None
+
+
+def _linux_queue(sock: socket.socket, request: int) -> int | None:
+    try:
+        held = fcntl.ioctl(sock.fileno(), request, b"\0\0\0\0")
+    except (OSError, ValueError):  # it has been closed
+        return None
+    return int.from_bytes(held, sys.byteorder)

@@ -92,12 +92,14 @@ class SetPoller(Poller):
         super().__init__()
         self._loop = loop
         self._set = ready_set
+        self._fresh: set[int] = set()  # added since the set was asked
         loop.add_reader(ready_set.fileno(), self._dispatch)
 
     def add(self, fd: int, owner: Pollable, events: int = READ) -> None:
         """See ``Poller``."""
         self._set.register(fd, events)
         self._owners[fd] = owner
+        self._fresh.add(fd)
 
     def modify(self, fd: int, events: int) -> None:
         """See ``Poller``."""
@@ -117,10 +119,12 @@ class SetPoller(Poller):
         self._owners.clear()
 
     def _dispatch(self) -> None:
-        owners = self._owners
+        owners, fresh = self._owners, self._fresh
+        fresh.clear()
         for fd, events in self._set.poll(0, _EVENTS_PER_TURN):
             owner = owners.get(fd)
-            if owner is None:
+            # What a number was ready for when it was another's is no news for the one that has it now.
+            if owner is None or fd in fresh:
                 continue
             try:
                 owner.on_ready(events)

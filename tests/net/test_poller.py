@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import select
 import socket
 import struct
@@ -360,6 +361,33 @@ async def test_many_that_are_ready_take_turns_and_leave_the_loop_theirs(poller) 
         poller.remove(ours.fileno())
         ours.close()
         theirs.close()
+
+
+async def test_next_owner_of_a_number_is_told_nothing_of_the_one_before(poller) -> None:
+    """A connection ends within a turn in which it is ready, and another gets its descriptor's number at once."""
+    (first, first_peer), (second, second_peer), (fresh, fresh_peer) = (joined() for _ in range(3))
+    numbers = {first.fileno(), second.fileno()}
+    newcomer = Owner()
+
+    def replace_other(mine: socket.socket, other: socket.socket) -> None:
+        poller.remove(mine.fileno())
+        poller.remove(other.fileno())
+        os.dup2(fresh.fileno(), other.fileno())  # closes what was there, and takes its number
+        poller.add(other.fileno(), newcomer)
+
+    for mine, other in ((first, second), (second, first)):
+        poller.add(mine.fileno(), Owner(lambda mine=mine, other=other: replace_other(mine, other)))
+    first_peer.send(b"x")
+    second_peer.send(b"x")
+    await wait_until(lambda: len(poller) == 1, deadline(1), "one to be told")
+    await turns()
+    assert newcomer.told == []
+    fresh_peer.send(b"y")
+    await told(newcomer, READ)
+    for number in numbers:
+        poller.remove(number)
+    for sock in (first, second, fresh, first_peer, second_peer, fresh_peer):
+        sock.close()
 
 
 @pytest.mark.parametrize("is_listening", [True, False])

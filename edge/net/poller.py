@@ -150,9 +150,8 @@ class LoopPoller(Poller):
         """See ``Poller``."""
         if fd in self._owners:
             raise FileExistsError(errno.EEXIST, "watched already")
-        self._owners[fd] = owner
-        self._masks[fd] = 0
         self._watch(fd, events)
+        self._owners[fd] = owner
 
     def modify(self, fd: int, events: int) -> None:
         """See ``Poller``."""
@@ -162,10 +161,10 @@ class LoopPoller(Poller):
 
     def remove(self, fd: int) -> None:
         """See ``Poller``."""
-        if fd in self._owners:
+        if self._owners.pop(fd, None) is not None:
             self._ask_loop(fd, 0)
+            self._masks.pop(fd)
             self._unread.discard(fd)
-            del self._owners[fd], self._masks[fd]
 
     def close(self) -> None:
         """See ``Poller``."""
@@ -184,8 +183,7 @@ class LoopPoller(Poller):
             self._look_later()
 
     def _ask_loop(self, fd: int, events: int) -> None:
-        loop, changed = self._loop, self._masks[fd] ^ events
-        self._masks[fd] = events
+        loop, changed = self._loop, self._masks.get(fd, 0) ^ events
         if changed & READ:
             if events & READ:
                 loop.add_reader(fd, self._tell, fd, READ)
@@ -196,6 +194,7 @@ class LoopPoller(Poller):
                 loop.add_writer(fd, self._tell, fd, WRITE)
             else:
                 loop.remove_writer(fd)
+        self._masks[fd] = events
 
     def _look_later(self) -> None:
         if self._unread and self._timer is None:

@@ -34,7 +34,7 @@ install-if-it-may = if ! command -v apt-get >/dev/null; then :; \
 		echo "programs are missing, and installing them needs root: $(2)" >&2; \
 	fi
 
-.PHONY: help run test lint format unit bench deps bench-deps clean
+.PHONY: help run test lint format unit portable bench deps bench-deps clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -52,8 +52,11 @@ lint: $(VENV)/dev.stamp ## Check the style and the types
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 
-unit: $(VENV)/dev.stamp $(PLAYERS)/node_modules ## Run all tests without the checks before them
+unit: portable $(PLAYERS)/node_modules ## Run all tests without the checks before them
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+portable: $(VENV)/dev.stamp ## Run the tests of RTMP, HTTP and upstreams with all hidden that only Linux has
+	$(BIN)/python -m tests.harness.portable -q -n 2 --dist loadgroup
 
 format: $(VENV)/dev.stamp ## Format the code
 	$(BIN)/ruff check --fix $(SOURCES)

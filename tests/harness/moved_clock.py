@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.harness.clock import ROOT
+from tests.harness.portable import python_path
 
 # Python imports a module of this name at its start. The offset is read again at each call.
 _SITECUSTOMIZE = """
@@ -39,7 +39,7 @@ class MovedClock:
     def __init__(self, offset_s: float = 0) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="edge-test-clock-"))
         (self._folder / "sitecustomize.py").write_text(_SITECUSTOMIZE)
-        self.launcher = ("env", f"PYTHONPATH={self._folder}:{ROOT}")
+        self.launcher = ("env", f"PYTHONPATH={python_path(self._folder)}")
         self.move(offset_s)
 
     def move(self, offset_s: float) -> None:

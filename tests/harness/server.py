@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.harness.clock import ROOT, deadline, wait_until_sync
+from tests.harness.portable import check_is_hidden, python_path
 from tests.harness.ports import free_port
 
 _SERVING = re.compile(r"Server\[edge\] is serving on port=(\d+)")
@@ -61,7 +62,7 @@ class EdgeServer:
 
     def start(self, within_s: float = 3.0) -> None:
         """Start the program and wait for the line that says it serves."""
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, "PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"}
         internal = (f"-internal_port={self.internal_port}",) if self.internal_port >= 0 else ()
         written = len(self.log)
         self._was_asked_to_leave = self._was_killed = False
@@ -89,6 +90,7 @@ class EdgeServer:
         found = _SERVING.search(self.log, written)
         assert found is not None
         self.port = int(found.group(1))
+        check_is_hidden(self.pid)
 
     @property
     def process(self) -> subprocess.Popen[bytes]:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.harness.accounting import AVC_SEQUENCE_HEADER
 from tests.harness.clock import deadline, wait_until_sync
+from tests.harness.portable import needs_linux
 from tests.hostile._arena import Row
 from tests.hostile._wire import AUDIO, COMMAND, VIDEO, RawPeer, audio, encode_amf, message, video
 
@@ -60,7 +61,10 @@ def test_Q1_publisher_that_has_vanished_ends_and_frees_its_name(custom: Callable
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("does_answer", [True, False], ids=["answers-pings", "reads-nothing"])
+@pytest.mark.parametrize(
+    "does_answer",
+    [pytest.param(True, id="answers-pings"), pytest.param(False, id="reads-nothing", marks=needs_linux)],
+)
 def test_Q1_silent_publisher_that_is_there_stays(hasty: Row, does_answer: bool) -> None:
     """A slide show: several times the time-out between pictures, and no sound. ffmpeg reads only while it writes."""
     name = hasty.arena.new_name()

@@ -16,6 +16,7 @@ from edge.net.context import NetContext
 from edge.net.rtmp import server as rtmp_server
 from edge.net.system import unacknowledged_bytes
 from edge.runtime.unit import ServiceUnit, make_units
+from tests.harness.portable import needs_linux
 from tests.net.live import ended, eventually, pictures, send_video, status_of
 from tests.runtime.nodes import RunningNode, running, settings_of
 
@@ -152,6 +153,7 @@ async def test_Q1_publisher_that_has_vanished_is_told_and_players_too() -> None:
         again.peer.abort()
 
 
+@needs_linux
 async def test_Q1_silent_publisher_whose_kernel_acknowledges_stays() -> None:
     async with running("-publish_normal_timeout_ms=5000") as one:
         await one.publisher()

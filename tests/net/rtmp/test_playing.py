@@ -12,6 +12,7 @@ from edge.net.config import NetConfig
 from edge.rtmp import amf0
 from tests.harness.client import RtmpClient
 from tests.harness.clock import deadline
+from tests.harness.portable import needs_linux
 from tests.harness.wire import AUDIO, DATA, VIDEO
 from tests.net.fakes import video
 from tests.net.live import (
@@ -221,6 +222,7 @@ async def test_bytes_towards_a_player_are_activity(is_alone: bool) -> None:
         assert connection.last_active_ms() >= before_ms
 
 
+@needs_linux
 async def test_kernel_holds_half_a_second_of_the_stream_at_most() -> None:
     async with serving() as server:
         await server.publisher()

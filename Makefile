@@ -37,7 +37,7 @@ install-if-it-may = if ! command -v apt-get >/dev/null; then :; \
 .PHONY: help run test lint format unit portable bench deps bench-deps clean
 
 help: ## Show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/run.stamp ## Start an origin with a moving test picture in it and print its URLs
 	@$(BIN)/python -m edge.tools.demo --port $(PORT)

@@ -149,44 +149,43 @@ def broken_while_full(ours: socket.socket, theirs: socket.socket) -> None:
 ANY = READ | WRITE | END | BROKEN
 
 
-@pytest.mark.parametrize(
-    ("mask", "happens", "one_of", "else_only"),
-    [
-        # Watched for, what happens: one of these is told, and none but these and those.
-        (READ, nothing, 0, 0),
-        (READ, full, 0, 0),
-        (READ, data, READ, 0),
-        (WRITE, nothing, WRITE, 0),
-        (WRITE, data, WRITE, 0),
-        (WRITE, full, 0, 0),
-        (READ | WRITE, nothing, WRITE, 0),
-        (READ | WRITE, full, 0, 0),
-        (0, nothing, 0, 0),
-        (0, data, 0, 0),
-        (END, nothing, 0, 0),
-        (END, data, 0, 0),
-        (END | WRITE, data, WRITE, 0),
-        (READ, half_closed, READ, 0),
-        (WRITE, half_closed, WRITE, 0),
-        (0, half_closed, 0, 0),
-        (END, half_closed, END, 0),
-        (END | WRITE, half_closed, END, WRITE),
-        (END, half_closed_behind_data, 0, END),  # a look sees the data alone
-        (READ, closed_by_both, READ, BROKEN),
-        (0, closed_by_both, BROKEN, 0),
-        (END, closed_by_both, BROKEN, END),
-        (READ, broken, READ, BROKEN),
-        (WRITE, broken, WRITE, BROKEN),
-        (0, broken, BROKEN, 0),
-        (END, broken, BROKEN, END),
-        (READ, broken_behind_data, READ, BROKEN),
-        (0, broken_behind_data, BROKEN, 0),
-        (END, broken_behind_data, BROKEN, END),
-        (WRITE, broken_while_full, WRITE, BROKEN),
-        (END | WRITE, broken_while_full, WRITE, BROKEN | END),
-    ],
-)
-async def test_what_is_told(poller, pair, mask, happens, one_of, else_only) -> None:
+# Watched for, what happens: one of these is told, and none but these and those.
+SITUATIONS = [
+    (READ, nothing, 0, 0),
+    (READ, full, 0, 0),
+    (READ, data, READ, 0),
+    (WRITE, nothing, WRITE, 0),
+    (WRITE, data, WRITE, 0),
+    (WRITE, full, 0, 0),
+    (READ | WRITE, nothing, WRITE, 0),
+    (READ | WRITE, full, 0, 0),
+    (0, nothing, 0, 0),
+    (0, data, 0, 0),
+    (END, nothing, 0, 0),
+    (END, data, 0, 0),
+    (END | WRITE, data, WRITE, 0),
+    (READ, half_closed, READ, 0),
+    (WRITE, half_closed, WRITE, 0),
+    (0, half_closed, 0, 0),
+    (END, half_closed, END, 0),
+    (END | WRITE, half_closed, END, WRITE),
+    (END, half_closed_behind_data, 0, END),  # a look sees the data alone
+    (READ, closed_by_both, READ, BROKEN),
+    (0, closed_by_both, BROKEN, 0),
+    (END, closed_by_both, BROKEN, END),
+    (READ, broken, READ, BROKEN),
+    (WRITE, broken, WRITE, BROKEN),
+    (0, broken, BROKEN, 0),
+    (END, broken, BROKEN, END),
+    (READ, broken_behind_data, READ, BROKEN),
+    (0, broken_behind_data, BROKEN, 0),
+    (END, broken_behind_data, BROKEN, END),
+    (WRITE, broken_while_full, WRITE, BROKEN),
+    (END | WRITE, broken_while_full, WRITE, BROKEN | END),
+]
+
+
+async def check(poller: Poller, pair, mask: int, happens, one_of: int, else_only: int) -> None:
     ours, theirs = pair
     owner = Owner()
     poller.add(ours.fileno(), owner, mask)
@@ -196,6 +195,29 @@ async def test_what_is_told(poller, pair, mask, happens, one_of, else_only) -> N
     await turns()
     assert owner.mask & ~(one_of | else_only) == 0
     poller.remove(ours.fileno())
+
+
+@pytest.mark.parametrize(("mask", "happens", "one_of", "else_only"), SITUATIONS)
+async def test_what_is_told(poller, pair, mask, happens, one_of, else_only) -> None:
+    await check(poller, pair, mask, happens, one_of, else_only)
+
+
+def test_uvloop_watches_each_to_the_same_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no set it may be the loop."""
+    uvloop = pytest.importorskip("uvloop")
+    monkeypatch.setattr(poller_module, "_LOOK_S", _LOOK_S)
+
+    async def check_all() -> None:
+        poller = LoopPoller(asyncio.get_running_loop())
+        for situation in SITUATIONS:
+            pair = joined()
+            await check(poller, pair, *situation)
+            for sock in pair:
+                sock.close()
+        poller.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(check_all())
 
 
 async def test_both_are_told_and_as_long_as_they_last(poller, pair) -> None:

@@ -13,7 +13,7 @@ from edge.errors import EdgeError
 from edge.net.aio import now_ms
 from edge.net.byte_stream import stream_of
 from edge.net.handshaker import Handshaker
-from edge.net.poller import Poller
+from edge.net.poller import new_poller
 from edge.net.tls import TlsServerStream
 from edge.net.tls_client import TlsClientStream
 from tests.harness.clock import deadline, wait_until
@@ -25,7 +25,7 @@ class Rig:
 
     def __init__(self, *, max_pending: int = 256, timeout_ms: int = 5000) -> None:
         loop = asyncio.get_running_loop()
-        self.poller = Poller(loop)
+        self.poller = new_poller(loop)
         self.handshaker = Handshaker(loop, self.poller, max_pending=max_pending, timeout_ms=timeout_ms)
         self.clients = Handshaker(loop, self.poller, max_pending=1000, timeout_ms=0)
         self.results: list[Exception | None] = []

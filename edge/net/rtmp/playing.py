@@ -7,7 +7,6 @@ shared log (``net/fan``); any other is written by ``StreamWriter``.
 from __future__ import annotations
 
 import logging
-import socket
 from functools import partial
 from typing import TYPE_CHECKING
 

@@ -89,6 +89,26 @@ define_string(
     topic=_TOPIC,
 )
 
+define_bool("http_flv", True, "Serve streams as FLV, in HTTP and in WebSocket: /APP/STREAM.flv.", topic=_TOPIC)
+define_bool("http_ts", True, "Serve streams as MPEG-TS: /APP/STREAM.ts.", topic=_TOPIC)
+define_string(
+    "http_flv_missing",
+    "wait",
+    "What a player by HTTP is told of a stream that the upstream does not have: wait up to -pull_nodata_timeout_ms for "
+    "its publisher, or 404 at once.",
+    topic=_TOPIC,
+    choices=("wait", "404"),
+)
+define_int32(
+    "ts_pcr_lead_ms",
+    700,
+    "How far the clock of MPEG-TS runs behind pictures and sound: so long a receiver may buffer.",
+    topic=_TOPIC,
+    unit="ms",
+    lower=0,
+    upper=10000,
+)
+
 define_int64("ts_duration_ms", 1042, "Intended length of an HLS segment.", topic=_HLS, unit="ms", lower=100)
 define_int64(
     "ts_max_stored",

@@ -20,6 +20,14 @@ from edge.net.stream_transport import StreamTransport
 # One text for all guarded paths: it tells neither what there is nor where.
 NOT_HERE_TEXT = "Not available on this port\n"
 
+# What a browser asks before it lets a page of another origin send odd headers (Fetch §3.2).
+_PREFLIGHT = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Max-Age": "86400",
+}
+
 _log = logging.getLogger(__name__)
 
 
@@ -76,6 +84,7 @@ class HttpService:
             is_internal=is_internal,
             hides_pages=hides_pages or (config.is_internal_port_set and not is_internal),
             count=self._count,
+            role=accepted.entrance.role,
         )
         word = "http" if accepted.tls is None else "https"
         StreamTransport(accepted, self._context, connection, protocol_word=word, role="page").start()
@@ -129,7 +138,7 @@ class HttpService:
             return web.Response(status=403, text=NOT_HERE_TEXT)
         allow = {"Allow": ", ".join((*route.methods, "OPTIONS"))}
         if request.method == "OPTIONS":
-            return web.Response(status=204, headers=allow)
+            return web.Response(status=204, headers=allow | (_PREFLIGHT if route.is_cors else {}))
         if request.method not in route.methods:
             answer = web.Response(status=405, text="method not allowed\n", headers=allow)
             if request.method == "CONNECT":

@@ -33,6 +33,11 @@ class FirstData(QuietReader):
         self._is_done: asyncio.Future[None] = self._loop.create_future()
         self._is_settling = False
 
+    @property
+    def play(self) -> Play | None:
+        """What was granted and is still there."""
+        return self._play
+
     async def ask(self, within_ms: int) -> Refusal | None:
         """Put the question and wait for the first data, or for a no, at most ``within_ms``."""
         asked = self._service.play(self._request, self._answered, now_ms())

@@ -15,5 +15,10 @@ class HttpConfig:
     http_keepalive_ms: int = 60000
     http_max_requests: int = 10000
     write_stall_timeout_ms: int = 10000
+    http_flv: bool = True
+    http_ts: bool = True
+    http_flv_missing: str = "wait"
+    ts_pcr_lead_ms: int = 700
+    pull_nodata_timeout_ms: int = 10000
     is_internal_port_set: bool = False
     version: str = ""

@@ -44,6 +44,8 @@ class HttpConnection(RequestHandler):
 
     Attributes:
         is_internal: whether the listener that accepted it is the internal port.
+        role: its owner's word for the listener.
+        on_lost: called once when the connection is lost before its present request is answered; None for nobody.
         hides_pages: guarded pages are refused on it, whether or not there is an internal port.
         config: limits that this connection was accepted under.
     """
@@ -59,7 +61,9 @@ class HttpConnection(RequestHandler):
         "config",
         "hides_pages",
         "is_internal",
+        "on_lost",
         "peer",
+        "role",
     )
 
     def __init__(
@@ -71,6 +75,7 @@ class HttpConnection(RequestHandler):
         is_internal: bool,
         hides_pages: bool,
         count: Callable[[str], None],
+        role: str = "",
     ) -> None:
         super().__init__(
             server,
@@ -87,6 +92,8 @@ class HttpConnection(RequestHandler):
         self.config = config
         self.is_internal = is_internal
         self.hides_pages = hides_pages
+        self.role = role
+        self.on_lost: Callable[[], None] | None = None
         self.peer = "-"
         self._count = count
         self._head_bytes = 0
@@ -108,6 +115,9 @@ class HttpConnection(RequestHandler):
         self._begin_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        on_lost, self.on_lost = self.on_lost, None
+        if on_lost is not None:
+            on_lost()
         self._end_head()
         if self._stall_handle is not None:
             self._stall_handle.cancel()

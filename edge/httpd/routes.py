@@ -18,7 +18,7 @@ MAX_QUERY_PARAMETERS = 100
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_ABSOLUTE_FORM = re.compile(r"(?i)https?://[^/?#]*")
+_ABSOLUTE_FORM = re.compile(r"(?i)https?://([^/?#]*)")
 # brpc serves each page under the full name of its service too.
 _PACKAGE_PREFIX = "brpc."
 
@@ -37,10 +37,14 @@ class Target:
         path: begins with ``/``; decoded exactly once; no empty, ``.`` or ``..``
             segments, no trailing slash, no ``;`` parameters.
         query: decoded pairs in their order; blank values are kept.
+        raw_query: the query as it was written.
+        host: of the absolute form, with its port; "" in origin form.
     """
 
     path: str
     query: tuple[tuple[str, str], ...] = ()
+    raw_query: str = ""
+    host: str = ""
 
     def argument(self, name: str) -> str | None:
         """Return the last value of ``name`` in the query, or None."""
@@ -50,7 +54,7 @@ class Target:
 def parse_target(text: str) -> Target:
     """Take apart a request target in origin or absolute form.
 
-    The host of the absolute form is dropped: we are no proxy. Raises
+    The host of the absolute form goes before the ``Host`` header (RFC 9112 §3.2.2); we are no proxy. Raises
     ``BadTargetError`` for bad escapes, bytes that are no UTF-8, control
     characters, more than ``MAX_QUERY_PARAMETERS``, and paths that climb above
     the root.
@@ -72,7 +76,8 @@ def parse_target(text: str) -> Target:
         raise BadTargetError(f"more than {MAX_QUERY_PARAMETERS} query parameters") from error
     if _CONTROL.search(path):
         raise BadTargetError("a control character in the path")
-    return Target(_normalise(path), tuple(pairs))
+    host = form.group(1) if form is not None else ""
+    return Target(_normalise(path), tuple(pairs), raw_query, host)
 
 
 def _normalise(path: str) -> str:
@@ -99,12 +104,14 @@ class Route:
         handler: called with the request and its target for each of ``methods``.
         is_guarded: refused on a merge port, and on the public port while an internal port is set.
         methods: those allowed; HEAD is sent without its body by aiohttp.
+        is_cors: pages of any origin may read the answers.
     """
 
     path: str
     handler: Handler
     is_guarded: bool = True
     methods: tuple[str, ...] = ("GET", "HEAD")
+    is_cors: bool = False
 
 
 class RouteTable:

@@ -9,6 +9,10 @@ from aiohttp import web
 
 from edge.service.refusal import Reason, Refusal
 
+#: Pages of any origin may play, and none may use what its reader is logged in with.
+CORS = {"Access-Control-Allow-Origin": "*"}
+#: What is true of a live stream now may be wrong the next moment.
+NEVER_CACHED = {"Cache-Control": "no-store"}
 #: Header with the number by which media-server's clients know an error.
 ERROR_CODE = "x-bd-error-code"
 _STREAM_NOT_FOUND = "NetStream.Play.StreamNotFound"
@@ -43,7 +47,7 @@ def play_status(refusal: Refusal) -> Status:
 
 
 def refuse_play(refusal: Refusal) -> web.Response:
-    """The answer with its reason; caches must not keep it, since the next moment it may be wrong."""
+    """The answer with its reason."""
     status, code = play_status(refusal)
-    headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-store", ERROR_CODE: str(code)}
+    headers = {**CORS, **NEVER_CACHED, ERROR_CODE: str(code)}
     return web.Response(status=status, text=f"{refusal.detail}\n", headers=headers)

@@ -45,23 +45,25 @@ class FlvForm(TrackFilter):
     def encode_at(self, frame: Frame, dts_ms: int) -> tuple[Piece, ...]:
         """A tag with the stamp of another frame."""
         if frame.kind == METADATA:
-            frame = Frame(frame.type_id, dts_ms, self.payload_of(frame), METADATA)
+            # Of metadata with another stamp than 0 ffmpeg makes a text track.
+            return encode_tag(Frame(frame.type_id, 0, self.payload_of(frame), METADATA), 0)
         return encode_tag(frame, max(dts_ms - self.zero_ms, 0))
 
-    def opening(self) -> FlvOpening:
-        """For one new player."""
-        return FlvOpening(self)
+    def opening(self, named: int = ALL_TRACKS) -> FlvOpening:
+        """For one new player; ``named``: bits of the tracks that the file header should name, if they are carried."""
+        return FlvOpening(self, named)
 
 
 class FlvOpening:
     """The file header, and headers of the stream with the stamp of the frame they are for."""
 
-    __slots__ = ("_form", "_has_begun")
+    __slots__ = ("_form", "_has_begun", "_named")
 
     missing = 0
 
-    def __init__(self, form: FlvForm) -> None:
+    def __init__(self, form: FlvForm, named: int) -> None:
         self._form = form
+        self._named = named & form.tracks
         self._has_begun = False
 
     def start(self, place: Place) -> bytes:
@@ -70,7 +72,7 @@ class FlvOpening:
         parts: list[Piece] = []
         if not self._has_begun:
             self._has_begun = True
-            has_audio, has_video = bool(form.tracks & AUDIO_BIT), bool(form.tracks & VIDEO_BIT)
+            has_audio, has_video = bool(self._named & AUDIO_BIT), bool(self._named & VIDEO_BIT)
             parts.append(encode_prologue(has_audio=has_audio, has_video=has_video))
         for frame in (*place.headers, *place.pictures):
             parts.extend(form.encode_at(frame, dts_ms))

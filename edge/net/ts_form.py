@@ -31,9 +31,11 @@ class TsForm(TrackFilter):
 
     Attributes:
         tracks: bits of the tracks that this form carries; there is no place for data.
+        pcr_lead_ms: how far the clock runs behind.
     """
 
     tracks: int = AUDIO_BIT | VIDEO_BIT
+    pcr_lead_ms: int = 700
 
     def require_places(self, queue: FrameQueue) -> None:
         """Say whether TS can carry what a stream sends now.
@@ -50,7 +52,7 @@ class TsForm(TrackFilter):
 
     def new_encoder(self, headers: Sequence[Frame]) -> TsEncoder:
         """For one log."""
-        return TsEncoder(headers)
+        return TsEncoder(headers, self.pcr_lead_ms)
 
     def opening(self) -> TsOpening:
         """For one new player."""
@@ -62,8 +64,8 @@ class TsEncoder:
 
     __slots__ = ("muxer",)
 
-    def __init__(self, headers: Sequence[Frame]) -> None:
-        self.muxer = TsMuxer()
+    def __init__(self, headers: Sequence[Frame], pcr_lead_ms: int) -> None:
+        self.muxer = TsMuxer(pcr_lead_ms=pcr_lead_ms)
         for header in headers:
             self.muxer.set_header(header)
 

@@ -6,22 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.hub.wire_form import Piece, Place
-from edge.media.frame import Frame
+from edge.media.frame import ALL_TRACKS, Frame
 from edge.net.flv_form import FlvForm, FlvOpening
-
-_FINAL = 0x80
-BINARY = 2
-_LENGTH_16, _LENGTH_64 = 126, 127
-
-
-def frame_header(size_bytes: int, opcode: int = BINARY) -> bytes:
-    """Header of a whole message from a server: FIN and opcode, then the length in 7, 16 or 64 bits."""
-    first = _FINAL | opcode
-    if size_bytes < _LENGTH_16:
-        return bytes((first, size_bytes))
-    if size_bytes < 1 << 16:
-        return bytes((first, _LENGTH_16)) + size_bytes.to_bytes(2, "big")
-    return bytes((first, _LENGTH_64)) + size_bytes.to_bytes(8, "big")
+from edge.net.ws_frames import binary_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +33,11 @@ class WsForm:
     def encode(self, frame: Frame, delta_ms: int) -> tuple[Piece, ...]:
         """One frame with one tag; the payload is the frame's own."""
         pieces = self.flv.encode(frame, delta_ms)
-        return (frame_header(sum(map(len, pieces))), *pieces)
+        return (binary_header(sum(map(len, pieces))), *pieces)
 
-    def opening(self) -> WsOpening:
-        """For one new player."""
-        return WsOpening(self.flv)
+    def opening(self, named: int = ALL_TRACKS) -> WsOpening:
+        """For one new player; see ``FlvForm.opening``."""
+        return WsOpening(self.flv, named)
 
 
 class WsOpening(FlvOpening):
@@ -68,4 +55,4 @@ class WsOpening(FlvOpening):
 
 
 def _framed(data: bytes) -> bytes:
-    return frame_header(len(data)) + data if data else b""
+    return binary_header(len(data)) + data if data else b""

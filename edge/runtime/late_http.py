@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MODULES = ("edge.httpd.app", "edge.builtin.site")
+MODULES = ("edge.httpd.app", "edge.httpd.live", "edge.builtin.site")
 
 
 class LateHttp:

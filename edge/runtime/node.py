@@ -145,8 +145,13 @@ class Node:
         # They were imported by the thread that loads them.
         from edge.builtin.site import site_routes
         from edge.httpd.app import HttpService
+        from edge.httpd.live import LivePlayer
 
-        return HttpService(self.settings.http, site_routes(self.page_context), self.context)
+        # The internal port shows the front's streams, as all but the merge port do.
+        front, merge = self.units[0].service, self.units[-1].service
+        services = {PUBLIC: front, INTERNAL: front, MERGE: merge}
+        live = LivePlayer(self.settings.http, self.context, services)
+        return HttpService(self.settings.http, [*site_routes(self.page_context), *live.routes()], self.context)
 
     def _http_is_ready(self) -> None:
         for listener in self.listeners:

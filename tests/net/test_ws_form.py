@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
-
 from edge.media.flv import TagReader
 from edge.media.frame import VIDEO, Frame
 from edge.net.flv_form import FlvForm
-from edge.net.ws_form import WsForm, frame_header
+from edge.net.ws_form import WsForm
+from edge.net.ws_frames import binary_header, pong_frame
 from tests.net.fakes import Rig
 from tests.net.forms import sent_of, unframe
-
-
-@pytest.mark.parametrize(
-    ("size", "header"),
-    [
-        (0, "8200"),
-        (125, "827d"),
-        (126, "827e007e"),
-        (65535, "827effff"),
-        (65536, "827f0000000000010000"),
-        ((1 << 24) + 15, "827f000000000100000f"),
-    ],
-)
-def test_header_of_a_frame(size: int, header: str) -> None:
-    assert frame_header(size) == bytes.fromhex(header)
-    assert frame_header(3, 9)[0] == 0x89
 
 
 def test_payload_is_not_copied_and_the_rest_is_the_form_inside() -> None:
     payload, form = b"x" * 100, WsForm(FlvForm(6))
     pieces = form.new_encoder([]).encode(Frame(VIDEO, 40, payload), 0)
     assert pieces[2] is payload
-    assert pieces[0] == frame_header(len(b"".join(pieces[1:])))
+    assert pieces[0] == binary_header(len(b"".join(pieces[1:])))
     assert pieces[1:] == FlvForm(6).encode(Frame(VIDEO, 40, payload), 0)
     assert form.tracks == 6
     assert form == WsForm(FlvForm(6)) != WsForm(FlvForm())
@@ -44,7 +27,7 @@ def test_player_gets_whole_frames_and_its_own_between_two_of_them() -> None:
     rig.source.run(5)
     peer = rig.play(room=150)
     rig.source.run(2, from_ms=200)
-    peer.player.fan.send_private(peer.player, frame_header(4, 10) + b"pong")
+    peer.player.fan.send_private(peer.player, pong_frame(b"pong"))
     peer.give_room(None)
     rig.source.run(2, from_ms=300)
     frames = unframe(bytes(peer.received))

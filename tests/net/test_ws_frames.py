@@ -120,6 +120,7 @@ def test_rubbish_is_survived(data: bytes) -> None:
         (126, "827e007e"),
         (65535, "827effff"),
         (65536, "827f0000000000010000"),
+        ((1 << 24) + 15, "827f000000000100000f"),
     ],
 )
 def test_header_of_a_message(size: int, header: str) -> None:

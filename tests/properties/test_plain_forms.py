@@ -13,12 +13,13 @@ from edge.hub.wire_form import PlainForm
 from edge.media.frame import AUDIO, MEDIA, VIDEO
 from edge.net.flv_form import FlvForm
 from edge.net.ts_form import TsForm
-from edge.net.ws_form import WsForm, frame_header
+from edge.net.ws_form import WsForm
+from edge.net.ws_frames import pong_frame
 from tests.net.fakes import FakePeer, Rig
 from tests.net.forms import AAC_HEADER_BODY, AVC_HEADER_BODY, coded_picture, sent_of
 
 FORMS = (FlvForm(), WsForm(FlvForm()), TsForm(), TsForm(2), TsForm(1))
-PONG = frame_header(4, 10) + b"pong"
+PONG = pong_frame(b"pong")
 
 STEPS = st.lists(
     st.one_of(

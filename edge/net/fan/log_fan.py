@@ -261,6 +261,7 @@ class LogFan(QuietReader):
             while True:
                 if player.tail:
                     sent = send(player.tail)
+                    player.private_bytes += sent
                     if sent != len(player.tail):
                         player.tail = memoryview(player.tail)[sent:]
                         return self._block(player)
@@ -301,7 +302,7 @@ class LogFan(QuietReader):
                 return False
             end = log.offset_of(seq + 1)
             player.tail = log.read(player.offset, end)
-            player.offset = end
+            player.skip_to(end)
             return True
         parts: list[bytes | memoryview] = []
         size = 0
@@ -316,7 +317,7 @@ class LogFan(QuietReader):
                 parts.extend(log.pieces_of(seq))
             size += len(frame.payload)
             seq += 1
-        player.offset = log.offset_of(seq)
+        player.skip_to(log.offset_of(seq))
         player.tail = b"".join(parts)
         return True
 
@@ -345,7 +346,7 @@ class LogFan(QuietReader):
             return b""
         end = log.offset_of(seq + 1)
         rest = log.read(player.offset, end)
-        player.offset = end
+        player.skip_to(end)
         return rest
 
     # --- falling behind ------------------------------------------------------

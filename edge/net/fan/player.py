@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from edge.hub.log import StreamLog
 from edge.hub.stream import Stream
 from edge.hub.wire_form import Opening
+from edge.net import system
 
 _JUMP_WINDOW_MS = 60_000
+#: Unsent bytes that the kernel may hold for a player: at least this, or half a second of its stream.
+_MIN_NOTSENT_BYTES = 65536
+
+
+def limit_kernel_queue(sock: socket.socket, stream: Stream) -> None:
+    """Else the kernel becomes the queue: megabytes, which is a minute of most streams."""
+    stats = stream.stats
+    limit = max(_MIN_NOTSENT_BYTES, (stats.video_bps + stats.audio_bps) // 2)
+    system.limit_unsent(sock, limit)
 
 
 class PlayerOwner(Protocol):
@@ -80,6 +91,7 @@ class Player:
         offset: next byte of the log; meaningful while roaming.
         tail: private bytes that come before the log; they end at a message boundary.
         placed_lag_ms: how far behind it was put by us, 0 once it has caught up: for that it is not late.
+        private_bytes: those that it has got beside the log, less those of the log that came to it in another way.
         begun_offset: where it began, moved on by what it has left out; None before.
         waiting_since_ms: set while it waits for a keyframe to begin on.
         jump_count: times it fell too far behind since ``jumped_ms``.
@@ -96,6 +108,7 @@ class Player:
         "owner",
         "placed_lag_ms",
         "position",
+        "private_bytes",
         "progress_ms",
         "send",
         "slot",
@@ -113,6 +126,7 @@ class Player:
         self.position = -1
         self.offset = 0
         self.begun_offset: int | None = None
+        self.private_bytes = 0
         self.tail: bytes | memoryview | None = None
         self.placed_lag_ms = 0
         self.is_blocked = False
@@ -138,6 +152,35 @@ class Player:
             return 0
         offset = self.slot.offset if self.slot is not None and self.position >= 0 else self.offset
         return offset - self.begun_offset
+
+    @property
+    def last_active_ms(self) -> int:
+        """When it was last sent something, as far as it takes what comes; 0 before that."""
+        stream = self.stream
+        if stream is None or self.is_blocked:
+            return self.progress_ms
+        return stream.publisher.last_media_ms if stream.publisher is not None else 0
+
+    def leave(self) -> bytes:
+        """Leave the log; returns what is still to be sent of the message that has been begun."""
+        fan = self.fan
+        if fan is None:
+            return b""
+        if self.position >= 0 and self.slot is not None:
+            self.slot.take_out(self)
+        rest = bytes(self.tail) if self.tail else fan.rest_of_message(self)
+        fan.remove(self)
+        return rest
+
+    @property
+    def sent_bytes(self) -> int:
+        """All bytes that its socket has taken."""
+        return self.log_bytes + self.private_bytes
+
+    def skip_to(self, offset: int) -> None:
+        """What is up to ``offset`` goes another way than from the log."""
+        self.private_bytes -= offset - self.offset
+        self.offset = offset
 
     def move(self, offset: int) -> None:
         """Go to ``offset`` of the log without being sent what lies between."""

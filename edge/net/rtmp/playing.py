@@ -11,9 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from edge.errors import ProtocolError
-from edge.net import system
 from edge.net.byte_stream import ByteStream
-from edge.net.fan.player import Player
+from edge.net.fan.player import Player, limit_kernel_queue
 from edge.net.rtmp.connection import RtmpConnection
 from edge.net.rtmp.form import RtmpForm
 from edge.net.rtmp.opening import RtmpOpening, RtmpPlayer
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from edge.net.rtmp.service import RtmpService
 
 logger = logging.getLogger(__name__)
-
-#: Unsent bytes that the kernel may hold for a player: at least this, or half a second of its stream.
-_MIN_NOTSENT_BYTES = 65536
 
 
 class PlayingConnection(RtmpConnection[ServerSession]):
@@ -63,15 +59,12 @@ class PlayingConnection(RtmpConnection[ServerSession]):
 
     def total_sent_bytes(self) -> int:
         """Bytes the kernel has taken, those of the shared log included."""
-        return self.sent_bytes + (self.player.log_bytes if self.player is not None else 0)
+        return self.sent_bytes + (self.player.sent_bytes if self.player is not None else 0)
 
     def last_active_ms(self) -> int:
         """When bytes last went in or out."""
         player = self.player
-        if player is not None and player.stream is not None and not player.is_blocked:
-            newest = player.stream.publisher
-            return max(self.last_read_ms, newest.last_media_ms if newest is not None else 0)
-        return max(self.last_read_ms, player.progress_ms if player is not None else 0, self._last_pump_ms)
+        return max(self.last_read_ms, player.last_active_ms if player is not None else 0, self._last_pump_ms)
 
     def send_session(self) -> None:
         """Send what the session has queued, at a message boundary of whatever else goes out."""
@@ -90,15 +83,9 @@ class PlayingConnection(RtmpConnection[ServerSession]):
 
     # --- plays ---------------------------------------------------------------
 
-    def _limit_kernel_queue(self, play: RtmpPlay) -> None:
-        """Else the kernel becomes the queue: megabytes, which is a minute of most streams."""
-        stats = play.stream.stats
-        limit = max(_MIN_NOTSENT_BYTES, (stats.video_bps + stats.audio_bps) // 2)
-        system.limit_unsent(self.wire.sock, limit)
-
     def _start_play(self, play: RtmpPlay) -> None:
         """Put ``play`` on the shared log, or on writers when the connection carries more than that."""
-        self._limit_kernel_queue(play)
+        limit_kernel_queue(self.wire.sock, play.stream)
         is_alone = len(self.plays) == 1 and not self.is_publishing and self._writers is None
         is_alone = is_alone and not play.is_hop and not play.hears_errors_only
         if is_alone and self.queued_bytes == 0:
@@ -172,15 +159,11 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         player, self.player = self.player, None
         if player is None or player.fan is None:
             return None
-        fan = player.fan
-        if player.position >= 0 and player.slot is not None:
-            player.slot.take_out(player)
-        rest = (bytes(player.tail) if player.tail else b"") or fan.rest_of_message(player)
-        base_ms = player.opening.base_ms
+        log, base_ms = player.fan.log, player.opening.base_ms
         has_begun = base_ms is not None and player.waiting_since_ms is None
-        place = (fan.log.seq_at(player.offset), base_ms or 0) if has_begun else None
-        fan.remove(player)
-        self.sent_bytes += player.log_bytes - len(rest)
+        rest = player.leave()
+        place = (log.seq_at(player.offset), base_ms or 0) if has_begun else None
+        self.sent_bytes += player.sent_bytes
         if rest:
             self.enqueue(rest)
         return place

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from edge.hub.config import HubConfig
+from edge.hub.wire_form import PlainForm
 from edge.net.fan.player import Player
+from edge.net.flv_form import FlvForm
 from edge.net.rtmp.form import RtmpForm
 from edge.net.rtmp.opening import RtmpOpening
 from tests.net.fakes import FakePeer, Rig
@@ -46,6 +51,31 @@ def test_sent_bytes_count_what_came_from_the_shared_log() -> None:
     assert player.log_bytes == fan.log.end - first
     peer.leave()
     assert player.log_bytes == fan.log.end - first
+
+
+@pytest.mark.parametrize("plain", [None, FlvForm()], ids=["RTMP", "FLV"])
+@given(
+    rooms=st.lists(st.integers(0, 3000), min_size=1, max_size=12),
+    words=st.lists(st.booleans(), min_size=12, max_size=12),
+)
+def test_all_bytes_that_its_socket_has_taken_are_counted(
+    plain: PlainForm | None, rooms: list[int], words: list[bool]
+) -> None:
+    """Whatever came alone, between two messages, or behind a jump."""
+    rig = Rig(plain=plain, hub=HubConfig(queue_length_s=1, log_retain_ms=1000))
+    rig.source.headers()
+    rig.source.run(30)
+    peer = rig.play(room=100, prologue=b"a head")
+    player = peer.player
+    for number, (room, is_word) in enumerate(zip(rooms, words, strict=False)):
+        rig.source.run(30, from_ms=(number + 1) * 1200)
+        if is_word and player.fan is not None:
+            player.fan.send_private(player, b"a word")
+        peer.give_room(room)
+        assert player.sent_bytes == len(peer.received)
+    player.leave()
+    assert player.sent_bytes == len(peer.received)
+    assert player.leave() == b""
 
 
 @pytest.mark.parametrize("limit", [0, 1, 3])

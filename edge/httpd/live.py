@@ -1,0 +1,226 @@
+"""Live streams over HTTP: FLV, FLV in WebSocket, MPEG-TS.
+
+aiohttp reads the request and answers all that is not the stream. Once there is
+something to send, the connection is taken out of its hands and plays the shared
+log like any other player.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from aiohttp import web
+
+from edge.errors import UnsupportedCodecError
+from edge.httpd.asking import FirstData
+from edge.httpd.config import HttpConfig
+from edge.httpd.connection import HttpConnection
+from edge.httpd.detached import Detached
+from edge.httpd.routes import Route, Target
+from edge.httpd.status import CORS, NEVER_CACHED, refuse_play
+from edge.hub.media_seen import MediaSeen, media_seen
+from edge.hub.stream import Stream
+from edge.hub.wire_form import Opening, WireForm
+from edge.net.byte_stream import ByteStream
+from edge.net.context import NetContext
+from edge.net.flv_form import FlvForm
+from edge.net.log_connection import LogConnection
+from edge.net.track_filter import AUDIO_BIT, VIDEO_BIT, chosen_tracks
+from edge.net.ts_form import TsForm
+from edge.net.ws_connection import WsConnection
+from edge.net.ws_form import WsForm
+from edge.service.names import StreamName, TcUrl
+from edge.service.refusal import Reason, Refusal
+from edge.service.request import PlayRequest
+from edge.service.service import Service
+
+#: What CDNs and players of HLS add to a URL: it goes nowhere, and is no part of who asks.
+_OF_PLAYERS = frozenset({"p", "lssid", "hls_ctx", "CMCD"})
+_OF_PLAYERS_PREFIX = "_HLS_"
+_WS_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
+_STREAMED = {
+    **CORS,
+    **NEVER_CACHED,
+    "Accept-Ranges": "none",
+    "X-Accel-Buffering": "no",  # nginx in front of us would hold the stream back
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HttpClient:
+    """Who asks by HTTP; see ``edge.service.request.Client``."""
+
+    number: int
+    peer: str
+    protocol: str
+    server_url: TcUrl
+    edge_id: str = ""
+    is_hop: bool = False
+    hears_errors_only: bool = False
+
+
+Start = Callable[[Stream, int, MediaSeen], tuple[WireForm, Opening]]
+"""The form in which a stream is sent to somebody who begins now and wants these tracks, and his opening."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One way to send a stream.
+
+    Attributes:
+        suffix: what its paths end in.
+        word: what pages and the log call it.
+        status, headers: of an answer that goes on with the stream.
+    """
+
+    suffix: str
+    word: str
+    start: Start
+    connection: type[LogConnection] = LogConnection
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def _start_flv(stream: Stream, tracks: int, seen: MediaSeen) -> tuple[WireForm, Opening]:
+    form = FlvForm.of(stream.queue, tracks)
+    return form, form.opening(_named(tracks, seen))
+
+
+def _start_ws(stream: Stream, tracks: int, seen: MediaSeen) -> tuple[WireForm, Opening]:
+    form = WsForm(FlvForm.of(stream.queue, tracks))
+    return form, form.opening(_named(tracks, seen))
+
+
+def _named(tracks: int, seen: MediaSeen) -> int:
+    """Bits of the tracks that a file header should name: players wait for what it names."""
+    return tracks & ((AUDIO_BIT if seen.has_audio else 0) | (VIDEO_BIT if seen.has_video else 0))
+
+
+FLV = Output(".flv", "flv", _start_flv, headers={"Content-Type": "video/x-flv"})
+WS = Output(".flv", "ws-flv", _start_ws, WsConnection, 101, {"Upgrade": "websocket", "Connection": "Upgrade"})
+
+
+class LivePlayer:
+    """Answers requests to play.
+
+    Attributes:
+        services: by the role of the port that a request came to.
+    """
+
+    def __init__(self, config: HttpConfig, context: NetContext, services: Mapping[str, Service]) -> None:
+        self.services = services
+        self._config = config
+        self._context = context
+        self._ts = Output(".ts", "ts", self._start_ts, headers={"Content-Type": "video/mp2t"})
+
+    def routes(self) -> list[Route]:
+        """The rows of the table, for the outputs that are on."""
+        rows = []
+        if self._config.http_flv:
+            rows.append(Route("*.flv", self.play_flv, is_guarded=False, is_cors=True))
+        if self._config.http_ts:
+            rows.append(Route("*.ts", self.play_ts, is_guarded=False, is_cors=True))
+        return rows
+
+    def _start_ts(self, stream: Stream, tracks: int, seen: MediaSeen) -> tuple[WireForm, Opening]:
+        form = TsForm(tracks & (AUDIO_BIT | VIDEO_BIT), self._config.ts_pcr_lead_ms)
+        form.require_places(stream.queue)
+        return form, form.opening()
+
+    async def play_flv(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        """FLV, in messages of a WebSocket if the client wants to upgrade."""
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return await self._play(request, target, FLV)
+        if not web.WebSocketResponse(compress=False, autoping=False).can_prepare(request):
+            return web.Response(status=400, text="not a handshake of WebSocket\n", headers=CORS)
+        return await self._play(request, target, WS)
+
+    async def play_ts(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        """MPEG-TS."""
+        return await self._play(request, target, self._ts)
+
+    async def _play(self, request: web.BaseRequest, target: Target, output: Output) -> web.StreamResponse:
+        connection = cast(HttpConnection, request.protocol)
+        service = self.services[connection.role]
+        path = target.path.removesuffix(output.suffix)
+        host = target.host or request.headers.get("Host", "")
+        name = service.resolve_path(host, path, forwarded_query(target.raw_query))
+        if isinstance(name, Refusal):
+            return refuse_play(name)
+        if request.method == "HEAD":
+            return self._answer_head(service, name, output)
+        word = f"{output.word}s" if request.secure else output.word
+        client = HttpClient(
+            self._context.next_connection_number(), connection.peer, word, TcUrl(host, "", name.key.app, "")
+        )
+        is_patient = self._config.http_flv_missing == "wait"
+        first = FirstData(service, PlayRequest(client, name), is_patient=is_patient)
+        connection.on_lost = first.give_up
+        try:
+            refusal = await first.ask(self._config.pull_nodata_timeout_ms)
+        finally:
+            connection.on_lost = None
+        if refusal is not None:
+            return refuse_play(refusal)
+        play = first.play
+        assert play is not None
+        try:
+            form, opening = output.start(play.stream, tracks_of(name), media_seen(play.stream))
+        except UnsupportedCodecError as error:
+            first.give_up()
+            return web.Response(status=415, text=f"MPEG-TS has no place for {error.codec}\n", headers=CORS)
+
+        def take(wire: ByteStream, head: bytes, unread: bytes) -> None:
+            if first.play is None:  # stopped in this very moment
+                wire.close()
+                return
+            player = output.connection(
+                wire, self._context, peer=client.peer, protocol=word, service=service, play=first.take()
+            )
+            player.number = client.number
+            player.start(head, form, opening)
+            if unread:
+                player.on_data(unread)
+
+        headers = {**_STREAMED, **output.headers}
+        if output.status == 101:
+            headers["Sec-WebSocket-Accept"] = _accept_key(request)
+        return Detached(take, first.give_up, status=output.status, headers=headers)
+
+    def _answer_head(self, service: Service, name: StreamName, output: Output) -> web.StreamResponse:
+        """What is known without asking anybody."""
+        stream = service.registry.find(name.key)
+        if stream is None or stream.feed.is_vacant:
+            refusal = (
+                Refusal(Reason.NOT_FOUND, f"Fail to find key={name.key}")
+                if service.source is None
+                else service.source.refuses(name, is_fetched=False)
+            )
+            if refusal is not None:
+                return refuse_play(refusal)
+        return Detached(lambda *_: None, lambda: None, headers={**_STREAMED, **output.headers})
+
+
+def tracks_of(name: StreamName) -> int:
+    """Bits of the tracks that a player's URL asks for."""
+    return chosen_tracks(only_audio=name.only_audio, only_video=name.only_video)
+
+
+def forwarded_query(query: str) -> str:
+    """A URL's query, as it was written, without what only players and CDNs mean something by."""
+    parts = query.split("&")
+    return "&".join(
+        part
+        for part in parts
+        if (field := part.partition("=")[0]) not in _OF_PLAYERS and not field.startswith(_OF_PLAYERS_PREFIX)
+    )
+
+
+def _accept_key(request: web.BaseRequest) -> str:
+    """What proves that the handshake was understood (RFC 6455 §4.2.2)."""
+    key = request.headers["Sec-WebSocket-Key"].encode()
+    return base64.b64encode(hashlib.sha1(key + _WS_GUID, usedforsecurity=False).digest()).decode()

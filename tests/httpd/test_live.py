@@ -1,0 +1,285 @@
+"""HTTP-FLV, FLV in WebSocket and HTTP-TS from a whole node: what a player gets, and when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from edge.httpd.live import forwarded_query
+from edge.rtmp import amf0
+from tests.harness.clock import deadline, wait_until
+from tests.harness.http_media import FlvReader, TsReader, WsFlvReader, reader_of
+from tests.harness.ports import free_port
+from tests.harness.raw_http import RawHttp
+from tests.harness.wire import AUDIO, VIDEO
+from tests.httpd.feeding import SPEEX_SOUND, Source
+from tests.net.live import send
+from tests.runtime.nodes import RunningNode, running
+
+OUTPUTS = {"flv": ("http", "flv"), "ws": ("ws", "flv"), "ts": ("http", "ts")}
+every_output = pytest.mark.parametrize("output", OUTPUTS)
+VIDEO_PID, AUDIO_PID = 0x100, 0x101
+
+Reader = FlvReader | TsReader
+
+
+def url(node: RunningNode, output: str, name: str = "s", query: str = "") -> str:
+    scheme, suffix = OUTPUTS[output]
+    return f"{scheme}://127.0.0.1:{node.port()}/live/{name}.{suffix}{query}"
+
+
+def edge_flags(*ports: int) -> tuple[str, ...]:
+    servers = ",".join(f"127.0.0.1:{port}" for port in ports)
+    return (f"-proxy_to=list://{servers}", "-proxy_lb=rr", "-retry_interval_ms=100", "-timeout_ms=500")
+
+
+@asynccontextmanager
+async def chain(*edge: str) -> AsyncIterator[tuple[RunningNode, RunningNode]]:
+    async with running() as origin, running(*edge_flags(origin.port()), *edge) as node:
+        try:
+            yield origin, node
+        finally:
+            for client in origin.clients:
+                client.peer.abort()  # before the edge looks for what is left
+
+
+async def has_pictures(reader: Reader, count: int) -> None:
+    """So many pictures, and whole ones, have come."""
+    if isinstance(reader, TsReader):
+        await reader.wait_pes(VIDEO_PID, count, 3)
+    else:
+        await reader.wait_for(lambda: len(reader.timeline_ms(VIDEO)) >= count, 3, f"{count} pictures")
+
+
+@every_output
+async def test_player_gets_the_stream_from_its_newest_keyframe(output: str) -> None:
+    async with running() as node:
+        source = await Source.at(node)
+        source.push(60)
+        async with reader_of(url(node, output)) as reader:
+            assert reader.status == (101 if output == "ws" else 200)
+            await has_pictures(reader, 10)
+            source.push(5)
+            await has_pictures(reader, 15)
+            assert reader.keyframe_count == 1
+            assert reader.headers["Access-Control-Allow-Origin"] == "*"
+            assert reader.headers["Server"] == "edge"
+            if output != "ws":
+                assert reader.headers["Connection"] == "close"
+                assert reader.headers["Content-Type"] == ("video/mp2t" if output == "ts" else "video/x-flv")
+            if isinstance(reader, WsFlvReader):
+                assert reader.cut_message_count == 0
+
+
+async def test_flv_bears_the_clock_of_the_stream() -> None:
+    async with running() as node:
+        source = await Source.at(node)
+        source.push(60)
+        async with reader_of(url(node, "flv")) as reader:
+            await has_pictures(reader, 10)
+            assert reader.timeline_ms(VIDEO)[0] == 2000
+            assert reader.events[:3] == [("video_header", 2000), ("audio_header", 2000), ("keyframe", 2000)]
+
+
+async def test_metadata_are_stamped_0() -> None:
+    """Of metadata with another stamp ffmpeg makes a text track."""
+    async with running("-max_metadata_per_s=1000") as node:
+        source = await Source.at(node)
+        source.push_data(amf0.encode_all("@setDataFrame", "onMetaData", amf0.EcmaArray({"width": 640.0})))
+        source.push(60)
+        async with reader_of(url(node, "flv")) as reader:
+            await has_pictures(reader, 10)
+            source.push_data(amf0.encode_all("@setDataFrame", "onMetaData", amf0.EcmaArray({"width": 320.0})))
+            source.push(5)
+            await has_pictures(reader, 15)
+            assert [at_ms for kind, at_ms in reader.events if kind == "data"] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("query", "has_audio", "has_video"),
+    [("", True, True), ("?only-audio=1", True, False), ("?only-video=1", False, True)],
+)
+@every_output
+async def test_one_medium_only(output: str, query: str, has_audio: bool, has_video: bool) -> None:
+    async with running() as node:
+        source = await Source.at(node)
+        source.push(50)
+        async with reader_of(url(node, output, query=query)) as reader:
+            source.push(25)
+            if isinstance(reader, TsReader):
+                await reader.wait_pes(VIDEO_PID if has_video else AUDIO_PID, 20, 3)
+                assert (bool(reader.of(AUDIO_PID)), bool(reader.of(VIDEO_PID))) == (has_audio, has_video)
+                return
+            await reader.wait_items(40 if has_audio and has_video else 20, 3)
+            assert reader.names_tracks == (has_audio, has_video)
+            assert {frame.type_id for frame in reader.frames} == ({AUDIO} if has_audio else set()) | (
+                {VIDEO} if has_video else set()
+            )
+
+
+@pytest.mark.parametrize(("has_audio", "has_video"), [(True, False), (False, True)])
+@every_output
+async def test_stream_of_one_medium(output: str, has_audio: bool, has_video: bool) -> None:
+    """A file header that named a track which never comes would keep players waiting for it."""
+    async with running() as node:
+        source = await Source.at(node, has_audio=has_audio, has_video=has_video)
+        source.push(30)
+        async with reader_of(url(node, output)) as reader:
+            source.push(30)
+            if isinstance(reader, TsReader):
+                await reader.wait_pes(VIDEO_PID if has_video else AUDIO_PID, 20, 3)
+            else:
+                await reader.wait_items(20, 3)
+                assert reader.names_tracks == (has_audio, has_video)
+
+
+@every_output
+async def test_end_of_the_broadcast_ends_the_body(output: str) -> None:
+    async with running() as node:
+        source = await Source.at(node)
+        source.push(30)
+        async with reader_of(url(node, output)) as reader:
+            await has_pictures(reader, 5)
+            source.end()
+            await reader.wait_end(2)
+            assert reader.error is None
+            if isinstance(reader, WsFlvReader):
+                assert reader.close_code == 1000
+        await wait_until(lambda: not node.node.context.fanout.player_count, deadline(2), "the end")
+
+
+@every_output
+async def test_loss_of_the_upstream_does_not(output: str) -> None:
+    async with chain() as (origin, edge):
+        source = await Source.at(origin)
+        source.push(30)
+        async with reader_of(url(edge, output)) as reader:
+            await has_pictures(reader, 5)
+            upstream = next(one for one in edge.node.context.connections if one.role == "upstream")
+            upstream.abort("lost")
+            await wait_until(
+                lambda: any(one.role == "upstream" for one in edge.node.context.connections), deadline(3), "the retry"
+            )
+            source.push(30)
+            await has_pictures(reader, 35)
+            assert not reader.has_ended
+
+
+@every_output
+async def test_request_at_an_edge_pulls(output: str) -> None:
+    async with chain() as (origin, edge):
+        source = await Source.at(origin, "cam?token=1")
+        source.push(30)
+        async with reader_of(url(edge, output, "cam", "?token=1&p=x&only-video=1")) as reader:
+            await has_pictures(reader, 5)
+            (stream,) = edge.node.units[0].registry.streams.values()
+            assert list(stream.roster.plays_of("token=1"))
+
+
+@every_output
+async def test_unknown_stream_of_an_origin(output: str) -> None:
+    async with running() as node, reader_of(url(node, output)) as reader:
+        assert reader.status == 404
+        if output != "ws":
+            assert reader.refusal == b"Fail to find key=_/live/s\n"
+
+
+@pytest.mark.parametrize(
+    ("missing", "least_ms", "status"), [("404", 0, 404), ("wait", 300, 404)], ids=["at once", "after a while"]
+)
+async def test_stream_that_the_upstream_does_not_have(missing: str, least_ms: int, status: int) -> None:
+    flags = (f"-http_flv_missing={missing}", "-pull_nodata_timeout_ms=300")
+    async with chain(*flags) as (_, edge):
+        began = edge.node.context.now_ms()
+        async with reader_of(url(edge, "flv")) as reader:
+            assert reader.status == status
+        assert edge.node.context.now_ms() - began >= least_ms
+
+
+async def test_publisher_that_comes_while_a_player_waits() -> None:
+    async with chain() as (origin, edge):
+        task = asyncio.create_task(_first_pictures(url(edge, "flv")))
+        await wait_until(lambda: edge.node.units[0].registry.streams, deadline(2), "the pull")
+        source = await Source.at(origin)
+        source.push(30)
+        assert await asyncio.wait_for(task, deadline(5)) == 200
+
+
+async def _first_pictures(address: str) -> int:
+    async with reader_of(address) as reader:
+        await has_pictures(reader, 5)
+        return reader.status
+
+
+async def test_upstreams_that_cannot_be_reached() -> None:
+    async with (
+        running(*edge_flags(free_port()), "-pull_nodata_timeout_ms=300") as edge,
+        reader_of(url(edge, "flv")) as reader,
+    ):
+        assert reader.status == 502
+
+
+async def test_publisher_that_has_sent_nothing() -> None:
+    async with running("-pull_nodata_timeout_ms=300") as node:
+        await Source.at(node)
+        async with reader_of(url(node, "flv")) as reader:
+            assert reader.status == 504
+
+
+async def test_codec_that_ts_has_no_place_for() -> None:
+    async with running() as node:
+        source = await Source.at(node, has_audio=False)
+        for number in range(30):
+            source.push(1)
+            send(source.client, AUDIO, number * 40, SPEEX_SOUND)
+        async with reader_of(url(node, "ts")) as refused:
+            assert (refused.status, refused.refusal) == (415, b"MPEG-TS has no place for Speex\n")
+        async with reader_of(url(node, "ts", query="?only-video=1")) as reader:
+            await has_pictures(reader, 5)
+
+
+async def test_client_that_leaves_while_it_waits_is_given_up() -> None:
+    async with running(*edge_flags(free_port())) as edge:
+        client = await RawHttp.open(url(edge, "flv"))
+        await client.send(b"GET /live/s.flv HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        stream = await _only_stream(edge)
+        assert stream.player_count == 1
+        await client.close()
+        await wait_until(lambda: not stream.player_count, deadline(2), "the play to be given back")
+
+
+async def _only_stream(node: RunningNode) -> Any:
+    streams = node.node.units[0].registry.streams
+    await wait_until(lambda: streams, deadline(2), "a stream")
+    return next(iter(streams.values()))
+
+
+@every_output
+async def test_page_shows_the_player(output: str) -> None:
+    async with running() as node:
+        source = await Source.at(node)
+        source.push(30)
+        async with reader_of(url(node, output)) as reader:
+            await has_pictures(reader, 5)
+            (player,) = [one for one in node.node.context.connections if one.role == "play"]
+            facts = player.describe()
+            word = {"flv": "flv", "ws": "ws-flv", "ts": "ts"}[output]
+            assert (facts.protocol, facts.keys) == (word, ("_/live/s",))
+            await wait_until(lambda: player.total_sent_bytes() > len(reader.data), deadline(1), "the count")
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("", ""),
+        ("a=1&b", "a=1&b"),
+        ("_HLS_msn=3&_HLS_part=1&CMCD=bl%3D1&p=x&lssid=4&hls_ctx=5&token=1", "token=1"),
+        ("pp=1&xlssid=2", "pp=1&xlssid=2"),
+    ],
+)
+def test_what_only_players_mean_something_by_goes_nowhere(query: str, wanted: str) -> None:
+    assert forwarded_query(query) == wanted

@@ -123,9 +123,9 @@ class PidWriter:
         return self._starts[counter] + b"\0" + section + _FILL[: _BODY_BYTES - 1 - len(section)]
 
 
-def pid_of(packet: bytes) -> int:
-    """PID of the packet at the front."""
-    return (packet[1] & 31) << 8 | packet[2]
+def pid_of(packets: bytes | memoryview, start: int = 0) -> int:
+    """PID of the packet that begins at ``start``."""
+    return (packets[start + 1] & 31) << 8 | packets[start + 2]
 
 
 def announce_jump(packets: bytes, counters: Mapping[int, int] | None = None) -> bytes:
@@ -138,7 +138,7 @@ def announce_jump(packets: bytes, counters: Mapping[int, int] | None = None) -> 
     """
     found: dict[int, bytes] = {}
     for start in range(0, len(packets), PACKET_BYTES):
-        pid = (packets[start + 1] & 31) << 8 | packets[start + 2]
+        pid = pid_of(packets, start)
         if pid not in found:
             control = packets[start + 3]
             found[pid] = _announce(pid, control - 1 if control & _PAYLOAD else control)

@@ -91,20 +91,24 @@ class TsOpening:
         if not isinstance(encoder, TsEncoder):
             raise TypeError(f"a log of {type(encoder).__name__}")
         muxer = encoder.muxer
-        firsts, is_all = _first_packets(place, muxer.counters().keys())
         pictures = _encode_pictures(place)
-        has_tables = bool(firsts) and next(iter(firsts)) == PAT_PID
-        private = muxer.tables() + pictures if pictures or not has_tables else b""
-        before = announce_jump(private) if self._has_begun else b""
-        after = b""
-        if self._has_begun or private:
-            after = announce_jump(b"".join(firsts.values()), muxer.counters() if is_all else {})
-        self._has_begun = True
-        return before + private + after
+        private = muxer.tables() + pictures if pictures or not _are_tables_ahead(place) else b""
+        is_first, self._has_begun = not self._has_begun, True
+        if is_first and not private:
+            return b""
+        firsts, is_all = _first_packets(place, muxer.counters().keys())
+        before = b"" if is_first else announce_jump(private)
+        return before + private + announce_jump(b"".join(firsts.values()), muxer.counters() if is_all else {})
 
     def first(self, frame: Frame) -> bytes:
         """Never asked for: no track misses anything."""
         return b""
+
+
+def _are_tables_ahead(place: Place) -> bool:
+    """They are the first packets that the player will get."""
+    ahead = (pid_of(piece) for pieces in place.ahead() for piece in pieces)
+    return next(ahead, None) == PAT_PID
 
 
 def _first_packets(place: Place, pids: Set[int]) -> tuple[dict[int, bytes], bool]:
@@ -114,8 +118,9 @@ def _first_packets(place: Place, pids: Set[int]) -> tuple[dict[int, bytes], bool
     for pieces in place.ahead():
         for piece in pieces:
             for start in range(0, len(piece), PACKET_BYTES):
-                packet = bytes(piece[start : start + PACKET_BYTES])
-                found.setdefault(pid_of(packet), packet)
+                pid = pid_of(piece, start)
+                if pid not in found:
+                    found[pid] = bytes(piece[start : start + PACKET_BYTES])
             count += len(piece) // PACKET_BYTES
         if pids <= found.keys():
             break
@@ -137,5 +142,5 @@ def _encode_pictures(place: Place) -> bytes:
         for picture in pictures
     )
     starts = range(0, len(packets), PACKET_BYTES)
-    each = (packets[start : start + PACKET_BYTES] for start in starts)
-    return b"".join(packet for packet in each if pid_of(packet) not in (PAT_PID, PMT_PID))
+    coded = (start for start in starts if pid_of(packets, start) not in (PAT_PID, PMT_PID))
+    return b"".join(packets[start : start + PACKET_BYTES] for start in coded)

@@ -124,5 +124,5 @@ def test_a_jump_is_announced_on_each_pid() -> None:
 def test_a_jump_is_announced_on_pids_that_are_not_ahead_too() -> None:
     writer = PidWriter(0x100)
     jump = announce_jump(writer.write(b"a"), {0x100: 9, 0x101: 0, 0x1001: 5})
-    assert [pid_of(jump[start:]) for start in range(0, len(jump), 188)] == [0x100, 0x101, 0x1001]
+    assert [pid_of(jump, start) for start in range(0, len(jump), 188)] == [0x100, 0x101, 0x1001]
     assert [(counter, body) for _, counter, _, body in parsed(jump)] == [(15, b""), (15, b""), (4, b"")]

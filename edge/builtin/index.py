@@ -8,6 +8,7 @@ from edge.builtin.present import cell, duration, pairs
 from edge.hub.key import normalise_vhost
 
 DEFAULT_RTMP_PORT = 1935
+DEFAULT_HTTP_PORT = 80
 DEFAULT_VHOST = "_"
 EXAMPLE_APP = "live"
 EXAMPLE_STREAM = "livestream"
@@ -20,15 +21,24 @@ def rtmp_server(context: PageContext, visit: Visit) -> str:
     return f"rtmp://{host}" if port == DEFAULT_RTMP_PORT else f"rtmp://{host}:{port}"
 
 
-def play_path(row: Data, host_vhost: str) -> str:
+def http_server(context: PageContext, visit: Visit) -> str:
+    """Return ``http://host[:port]`` of the port that plays streams, likewise; "" while it serves no FLV."""
+    urls = context.server_urls()
+    if not urls.get("has_flv"):
+        return ""
+    host, port = visit.host or urls.get("host", "") or "127.0.0.1", urls.get("http_port", DEFAULT_HTTP_PORT)
+    return f"http://{host}" if port == DEFAULT_HTTP_PORT else f"http://{host}:{port}"
+
+
+def play_path(row: Data, host_vhost: str, suffix: str = "") -> str:
     """Return ``app/stream``, with the vhost as an argument unless it is ``host_vhost``, which the URL's host means."""
-    path, vhost = f"{row.get('app', '')}/{row.get('stream', '')}", row.get("vhost", "")
+    path, vhost = f"{row.get('app', '')}/{row.get('stream', '')}{suffix}", row.get("vhost", "")
     return path if vhost in ("", host_vhost) else f"{path}?vhost={vhost}"
 
 
 def collect(context: PageContext, visit: Visit) -> Data:
-    """Return the addresses to use, and the live streams each with its ``play_url``."""
-    server, urls = rtmp_server(context, visit), context.server_urls()
+    """Return the addresses to use, and the live streams each with its ``play_url``, and its ``flv_url`` by HTTP."""
+    server, http, urls = rtmp_server(context, visit), http_server(context, visit), context.server_urls()
     found = streams.collect(context, visit)
     # A name in place of an address is another vhost, unless it is this machine's own.
     host_vhost = normalise_vhost(visit.host, "", default_vhost=DEFAULT_VHOST, hostname=urls.get("host", ""))
@@ -39,9 +49,17 @@ def collect(context: PageContext, visit: Visit) -> Data:
         "publish_server": f"{server}/{EXAMPLE_APP}",
         "publish_name": EXAMPLE_STREAM,
         "publish_url": f"{server}/{EXAMPLE_APP}/{EXAMPLE_STREAM}",
+        "flv_url": f"{http}/{EXAMPLE_APP}/{EXAMPLE_STREAM}.flv" if http else "",
         "stream_count": found["stream_count"],
         "live_count": found["live_count"],
-        "streams": [{**row, "play_url": f"{server}/{play_path(row, host_vhost)}"} for row in found["streams"]],
+        "streams": [
+            {
+                **row,
+                "play_url": f"{server}/{play_path(row, host_vhost)}",
+                "flv_url": f"{http}/{play_path(row, host_vhost, '.flv')}" if http else "",
+            }
+            for row in found["streams"]
+        ],
     }
 
 
@@ -51,7 +69,8 @@ def text(data: Data) -> str:
     parts = [
         f"edge {data['version']} ({role})\n\n",
         f"publish: ffmpeg -re -i file.mp4 -c copy -f flv {data['publish_url']}\n",
-        f"play:    ffplay {data['publish_url']}\n\n",
+        f"play:    ffplay {data['publish_url']}\n",
+        f"         ffplay {data['flv_url']}\n\n" if data["flv_url"] else "\n",
         f"[streams] {data['live_count']} live of {data['stream_count']}\n",
     ]
     shown = data["streams"][: streams.MAX_ROWS]

@@ -118,4 +118,6 @@ async def announce(node: Node) -> None:
     logger.info("Check out http://%s:%d in web browser.", host, internal)
     logger.info("publish: rtmp://%s:%d/live/livestream", host, port)
     logger.info("play:    rtmp://%s:%d/live/livestream", host, port)
+    if settings.http.http_flv:
+        logger.info("play:    http://%s:%d/live/livestream.flv", host, port)
     logger.info("look at: http://%s:%d/", host, internal)

@@ -166,6 +166,7 @@ class PageData:
             "host": node.settings.hostname,
             "rtmp_port": port,
             "http_port": port,
+            "has_flv": node.settings.http.http_flv,
             "internal_port": internal,
             "role": "edge" if node.units[0].service.is_edge else "origin",
             "proxy_to": without_secrets(node.settings.upstream.proxy_to),

@@ -38,6 +38,7 @@ def guide(port: int) -> str:
 
     look at    http://{server}/          streams and addresses, in a browser
     play       ffplay rtmp://{server}/{STREAM}
+               ffplay http://{server}/{STREAM}.flv, or .ts; in a page: docs/playback.md
     publish    ffmpeg -re -i file.mp4 -c copy -f flv rtmp://{server}/live/mine
                OBS: Settings, Stream, Custom: server rtmp://{server}/live, stream key mine
     relay      {edge_command()} -port={edge_port} -proxy_to={server}

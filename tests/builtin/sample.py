@@ -41,6 +41,7 @@ def context(**changes: Any) -> PageContext:
             "host": "media1",
             "rtmp_port": 8079,
             "http_port": 8079,
+            "has_flv": True,
             "role": "origin",
             "proxy_to": "",
         },

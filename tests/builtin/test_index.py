@@ -41,6 +41,19 @@ def test_play_url_names_the_vhost_unless_its_host_does(visited: str, vhost: str,
     assert row["play_url"] == f"rtmp://{visited}/{path}"
 
 
+def test_play_url_by_http_is_of_the_port_that_plays() -> None:
+    urls = {"host": "media1", "rtmp_port": 1935, "http_port": 80, "has_flv": True}
+    context = sample.context(server_urls=lambda: urls, streams=lambda: [sample.stream(vhost="v.example")])
+    data = collect(context, Visit(host="10.0.0.1"))
+    assert data["flv_url"] == "http://10.0.0.1/live/livestream.flv"
+    assert data["streams"][0]["flv_url"] == "http://10.0.0.1/live/a.flv?vhost=v.example"
+    assert "ffplay http://10.0.0.1/live/livestream.flv" in text(data)
+    urls["has_flv"] = False
+    data = collect(context, Visit(host="10.0.0.1"))
+    assert (data["flv_url"], data["streams"][0]["flv_url"]) == ("", "")
+    assert "http://" not in text(data)
+
+
 def test_play_path_takes_rows_without_a_vhost() -> None:
     assert play_path({"app": "live", "stream": "a"}, "_") == "live/a"
 

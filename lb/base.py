@@ -36,6 +36,23 @@ class SelectRequest:
     down: frozenset[ServerNode] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What whoever uses a balancer must know of its kind.
+
+    Attributes:
+        has_owners: each key belongs to one server, by a ring whose points per server are ``replicas``.
+        is_learning: it goes by latencies, to which a failure is a long one.
+        may_recover: with parameters it refuses requests for a while after all servers were down.
+        needs_weights: it leaves out servers whose tag is no weight.
+    """
+
+    has_owners: bool = False
+    is_learning: bool = False
+    may_recover: bool = False
+    needs_weights: bool = False
+
+
 class LoadBalancer(Protocol):
     """Chooses servers; one instance per target, used from one thread."""
 

@@ -187,7 +187,7 @@ def _read_load_factor(name: str, text: str | None) -> float | None:
     return factor
 
 
-@register("c_murmurhash")
+@register("c_murmurhash", has_owners=True)
 class MurmurHash(ConsistentHash):
     """The ring of MurmurHash3."""
 
@@ -197,7 +197,7 @@ class MurmurHash(ConsistentHash):
         super().__init__("c_murmurhash", params, murmur_points)
 
 
-@register("c_md5")
+@register("c_md5", has_owners=True)
 class Md5(ConsistentHash):
     """The ring of MD5's first words."""
 
@@ -207,7 +207,7 @@ class Md5(ConsistentHash):
         super().__init__("c_md5", params, md5_points)
 
 
-@register("c_ketama")
+@register("c_ketama", has_owners=True)
 class Ketama(ConsistentHash):
     """The ring of all of MD5; ``replicas`` is a multiple of 4."""
 

@@ -124,7 +124,7 @@ class Record:
             self.reweigh(now_us)
 
 
-@register("la")
+@register("la", is_learning=True)
 class LocalityAware:
     """Draw by weights that are learned; there are no parameters.
 

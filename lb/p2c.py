@@ -67,7 +67,7 @@ class Estimate:
         self.ewma_us, self.stamp_us = sample_us, now_us
 
 
-@register("p2c")
+@register("p2c", is_learning=True)
 class PowerOfTwoChoices:
     """Compare ``choices`` (2) servers; the estimate fades with ``tau_ms`` (10000)."""
 

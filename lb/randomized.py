@@ -16,7 +16,7 @@ from naming.node import ServerNode
 PARTS = 256
 
 
-@register("random")
+@register("random", may_recover=True)
 class Randomized:
     """Begin anywhere, and go on with a random stride from servers that are down or were tried."""
 
@@ -63,7 +63,7 @@ class EvenDraws:
         return (left.pop() * limit + self._entropy(limit)) // PARTS
 
 
-@register("wr")
+@register("wr", needs_weights=True)
 class WeightedRandom:
     """Draw a server with a probability proportional to its weight, the number in its tag.
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from lb.base import BalancerError, LoadBalancer
+from lb.base import BalancerError, LoadBalancer, Traits
 
 Entropy = Callable[[int], int]
 """``entropy(n)`` is a uniform integer in ``[0, n)``."""
@@ -27,15 +27,20 @@ _MODULES = {
     "c_ketama": "lb.consistent_hash",
 }
 _factories: dict[str, Factory] = {}
+_traits: dict[str, Traits] = {}
 
 
-def register(name: str) -> Callable[[_F], _F]:
-    """Make the decorated class the balancer ``name``; ValueError for one that is not in the list, or is there twice."""
+def register(name: str, **traits: bool) -> Callable[[_F], _F]:
+    """Make the decorated class the balancer ``name``, with these ``Traits``.
+
+    ValueError for one that is not in the list, or is there twice.
+    """
     if name not in _MODULES or name in _factories:
         raise ValueError(f"balancer {name!r} is not in the list, or registered twice")
 
     def add(factory: _F) -> _F:
         _factories[name] = factory
+        _traits[name] = Traits(**traits)
         return factory
 
     return add
@@ -58,11 +63,22 @@ def create(spec: str, *, entropy: Entropy = random.randrange) -> LoadBalancer:
     cannot be read or that the balancer refuses.
     """
     name, _, params = spec.partition(":")
+    _load(name)
+    return _factories[name.lower()](parse_params(params), entropy)
+
+
+def traits_of(spec: str) -> Traits:
+    """What kind of balancer ``spec`` names; raises BalancerError for a name that is unknown."""
+    name = spec.partition(":")[0]
+    _load(name)
+    return _traits[name.lower()]
+
+
+def _load(name: str) -> None:
     module = _MODULES.get(name.lower())
     if module is None:
         raise BalancerError(f'unknown load balancer "{name}" (valid: {", ".join(_MODULES)})')
     importlib.import_module(module)
-    return _factories[name.lower()](parse_params(params), entropy)
 
 
 def parse_params(text: str) -> dict[str, str]:

@@ -49,7 +49,7 @@ def walk(
     return last_chance, offset
 
 
-@register("rr")
+@register("rr", may_recover=True)
 class RoundRobin:
     """Walk the list with a fixed random stride from a random start.
 

@@ -85,7 +85,7 @@ class _Circle:
                 return server, _Place(position)
 
 
-@register("wrr")
+@register("wrr", needs_weights=True)
 class WeightedRoundRobin:
     """Turns in proportion to the number in a server's tag; see the module.
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from lb.base import BalancerError
-from lb.registry import parse_params, refuse_unknown
+from lb.registry import is_known, parse_params, refuse_unknown, traits_of
 from naming.node import ServerNode
 
 _MAX_WEIGHT = 2**32 - 1
-# Balancers that leave out servers without one.
-_NEED_WEIGHTS = frozenset(("wrr", "wr"))
 # Servers named in a message, and characters of their tags.
 _MAX_NAMED = 3
 _MAX_TAG_CHARS = 20
@@ -83,7 +81,7 @@ def _name_of(spec: str) -> str:
 def _needs_weights(spec: str) -> bool:
     """Whether the balancer leaves out servers whose tag is no weight."""
     name, params = _name_of(spec), spec.partition(":")[2]
-    return name in _NEED_WEIGHTS and not default_weight(parse_params(params), name)
+    return is_known(name) and traits_of(name).needs_weights and not default_weight(parse_params(params), name)
 
 
 class WeightedServers:

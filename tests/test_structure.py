@@ -36,7 +36,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "edge.httpd": _HTTPD,
     "edge.builtin": _APPLICATION,
     "edge.control": (*_APPLICATION, "proto"),
-    "edge.flags": tuple(f"edge.{name}.config" for name in ("rtmp", "hub", "net", "upstream", "httpd", "builtin")),
+    # The registry of balancers is but a list of names until one is made.
+    "edge.flags": (
+        *(f"edge.{name}.config" for name in ("rtmp", "hub", "net", "upstream", "httpd", "builtin")),
+        "lb.registry",
+    ),
     "edge.tools": (*_APPLICATION, "edge.runtime.loop"),
     "edge.runtime": ("edge", "naming", "lb", "proto"),
     "edge.__main__": ("edge.runtime",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.builtin import streams
-from edge.builtin.page import Data, Page, PageContext, Visit, register
+from edge.builtin.page import PAGES, Data, Page, PageContext, Visit, register
 from edge.builtin.present import cell, duration, pairs
 from edge.hub.key import normalise_vhost
 
@@ -77,7 +77,7 @@ def text(data: Data) -> str:
     parts.append(pairs({row.get("key", "-"): f"{row['play_url']}{_remark(row)}" for row in shown}))
     if len(shown) < data["stream_count"]:
         parts.append(f"... and {data['stream_count'] - len(shown)} more\n")
-    parts.append("\n[pages]\n/streams /status /api/streams /health /healthz /readyz /version\n")
+    parts.append(f"\n[pages]\n{' '.join(path for path in PAGES if path != INDEX.path)}\n")
     return "".join(parts)
 
 

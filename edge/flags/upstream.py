@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge.flags.registry import FlagValues, define_bool, define_int32, define_int64, define_string, pick
 from edge.upstream.config import UpstreamConfig
+from lb import registry as balancers
 
 _TOPIC = "upstream"
 
@@ -17,8 +18,8 @@ define_string(
 define_string(
     "proxy_lb",
     "",
-    "Balancer for the servers of -proxy_to, needed with a naming URL: rr, wrr, random, wr, la, p2c, c_murmurhash, "
-    "c_md5 or c_ketama, perhaps with parameters as in c_md5:replicas=200.",
+    f"Balancer for the servers of -proxy_to, needed with a naming URL: {', '.join(balancers.known())}, perhaps with "
+    "parameters as in c_md5:replicas=200.",
     topic=_TOPIC,
 )
 define_string(

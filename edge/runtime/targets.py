@@ -119,7 +119,7 @@ def _written_tags(target: str) -> list[str]:
 def _with_replicas(parsed: Parsed, words: str) -> str:
     """The balancer as it will be made: the points per server of those with a ring have a flag."""
     name, _, params = words.partition(":")
-    if not name.lower().startswith("c_") or "replicas=" in params:
+    if not balancers.is_known(name) or not balancers.traits_of(name).has_owners or "replicas=" in params:
         return words
     return f"{name}:{params} replicas={value_of(parsed.flags, 'chash_num_replicas')}"
 

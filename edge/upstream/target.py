@@ -41,12 +41,6 @@ _log = logging.getLogger(__name__)
 MAX_DISABLED = 65536
 # What a warning shows of a long list.
 _MAX_SHOWN = 80
-# Balancers with a ring, whose points per server have a flag of their own.
-_HASHING = frozenset(("c_murmurhash", "c_md5", "c_ketama"))
-# Those that, by their parameters, refuse requests after all servers were down.
-_RECOVERING = frozenset(("rr", "random"))
-# Those that go by latencies, to which a failure is a long one.
-_LEARNING = frozenset(("la", "p2c"))
 
 
 class Target:
@@ -116,10 +110,10 @@ class Target:
         self._lb = proxy_lb or "rr"
         self._entropy = entropy
         self._create_balancer = self._find_balancer(entropy, config.chash_num_replicas)
-        name = self._lb.partition(":")[0].lower()
-        self._is_learning = name in _LEARNING
-        self._has_recovery = name in _RECOVERING and self._lb.partition(":")[2].strip() != ""
-        self._has_owners = self._create_balancer is not None and name in _HASHING
+        traits = balancers.traits_of(self._lb)
+        self._is_learning = traits.is_learning
+        self._has_recovery = traits.may_recover and self._lb.partition(":")[2].strip() != ""
+        self._has_owners = self._create_balancer is not None and traits.has_owners
         has_slow_start = self._create_balancer is not None and not self._has_owners
         self._health = HealthTable(config, has_slow_start=has_slow_start)
         self._checks = checks or TcpChecks()
@@ -405,7 +399,7 @@ class Target:
             raise ConfigError(f'unknown load balancer "{self._lb}" (valid: {", ".join(balancers.known())})')
         if self.address.is_plain:
             return None
-        if name.lower() in _HASHING and "replicas=" not in params:
+        if balancers.traits_of(name).has_owners and "replicas=" not in params:
             params = f"{params} replicas={replicas}"
         create = partial(balancers.create, f"{name}:{params}", entropy=entropy)
         try:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edge.builtin.index import INDEX, collect, play_path, text
-from edge.builtin.page import PageFormat, Visit
+from edge.builtin.page import PAGES, PageFormat, Visit
 from edge.builtin.site import render
 from tests.builtin import sample
 
@@ -62,7 +62,7 @@ def test_text_shows_how_to_publish_and_what_is_on() -> None:
     shown = text(collect(sample.context(), Visit(host="h")))
     assert "ffmpeg -re -i file.mp4 -c copy -f flv rtmp://h:8079/live/livestream" in shown
     assert "_/live/a: rtmp://h:8079/live/a?vhost=_" in shown
-    assert "/readyz" in shown
+    assert shown.endswith(f"[pages]\n{' '.join(path for path in PAGES if path != '/')}\n")
 
 
 def test_text_tells_what_the_server_is() -> None:

@@ -50,3 +50,21 @@ def test_every_balancer_refuses_an_unknown_parameter_and_names_the_valid_ones(na
         BalancerError, match=rf'unknown parameter "typo" of load balancer "{name}" \(valid: [a-z_, ]+\)'
     ):
         registry.create(f"{name}:typo=1")
+
+
+@pytest.mark.parametrize(
+    ("trait", "names"),
+    [
+        ("has_owners", {"c_murmurhash", "c_md5", "c_ketama"}),
+        ("is_learning", {"la", "p2c"}),
+        ("may_recover", {"rr", "random"}),
+        ("needs_weights", {"wrr", "wr"}),
+    ],
+)
+def test_traits_say_what_kind_of_balancer_it_is(trait: str, names: set[str]) -> None:
+    assert {name for name in registry.known() if getattr(registry.traits_of(f"{name.upper()}:a=b"), trait)} == names
+
+
+def test_unknown_balancer_has_no_traits() -> None:
+    with pytest.raises(BalancerError, match="unknown load balancer"):
+        registry.traits_of("nobody")

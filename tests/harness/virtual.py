@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from edge.hub.key import StreamKey
+from edge.net.counters import Counters
 from edge.net.rtmp.client import LinkEnd
 from edge.upstream.config import UpstreamConfig
 from edge.upstream.link import UpstreamLink
@@ -217,7 +218,7 @@ class Fleet:
         if self.checks is not None:
             self.checks.fleet = self
         context = SimpleNamespace(
-            now_ms=lambda: self.now_ms, call_later=self.call_later, log_limited=lambda *arguments: None
+            now_ms=lambda: self.now_ms, call_later=self.call_later, counters=Counters(lambda: self.now_ms)
         )
         self.manager = SimpleNamespace(
             context=context,

@@ -50,6 +50,9 @@ _STREAMED = {
 }
 
 
+_STOPPING = Refusal(Reason.OVERLOAD, "this server is being stopped")
+
+
 @dataclass(frozen=True, slots=True)
 class HttpClient:
     """Who asks by HTTP; see ``edge.service.request.Client``."""
@@ -149,6 +152,8 @@ class LivePlayer:
         path = target.path.removesuffix(output.suffix)
         host = target.host or request.headers.get("Host", "")
         name = service.resolve_path(host, path, forwarded_query(target.raw_query))
+        if service.is_draining:
+            name = _STOPPING
         if isinstance(name, Refusal):
             return refuse_play(name)
         if request.method == "HEAD":
@@ -185,6 +190,7 @@ class LivePlayer:
             player.start(head, form, opening)
             if unread:
                 player.on_data(unread)
+            player.read_some()  # the poller does not tell of what came before it was asked, inside TLS
 
         headers = {**_STREAMED, **output.headers}
         if output.status == 101:

@@ -230,6 +230,15 @@ async def test_publisher_that_has_sent_nothing() -> None:
             assert reader.status == 504
 
 
+async def test_server_that_is_being_stopped() -> None:
+    async with running() as node:
+        source = await Source.at(node)
+        source.push(30)
+        node.node.units[0].service.is_draining = True
+        async with reader_of(url(node, "flv")) as reader:
+            assert (reader.status, reader.refusal) == (503, b"this server is being stopped\n")
+
+
 async def test_codec_that_ts_has_no_place_for() -> None:
     async with running() as node:
         source = await Source.at(node, has_audio=False)

@@ -148,6 +148,8 @@ def _define(
         raise ValueError(f"flag {name} is defined twice")
     if options["topic"] not in TOPICS:
         raise ValueError(f"flag {name}: unknown topic {options['topic']}")
+    if options.get("is_zero_off") and not default:
+        raise ValueError(f"flag {name}: every start would warn that it is off; say in its help what 0 means")
     _definitions[name] = Definition(name, parser.parse(default), help, parser, **options)
 
 

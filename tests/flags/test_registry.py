@@ -190,6 +190,8 @@ def test_defining_twice_and_bad_defaults_are_our_faults() -> None:
         registry.define_bool("something_new", True, "New.", topic="nowhere")
     with pytest.raises(ValueError, match="out of range"):
         registry.define_uint64("something_new", -1, "New.", topic="server")
+    with pytest.raises(ValueError, match="every start would warn"):
+        registry.define_int32("something_new", 0, "New.", topic="server", is_zero_off=True)
     assert "something_new" not in registry.DEFINITIONS
 
 

@@ -135,7 +135,7 @@ def parse_stream_name(
     query has, is forwarded too. A URL that was cut within its query is put together first.
 
     Raises:
-        BadNameError: a part is empty, too long or holds a slash or control byte.
+        BadNameError: a part is empty, too long or holds a slash, a question mark or a control byte.
     """
     if _is_cut_in_the_query(name, tc_url):
         name, tc_url = f"{tc_url.prefix}?{tc_url.query}/{name}", replace(tc_url, prefix="", query="")
@@ -180,7 +180,11 @@ def _is_cut_in_the_query(name: str, tc_url: TcUrl) -> bool:
 
 
 def check_key(key: StreamKey, max_name_bytes: int) -> None:
-    """Raise BadNameError unless vhost, app and stream name are such as may be used."""
+    """Raise BadNameError unless vhost, app and stream name are such as may be used.
+
+    None holds a question mark: what stands behind it an upstream would read as a query, which
+    may name another stream.
+    """
     _check_part("vhost", key.vhost, max_name_bytes, allows_slash=False)
     _check_part("app", key.app, max_name_bytes, allows_slash=False)
     _check_part("stream name", key.stream_name, max_name_bytes, allows_slash=True)
@@ -196,6 +200,8 @@ def _check_part(what: str, text: str, max_bytes: int, *, allows_slash: bool) -> 
         raise BadNameError(f"{what} holds a control byte or backslash")
     if any(0xD800 <= ord(char) <= 0xDFFF for char in text):
         raise BadNameError(f"{what} is not UTF-8")
+    if "?" in text:
+        raise BadNameError(f"{what} holds a question mark")
     parts = text.split("/")
     if not allows_slash and len(parts) > 1:
         raise BadNameError(f"{what} holds a slash")

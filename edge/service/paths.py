@@ -21,6 +21,8 @@ from edge.service.names import (
 
 #: ``/r/HOST[:PORT]/app/stream``: what was asked for at another host, whose redirect names that host.
 _REDIRECTED = "r"
+#: Behind a stream name it means the app, which here the path names: forwarded, it would mean another stream upstream.
+_APP = "app"
 #: No name of a host holds them, and what quotes it later might be read amiss.
 _NO_VHOST = re.compile(r"""[\s<>"'&?#%@:;,]""")
 
@@ -40,7 +42,7 @@ def name_of_path(
     The first part of the path is the app, the rest the stream. Of ``vhost``,
     ``wshost``, ``wsHost`` and ``domain`` in ``query`` (as it came, undecoded) the
     first that is there names the vhost, unless it is empty; else the host does.
-    They and the filters are taken out of the query; the rest is forwarded as it came.
+    They, the filters and ``app`` are taken out of the query; the rest is forwarded as it came.
 
     Raises:
         BadNameError: a part is missing, too long, or holds what it may not.
@@ -56,17 +58,17 @@ def name_of_path(
         field, _, value = part.partition("=")
         if field in VHOST_NAMES or (field in FILTER_NAMES and value == "1"):
             values[field] = unquote(value)
-        elif part:
+        elif part and field != _APP:
             kept.append(part)
     vhost = next((cut_port(values[field]) for field in VHOST_NAMES if field in values), "")
-    if _NO_VHOST.search(vhost):
-        raise BadNameError("the vhost is no name of a host")
     key = StreamKey(
         normalise_vhost(cut_port(host), vhost, default_vhost=default_vhost, hostname=hostname),
         parts[0],
         "/".join(parts[1:]),
     )
     check_key(key, max_name_bytes)
+    if _NO_VHOST.search(key.vhost):
+        raise BadNameError("the vhost is no name of a host")
     only_audio, only_video = "only-audio" in values, "only-video" in values
     if only_audio and only_video:
         only_audio = only_video = False

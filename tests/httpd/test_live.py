@@ -180,6 +180,23 @@ async def test_request_at_an_edge_pulls(output: str) -> None:
             assert list(stream.roster.plays_of("token=1"))
 
 
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("/live/cam.flv?app=secret", 404),
+        ("/live/cam%3Fapp=secret.flv", 400),
+        ("/live%3Fvhost=other.example/cam.flv", 400),
+        ("/r/other.example%3Fapp=secret/live/cam.flv", 400),
+    ],
+)
+async def test_what_an_edge_asks_for_cannot_be_made_another_stream(target: str, status: int) -> None:
+    async with chain("-http_flv_missing=404", "-pull_nodata_timeout_ms=3000") as (origin, edge):
+        for name in ("cam?app=secret", "cam?vhost=other.example"):
+            (await Source.at(origin, name)).push(30)
+        async with reader_of(f"http://127.0.0.1:{edge.port()}{target}") as reader:
+            assert reader.status == status
+
+
 @every_output
 async def test_unknown_stream_of_an_origin(output: str) -> None:
     async with running() as node, reader_of(url(node, output)) as reader:

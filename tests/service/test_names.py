@@ -235,7 +235,13 @@ def test_M18_recognised_parameters_are_taken_out_once_and_the_rest_forwarded_ver
 
 def test_M18_no_second_parameter_appears_by_removing_one() -> None:
     assert request("s?vvhost=x.yhost=a.b").query == "vvhost=x.yhost=a.b"
-    assert request("s?a=1&vhost=x.y?app=z").query == "a=1"
+
+
+@pytest.mark.parametrize("name", ["s?a=1&vhost=x.y?app=z", "s?app=a?vhost=v.example"])
+def test_a_query_within_a_vhost_or_an_app_is_refused(name: str) -> None:
+    """An upstream would read it, and send another stream than is meant here."""
+    with pytest.raises(BadNameError, match="question mark"):
+        request(name)
 
 
 @pytest.mark.parametrize("is_play", [True, False])

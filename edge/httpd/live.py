@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from aiohttp import web
+from aiohttp.http import HttpVersion11
 
 from edge.errors import UnsupportedCodecError
 from edge.httpd.asking import FirstData
@@ -135,8 +136,9 @@ class LivePlayer:
         return form, form.opening()
 
     async def play_flv(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-        """FLV, in messages of a WebSocket if the client wants to upgrade."""
-        if request.headers.get("Upgrade", "").lower() != "websocket":
+        """FLV, in messages of a WebSocket if the client wants to upgrade, as GET of HTTP/1.1 may (RFC 9110 §7.8)."""
+        may_upgrade = request.method == "GET" and request.version >= HttpVersion11
+        if not may_upgrade or request.headers.get("Upgrade", "").lower() != "websocket":
             return await self._play(request, target, FLV)
         if not web.WebSocketResponse(compress=False, autoping=False).can_prepare(request):
             return web.Response(status=400, text="not a handshake of WebSocket\n", headers=CORS)

@@ -14,7 +14,7 @@ from edge.rtmp import amf0
 from tests.harness.clock import deadline, wait_until
 from tests.harness.http_media import FlvReader, TsReader, WsFlvReader, reader_of
 from tests.harness.ports import free_port
-from tests.harness.raw_http import RawHttp
+from tests.harness.raw_http import RawHttp, upgrade_lines
 from tests.harness.wire import AUDIO, VIDEO
 from tests.httpd.feeding import SPEEX_SOUND, Source
 from tests.net.live import send
@@ -282,6 +282,18 @@ async def _only_stream(node: RunningNode) -> Any:
     streams = node.node.units[0].registry.streams
     await wait_until(lambda: streams, deadline(2), "a stream")
     return next(iter(streams.values()))
+
+
+@pytest.mark.parametrize("start", ["HEAD /live/s.flv HTTP/1.1", "GET /live/s.flv HTTP/1.0"])
+async def test_who_may_not_upgrade_is_answered_as_if_it_had_not_asked(start: str) -> None:
+    async with running() as node:
+        (await Source.at(node)).push(30)
+        async with await RawHttp.open(url(node, "ws")) as client:
+            await client.send("\r\n".join((start, "Host: localhost", *upgrade_lines(), "", "")).encode())
+            answer = await client.read_head()
+            assert answer.status == 200, answer
+            assert answer.headers["connection"] == "close"
+            assert "upgrade" not in answer.headers
 
 
 @every_output

@@ -12,6 +12,8 @@ from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest
 from edge.service.service import Service
 
+#: For those who come, or still wait, when the server is on its way out; another one may have the stream.
+STOPPING = Refusal(Reason.OVERLOAD, "this server is being stopped")
 _GONE = Refusal(Reason.NOT_FOUND, "the client has gone")
 
 
@@ -124,8 +126,8 @@ class FirstData(QuietReader):
         """Nothing has been sent yet."""
 
     def on_end(self, reason: str) -> None:
-        """There is none to wait for any more."""
-        self._end(Refusal(Reason.NOT_FOUND, reason))
+        """There is none to wait for any more, unless it is us who end."""
+        self._end(STOPPING if self._service.is_draining else Refusal(Reason.NOT_FOUND, reason))
 
     def on_missing(self, reason: str) -> None:
         """The origin knows of no publisher."""

@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.http import HttpVersion11
 
 from edge.errors import UnsupportedCodecError
-from edge.httpd.asking import FirstData
+from edge.httpd.asking import STOPPING, FirstData
 from edge.httpd.config import HttpConfig
 from edge.httpd.connection import HttpConnection
 from edge.httpd.detached import Detached
@@ -49,9 +49,6 @@ _STREAMED = {
     "Accept-Ranges": "none",
     "X-Accel-Buffering": "no",  # nginx in front of us would hold the stream back
 }
-
-
-_STOPPING = Refusal(Reason.OVERLOAD, "this server is being stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +152,7 @@ class LivePlayer:
         host = target.host or request.headers.get("Host", "")
         name = service.resolve_path(host, path, forwarded_query(target.raw_query))
         if service.is_draining:
-            name = _STOPPING
+            name = STOPPING
         if isinstance(name, Refusal):
             return refuse_play(name)
         if request.method == "HEAD":

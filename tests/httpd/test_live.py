@@ -256,6 +256,18 @@ async def test_server_that_is_being_stopped() -> None:
             assert (reader.status, reader.refusal) == (503, b"this server is being stopped\n")
 
 
+async def test_server_that_is_stopped_while_a_player_waits() -> None:
+    async with (
+        running(*edge_flags(free_port())) as edge,
+        await RawHttp.open(url(edge, "flv")) as client,
+    ):
+        await client.send(b"GET /live/s.flv HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await _only_stream(edge)
+        await edge.node.close()
+        answer = await client.read_head()
+        assert (answer.status, answer.body) == (503, b"this server is being stopped\n")
+
+
 async def test_codec_that_ts_has_no_place_for() -> None:
     async with running() as node:
         source = await Source.at(node, has_audio=False)

@@ -177,6 +177,9 @@ class LivePlayer:
         except UnsupportedCodecError as error:
             first.give_up()
             return web.Response(status=415, text=f"MPEG-TS has no place for {error.codec}\n", headers=CORS)
+        except Exception:
+            first.give_up()
+            raise
 
         def take(wire: ByteStream, head: bytes, unread: bytes) -> None:
             if first.play is None:  # stopped in this very moment

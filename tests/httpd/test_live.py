@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edge.httpd.live import forwarded_query
+from edge.net.flv_form import FlvForm
 from edge.rtmp import amf0
 from tests.harness.clock import deadline, wait_until
 from tests.harness.http_media import FlvReader, TsReader, WsFlvReader, reader_of
@@ -278,6 +279,21 @@ async def test_codec_that_ts_has_no_place_for() -> None:
             assert (refused.status, refused.refusal) == (415, b"MPEG-TS has no place for Speex\n")
         async with reader_of(url(node, "ts", query="?only-video=1")) as reader:
             await has_pictures(reader, 5)
+
+
+async def test_fault_of_ours_before_the_first_byte_gives_the_play_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(FlvForm, "of", fail)
+    async with running() as node:
+        (await Source.at(node)).push(30)
+        async with reader_of(url(node, "flv")) as reader:
+            assert reader.status == 500
+        stream = await _only_stream(node)
+        assert stream.player_count == 0
+        assert not stream.readers
+        node.node.http.counters.clear()  # it was wanted
 
 
 async def test_client_that_leaves_while_it_waits_is_given_up() -> None:

@@ -20,9 +20,10 @@ from edge.net.stream_transport import StreamTransport
 # One text for all guarded paths: it tells neither what there is nor where.
 NOT_HERE_TEXT = "Not available on this port\n"
 
-# What a browser asks before it lets a page of another origin send odd headers (Fetch §3.2).
+# Pages of any origin may read the answer, and none may use what its reader is logged in with (Fetch §3.2).
+_CORS = {"Access-Control-Allow-Origin": "*"}
+# What a browser asks before it lets a page of another origin send odd headers.
 _PREFLIGHT = {
-    "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, HEAD",
     "Access-Control-Allow-Headers": "*",
     "Access-Control-Max-Age": "86400",
@@ -113,8 +114,9 @@ class HttpService:
         if refusal is not None:
             connection.report(refusal.reason, refusal.text)
             return refuse(refusal)
+        route = self._routes.find(target.path)
         try:
-            answer = await self._dispatch(request, target, connection)
+            answer = await self._dispatch(request, target, route, connection)
         except web.HTTPException:
             raise
         except Exception:
@@ -123,14 +125,15 @@ class HttpService:
             answer = web.Response(status=500, text="internal error\n")
         answer.headers["Server"] = SERVER_NAME
         answer.headers["X-Content-Type-Options"] = "nosniff"
+        if route is not None and route.is_cors:
+            answer.headers.update(_CORS)
         if is_last:
             answer.force_close()
         return answer
 
     async def _dispatch(
-        self, request: web.BaseRequest, target: Target, connection: HttpConnection
+        self, request: web.BaseRequest, target: Target, route: Route | None, connection: HttpConnection
     ) -> web.StreamResponse:
-        route = self._routes.find(target.path)
         if route is None:
             return web.Response(status=404, text="not found\n")
         if route.is_guarded and connection.hides_pages:

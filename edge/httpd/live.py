@@ -22,7 +22,7 @@ from edge.httpd.config import HttpConfig
 from edge.httpd.connection import HttpConnection
 from edge.httpd.detached import Detached
 from edge.httpd.routes import Route, Target
-from edge.httpd.status import CORS, NEVER_CACHED, refuse_play
+from edge.httpd.status import NEVER_CACHED, refuse_play
 from edge.hub.media_seen import MediaSeen, media_seen
 from edge.hub.stream import Stream
 from edge.hub.wire_form import Opening, WireForm
@@ -44,7 +44,6 @@ _OF_PLAYERS = frozenset({"p", "lssid", "hls_ctx", "CMCD"})
 _OF_PLAYERS_PREFIX = "_HLS_"
 _WS_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 _STREAMED = {
-    **CORS,
     **NEVER_CACHED,
     "Accept-Ranges": "none",
     "X-Accel-Buffering": "no",  # nginx in front of us would hold the stream back
@@ -138,7 +137,7 @@ class LivePlayer:
         if not may_upgrade or request.headers.get("Upgrade", "").lower() != "websocket":
             return await self._play(request, target, FLV)
         if not web.WebSocketResponse(compress=False, autoping=False).can_prepare(request):
-            return web.Response(status=400, text="not a handshake of WebSocket\n", headers=CORS)
+            return web.Response(status=400, text="not a handshake of WebSocket\n")
         return await self._play(request, target, WS)
 
     async def play_ts(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
@@ -176,7 +175,7 @@ class LivePlayer:
             form, opening = output.start(play.stream, tracks_of(name), media_seen(play.stream))
         except UnsupportedCodecError as error:
             first.give_up()
-            return web.Response(status=415, text=f"MPEG-TS has no place for {error.codec}\n", headers=CORS)
+            return web.Response(status=415, text=f"MPEG-TS has no place for {error.codec}\n")
         except Exception:
             first.give_up()
             raise

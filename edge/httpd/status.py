@@ -9,8 +9,6 @@ from aiohttp import web
 
 from edge.service.refusal import Reason, Refusal
 
-#: Pages of any origin may play, and none may use what its reader is logged in with.
-CORS = {"Access-Control-Allow-Origin": "*"}
 #: What is true of a live stream now may be wrong the next moment.
 NEVER_CACHED = {"Cache-Control": "no-store"}
 #: Header with the number by which media-server's clients know an error.
@@ -49,5 +47,5 @@ def play_status(refusal: Refusal) -> Status:
 def refuse_play(refusal: Refusal) -> web.Response:
     """The answer with its reason."""
     status, code = play_status(refusal)
-    headers = {**CORS, **NEVER_CACHED, ERROR_CODE: str(code)}
+    headers = {**NEVER_CACHED, ERROR_CODE: str(code)}
     return web.Response(status=status, text=f"{refusal.detail}\n", headers=headers)

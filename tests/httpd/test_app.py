@@ -5,9 +5,11 @@ import logging
 import socket
 
 import pytest
+from aiohttp import web
 
 from edge.httpd.app import NOT_HERE_TEXT, HttpService
 from edge.httpd.config import HttpConfig
+from edge.httpd.routes import Route, Target
 from tests.httpd.serving import HELLO_ROUTES, accepted_of, body_of, new_context, serving, status_of, until
 
 
@@ -78,6 +80,31 @@ async def test_H5_head_and_options_have_no_body() -> None:
     assert (status_of(head), body_of(head)) == (200, b"")
     assert (status_of(options), body_of(options)) == (204, b"")
     assert b"Access-Control" not in head + options
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/ok.flv", 200),
+        ("HEAD", "/ok.flv", 200),
+        ("POST", "/ok.flv", 405),
+        ("GET", "/broken.flv", 500),
+        ("OPTIONS", "/ok.flv", 204),
+    ],
+)
+async def test_H5_pages_of_any_origin_may_read_what_a_route_for_them_answers(
+    method: str, path: str, status: int
+) -> None:
+    async def answer(request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        if target.path == "/broken.flv":
+            raise RuntimeError("a fault")
+        return web.Response(text="ok")
+
+    async with serving(routes=[Route("*.flv", answer, is_cors=True)]) as server:
+        found = await server.get(path, method=method, headers="Origin: http://a.page\r\n")
+    assert status_of(found) == status
+    assert found.count(b"Access-Control-Allow-Origin: *\r\n") == 1
+    assert (b"Access-Control-Allow-Methods: GET, HEAD\r\n" in found) is (method == "OPTIONS")
 
 
 async def test_H6_bad_targets() -> None:

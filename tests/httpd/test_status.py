@@ -31,7 +31,6 @@ def test_answer_has_status_reason_and_number(reason: Reason, status: int) -> Non
     answer = refuse_play(Refusal(reason, "why it is so"))
     assert (answer.status, answer.text) == (status, "why it is so\n")
     assert answer.headers["x-bd-error-code"].lstrip("-").isdigit()
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert answer.headers["Cache-Control"] == "no-store"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -153,9 +154,9 @@ class LivePlayer:
         if service.is_draining:
             name = STOPPING
         if isinstance(name, Refusal):
-            return refuse_play(name)
+            return self._refuse(connection, name)
         if request.method == "HEAD":
-            return self._answer_head(service, name, output)
+            return self._answer_head(connection, service, name, output)
         word = f"{output.word}s" if request.secure else output.word
         client = HttpClient(
             self._context.next_connection_number(), connection.peer, word, TcUrl(host, "", name.key.app, "")
@@ -168,7 +169,7 @@ class LivePlayer:
         finally:
             connection.on_lost = None
         if refusal is not None:
-            return refuse_play(refusal)
+            return self._refuse(connection, refusal)
         play = first.play
         assert play is not None
         try:
@@ -198,7 +199,19 @@ class LivePlayer:
             headers["Sec-WebSocket-Accept"] = _accept_key(request)
         return Detached(take, first.give_up, status=output.status, headers=headers)
 
-    def _answer_head(self, service: Service, name: StreamName, output: Output) -> web.StreamResponse:
+    def _refuse(self, connection: HttpConnection, refusal: Refusal) -> web.StreamResponse:
+        """Count and answer; of names that are none the log tells."""
+        counters, reason = self._context.counters, refusal.reason.value
+        if connection.transport is not None:  # somebody is there to hear it
+            counters[f"error_{reason}_count"] += 1
+        if refusal.reason is Reason.BAD_NAME:
+            text = "[%s http] refused reason=%s %s"
+            counters.log_limited(logging.INFO, reason, text, connection.peer, reason, refusal.detail)
+        return refuse_play(refusal)
+
+    def _answer_head(
+        self, connection: HttpConnection, service: Service, name: StreamName, output: Output
+    ) -> web.StreamResponse:
         """What is known without asking anybody."""
         stream = service.registry.find(name.key)
         if stream is None or stream.feed.is_vacant:
@@ -208,7 +221,7 @@ class LivePlayer:
                 else service.source.refuses(name, is_fetched=False)
             )
             if refusal is not None:
-                return refuse_play(refusal)
+                return self._refuse(connection, refusal)
         return Detached(lambda *_: None, lambda: None, headers={**_STREAMED, **output.headers})
 
 

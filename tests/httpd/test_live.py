@@ -204,6 +204,7 @@ async def test_unknown_stream_of_an_origin(output: str) -> None:
         assert reader.status == 404
         if output != "ws":
             assert reader.refusal == b"Fail to find key=_/live/s\n"
+        assert node.node.context.counters["error_not_found_count"] == 1
 
 
 @pytest.mark.parametrize(
@@ -304,6 +305,7 @@ async def test_client_that_leaves_while_it_waits_is_given_up() -> None:
         assert stream.player_count == 1
         await client.close()
         await wait_until(lambda: not stream.player_count, deadline(2), "the play to be given back")
+        assert not edge.node.context.counters["error_not_found_count"]
 
 
 async def _only_stream(node: RunningNode) -> Any:

@@ -35,7 +35,7 @@ class Target:
 
     Attributes:
         path: begins with ``/``; decoded exactly once; no empty, ``.`` or ``..``
-            segments, no trailing slash, no ``;`` parameters.
+            segments, no trailing slash; parameters that stood behind a ``;`` are gone, an escaped one is a sign as any.
         query: decoded pairs in their order; blank values are kept.
         raw_query: the query as it was written.
         host: of the absolute form, with its port; "" in origin form.
@@ -67,8 +67,9 @@ def parse_target(text: str) -> Target:
         raise BadTargetError("the target is no path")
     if _BAD_ESCAPE.search(raw_path) or _BAD_ESCAPE.search(raw_query):
         raise BadTargetError("a percent sign without two hexadecimal digits")
+    parent, _, last = raw_path.rstrip("/").rpartition("/")
     try:
-        path = unquote(raw_path, errors="strict")
+        path = unquote(f"{parent}/{last.partition(';')[0]}", errors="strict")
         pairs = parse_qsl(raw_query, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_PARAMETERS)
     except UnicodeDecodeError as error:
         raise BadTargetError("escapes that are no UTF-8") from error
@@ -89,8 +90,6 @@ def _normalise(path: str) -> str:
             segments.pop()
         elif segment not in ("", "."):
             segments.append(segment)
-    if segments:
-        segments[-1] = segments[-1].partition(";")[0]
     return "/" + "/".join(segments).removeprefix(_PACKAGE_PREFIX)
 
 

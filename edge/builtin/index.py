@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from edge.builtin import streams
 from edge.builtin.page import PAGES, Data, Page, PageContext, Visit, register
 from edge.builtin.present import cell, duration, pairs
@@ -30,10 +32,16 @@ def http_server(context: PageContext, visit: Visit) -> str:
     return f"http://{host}" if port == DEFAULT_HTTP_PORT else f"http://{host}:{port}"
 
 
-def play_path(row: Data, host_vhost: str, suffix: str = "") -> str:
+def play_path(row: Data, host_vhost: str) -> str:
     """Return ``app/stream``, with the vhost as an argument unless it is ``host_vhost``, which the URL's host means."""
-    path, vhost = f"{row.get('app', '')}/{row.get('stream', '')}{suffix}", row.get("vhost", "")
+    path, vhost = f"{row.get('app', '')}/{row.get('stream', '')}", row.get("vhost", "")
     return path if vhost in ("", host_vhost) else f"{path}?vhost={vhost}"
+
+
+def http_path(row: Data, host_vhost: str) -> str:
+    """As ``play_path`` for HTTP-FLV; there, other than in RTMP, signs are escaped (RFC 3986 §2.1)."""
+    escaped = {name: quote(row.get(name, "")) for name in ("vhost", "app", "stream")}
+    return play_path({**escaped, "stream": f"{escaped['stream']}.flv"}, quote(host_vhost))
 
 
 def collect(context: PageContext, visit: Visit) -> Data:
@@ -56,7 +64,7 @@ def collect(context: PageContext, visit: Visit) -> Data:
             {
                 **row,
                 "play_url": f"{server}/{play_path(row, host_vhost)}",
-                "flv_url": f"{http}/{play_path(row, host_vhost, '.flv')}" if http else "",
+                "flv_url": f"{http}/{http_path(row, host_vhost)}" if http else "",
             }
             for row in found["streams"]
         ],

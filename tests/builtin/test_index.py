@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.builtin.index import INDEX, collect, play_path, text
+from edge.builtin.index import INDEX, collect, http_path, play_path, text
 from edge.builtin.page import PAGES, PageFormat, Visit
 from edge.builtin.site import render
 from tests.builtin import sample
@@ -84,3 +84,9 @@ def test_streams_that_are_not_live_and_pushes_that_do_not_get_through_are_remark
     ]
     html = render(INDEX, PageFormat.HTML, data)
     assert "Live streams <small>1 of 3</small>" in html and "push to 10.0.0.1:1935 retrying for 1 min 1 s" in html
+
+
+def test_http_path_escapes_what_a_url_may_not_hold() -> None:
+    row = {"vhost": "v.example", "app": "a b", "stream": "x/100%;#1"}
+    assert http_path(row, "v.example") == "a%20b/x/100%25%3B%231.flv"
+    assert http_path(row, "_") == "a%20b/x/100%25%3B%231.flv?vhost=v.example"

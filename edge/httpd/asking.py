@@ -41,16 +41,17 @@ class FirstData(QuietReader):
         return self._play
 
     async def ask(self, within_ms: int) -> Refusal | None:
-        """Put the question and wait for the first data, or for a no, at most ``within_ms``."""
+        """Put the question and wait for the first data, or a no, at most ``within_ms``; 0: as long as it takes."""
         asked = self._service.play(self._request, self._answered, now_ms())
-        timer = self._loop.call_later(within_ms / 1000, self._is_late)
+        timer = self._loop.call_later(within_ms / 1000, self._is_late) if within_ms else None
         try:
             await self._is_done
         except asyncio.CancelledError:
             self.give_up()
             raise
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             asked.cancel()
         if self._refusal is not None:
             self._give_back()

@@ -80,6 +80,15 @@ async def test_publisher_that_has_just_come_is_waited_for() -> None:
     await task
 
 
+async def test_without_a_limit_it_waits_as_long_as_it_takes() -> None:
+    door = Door()
+    publish, first = published(door), asking(door)
+    task = await in_a_while(lambda: push(publish, VIDEO, AUDIO))
+    assert await ask(first, 0) is None
+    assert first.take().stream is publish.stream
+    await task
+
+
 async def test_second_medium_is_waited_for_a_moment_only() -> None:
     door = Door()
     publish = published(door)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.net.log_connection import LogConnection
-from edge.net.ws_frames import GOING_AWAY, NORMAL, ClientFrames, Closing, close_frame, pong_frame
+from edge.net.ws_frames import GOING_AWAY, NORMAL, ClientFrames, Closing, Ping, close_frame, pong_frame
 from edge.service.grants import Play
 from edge.service.service import Service
 
@@ -30,18 +30,17 @@ class WsConnection(LogConnection):
         self._talk_since_ms = self.created_ms
 
     def on_data(self, data: bytes) -> None:
-        """Answer pings, and the close with our own."""
+        """Answer the last of the pings that came together (§5.5.3), and the close with our own."""
         now = self.last_read_ms
         if now - self._talk_since_ms > _TALK_MS:
             self._talk_since_ms, self._talk_bytes = now, 0
         self.count_talk(len(data))
-        for event in self._frames.receive_data(data):
-            if self.state != "open":
-                return
-            if isinstance(event, Closing):
-                self._finish("closed by the peer", close_frame(event.answer))
-                return
-            self.send_private(pong_frame(event.payload))
+        events = self._frames.receive_data(data)
+        pings = [event for event in events if isinstance(event, Ping)]
+        if pings:
+            self.send_private(pong_frame(pings[-1].payload))
+        if events and isinstance(events[-1], Closing):
+            self._finish("closed by the peer", close_frame(events[-1].answer))
 
     def last_words(self, *, is_over: bool) -> bytes:
         """A close that tells the end of a broadcast from that of the play (§7.4.1)."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 #: Payload of a control frame, at most (§5.5).
 MAX_CONTROL_BYTES = 125
+# Of a client's control frame: head, mask and payload. The head of a data frame is shorter.
+_MAX_FRAME_BYTES = 2 + 4 + MAX_CONTROL_BYTES
 
 _FINAL = 0x80
 _MASKED = 0x80
@@ -13,8 +15,8 @@ _CLOSE, _PING, _PONG = 0x8, 0x9, 0xA
 _BINARY = 0x2
 _KNOWN = frozenset({0x0, 0x1, _BINARY, _CLOSE, _PING, _PONG})
 
-#: Codes of a close (§7.4.1): as it should be, we go away, a rule was broken, a message is too big.
-NORMAL, GOING_AWAY, PROTOCOL_ERROR, TOO_BIG = 1000, 1001, 1002, 1009
+#: Codes of a close (§7.4.1): as it should be, we go away, a rule was broken.
+NORMAL, GOING_AWAY, PROTOCOL_ERROR = 1000, 1001, 1002
 
 
 def binary_header(size: int) -> bytes:
@@ -73,19 +75,18 @@ class ClientFrames:
     def receive_data(self, data: bytes) -> list[Event]:
         """What the bytes complete, in order."""
         events: list[Event] = []
-        while data and not self._is_over:
+        buffer = self._head + data if self._head else data
+        at, end = 0, len(buffer)
+        while at < end and not self._is_over:
             if self._skip_bytes:
-                count = min(self._skip_bytes, len(data))
-                self._skip_bytes -= count
-                data = data[count:]
-                continue
-            buffer = self._head + data
-            taken = self._read_frame(buffer, events)
-            if taken == 0:
-                self._head = buffer
+                taken = min(self._skip_bytes, end - at)
+                self._skip_bytes -= taken
+            else:
+                taken = self._read_frame(buffer[at : at + _MAX_FRAME_BYTES], events)
+            if not taken:
                 break
-            self._head = b""
-            data = buffer[taken:]
+            at += taken
+        self._head = buffer[at:]
         return events
 
     def _read_frame(self, buffer: bytes, events: list[Event]) -> int:

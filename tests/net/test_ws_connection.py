@@ -97,6 +97,22 @@ async def test_frames_that_come_with_the_handshake_are_read() -> None:
             assert b"\x8a\x05early" in client.data
 
 
+async def test_of_pings_that_come_together_the_last_is_answered() -> None:
+    """Each answer is a call of the kernel: a client could have thousands of them made at once."""
+    async with running() as node:
+        source = await Source.at(node)
+        source.push(30)
+        async with await RawHttp.open(url(node)) as client:
+            pings = b"".join(frame(PING, number.to_bytes(4, "big")) for number in range(5000))
+            await client.send(request_head(url(node), *upgrade_lines()))
+            assert (await client.read_head()).status == 101
+            await client.send(pings + frame(CLOSE))
+            await client.read(deadline(2))
+            assert client.end == "fin"
+            assert 1 <= client.data.count(b"\x8a\x04\0\0") < 100
+            assert b"\x8a\x04" + (4999).to_bytes(4, "big") in client.data
+
+
 async def test_H16_client_that_talks_without_end() -> None:
     async with running() as node:
         source = await Source.at(node)

@@ -20,9 +20,9 @@ from edge.net.stream_transport import StreamTransport
 # One text for all guarded paths: it tells neither what there is nor where.
 NOT_HERE_TEXT = "Not available on this port\n"
 
-# Pages of any origin may read the answer, and none may use what its reader is logged in with (Fetch §3.2).
-_CORS = {"Access-Control-Allow-Origin": "*"}
-# What a browser asks before it lets a page of another origin send odd headers.
+# Pages of any origin may play, and none may use what its reader is logged in with (Fetch §3.2.5).
+_ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
+# What a browser asks before it lets a page of another origin send odd headers (Fetch §3.2).
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD",
     "Access-Control-Allow-Headers": "*",
@@ -113,7 +113,10 @@ class HttpService:
                 refusal = Refusal(400, error.reason, error.detail)
         if refusal is not None:
             connection.report(refusal.reason, refusal.text)
-            return refuse(refusal)
+            refused = refuse(refusal)
+            # Without them a player of another origin is not even told the status.
+            refused.headers.update(self._origins_for(request.raw_path.partition("?")[0]))
+            return refused
         route = self._routes.find(target.path)
         try:
             answer = await self._dispatch(request, target, route, connection)
@@ -125,11 +128,15 @@ class HttpService:
             answer = web.Response(status=500, text="internal error\n")
         answer.headers["Server"] = SERVER_NAME
         answer.headers["X-Content-Type-Options"] = "nosniff"
-        if route is not None and route.is_cors:
-            answer.headers.update(_CORS)
+        answer.headers.update(self._origins_for(target.path))
         if is_last:
             answer.force_close()
         return answer
+
+    def _origins_for(self, path: str) -> dict[str, str]:
+        """Headers that say whose pages may read what is answered on ``path``, whatever the answer."""
+        route = self._routes.find(path)
+        return _ANY_ORIGIN if route is not None and route.is_cors else {}
 
     async def _dispatch(
         self, request: web.BaseRequest, target: Target, route: Route | None, connection: HttpConnection

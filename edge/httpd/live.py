@@ -138,7 +138,7 @@ class LivePlayer:
         if not may_upgrade or request.headers.get("Upgrade", "").lower() != "websocket":
             return await self._play(request, target, FLV)
         if not web.WebSocketResponse(compress=False, autoping=False).can_prepare(request):
-            return web.Response(status=400, text="not a handshake of WebSocket\n")
+            return web.Response(status=400, text="not a handshake of WebSocket\n", headers=NEVER_CACHED)
         return await self._play(request, target, WS)
 
     async def play_ts(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
@@ -176,7 +176,7 @@ class LivePlayer:
             form, opening = output.start(play.stream, tracks_of(name), media_seen(play.stream))
         except UnsupportedCodecError as error:
             first.give_up()
-            return web.Response(status=415, text=f"MPEG-TS has no place for {error.codec}\n")
+            return web.Response(status=415, text=f"MPEG-TS has no place for {error.codec}\n", headers=NEVER_CACHED)
         except Exception:
             first.give_up()
             raise

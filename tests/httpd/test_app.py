@@ -10,7 +10,17 @@ from aiohttp import web
 from edge.httpd.app import NOT_HERE_TEXT, HttpService
 from edge.httpd.config import HttpConfig
 from edge.httpd.routes import Route, Target
-from tests.httpd.serving import HELLO_ROUTES, accepted_of, body_of, new_context, serving, status_of, until
+from tests.httpd.serving import (
+    HELLO_ROUTES,
+    accepted_of,
+    body_of,
+    broken,
+    hello,
+    new_context,
+    serving,
+    status_of,
+    until,
+)
 
 
 async def test_answers_from_the_table() -> None:
@@ -148,3 +158,37 @@ async def test_new_limits_are_for_new_connections() -> None:
     async with serving() as server:
         server.service.reconfigure(HttpConfig(is_internal_port_set=True))
         assert status_of(await server.get("/hello")) == 403
+
+
+MEDIA_ROUTES = (
+    *HELLO_ROUTES,
+    Route("*.flv", hello, is_guarded=False, is_cors=True),
+    Route("*.mp4", broken, is_cors=True),
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/live/s.flv", 200),
+        ("HEAD", "/live/s.flv", 200),
+        ("OPTIONS", "/live/s.flv", 204),
+        ("POST", "/live/s.flv", 405),
+        ("TRACE", "/live/s.flv", 405),
+        ("GET", "/live/s.flv?a=%zz", 400),
+        ("GET", "/../live/s.flv", 400),
+        ("GET", "http://other.example/../live/s.flv", 400),
+        ("GET", "/live/s.mp4", 500),
+    ],
+)
+@pytest.mark.parametrize("origin", ["", "null", "http://evil"])
+async def test_H5_H14_pages_of_any_origin_may_read_every_answer_on_a_path_of_media(
+    method: str, path: str, status: int, origin: str
+) -> None:
+    async with serving(routes=MEDIA_ROUTES) as server:
+        answer = await server.get(path, method=method, headers=f"Origin: {origin}\r\n" if origin else "")
+        assert status_of(answer) == status
+        assert answer.count(b"Access-Control-Allow-Origin: *\r\n") == 1
+        assert b"Access-Control-Allow-Credentials" not in answer
+        for page in ("/hello", "/hello?a=%zz", "/hello/s.flv"):
+            assert b"Access-Control" not in await server.get(page, method=method, headers="Origin: null\r\n")

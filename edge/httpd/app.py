@@ -150,8 +150,5 @@ class HttpService:
         if request.method == "OPTIONS":
             return web.Response(status=204, headers=allow | (_PREFLIGHT if route.is_cors else {}))
         if request.method not in route.methods:
-            answer = web.Response(status=405, text="method not allowed\n", headers=allow)
-            if request.method == "CONNECT":
-                answer.force_close()  # what follows is not HTTP
-            return answer
+            return web.Response(status=405, text="method not allowed\n", headers=allow)
         return await route.handler(request, target)

@@ -13,17 +13,19 @@ from collections.abc import Callable
 from typing import cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from edge.httpd.config import HttpConfig
 from edge.httpd.detached import Detached
-from edge.httpd.screening import Refusal
+from edge.httpd.screening import MAX_TARGET_BYTES, Refusal
 from edge.net.address import Address
 from edge.net.stream_transport import StreamTransport
 
-MAX_LINE_BYTES = 8190
-MAX_HEADERS = 100
+# What the parser reads before it gives up; what may be is said by the screening, which has a status for each.
+_MAX_READ_LINE_BYTES = 32768
+_MAX_READ_HEADERS = 1000
 # Which library serves is nobody's business.
 SERVER_NAME = "edge"
 # What a refused peer still sends is read and dropped this long, lest the reset overtakes the answer.
@@ -35,8 +37,17 @@ _log = logging.getLogger(__name__)
 def refuse(refusal: Refusal) -> web.Response:
     """Build the plain answer that ends a connection. Nothing of the request is in it."""
     answer = web.Response(status=refusal.status, text=f"{refusal.text}\n", headers={"Server": SERVER_NAME})
+    if refusal.status == 405:
+        answer.headers["Allow"] = "GET, HEAD, OPTIONS"
     answer.force_close()
     return answer
+
+
+def _refusal_by_parser(error: BaseException | None) -> Refusal:
+    """What to say of a head that the parser gave up."""
+    if isinstance(error, LineTooLong):
+        return Refusal(431, "header_too_large", "the head is too large")
+    return Refusal(400, "bad_framing", "not a well-formed HTTP request")
 
 
 class HttpConnection(RequestHandler):
@@ -83,9 +94,9 @@ class HttpConnection(RequestHandler):
             keepalive_timeout=config.http_keepalive_ms / 1000,
             access_log=cast(logging.Logger, None),
             logger=_log,
-            max_line_size=MAX_LINE_BYTES,
-            max_field_size=MAX_LINE_BYTES,
-            max_headers=MAX_HEADERS,
+            max_line_size=_MAX_READ_LINE_BYTES,
+            max_field_size=_MAX_READ_LINE_BYTES,
+            max_headers=_MAX_READ_HEADERS,
             lingering_time=LINGER_S,
             auto_decompress=False,
         )
@@ -141,7 +152,10 @@ class HttpConnection(RequestHandler):
         elif is_head and data and self.transport is not None:
             self._begin_head()
             self._head_bytes += len(data)
-            if self._head_bytes > self.config.http_max_header_bytes + MAX_LINE_BYTES and not self._request_in_progress:
+            if (
+                self._head_bytes > self.config.http_max_header_bytes + MAX_TARGET_BYTES
+                and not self._request_in_progress
+            ):
                 self._abandon_head(Refusal(431, "header_too_large", "the head is too large"))
 
     def _begin_head(self) -> None:
@@ -197,8 +211,9 @@ class HttpConnection(RequestHandler):
             _log.error("http handler failed peer=%s", self.peer, exc_info=exc)
             self._count("error_internal_count")
             return refuse(Refusal(status, "internal", "internal error"))
-        self.report("bad_framing", type(exc).__name__)
-        return refuse(Refusal(status, "bad_framing", "not a well-formed HTTP request"))
+        refusal = _refusal_by_parser(exc)
+        self.report(refusal.reason, type(exc).__name__)
+        return refuse(refusal)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

@@ -22,6 +22,9 @@ KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "P
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?")
 _CONTENT_LENGTH = re.compile(r"[0-9]{1,19}", re.ASCII)
 _MAX_PORT = 65535
+# A longer request line is of no path of ours.
+MAX_TARGET_BYTES = 8190
+MAX_HEADERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ def refusal_of(request: web.BaseRequest, config: HttpConfig) -> Refusal | None:
     return (
         _version_refusal(request)
         or _host_refusal(request)
+        or _target_refusal(request)
         or _size_refusal(request, config)
         or _body_refusal(request, config)
         or _method_refusal(request)
@@ -68,9 +72,18 @@ def _host_refusal(request: web.BaseRequest) -> Refusal | None:
     return None
 
 
+def _target_refusal(request: web.BaseRequest) -> Refusal | None:
+    if len(request.raw_path) > MAX_TARGET_BYTES:
+        return Refusal(414, "target_too_long", f"a target of more than {MAX_TARGET_BYTES} bytes")
+    return None
+
+
 def _size_refusal(request: web.BaseRequest, config: HttpConfig) -> Refusal | None:
+    headers = request._message.raw_headers
+    if len(headers) > MAX_HEADERS:
+        return Refusal(431, "header_too_large", f"more than {MAX_HEADERS} headers")
     # Name, colon, blank, value, CR LF.
-    size_bytes = sum(len(name) + len(value) + 4 for name, value in request._message.raw_headers)
+    size_bytes = sum(len(name) + len(value) + 4 for name, value in headers)
     if size_bytes > config.http_max_header_bytes:
         return Refusal(431, "header_too_large", f"headers of more than {config.http_max_header_bytes} bytes")
     return None
@@ -88,6 +101,8 @@ def _body_refusal(request: web.BaseRequest, config: HttpConfig) -> Refusal | Non
 
 
 def _method_refusal(request: web.BaseRequest) -> Refusal | None:
+    if request.method == "CONNECT":  # its target is no path, and what follows is not HTTP
+        return Refusal(405, "no_proxy", "this is no proxy")
     if request.method in KNOWN_METHODS:
         return None
     return Refusal(501, "unknown_method", "a method that is not known here")

@@ -80,7 +80,10 @@ async def test_H4_unknown_method_and_connect() -> None:
     async with serving() as server:
         assert status_of(await server.get("/hello", method="PROPFIND")) in (400, 501)
         assert status_of(await server.get("/hello", method="FOO")) in (400, 501)
-        assert status_of(await server.talk(b"CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n")) in (400, 405)
+        for target in (b"h:1", b"/hello", b"/live/s.flv"):
+            answer = await server.talk(b"CONNECT %s HTTP/1.1\r\nHost: h:1\r\n\r\nGET /hello HTTP/1.1\r\n\r\n" % target)
+            assert status_of(answer) == 405 and b"Allow: GET, HEAD, OPTIONS\r\n" in answer
+            assert answer.count(b"HTTP/1.1") == 1
 
 
 async def test_H5_head_and_options_have_no_body() -> None:

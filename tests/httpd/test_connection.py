@@ -58,20 +58,38 @@ async def test_what_the_parser_lets_slip_is_refused_too(monkeypatch: pytest.Monk
     assert b"injected" not in answer
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: h\r\n\r\n",
-        b"GET /hello HTTP/1.1\r\nHost: h\r\n" + b"".join(b"X%d: a\r\n" % i for i in range(101)) + b"\r\n",
-        b"GET /hello HTTP/1.1\r\nHost: h\r\n" + b"".join(b"X%d: %s\r\n" % (i, b"a" * 4000) for i in range(9)) + b"\r\n",
-    ],
-    ids=["request line", "101 headers", "36 kB of headers"],
-)
-async def test_H2_large_heads_are_refused(head: bytes) -> None:
+HEAD = b"GET /hello HTTP/1.1\r\nHost: h\r\n"
+
+LARGE_HEADS = {
+    "request line": (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: h\r\n\r\n", (414,)),
+    "endless request line": (b"GET /" + b"a" * 60000 + b" HTTP/1.1\r\nHost: h\r\n\r\n", (414, 431)),
+    "101 headers": (HEAD + b"".join(b"X%d: a\r\n" % i for i in range(101)) + b"\r\n", (431,)),
+    "36 kB of headers": (HEAD + b"".join(b"X%d: %s\r\n" % (i, b"a" * 4000) for i in range(9)) + b"\r\n", (431,)),
+    "a header of 40 kB": (HEAD + b"X: " + b"a" * 40000 + b"\r\n\r\n", (431,)),
+    "101 parameters": (b"GET /hello?" + b"a=1&" * 101 + b" HTTP/1.1\r\nHost: h\r\n\r\n", (400,)),
+    "bad escape": (b"GET /hello?a=%zz HTTP/1.1\r\nHost: h\r\n\r\n", (400,)),
+}
+
+
+@pytest.mark.parametrize("path", [b"/hello", b"/live/s.flv"])
+@pytest.mark.parametrize(("head", "statuses"), LARGE_HEADS.values(), ids=LARGE_HEADS.keys())
+async def test_H2_large_heads_are_refused(head: bytes, statuses: tuple[int, ...], path: bytes) -> None:
     async with serving() as server:
-        answer = await server.talk(head)
-    assert status_of(answer) in (400, 414, 431)
+        answer = await server.talk(head.replace(b"/hello", path) + GET)
+    assert status_of(answer) in statuses
     assert len(body_of(answer)) <= 2048
+    assert answer.count(b"HTTP/1.") == 1
+
+
+async def test_H2_heads_up_to_the_limits_are_read() -> None:
+    heads = (
+        b"GET /hello?" + b"a" * 8000 + b" HTTP/1.1\r\nHost: h\r\n",
+        HEAD + b"".join(b"X%d: a\r\n" % i for i in range(98)),
+        HEAD + b"X: " + b"a" * 30000 + b"\r\n",
+    )
+    async with serving() as server:
+        for head in heads:
+            assert status_of(await server.talk(head + b"Connection: close\r\n\r\n")) == 200
 
 
 @pytest.mark.parametrize(

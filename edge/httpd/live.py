@@ -7,8 +7,6 @@ log like any other player.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from edge.httpd.connection import HttpConnection
 from edge.httpd.detached import Detached
 from edge.httpd.routes import Route, Target
 from edge.httpd.status import NEVER_CACHED, refuse_play
+from edge.httpd.ws_handshake import handshake_headers, refuse_handshake, wants_websocket
 from edge.hub.media_seen import MediaSeen, media_seen
 from edge.hub.stream import Stream
 from edge.hub.wire_form import Opening, WireForm
@@ -43,7 +42,6 @@ from edge.service.service import Service
 #: What CDNs and players of HLS add to a URL: it goes nowhere, and is no part of who asks.
 _OF_PLAYERS = frozenset({"p", "lssid", "hls_ctx", "CMCD"})
 _OF_PLAYERS_PREFIX = "_HLS_"
-_WS_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 _STREAMED = {
     **NEVER_CACHED,
     "Accept-Ranges": "none",
@@ -133,13 +131,10 @@ class LivePlayer:
         return form, form.opening()
 
     async def play_flv(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-        """FLV, in messages of a WebSocket if the client wants to upgrade, as GET of HTTP/1.1 may (RFC 9110 §7.8)."""
-        may_upgrade = request.method == "GET" and request.version >= HttpVersion11
-        if not may_upgrade or request.headers.get("Upgrade", "").lower() != "websocket":
+        """FLV, in messages of a WebSocket if the client wants to upgrade."""
+        if not wants_websocket(request):
             return await self._play(request, target, FLV)
-        if not web.WebSocketResponse(compress=False, autoping=False).can_prepare(request):
-            return web.Response(status=400, text="not a handshake of WebSocket\n", headers=NEVER_CACHED)
-        return await self._play(request, target, WS)
+        return refuse_handshake(request) or await self._play(request, target, WS)
 
     async def play_ts(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         """MPEG-TS."""
@@ -196,7 +191,7 @@ class LivePlayer:
 
         headers = {**_STREAMED, **output.headers}
         if output.status == 101:
-            headers["Sec-WebSocket-Accept"] = _accept_key(request)
+            headers |= handshake_headers(request)
         return Detached(take, first.give_up, status=output.status, headers=headers)
 
     def _refuse(self, connection: HttpConnection, refusal: Refusal) -> web.StreamResponse:
@@ -238,9 +233,3 @@ def forwarded_query(query: str) -> str:
         for part in parts
         if (field := part.partition("=")[0]) not in _OF_PLAYERS and not field.startswith(_OF_PLAYERS_PREFIX)
     )
-
-
-def _accept_key(request: web.BaseRequest) -> str:
-    """What proves that the handshake was understood (RFC 6455 §4.2.2)."""
-    key = request.headers["Sec-WebSocket-Key"].encode()
-    return base64.b64encode(hashlib.sha1(key + _WS_GUID, usedforsecurity=False).digest()).decode()

@@ -24,7 +24,7 @@ _REDIRECTED = "r"
 #: Behind a stream name it means the app, which here the path names: forwarded, it would mean another stream upstream.
 _APP = "app"
 #: No name of a host holds them, and what quotes it later might be read amiss.
-_NO_VHOST = re.compile(r"""[\s<>"'&?#%@:;,]""")
+_NO_VHOST = re.compile(r"""[\s<>"'&?#%@;,]""")
 
 
 @lru_cache(maxsize=CACHED_NAMES)
@@ -51,7 +51,9 @@ def name_of_path(
     if parts[0] == _REDIRECTED and len(parts) > 3:
         host, parts = parts[1], parts[2:]
     if len(parts) < 2:
-        raise BadNameError(f"no app and stream in path {path}")
+        raise BadNameError("the path has no app and stream")
+    # One of ours comes from a header that was looked at; of a redirect, or an absolute URL, it may be anything.
+    host = _cut_port_of(host)
     values: dict[str, str] = {}
     kept: list[str] = []
     for part in query.split("&"):
@@ -60,17 +62,22 @@ def name_of_path(
             values[field] = unquote(value)
         elif part and field != _APP:
             kept.append(part)
-    vhost = next((cut_port(values[field]) for field in VHOST_NAMES if field in values), "")
+    vhost = _cut_port_of(next((values[field] for field in VHOST_NAMES if field in values), ""))
     key = StreamKey(
-        normalise_vhost(cut_port(host), vhost, default_vhost=default_vhost, hostname=hostname),
+        normalise_vhost(host, vhost, default_vhost=default_vhost, hostname=hostname),
         parts[0],
         "/".join(parts[1:]),
     )
     check_key(key, max_name_bytes)
-    if _NO_VHOST.search(key.vhost):
-        raise BadNameError("the vhost is no name of a host")
     only_audio, only_video = "only-audio" in values, "only-video" in values
     if only_audio and only_video:
         only_audio = only_video = False
     is_internal = any(part.startswith("idcpassed=") and part != "idcpassed=" for part in kept)
     return StreamName(key, "&".join(kept), only_audio, only_video, is_internal)
+
+
+def _cut_port_of(host: str) -> str:
+    """``host`` without its port, if it may be a host at all."""
+    if _NO_VHOST.search(host):
+        raise BadNameError("the vhost is no name of a host")
+    return cut_port(host)

@@ -12,9 +12,14 @@ from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest
 from edge.service.service import Service
 
-#: For those who come, or still wait, when the server is on its way out; another one may have the stream.
-STOPPING = Refusal(Reason.OVERLOAD, "this server is being stopped")
 _GONE = Refusal(Reason.NOT_FOUND, "the client has gone")
+#: For those who come, or still wait, when the server is on its way out; another one may have the stream.
+_STOPPING = Refusal(Reason.OVERLOAD, "this server is being stopped")
+
+
+def refuses_newcomers(service: Service) -> Refusal | None:
+    """Why nobody new is served at all; players would take any other answer for one about their stream."""
+    return _STOPPING if service.is_draining else None
 
 
 class FirstData(QuietReader):
@@ -42,6 +47,9 @@ class FirstData(QuietReader):
 
     async def ask(self, within_ms: int) -> Refusal | None:
         """Put the question and wait for the first data, or a no, at most ``within_ms``; 0: as long as it takes."""
+        stopping = refuses_newcomers(self._service)
+        if stopping is not None:
+            return stopping
         asked = self._service.play(self._request, self._answered, now_ms())
         timer = self._loop.call_later(within_ms / 1000, self._is_late) if within_ms else None
         try:
@@ -128,7 +136,7 @@ class FirstData(QuietReader):
 
     def on_end(self, reason: str) -> None:
         """There is none to wait for any more, unless it is us who end."""
-        self._end(STOPPING if self._service.is_draining else Refusal(Reason.NOT_FOUND, reason))
+        self._end(refuses_newcomers(self._service) or Refusal(Reason.NOT_FOUND, reason))
 
     def on_missing(self, reason: str) -> None:
         """The origin knows of no publisher."""
@@ -139,7 +147,7 @@ class FirstData(QuietReader):
 
     def play_stopped(self, play: Play, refusal: Refusal) -> None:
         """It may not go on."""
-        self._end(refusal)
+        self._end(refuses_newcomers(self._service) or refusal)
         self._give_back()
 
     def play_has_nothing_yet(self, play: Play, *, is_known: bool) -> None:

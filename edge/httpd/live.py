@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from aiohttp import web
-from aiohttp.http import HttpVersion11
 
 from edge.errors import UnsupportedCodecError
-from edge.httpd.asking import STOPPING, FirstData
+from edge.httpd.asking import FirstData, refuses_newcomers
 from edge.httpd.config import HttpConfig
 from edge.httpd.connection import HttpConnection
 from edge.httpd.detached import Detached
@@ -146,12 +145,12 @@ class LivePlayer:
         path = target.path.removesuffix(output.suffix)
         host = target.host or request.headers.get("Host", "")
         name = service.resolve_path(host, path, forwarded_query(target.raw_query))
-        if service.is_draining:
-            name = STOPPING
         if isinstance(name, Refusal):
             return self._refuse(connection, name)
         if request.method == "HEAD":
             return self._answer_head(connection, service, name, output)
+        if connection.transport is None:
+            return web.Response()  # lost since its request was read: nobody would say so again
         word = f"{output.word}s" if request.secure else output.word
         client = HttpClient(
             self._context.next_connection_number(), connection.peer, word, TcUrl(host, "", name.key.app, "")
@@ -171,7 +170,7 @@ class LivePlayer:
             form, opening = output.start(play.stream, tracks_of(name), media_seen(play.stream))
         except UnsupportedCodecError as error:
             first.give_up()
-            return web.Response(status=415, text=f"MPEG-TS has no place for {error.codec}\n", headers=NEVER_CACHED)
+            return _refuse_codec(error)
         except Exception:
             first.give_up()
             raise
@@ -209,15 +208,25 @@ class LivePlayer:
     ) -> web.StreamResponse:
         """What is known without asking anybody."""
         stream = service.registry.find(name.key)
-        if stream is None or stream.feed.is_vacant:
+        refusal = refuses_newcomers(service)
+        if refusal is None and (stream is None or stream.feed.is_vacant):
             refusal = (
                 Refusal(Reason.NOT_FOUND, f"Fail to find key={name.key}")
                 if service.source is None
                 else service.source.refuses(name, is_fetched=False)
             )
-            if refusal is not None:
-                return self._refuse(connection, refusal)
+        if refusal is not None:
+            return self._refuse(connection, refusal)
+        if stream is not None:
+            try:
+                output.start(stream, tracks_of(name), media_seen(stream))
+            except UnsupportedCodecError as error:
+                return _refuse_codec(error)
         return Detached(lambda *_: None, lambda: None, headers={**_STREAMED, **output.headers})
+
+
+def _refuse_codec(error: UnsupportedCodecError) -> web.Response:
+    return web.Response(status=415, text=f"MPEG-TS has no place for {error.codec}\n", headers=NEVER_CACHED)
 
 
 def tracks_of(name: StreamName) -> int:

@@ -242,3 +242,27 @@ async def test_stop_in_the_moment_before_it_is_taken() -> None:
     refusal = await task
     assert refusal is not None
     assert (refusal.reason, is_clean(door)) == (Reason.FORBIDDEN, True)
+
+
+async def test_R6_server_that_is_being_stopped_serves_nobody_new() -> None:
+    door = Door()
+    push(published(door), VIDEO, AUDIO)
+    door.service.is_draining = True
+    refusal = await ask(asking(door))
+    assert refusal is not None
+    assert (refusal.reason, is_clean(door)) == (Reason.OVERLOAD, True)
+
+
+async def test_R6_who_waits_while_the_server_is_stopped_hears_that_and_not_that_there_is_no_stream() -> None:
+    door = Door()
+    door.service.source = NoSource()
+
+    def stop() -> None:
+        door.service.is_draining = True
+        door.registry.end_stream(streams(door), "over")
+
+    task = await in_a_while(stop)
+    refusal = await ask(asking(door))
+    await task
+    assert refusal is not None
+    assert (refusal.reason, is_clean(door)) == (Reason.OVERLOAD, True)

@@ -6,16 +6,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
-from edge.httpd.live import forwarded_query
+from edge.httpd.config import HttpConfig
+from edge.httpd.live import LivePlayer, forwarded_query
+from edge.httpd.routes import Target
 from edge.net.flv_form import FlvForm
 from edge.rtmp import amf0
 from tests.harness.clock import deadline, wait_until
 from tests.harness.http_media import FlvReader, TsReader, WsFlvReader, reader_of
 from tests.harness.ports import free_port
-from tests.harness.raw_http import RawHttp, upgrade_lines
+from tests.harness.raw_http import RawHttp, raw_request, request_head, upgrade_lines
 from tests.harness.wire import AUDIO, VIDEO
 from tests.httpd.feeding import SPEEX_SOUND, Source
 from tests.net.live import send
@@ -324,6 +328,59 @@ async def test_who_may_not_upgrade_is_answered_as_if_it_had_not_asked(start: str
             assert answer.status == 200, answer
             assert answer.headers["connection"] == "close"
             assert "upgrade" not in answer.headers
+
+
+async def test_H5_head_tells_what_a_get_would() -> None:
+    async with running() as node:
+        for suffix, status in {"flv": 404, "ts": 404}.items():
+            assert await _head(url(node, suffix)) == status
+        source = await Source.at(node, has_audio=False)
+        source.push(5)
+        send(source.client, AUDIO, 0, SPEEX_SOUND)
+        stream = await _only_stream(node)
+        await wait_until(lambda: stream.queue.end >= 7, deadline(2), "the sound")
+        assert (await _head(url(node, "flv")), await _head(url(node, "ts"))) == (200, 415)
+        node.node.units[0].service.is_draining = True
+        assert (await _head(url(node, "flv")), stream.player_count) == (503, 0)
+
+
+async def test_H5_head_starts_no_pull() -> None:
+    async with chain() as (_, edge):
+        assert await _head(url(edge, "flv")) == 200
+        assert not edge.node.units[0].registry.streams
+
+
+async def _head(address: str) -> int:
+    answer = await raw_request(address, request_head(address, "Connection: close", method="HEAD"), deadline(2))
+    assert (answer.end, answer.headers["access-control-allow-origin"]) == ("fin", "*")
+    assert not answer.body
+    return answer.status
+
+
+@every_output
+async def test_R6_who_waits_is_told_that_the_server_is_stopped(output: str) -> None:
+    async with running(*edge_flags(free_port())) as edge:
+        waiting = asyncio.create_task(_status_of(url(edge, output)))
+        await _only_stream(edge)
+        await asyncio.wait_for(edge.node.close(), deadline(2))
+        assert await waiting == 503
+
+
+async def _status_of(address: str) -> int:
+    async with reader_of(address) as reader:
+        return reader.status
+
+
+async def test_client_that_has_gone_before_its_request_is_looked_at_begins_no_pull() -> None:
+    """It had been sent behind another one."""
+    async with running(*edge_flags(free_port())) as edge:
+        service = edge.node.units[0].service
+        live = LivePlayer(HttpConfig(), edge.node.context, {"public": service})
+        gone = Mock(role="public", peer="-", on_lost=None)
+        request = make_mocked_request("GET", "/live/s.flv", headers={"Host": "h"}, protocol=gone)
+        gone.transport = None
+        await asyncio.wait_for(live.play_flv(request, Target("/live/s.flv")), deadline(2))
+        assert not service.registry.streams
 
 
 @every_output

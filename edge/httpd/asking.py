@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from edge.hub.media_seen import SETTLED_MS, media_seen
+from edge.hub.media_seen import SETTLED_MS, MediaSeen, media_seen
 from edge.hub.reader import QuietReader
+from edge.hub.stream import Stream
 from edge.net.aio import now_ms
 from edge.service.grants import Play
 from edge.service.refusal import Reason, Refusal
@@ -107,12 +108,24 @@ class FirstData(QuietReader):
             self._end(Refusal(Reason.SILENT, "nobody has said in time whether it may be played"))
             return
         stream, source = self._play.stream, self._service.source
-        if media_seen(stream):
+        if self._seen(stream):
             self._end(None)
+        elif media_seen(stream):
+            what = "is no sound" if self._request.name.only_audio else "are no pictures"
+            self._end(Refusal(Reason.SILENT, f"there {what} in key={stream.key}"))
         elif source is None:
             self._end(Refusal(Reason.SILENT, f"the publisher of key={stream.key} has sent nothing"))
         else:
             self._end(source.why_nothing(stream, self._play.query))
+
+    def _seen(self, stream: Stream) -> MediaSeen:
+        """What has come of that which the player wants: what it leaves out is neither waited for nor enough."""
+        seen, name = media_seen(stream), self._request.name
+        if name.only_audio:
+            return MediaSeen(seen.has_audio, False, seen.has_audio)
+        if name.only_video:
+            return MediaSeen(False, seen.has_video, seen.has_video)
+        return seen
 
     # --- reader of the stream --------------------------------------------------
 
@@ -120,7 +133,7 @@ class FirstData(QuietReader):
         """With the first ones, others may be on their way."""
         if self._play is None or self._is_done.done():
             return
-        seen = media_seen(self._play.stream)
+        seen = self._seen(self._play.stream)
         if seen.is_settled:
             self._end(None)
         elif seen and not self._is_settling:
@@ -128,7 +141,7 @@ class FirstData(QuietReader):
             self._loop.call_later(SETTLED_MS / 1000, self._settle)
 
     def _settle(self) -> None:
-        if self._play is not None and media_seen(self._play.stream):
+        if self._play is not None and self._seen(self._play.stream):
             self._end(None)
 
     def on_evict(self, base: int) -> None:
@@ -140,7 +153,7 @@ class FirstData(QuietReader):
 
     def on_missing(self, reason: str) -> None:
         """The origin knows of no publisher."""
-        if not self._is_patient and self._play is not None and not media_seen(self._play.stream):
+        if not self._is_patient and self._play is not None and not self._seen(self._play.stream):
             self._end(Refusal(Reason.NOT_FOUND, f"Fail to find key={self._play.key}"))
 
     # --- owner of the grant ----------------------------------------------------

@@ -21,7 +21,7 @@ from tests.harness.http_media import FlvReader, TsReader, WsFlvReader, reader_of
 from tests.harness.ports import free_port
 from tests.harness.raw_http import RawHttp, raw_request, request_head, upgrade_lines
 from tests.harness.wire import AUDIO, VIDEO
-from tests.httpd.feeding import SPEEX_SOUND, Source
+from tests.httpd.feeding import AAC_HEADER, H264_HEADER, SPEEX_SOUND, Source, picture
 from tests.net.live import send
 from tests.runtime.nodes import RunningNode, running
 
@@ -140,6 +140,35 @@ async def test_stream_of_one_medium(output: str, has_audio: bool, has_video: boo
             else:
                 await reader.wait_items(20, 3)
                 assert reader.names_tracks == (has_audio, has_video)
+
+
+@pytest.mark.parametrize(
+    ("has_audio", "query", "words"),
+    [(True, "?only-video=1", b"there are no pictures"), (False, "?only-audio=1", b"there is no sound")],
+)
+@every_output
+async def test_medium_that_the_stream_lacks_is_waited_for(
+    output: str, has_audio: bool, query: str, words: bytes
+) -> None:
+    """It was answered 200, and nothing followed."""
+    async with running("-pull_nodata_timeout_ms=300") as node:
+        source = await Source.at(node, has_audio=has_audio, has_video=not has_audio)
+        source.push(60)
+        async with reader_of(url(node, output, query=query)) as reader:
+            assert reader.status == 504
+            assert output == "ws" or words in reader.refusal
+        waiting = asyncio.create_task(_status_of(url(node, output, query=query)))
+        (stream,) = node.node.units[0].registry.streams.values()
+        await wait_until(lambda: stream.player_count, deadline(2), "the player")
+        both = [
+            (AUDIO, AAC_HEADER),
+            (VIDEO, H264_HEADER),
+            (VIDEO, picture(is_keyframe=True)),
+            (AUDIO, b"\xaf\x01" + bytes(20)),
+        ]
+        for type_id, payload in both:
+            send(source.client, type_id, 2400, payload)
+        assert await waiting == (101 if output == "ws" else 200)
 
 
 @every_output

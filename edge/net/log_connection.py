@@ -146,7 +146,11 @@ class LogConnection(RawConnection):
             return
         self._leave()
         self.enqueue(last_words)
-        self.close_gracefully(why)
+        super().close_gracefully(why)
+
+    def close_gracefully(self, why: str) -> None:
+        """Somebody else ends it: the play is not over."""
+        self._finish(why, self.last_words(is_over=False))
 
     def play_finished(self, player: Player, reason: str) -> None:
         """Everything up to the end of the stream has been sent: the body ends with it."""
@@ -155,14 +159,14 @@ class LogConnection(RawConnection):
     def play_stopped(self, play: Play, refusal: Refusal) -> None:
         """The play may not go on."""
         self.context.counters.notice(f"error_{refusal.reason.value}")
-        self._finish(refusal.reason.value, self.last_words(is_over=False))
+        self.close_gracefully(refusal.reason.value)
 
     def play_has_nothing_yet(self, play: Play, *, is_known: bool) -> None:
         """It has begun, so it waits."""
 
     def shut_down(self, why: str) -> None:
         """The server stops."""
-        self._finish("shutdown", self.last_words(is_over=False))
+        self.close_gracefully("shutdown")
 
     def send_failed(self, error: OSError) -> None:
         """The socket is gone."""

@@ -64,12 +64,33 @@ async def test_kicked_player_is_told_by_another_code_than_the_end() -> None:
             assert (reader.close_code, reader.cut_bytes) == (1001, 0)
 
 
+async def test_player_that_is_idle_for_too_long_is_told() -> None:
+    """Its connection just ended."""
+    async with running("-server_idle_timeout=1") as node:
+        source = await Source.at(node)
+        source.push(30)
+        async with WsFlvReader(url(node)) as reader:
+            await reader.wait_items(5, 3)
+            await reader.wait_end(5)
+            assert (reader.close_code, reader.cut_bytes) == (1001, 0)
+
+
 @pytest.mark.parametrize(
     ("sent", "code"),
     [
         pytest.param(frame(TEXT, b"x", is_masked=False), 1002, id="not masked"),
         pytest.param(frame(0x3), 1002, id="unknown opcode"),
         pytest.param(frame(PING, bytes(100)) + frame(CLOSE), 1000, id="ping and close at once"),
+        pytest.param(frame(CLOSE, b"\x03\xe9" + b"r" * 123), 1001, id="close with the longest reason"),
+        pytest.param(frame(CLOSE, b"\x03\xe9" + b"r" * 124), 1002, id="close with a longer reason"),
+        pytest.param(frame(CLOSE, b"\x03\xed"), 1002, id="a code that may not be sent"),
+        pytest.param(frame(TEXT, b"x", first=0xC0), 1002, id="compressed"),
+        pytest.param(b"\x82\xff" + (1 << 63).to_bytes(8, "big") + b"mask", 1002, id="a size of 64 bits"),
+        pytest.param(
+            frame(TEXT, b"x", first=0) + frame(0, b"y", first=0) + frame(PING) + frame(0) + frame(CLOSE),
+            1000,
+            id="fragments",
+        ),
     ],
 )
 async def test_odd_clients_are_closed_with_a_code(sent: bytes, code: int) -> None:

@@ -15,7 +15,7 @@ ARGS ?=
 # Node.js of another make brings its own npm, and Debian's does not go beside it.
 NPM_PACKAGES := $(shell command -v npm >/dev/null || echo nodejs npm)
 # Programs that the tests run, and those that the measurements need. Debian names.
-DEB_PACKAGES := ca-certificates ffmpeg git openssl python3-venv rtmpdump nginx-light libnginx-mod-rtmp \
+DEB_PACKAGES := ca-certificates curl ffmpeg git openssl python3-venv rtmpdump nginx-light libnginx-mod-rtmp \
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
 	dnsmasq-base etcd-server iproute2 chromium chromium-driver $(NPM_PACKAGES)
 BENCH_PACKAGES := ca-certificates python3-venv nginx-light libnginx-mod-rtmp gcc libc6-dev

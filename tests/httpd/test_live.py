@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 from unittest.mock import Mock
 
@@ -410,6 +413,40 @@ async def test_client_that_has_gone_before_its_request_is_looked_at_begins_no_pu
         gone.transport = None
         await asyncio.wait_for(live.play_flv(request, Target("/live/s.flv")), deadline(2))
         assert not service.registry.streams
+
+
+@every_output
+async def test_of_a_request_only_the_player_stays(output: str) -> None:
+    """None of the types that many players add objects of is one of those that serve HTTP."""
+    async with running() as node:
+        (await Source.at(node)).push(60)
+        where = url(node, output)
+        head = request_head(where, *(upgrade_lines() if output == "ws" else ()))
+        with ExitStack() as stack:
+
+            async def join(count: int) -> None:
+                for _ in range(count):
+                    sock = stack.enter_context(socket.socket())
+                    sock.setblocking(False)
+                    loop = asyncio.get_running_loop()
+                    await loop.sock_connect(sock, ("127.0.0.1", node.port()))
+                    await loop.sock_sendall(sock, head)
+                    assert (await loop.sock_recv(sock, 65536)).startswith(b"HTTP/1.1 ")
+
+            await join(5)  # what is made once is there
+            before = objects_by_type()
+            await join(50)
+            added = {name for name, count in (objects_by_type() - before).items() if count >= 50}
+        assert "edge.net.fan.player.Player" in added
+        theirs = {name for name in added if name.startswith(("aiohttp", "asyncio", "uvloop", "edge.httpd"))}
+        assert theirs == {"edge.httpd.live.HttpClient"}
+
+
+def objects_by_type() -> Counter[str]:
+    """All that is alive, but for cancelled timers, which a loop forgets some time later."""
+    gc.collect()
+    alive = (each for each in gc.get_objects() if not (isinstance(each, asyncio.TimerHandle) and each.cancelled()))
+    return Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in alive)
 
 
 @every_output

@@ -159,7 +159,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n")
     if arguments.write:
-        arguments.write.write_text(report.page(results))
+        old = arguments.write.read_text() if arguments.write.exists() else ""
+        outputs = report.section_of(old, report.OUTPUTS_TITLE)
+        arguments.write.write_text(report.with_section(report.page(results), report.OUTPUTS_TITLE, outputs))
     print(report.tables(results))
     if not results["is_quick"]:
         print(f"## Targets\n\n{report.targets(results)}\n\n{report.claim(results)}")

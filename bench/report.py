@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 
@@ -19,6 +20,8 @@ from bench.figures import (
 )
 from bench.servers import NGINX_CONFIGURATION
 
+#: The section that bench/outputs.py writes.
+OUTPUTS_TITLE = "Outputs"
 TITLES = {
     "fanout": "Fan-out: one 500 kbit/s stream",
     "many": "Many players: one 500 kbit/s stream, a fixed flush interval",
@@ -44,28 +47,32 @@ _HOW_TO_READ = """\
   *other*: what else ran on the server's core."""
 
 
-def _number(value: float | None, digits: int = 1) -> str:
+def number(value: float | None, digits: int = 1) -> str:
+    """A dash for what was not measured."""
     return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table of Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def _cpu(group: Group) -> str:
+def cpu(group: Group) -> str:
+    """The median in percent, and the range of several runs."""
     values = [row["cpu_pct"] for row in group.rows]
-    middle = _number(group.median("cpu_pct"))
+    middle = number(group.median("cpu_pct"))
     return middle if len(values) < 2 else f"{middle} ({min(values):.1f}–{max(values):.1f})"
 
 
-def _faults(group: Group) -> str:
-    faults = sum(group.worst(field) for field in ("gaps_total", "dups_total", "corrupt_total"))
-    return f"{faults:.0f}{', overloaded' if group.is_overloaded else ''}"
+def faults(group: Group) -> str:
+    """Gaps, duplicates and broken messages of the worst run."""
+    count = sum(group.worst(field) for field in ("gaps_total", "dups_total", "corrupt_total"))
+    return f"{count:.0f}{', overloaded' if group.is_overloaded else ''}"
 
 
 def _ratio(found: list[Group], group: Group) -> str:
-    return _number(cpu_ratio(found, group), 2) if group.server == "edge" else ""
+    return number(cpu_ratio(found, group), 2) if group.server == "edge" else ""
 
 
 def _playing(found: list[Group]) -> list[str]:
@@ -76,18 +83,18 @@ def _playing(found: list[Group]) -> list[str]:
         [
             str(group.players),
             group.server,
-            _number(group.median("mbps"), 0),
-            _cpu(group),
+            number(group.median("mbps"), 0),
+            cpu(group),
             _ratio(found, group),
-            " / ".join(_number(group.median(f"lat_{name}_ms")) for name in ("p50", "p99", "max")),
-            _faults(group),
-            _number(group.median("flush_interval_ms"), 0),
-            *(_number(group.median(field)) for field in ("rss_mb", "socket_mb", "ttfk_p50_ms")),
-            *(_number(group.median(field), 0) for field in ("own_cpu_pct", "other_pct")),
+            " / ".join(number(group.median(f"lat_{name}_ms")) for name in ("p50", "p99", "max")),
+            faults(group),
+            number(group.median("flush_interval_ms"), 0),
+            *(number(group.median(field)) for field in ("rss_mb", "socket_mb", "ttfk_p50_ms")),
+            *(number(group.median(field), 0) for field in ("own_cpu_pct", "other_pct")),
         ]
         for group in found
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _connects(found: list[Group]) -> list[str]:
@@ -96,17 +103,17 @@ def _connects(found: list[Group]) -> list[str]:
     rows = [
         [
             group.server,
-            _number(group.median("per_s"), 0),
-            _number(group.worst("failed"), 0),
-            _cpu(group),
-            _number(group.cpu_ms_per_connect, 2),
-            " / ".join(_number(group.median(f"ttfk_{name}_ms")) for name in ("p50", "p99", "max")),
-            *(_number(group.median(field)) for field in ("rss_mb", "socket_mb")),
-            _number(group.median("own_cpu_pct"), 0),
+            number(group.median("per_s"), 0),
+            number(group.worst("failed"), 0),
+            cpu(group),
+            number(group.cpu_ms_per_connect, 2),
+            " / ".join(number(group.median(f"ttfk_{name}_ms")) for name in ("p50", "p99", "max")),
+            *(number(group.median(field)) for field in ("rss_mb", "socket_mb")),
+            number(group.median("own_cpu_pct"), 0),
         ]
         for group in found
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _slow(found: list[Group]) -> list[str]:
@@ -116,17 +123,17 @@ def _slow(found: list[Group]) -> list[str]:
         [
             f"{group.players}, {group.variant}",
             group.server,
-            _cpu(group),
-            " / ".join(_number(group.median(f"lat_{name}_ms")) for name in ("p50", "p99", "max")),
-            _faults(group),
+            cpu(group),
+            " / ".join(number(group.median(f"lat_{name}_ms")) for name in ("p50", "p99", "max")),
+            faults(group),
             f"{group.median('slow_alive'):.0f} of {group.median('slow'):.0f}",
-            _number(group.worst("slow_lat_max_ms") / 1000),
-            *(_number(group.worst(field), 0) for field in ("slow_gaps", "slow_bad_resume")),
-            *(_number(group.median(field)) for field in ("rss_mb", "socket_mb")),
+            number(group.worst("slow_lat_max_ms") / 1000),
+            *(number(group.worst(field), 0) for field in ("slow_gaps", "slow_bad_resume")),
+            *(number(group.median(field)) for field in ("rss_mb", "socket_mb")),
         ]
         for group in found
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _memory(found: list[Group]) -> list[str]:
@@ -140,17 +147,17 @@ def _memory(found: list[Group]) -> list[str]:
             [
                 server,
                 " → ".join(str(group.players) for group in steps),
-                " → ".join(_number(group.median("rss_mb")) for group in steps),
-                _number(per_player and per_player[0]),
-                " → ".join(_number(group.median("socket_mb")) for group in steps),
-                _number(per_player and per_player[1]),
-                " → ".join(_cpu(group) for group in steps),
+                " → ".join(number(group.median("rss_mb")) for group in steps),
+                number(per_player and per_player[0]),
+                " → ".join(number(group.median("socket_mb")) for group in steps),
+                number(per_player and per_player[1]),
+                " → ".join(cpu(group) for group in steps),
                 " → ".join(
-                    f"{_number(group.median('lat_p50_ms'))} / {_number(group.median('lat_p99_ms'))}" for group in steps
+                    f"{number(group.median('lat_p50_ms'))} / {number(group.median('lat_p99_ms'))}" for group in steps
                 ),
             ]
         )
-    return _table(head, rows)
+    return table(head, rows)
 
 
 _TABLES: dict[str, Callable[[list[Group]], list[str]]] = {"churn": _connects, "slow": _slow, "memory": _memory}
@@ -182,7 +189,7 @@ def targets(results: Results) -> str:
     """The targets as a table, met or not."""
     words = {True: "yes", False: "**no**", None: "not measured"}
     rows = [(verdict.target, verdict.measured, words[verdict.is_met]) for verdict in verdicts(results)]
-    return "\n".join(_table(("target", "measured", "met"), rows))
+    return "\n".join(table(("target", "measured", "met"), rows))
 
 
 def claim(results: Results) -> str:
@@ -239,6 +246,20 @@ def _doubts(results: Results) -> list[str]:
         if names:
             lines += [textwrap.fill(f"Doubtful, since {why}: {', '.join(names)}.", 120), ""]
     return lines
+
+
+def section_of(page: str, title: str) -> str:
+    """A section of a page, from its heading to the next of the same level; "" where there is none."""
+    found = re.search(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    return found[0] if found else ""
+
+
+def with_section(page: str, title: str, section: str) -> str:
+    """The page with this section in place of its own, or at its end."""
+    old = section_of(page, title)
+    if old:
+        return page.replace(old, f"{section.rstrip()}{old[len(old.rstrip()) :]}")
+    return f"{page.rstrip()}\n\n{section}" if section else page
 
 
 def page(results: Results) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import resource
 import time
@@ -16,6 +17,7 @@ _PUBLISH_LEAD_S = 2.5  # a keyframe each 2 s: every player finds one
 _START_AND_STOP_S = 2.2
 _OVERLOADED_BELOW = 0.7  # of the bytes that the median player should have had
 _SLACK_S = 25.0  # beyond its estimate, before a run of the generator is ended
+_SAMPLE = 20  # the generator's own
 QUEUE_LENGTH_S = 5  # of our server in the run with slow readers, so that the bound shows within it
 MANY_FLUSH_MS = 350
 
@@ -35,6 +37,9 @@ class Plan:
         slow_pct: share of players that read at a tenth of the stream's rate.
         connects_per_s: above 0 the run is connect .. first keyframe .. close instead of playing.
         variant: tells plans of one scenario apart.
+        form: what players ask for: ``rtmp``, ``flv``, ``ws`` or ``ts``.
+        sample: one in so many players parses all it gets.
+        edge_count: edges behind the server, each pulling from the one before; they are played at the last.
     """
 
     scenario: str
@@ -50,6 +55,9 @@ class Plan:
     slow_pct: int = 0
     connects_per_s: int = 0
     variant: str = ""
+    form: str = "rtmp"
+    sample: int = _SAMPLE
+    edge_count: int = 0
 
     @property
     def publish_ramp(self) -> int:
@@ -81,13 +89,16 @@ class Plan:
     def load_arguments(self, port: str) -> list[str]:
         """The players' command line."""
         common = ["--port", port, "--streams", str(self.streams), "--kbps", str(self.kbps)]
+        if self.form != "rtmp":
+            common += ["--proto", self.form]
         if self.connects_per_s:
             rate = ("--rate", str(self.connects_per_s), "--conc", str(self.connects_per_s * 5))
             return ["churn", *common, *rate, "--until", "keyframe", "--duration", f"{self.window_s:g}"]
         slow = ("--slow-pct", str(self.slow_pct), "--slow-factor", "10") if self.slow_pct else ()
+        sample = ("--sample", str(self.sample)) if self.sample != _SAMPLE else ()
         return [
             *("play", *common, "--steps", ",".join(map(str, self.steps)), "--ramp", str(self.ramp)),
-            *("--settle", f"{self.settle_s:g}", "--window", f"{self.window_s:g}", *slow),
+            *("--settle", f"{self.settle_s:g}", "--window", f"{self.window_s:g}", *sample, *slow),
         ]
 
 
@@ -161,11 +172,15 @@ def carry_out(plan: Plan, server: Server, tool: Path, repeat: int) -> Row:
     }
     try:
         server_core, load_core = cores()
-        with Running(server, flags, server_core) as running:
+        with contextlib.ExitStack() as stack:
+            first = running = stack.enter_context(Running(server, flags, server_core))
+            for _ in range(plan.edge_count):
+                upstream = f"-proxy_to=127.0.0.1:{running.port}"
+                running = stack.enter_context(Running(server, [*flags, upstream], server_core))
             time.sleep(0.5)
             run["idle_rss_mb"] = usage(running.program.session)[2] / 1e6
             limit_s = plan.run_s + 2 * _SLACK_S
-            publishers = Load(tool, load_core, plan.publish_arguments(str(running.port)), limit_s)
+            publishers = Load(tool, load_core, plan.publish_arguments(str(first.port)), limit_s)
             try:
                 published = publishers.wait_for("publishing")
                 if published["failed"]:

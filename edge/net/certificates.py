@@ -23,6 +23,7 @@ MAX_FILE_BYTES = 1 << 20
 # The two files of a pair are renewed one after the other.
 _SETTLE_MS = 500
 _WARN_AHEAD_S = 14 * 86400
+_WARN_EVERY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +93,14 @@ _Signature = tuple[int, int, int] | None
 class _Shown:
     """One pair of files, and what was last read from them."""
 
-    __slots__ = ("_alpn", "certificate", "changed_ms", "context", "pair", "seen", "told", "used")
+    __slots__ = ("_alpn", "certificate", "changed_ms", "context", "pair", "seen", "told", "told_wall_ms", "used")
 
     def __init__(self, pair: KeyPair, alpn: Sequence[str]) -> None:
         self.pair = pair
         self._alpn = alpn
         self.changed_ms: int | None = None
         self.told = ""
+        self.told_wall_ms = 0
         self.load()
 
     def load(self) -> None:
@@ -199,11 +201,13 @@ class CertificateStore:
         return Reload(tuple(taken), tuple(refused))
 
     def warn_of_dates(self, wall_ms: int) -> None:
-        """Log a WARNING for each that has expired, is not valid yet or will expire in 14 days; once for each state."""
+        """Log a WARNING for each that has expired, is not valid yet or will expire in 14 days; once a day."""
         for shown in self._shown:
             state = _state(shown.certificate, wall_ms // 1000)
-            if state and state != shown.told:
+            is_old = abs(wall_ms - shown.told_wall_ms) >= _WARN_EVERY_MS  # the wall clock may be set back
+            if state and (state != shown.told or is_old):
                 logger.warning("certificate %s file=%s", state, shown.pair.certificate)
+                shown.told_wall_ms = wall_ms
             shown.told = state
 
     def expires_in_s(self, wall_ms: int) -> int:

@@ -208,6 +208,24 @@ def test_a_bad_change_is_told_once_and_mended_by_the_next(renewable: Pair, caplo
     assert [bool(certificates.check_files(step, 0).taken) for step in (9000, 10_000, 11_000)] == [False, True, False]
 
 
+def test_S5_dates_are_told_once_a_day(caplog: pytest.LogCaptureFixture) -> None:
+    certificates = CertificateStore([key_pair(server_pair())])
+    late_ms = certificates.certificates[0][1].not_after_s * 1000 + 1000
+    told = []
+    for wall_ms in (
+        late_ms,
+        late_ms + DAY_MS - 1,
+        late_ms + DAY_MS,
+        late_ms + DAY_MS + 1,
+        late_ms + 3 * DAY_MS,
+        late_ms,
+    ):
+        caplog.clear()
+        certificates.warn_of_dates(wall_ms)
+        told.append(len(caplog.records))
+    assert told == [1, 0, 1, 0, 1, 1]
+
+
 def test_S5_dates_are_told_once_for_each_state(caplog: pytest.LogCaptureFixture) -> None:
     certificates = CertificateStore([key_pair(server_pair())])
     ((path, certificate),) = certificates.certificates

@@ -8,11 +8,13 @@ import struct
 from collections import deque
 from collections.abc import Callable
 
+from edge.errors import TlsError
 from edge.net.address import host_of, peer_address
 from edge.net.byte_stream import ByteStream, is_plain
 from edge.net.context import RECEIVE_BYTES, NetContext
 from edge.net.listed import ConnectionFacts
 from edge.net.poller import GONE, READ, WRITE
+from edge.net.tls import TlsBrokenError
 
 #: On top of ``reject_linger_ms``: time to discard what still comes.
 _LINGER_DISCARD_MS = 200
@@ -196,6 +198,8 @@ class RawConnection:
                 self.on_lost(self._write_error)
             return 0
         except OSError as error:
+            if isinstance(error, TlsBrokenError):
+                self.context.counters.report(TlsError(error.detail), str(self))
             self.on_lost(error)
             return 0
         if count == 0:

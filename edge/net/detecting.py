@@ -14,6 +14,7 @@ from edge.net.connection_set import ConnectionSet
 from edge.net.limits import Undecided
 from edge.net.poller import END, GONE, READ, WRITE
 from edge.net.sniff import LOOK_BYTES, Answer, WireProtocol, sniff, unknown_reason
+from edge.net.tls import TlsBrokenError
 
 if TYPE_CHECKING:
     from edge.net.context import NetContext
@@ -86,6 +87,9 @@ class Detecting:
             head = wire.peek(LOOK_BYTES)
         except BlockingIOError:
             self._wait()
+            return
+        except TlsBrokenError as error:
+            self._drop(error.reason, error.detail)
             return
         except OSError:
             self._drop("")

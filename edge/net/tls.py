@@ -35,12 +35,17 @@ _FATAL_UNRECOGNIZED_NAME = b"\x15\x03\x03\x00\x02\x02\x70"
 
 
 class TlsBrokenError(OSError):
-    """An established connection broke a rule of TLS: it is over."""
+    """An established connection broke a rule of TLS: it is over.
+
+    Attributes:
+        detail: OpenSSL's word for it, or ours.
+    """
 
     reason = "tls_error"
 
     def __init__(self, detail: str) -> None:
         super().__init__(errno.EPROTO, f"{self.reason}: {detail}")
+        self.detail = detail
 
 
 class ServerContexts(Protocol):

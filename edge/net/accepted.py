@@ -50,6 +50,7 @@ class Accepted:
         address: of the peer.
         tls: None for one that is not encrypted.
         head: the first bytes, as far as they were looked at.
+        accepted_ms: monotonic, when its listener took it in.
     """
 
     wire: ByteStream
@@ -57,6 +58,7 @@ class Accepted:
     entrance: Entrance
     tls: TlsFacts | None = None
     head: bytes = b""
+    accepted_ms: int = 0
 
 
 Handler = Callable[[Accepted], None]

@@ -132,7 +132,7 @@ class Listener:
         wire = stream_of(sock)
         try:
             self._set_up(wire.sock)
-            self.detect(Accepted(wire, address, self))
+            self.detect(Accepted(wire, address, self, accepted_ms=self._context.now_ms()))
         except OSError as error:
             counters["conn_rejected_count"] += 1
             counters.log_limited(logging.WARNING, "accept", "connection dropped peer=%s %s", peer, error)

@@ -15,13 +15,15 @@ from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.net.accepted import Accepted, Handler
 from edge.net.aio import wall_ms
-from edge.net.config import NetConfig
+from edge.net.certificates import CertificateStore
+from edge.net.config import NetConfig, TlsConfig
 from edge.net.context import NetContext
 from edge.net.limits import ConnectionLimits
 from edge.net.listener import Listener, open_socket
 from edge.net.rtmp.server import RtmpServerConnection
 from edge.net.rtmp.service import RtmpService
 from edge.net.sniff import WireProtocol
+from edge.net.tls_entrance import TlsEntrance
 from edge.rtmp.config import RtmpConfig
 from edge.service.service import Service
 from tests.harness.client import RtmpClient, decode_command
@@ -40,6 +42,7 @@ class LiveServer:
     Attributes:
         accepted: connections taken by protocols other than RTMP.
         handler: what is done with an RTMP connection; a test may replace it.
+        tls: None unless certificates were given.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class LiveServer:
         host: str = "127.0.0.1",
         is_internal: bool = False,
         max_connections: int = 1000,
+        certificates: CertificateStore | None = None,
+        tls: TlsConfig | None = None,
     ) -> None:
         net, hub, rtmp = net or NetConfig(flush_interval_ms=0), hub or HubConfig(), rtmp or RtmpConfig()
         loop = asyncio.get_running_loop()
@@ -74,6 +79,10 @@ class LiveServer:
         self.limits = ConnectionLimits(self.context, max_connections)
         handlers = {protocol: self._taker(protocol) for protocol in protocols}
         handlers[WireProtocol.RTMP] = lambda accepted: self.handler(accepted)
+        self.tls: TlsEntrance | None = None
+        if certificates is not None:
+            self.tls = TlsEntrance(self.context, self.limits.undecided, tls or TlsConfig(), certificates)
+            handlers[WireProtocol.TLS] = self.tls.serve
         sock = open_socket(host, 0)
         self.listener = Listener(sock, self.context, handlers, limits=self.limits, is_internal=is_internal)
         self.port = self.listener.port
@@ -115,6 +124,8 @@ class LiveServer:
         for client in self.clients:
             client.peer.abort()
         self.stop_listening()
+        if self.tls is not None:
+            self.tls.close()
         for connection in list(self.context.connections):
             connection.close_now("test over")
         for _, accepted in self.accepted:

@@ -11,16 +11,16 @@ from edge.hub.key import normalise_vhost
 
 DEFAULT_RTMP_PORT = 1935
 DEFAULT_HTTP_PORT = 80
+DEFAULT_PORTS = {"rtmp": DEFAULT_RTMP_PORT, "http": DEFAULT_HTTP_PORT, "rtmps": 443, "https": 443}
 DEFAULT_VHOST = "_"
 EXAMPLE_APP = "live"
 EXAMPLE_STREAM = "livestream"
 
 
 def rtmp_server(context: PageContext, visit: Visit) -> str:
-    """Return ``rtmp://host[:port]`` as the visitor can reach it: by the name it used for us."""
+    """Return ``rtmp://host[:port]``, or rtmps, as the visitor can reach it: by the name it used for us."""
     urls = context.server_urls()
-    host, port = visit.host or urls.get("host", "") or "127.0.0.1", urls.get("rtmp_port", DEFAULT_RTMP_PORT)
-    return f"rtmp://{host}" if port == DEFAULT_RTMP_PORT else f"rtmp://{host}:{port}"
+    return _server("rtmp", urls.get("rtmp_port", DEFAULT_RTMP_PORT), urls, visit)
 
 
 def http_server(context: PageContext, visit: Visit) -> str:
@@ -28,8 +28,15 @@ def http_server(context: PageContext, visit: Visit) -> str:
     urls = context.server_urls()
     if not urls.get("has_flv"):
         return ""
-    host, port = visit.host or urls.get("host", "") or "127.0.0.1", urls.get("http_port", DEFAULT_HTTP_PORT)
-    return f"http://{host}" if port == DEFAULT_HTTP_PORT else f"http://{host}:{port}"
+    return _server("http", urls.get("http_port", DEFAULT_HTTP_PORT), urls, visit)
+
+
+def _server(scheme: str, port: int, urls: Data, visit: Visit) -> str:
+    """Encrypted for who came so, and for all where nothing else is taken."""
+    if visit.is_encrypted or urls.get("is_tls_forced"):
+        scheme += "s"
+    host = visit.host or urls.get("host", "") or "127.0.0.1"
+    return f"{scheme}://{host}" if port == DEFAULT_PORTS[scheme] else f"{scheme}://{host}:{port}"
 
 
 def play_path(row: Data, host_vhost: str) -> str:

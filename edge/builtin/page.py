@@ -43,7 +43,7 @@ class PageContext:
         readiness: whether traffic may be sent here, and else the reasons.
         version: of the program.
         server_urls: ``host`` (text), ``rtmp_port``, ``http_port`` (numbers), ``has_flv``: streams are played by HTTP,
-            ``role`` (``origin`` or ``edge``), ``proxy_to`` (text).
+            ``role`` (``origin`` or ``edge``), ``proxy_to`` (text), ``is_tls_forced`` (bool).
         services: one dict per service: ``service`` (its name, in a process with two),
             ``role``, ``id``, ``pulls_from``, ``pushes_to`` and counts.
         naming: one dict per target of a service: ``service``, ``use``, ``target``, ``state``, ages and counts.
@@ -69,9 +69,11 @@ class Visit:
 
     Attributes:
         host: host part of a well-formed Host header, brackets kept, or "".
+        is_encrypted: it came by https.
     """
 
     host: str = ""
+    is_encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def _route(page: Page, context: PageContext, *, is_json: bool) -> Route:
             )
         if view is PageFormat.HTML:
             await _load_html()
-        return _answer(page, view, context, Visit(host=host_name_of(request) or ""))
+        return _answer(page, view, context, Visit(host_name_of(request) or "", request.secure))
 
     path = page.path if not is_json else f"{page.path if page.path != '/' else '/index'}.json"
     return Route(path, handle, is_guarded=page.is_guarded)

@@ -143,6 +143,8 @@ def _check_files(parsed: Parsed) -> Iterator[Problem]:
         yield _error(parsed, "log_dir", f"-log_dir={log_dir}: not a directory that can be written to")
     if _value(parsed, "https"):
         yield from _check_certificates(parsed)
+    elif _value(parsed, "force_ssl"):
+        yield _error(parsed, "force_ssl", "-force_ssl needs -https: without it nobody could connect")
 
 
 def _check_certificates(parsed: Parsed) -> Iterator[Problem]:

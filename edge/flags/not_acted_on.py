@@ -48,14 +48,6 @@ NOT_ACTED_ON: frozenset[str] = frozenset(
         "h2_max_resets",
         "grpc_max_message_bytes",
         "grpc_default_timeout_ms",
-        # TLS
-        "https",
-        "certificate",
-        "private_key",
-        "force_ssl",
-        "strict_sni",
-        "ssl_handshake_timeout_ms",
-        "max_pending_handshakes",
         # pages and statistics
         "show_streams_in_vars",
         "dump_stats_interval",

@@ -8,7 +8,9 @@ from edge.net.config import TlsConfig
 _TOPIC = "tls"
 _UPSTREAM = "upstream"
 
-define_bool("https", False, "Accept TLS on the ports too, told apart by its first bytes.", topic=_TOPIC)
+define_bool(
+    "https", False, "Accept TLS too, told apart by its first bytes, on all ports but the merge port.", topic=_TOPIC
+)
 define_string(
     "certificate",
     "./cert.pem",
@@ -22,7 +24,12 @@ define_string(
     "PEM file of the key, used with -https; as many as in -certificate, in their order.",
     topic=_TOPIC,
 )
-define_bool("force_ssl", False, "Refuse plain connections on all but the internal port.", topic=_TOPIC)
+define_bool(
+    "force_ssl",
+    False,
+    "Refuse plain connections on -port and -listen; the internal and the merge port take them.",
+    topic=_TOPIC,
+)
 define_bool(
     "strict_sni",
     False,
@@ -32,7 +39,7 @@ define_bool(
 define_int32(
     "ssl_handshake_timeout_ms",
     5000,
-    "Close a connection whose TLS handshake takes longer.",
+    "Close a connection whose TLS handshake is not done so long after it was accepted.",
     topic=_TOPIC,
     unit="ms",
     is_reloadable=True,
@@ -42,7 +49,7 @@ define_int32(
 define_int32(
     "max_pending_handshakes",
     256,
-    "TLS handshakes in progress at a time; more wait unaccepted.",
+    "TLS handshakes in progress at a time; more wait for their turn, unread.",
     topic=_TOPIC,
     is_reloadable=True,
     lower=1,

@@ -58,7 +58,6 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
 
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, on_stop)
-    loop.add_signal_handler(signal.SIGHUP, lambda: logger.warning("SIGHUP: reload is not built yet, nothing changed"))
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     try:
         node = Node(settings, loop)
@@ -71,6 +70,7 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
         logger.error("%s", error.detail)
         await node.close()
         return EXIT_PORT_BUSY if isinstance(error, PortBusyError) else EXIT_ERROR
+    loop.add_signal_handler(signal.SIGHUP, reload, node)
     node.on_loaded, node.on_failed = gc.freeze, stop.set
     settle_collector()
     await announce(node)
@@ -78,6 +78,15 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
     logger.info("Server[edge] is going to quit")
     await node.close()
     return EXIT_ERROR if node.http.has_failed else EXIT_OK
+
+
+def reload(node: Node) -> None:
+    """SIGHUP: read the certificates again; flags are not."""
+    if node.tls is None:
+        logger.warning("SIGHUP: nothing to reload without -https; flags are not read again")
+        return
+    result = node.tls.reload()
+    logger.info("SIGHUP: certificates read again taken=%d refused=%d", len(result.taken), len(result.refused))
 
 
 def settle_collector() -> None:
@@ -115,9 +124,16 @@ async def announce(node: Node) -> None:
     settings = node.settings
     logger.info("edge %s is %s.", settings.version, role_of(settings.upstream))
     host = await reachable_host(settings.hostname, settings.net.bind, Resolver(timeout_ms=_LOOKUP_TIMEOUT_MS))
-    logger.info("Check out http://%s:%d in web browser.", host, internal)
-    logger.info("publish: rtmp://%s:%d/live/livestream", host, port)
-    logger.info("play:    rtmp://%s:%d/live/livestream", host, port)
+    endings = [""] if not urls["is_tls_forced"] else []
+    endings += ["s"] if urls["has_tls"] else []
+    # Plain is taken on the internal port, whatever the others demand.
+    page = "http" if is_split or not urls["is_tls_forced"] else "https"
+    logger.info("Check out %s://%s:%d in web browser.", page, host, internal)
+    for ending in endings:
+        logger.info("publish: rtmp%s://%s:%d/live/livestream", ending, host, port)
+    for ending in endings:
+        logger.info("play:    rtmp%s://%s:%d/live/livestream", ending, host, port)
     if settings.http.http_flv:
-        logger.info("play:    http://%s:%d/live/livestream.flv", host, port)
-    logger.info("look at: http://%s:%d/", host, internal)
+        for ending in endings:
+            logger.info("play:    http%s://%s:%d/live/livestream.flv", ending, host, port)
+    logger.info("look at: %s://%s:%d/", page, host, internal)

@@ -12,12 +12,14 @@ from edge.builtin.page import PageContext
 from edge.flags.check import merge_port as merge_port_of
 from edge.net import system
 from edge.net.accepted import Accepted, Handler
-from edge.net.aio import TaskOwner, now_ms, spawn
+from edge.net.aio import TaskOwner, now_ms, spawn, wall_ms
 from edge.net.context import NetContext
 from edge.net.limits import ConnectionLimits
 from edge.net.listener import Listener, open_socket
+from edge.net.plain_refused import encrypted_only
 from edge.net.rtmp.server import RtmpServerConnection
 from edge.net.sniff import WireProtocol
+from edge.net.tls_entrance import TlsEntrance, open_certificates
 from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import LagProbe
 from edge.runtime.pages import PageData
@@ -58,9 +60,13 @@ class Node:
 
     Attributes:
         on_loaded, on_failed: called in the loop, one of them once, when HTTP is served as well or never will be.
+        tls: None while no port takes it.
     """
 
     def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        """Raises ConfigError when a file that is named cannot be used."""
+        tls = settings.tls
+        certificates = open_certificates(tls) if tls.https else None  # before anything is opened
         self.settings = settings
         self.loop = loop
         self.started_ms = now_ms()
@@ -72,6 +78,9 @@ class Node:
         self.units = make_units(settings, self.context)
         limit = raise_descriptor_limit()
         self.limits = ConnectionLimits(self.context, self._connection_cap(limit))
+        self.tls: TlsEntrance | None = None
+        if certificates is not None:
+            self.tls = TlsEntrance(self.context, self.limits.undecided, tls, certificates)
         self.pages = PageData(self)
         self.page_context: PageContext = self.pages.context()
         self.on_loaded: Callable[[], object] = lambda: None
@@ -116,22 +125,20 @@ class Node:
                 sock.close()
             raise
         for sock, role in sockets:
-            handlers: dict[WireProtocol, Handler] = {
-                WireProtocol.RTMP: self._serve_merge if role == MERGE else self._serve_rtmp,
-                WireProtocol.HTTP: self._serve_merge_http if role == MERGE else self._serve_http,
-            }
             is_internal = role == INTERNAL
             self.listeners.append(
                 Listener(
                     sock,
                     self.context,
-                    handlers,
+                    self._handlers(role),
                     is_internal=is_internal,
                     limits=self.limits,
                     role=role,
                     held=(WireProtocol.HTTP,),
                 )
             )
+        if self.tls is not None:
+            self.tls.certificates.warn_of_dates(wall_ms())
         for row in self.pages.services():
             logger.info("%s", service_line(row))
         for unit in self.units:
@@ -140,6 +147,22 @@ class Node:
         self.lag.start()
         self._timer = self.loop.call_later(_TICK_MS / 1000, self._on_tick)
         self.http.start()
+
+    def _handlers(self, role: str) -> dict[WireProtocol, Handler]:
+        """Who serves what on the ports of a role.
+
+        The merge port has no TLS: only nodes of ours come there. The internal one has, for operators who
+        are far away, but plain stays possible on it for probes, and for when a certificate is of no use.
+        """
+        handlers: dict[WireProtocol, Handler] = {
+            WireProtocol.RTMP: self._serve_merge if role == MERGE else self._serve_rtmp,
+            WireProtocol.HTTP: self._serve_merge_http if role == MERGE else self._serve_http,
+        }
+        if self.tls is None or role == MERGE:
+            return handlers
+        if self.settings.tls.force_ssl and role == PUBLIC:
+            handlers = {word: encrypted_only(word, handler, self.context) for word, handler in handlers.items()}
+        return {WireProtocol.TLS: self.tls.serve, **handlers}
 
     def _make_http(self) -> HttpService:
         # They were imported by the thread that loads them.
@@ -181,6 +204,8 @@ class Node:
         is_full_second = self._ticks % 4 == 0
         for unit in self.units:
             unit.tick(now, is_full_second=is_full_second)
+        if is_full_second and self.tls is not None:
+            self.tls.check_files(now, wall_ms())
         if is_full_second and self.settings.net.server_idle_timeout > 0:
             self._close_idle(now)
 
@@ -201,6 +226,8 @@ class Node:
             unit.service.is_draining = True
         for listener in self.listeners:
             listener.close()
+        if self.tls is not None:
+            self.tls.close()
         if self._timer is not None:
             self._timer.cancel()
         self.lag.close()

@@ -11,7 +11,7 @@ from edge.hub.key import PUBLISH_REALM
 from edge.hub.stream import Stream
 from edge.media.frame import AUDIO, VIDEO
 from edge.media.metadata import number_field
-from edge.net.aio import TaskOwner, now_ms
+from edge.net.aio import TaskOwner, now_ms, wall_ms
 from edge.net.listed import Listed
 from naming.url import without_secrets
 
@@ -127,6 +127,8 @@ class PageData:
                 "task_count": len(node.tasks),
             }
         )
+        if node.tls is not None:
+            rows.update(node.tls.counters(wall_ms()))
         for unit in node.units:
             if unit.upstream is not None:
                 for name, value in unit.upstream.counters().items():
@@ -167,6 +169,8 @@ class PageData:
             "rtmp_port": port,
             "http_port": port,
             "has_flv": node.settings.http.http_flv,
+            "has_tls": node.tls is not None,
+            "is_tls_forced": node.tls is not None and node.settings.tls.force_ssl,
             "internal_port": internal,
             "role": "edge" if node.units[0].service.is_edge else "origin",
             "proxy_to": without_secrets(node.settings.upstream.proxy_to),

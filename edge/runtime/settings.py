@@ -12,10 +12,11 @@ from edge.flags.logging import LogConfig, log_config
 from edge.flags.registry import pick
 from edge.flags.rtmp import rtmp_config
 from edge.flags.server import net_config
+from edge.flags.tls import tls_config
 from edge.flags.upstream import upstream_config
 from edge.httpd.config import HttpConfig
 from edge.hub.config import HubConfig
-from edge.net.config import NetConfig
+from edge.net.config import NetConfig, TlsConfig
 from edge.rtmp.config import RtmpConfig
 from edge.runtime.version import installed_version
 from edge.upstream.config import UpstreamConfig
@@ -33,6 +34,7 @@ class Settings:
     """
 
     net: NetConfig
+    tls: TlsConfig
     rtmp: RtmpConfig
     hub: HubConfig
     upstream: UpstreamConfig
@@ -50,6 +52,7 @@ def build_settings(parsed: Parsed, values_in_vain: tuple[str, ...] = ()) -> Sett
     flags = parsed.flags
     return Settings(
         net=net_config(flags),
+        tls=tls_config(flags),
         rtmp=rtmp_config(flags),
         hub=hub_config(flags),
         upstream=upstream_config(flags),

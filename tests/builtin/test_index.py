@@ -54,6 +54,17 @@ def test_play_url_by_http_is_of_the_port_that_plays() -> None:
     assert "http://" not in text(data)
 
 
+@pytest.mark.parametrize(("is_encrypted", "is_tls_forced"), [(True, False), (False, True), (True, True)])
+@pytest.mark.parametrize(("port", "place"), [(443, "h"), (1935, "h:1935"), (80, "h:80")])
+def test_addresses_are_of_tls_for_who_came_so_or_must(
+    is_encrypted: bool, is_tls_forced: bool, port: int, place: str
+) -> None:
+    urls = {"rtmp_port": port, "http_port": port, "has_flv": True, "is_tls_forced": is_tls_forced}
+    data = collect(sample.context(server_urls=lambda: urls), Visit("h", is_encrypted))
+    assert data["publish_server"] == f"rtmps://{place}/live"
+    assert data["streams"][0]["flv_url"].startswith(f"https://{place}/live/a.flv")
+
+
 def test_play_path_takes_rows_without_a_vhost() -> None:
     assert play_path({"app": "live", "stream": "a"}, "_") == "live/a"
 

@@ -180,6 +180,13 @@ def test_S6_each_pair_of_a_list_is_looked_at(certificates: Path) -> None:
     assert finding.endswith("not a file")
 
 
+def test_force_ssl_without_https_is_refused(certificates: Path) -> None:
+    (finding,) = findings("-force_ssl")
+    assert finding.endswith("-force_ssl needs -https: without it nobody could connect")
+    pair = (f"-certificate={certificates / 'a.pem'}", f"-private_key={certificates / 'a.key'}")
+    assert findings("-force_ssl", "-https", *pair) == []
+
+
 def test_S6_a_comma_too_many(certificates: Path) -> None:
     pair = (f"-certificate={certificates / 'a.pem'},", f"-private_key={certificates / 'a.key'},")
     assert findings("-https", *pair) == [

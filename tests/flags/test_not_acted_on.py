@@ -12,14 +12,16 @@ from edge.flags.not_acted_on import NOT_ACTED_ON, used_in_vain
 from edge.flags.registry import DEFINITIONS
 from edge.httpd.config import HttpConfig
 from edge.hub.config import HubConfig
-from edge.net.config import NetConfig
+from edge.net.config import NetConfig, TlsConfig
 from edge.rtmp.config import RtmpConfig
 from edge.upstream.config import UpstreamConfig
 from naming.base import NamingOptions
 
-CONFIGS = (NetConfig, RtmpConfig, HubConfig, UpstreamConfig, HttpConfig, LogConfig, NamingOptions)
+CONFIGS = (NetConfig, TlsConfig, RtmpConfig, HubConfig, UpstreamConfig, HttpConfig, LogConfig, NamingOptions)
 # Fields that no flag sets.
 BESIDE_FLAGS = {"is_internal_port_set", "version"}
+# Read by a client of TLS that nobody makes yet.
+NOT_CALLED = {"upstream_tls_verify", "upstream_ca_file", "upstream_cert_file", "upstream_key_file"}
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,8 +41,10 @@ def test_a_setting_is_in_the_list_exactly_when_nobody_reads_it() -> None:
     read = {name for text in texts for name in re.findall(r"\.([a-z_0-9]+)\b", text)}
     settings = {field.name for config in CONFIGS for field in fields(config)} - BESIDE_FLAGS
     assert settings - read - NOT_ACTED_ON == set(), "nothing reads these: add them to edge/flags/not_acted_on.py"
-    assert settings & read & NOT_ACTED_ON == set(), "these are read: take them out of edge/flags/not_acted_on.py"
+    assert settings & read & NOT_ACTED_ON - NOT_CALLED == set(), (
+        "these are read: take them out of edge/flags/not_acted_on.py"
+    )
 
 
 def test_only_flags_of_the_list_are_reported() -> None:
-    assert used_in_vain(["port", "workers", "https"]) == ("https", "workers")
+    assert used_in_vain(["port", "workers", "pid_file"]) == ("pid_file", "workers")

@@ -1,7 +1,8 @@
 """Each known kind of hostile input has a number, which its test bears in its name; here is the list of all.
 
 The letters say where it comes: HS in the handshake, C in chunks, A in AMF, M in commands, V in media, Q with
-publishers and players, T in TCP, P in the first bytes. The defaults of the limits that meet it are held here too.
+publishers and players, T in TCP, P in the first bytes, S in TLS. The defaults of the limits that meet it are held here
+too.
 """
 
 from __future__ import annotations
@@ -26,13 +27,18 @@ ROWS = {
     *(f"V{number}" for number in range(1, 15)),
     *(f"Q{number}" for number in range(1, 11)),
 }
-# Of TCP and of detection those that concern RTMP.
+# Of TCP and of detection those that concern RTMP, and of TLS those of its server.
 OTHER_ROWS = {"T2", "T3", "T5", "T6", "T8", "T10", "T11", "T12", "T13", "T14", "T15"} | {
-    *("P1", "P2", "P3", "P4", "P7", "P8", "P9")
+    *(f"P{number}" for number in range(1, 10)),
+    *(f"S{number}" for number in range(1, 10)),
 }
 
 DEFAULTS = {
     "protocol_detect_timeout_ms": 5000,
+    "ssl_handshake_timeout_ms": 5000,
+    "max_pending_handshakes": 256,
+    "strict_sni": False,
+    "force_ssl": False,
     "handshake_timeout_ms": 5000,
     "rtmp_setup_timeout_ms": 20000,
     "tcp_user_timeout_ms": 35000,

@@ -8,11 +8,10 @@ import ssl
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from edge.errors import ConfigError
-from edge.net.x509 import Certificate, read_certificate
+from edge.net.x509 import Certificate, date_text, read_certificate
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +86,7 @@ def server_context(alpn: Sequence[str] = DEFAULT_ALPN) -> ssl.SSLContext:
     return context
 
 
-_Signature = tuple[int, int, int] | None
+FileSignature = tuple[int, int, int] | None
 
 
 class _Shown:
@@ -111,9 +110,9 @@ class _Shown:
         certificate = load_pair(context, self.pair.certificate, self.pair.private_key)
         self.context, self.certificate = context, certificate
 
-    def look(self) -> tuple[_Signature, _Signature]:
+    def look(self) -> tuple[FileSignature, FileSignature]:
         """By what a change of the files shows; None for one that cannot be looked at."""
-        return _signature(self.pair.certificate), _signature(self.pair.private_key)
+        return signature_of(self.pair.certificate), signature_of(self.pair.private_key)
 
     def has_changed(self, now_ms: int) -> bool:
         """Other files stand there than were used last, and have for a moment."""
@@ -125,7 +124,8 @@ class _Shown:
         return self.changed_ms is not None and now_ms - self.changed_ms >= _SETTLE_MS
 
 
-def _signature(path: str) -> _Signature:
+def signature_of(path: str) -> FileSignature:
+    """What a change of a file shows by; None for one that cannot be looked at."""
     try:
         found = os.stat(path)
     except OSError:
@@ -217,13 +217,9 @@ class CertificateStore:
 
 def _state(certificate: Certificate, wall_s: int) -> str:
     if wall_s > certificate.not_after_s:
-        return f"expired on {_date(certificate.not_after_s)}"
+        return f"expired on {date_text(certificate.not_after_s)}"
     if wall_s < certificate.not_before_s:
-        return f"is not valid before {_date(certificate.not_before_s)}"
+        return f"is not valid before {date_text(certificate.not_before_s)}"
     if wall_s > certificate.not_after_s - _WARN_AHEAD_S:
-        return f"expires on {_date(certificate.not_after_s)}"
+        return f"expires on {date_text(certificate.not_after_s)}"
     return ""
-
-
-def _date(wall_s: int) -> str:
-    return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

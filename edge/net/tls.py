@@ -188,6 +188,10 @@ class TlsStream:
         """How the end of a handshake is told; None stands for a peer that has gone."""
         return TlsError("closed in the handshake" if error is None else library_reason(error))
 
+    def _breach(self, detail: str) -> TlsBrokenError:
+        """How it is told that an established connection broke a rule."""
+        return TlsBrokenError(detail)
+
     # --- reading -------------------------------------------------------------
 
     def recv_into(self, buffer: memoryview, nbytes: int = 0, /) -> int:
@@ -232,7 +236,7 @@ class TlsStream:
                 return 0
             self._overhead_left -= received
             if self._overhead_left < 0:
-                self._broken = TlsBrokenError("too many records without data")
+                self._broken = self._breach("too many records without data")
             else:
                 self._incoming.write(_scratch.view[:received])
         return count
@@ -255,7 +259,7 @@ class TlsStream:
         except ssl.SSLZeroReturnError:
             self.has_ended = True
         except ssl.SSLError as error:
-            self._broken = TlsBrokenError(library_reason(error))
+            self._broken = self._breach(library_reason(error))
         if total:
             overhead_left = self._overhead_left + total * _OVERHEAD_PER_BYTE
             self._overhead_left = min(overhead_left, _MAX_OVERHEAD_BYTES)
@@ -268,7 +272,7 @@ class TlsStream:
         with contextlib.suppress(OSError):  # who sends next will meet it; what the peer sent can be read on
             self.flush()
         if len(self._unsent) > _MAX_ANSWER_BYTES:
-            self._broken = TlsBrokenError("the peer asks for keys and reads none")
+            self._broken = self._breach("the peer asks for keys and reads none")
 
     # --- writing -------------------------------------------------------------
 
@@ -289,7 +293,7 @@ class TlsStream:
         except ssl.SSLWantReadError:
             raise BlockingIOError(errno.EAGAIN, "the handshake is not done") from None
         except ssl.SSLError as error:
-            raise TlsBrokenError(library_reason(error)) from error
+            raise self._breach(library_reason(error)) from error
         return total
 
     def flush(self) -> bool:

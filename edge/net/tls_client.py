@@ -6,27 +6,43 @@ import ipaddress
 import ssl
 
 from edge.errors import ConfigError, UpstreamTlsError
+from edge.net.aio import wall_ms
 from edge.net.byte_stream import ByteStream
 from edge.net.certificates import load_pair, read_file
 from edge.net.config import TlsConfig
-from edge.net.tls import TlsStream, library_reason
+from edge.net.tls import TlsBrokenError, TlsStream, library_reason
+from edge.net.x509 import Certificate, date_text, read_certificate
 
 # First bytes of TLS records: change of cipher, alert, handshake, data.
 _RECORDS = range(20, 24)
 _QUOTED_BYTES = 32
 
 # OpenSSL's verdicts (X509_V_ERR_*) in words for people; others are told as it words them.
+_NOT_YET_VALID, _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 9, 10, 62, 64
 _REFUSALS = {
     2: "unknown CA",
-    9: "certificate is not yet valid",
-    10: "certificate has expired",
     18: "self-signed certificate",
     19: "unknown CA: self-signed certificate in its chain",
     20: "unknown CA",
     21: "unknown CA: incomplete chain",
-    62: "name mismatch: certificate is not for {name}",
-    64: "name mismatch: certificate is not for {name}",
 }
+# Faults of its library (SSL_R_*) whose own words say little; those words follow in brackets.
+_NO_COMMON_VERSION = "protocol version: the server has no TLS 1.2 or later"
+_NOT_BELIEVED = "the server does not accept our certificate, -upstream_cert_file"
+_FAULTS = {
+    "TLSV1_ALERT_PROTOCOL_VERSION": _NO_COMMON_VERSION,
+    "UNSUPPORTED_PROTOCOL": _NO_COMMON_VERSION,
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server wants a certificate of ours, -upstream_cert_file",
+    "SSLV3_ALERT_BAD_CERTIFICATE": _NOT_BELIEVED,
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": _NOT_BELIEVED,
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": _NOT_BELIEVED,
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": _NOT_BELIEVED,
+    "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": _NOT_BELIEVED,
+    "TLSV1_ALERT_UNKNOWN_CA": _NOT_BELIEVED,
+    "TLSV1_UNRECOGNIZED_NAME": "the server does not know the name",
+}
+_MAX_SHOWN_NAMES = 3
+_MAX_SHOWN_CHARS = 64
 
 
 def client_context(config: TlsConfig) -> ssl.SSLContext:
@@ -86,6 +102,12 @@ def server_hostname(host: str) -> str:
     return ascii_name
 
 
+class UpstreamTlsBrokenError(TlsBrokenError):
+    """An upstream broke a rule of TLS after the handshake, or only then said what it has against us (TLS 1.3)."""
+
+    reason = UpstreamTlsError.reason
+
+
 class TlsClientStream(TlsStream):
     """The side that calls.
 
@@ -115,6 +137,51 @@ class TlsClientStream(TlsStream):
         if error is None:
             return UpstreamTlsError("closed in the handshake")
         if isinstance(error, ssl.SSLCertVerificationError):
-            words = _REFUSALS.get(error.verify_code)
-            return UpstreamTlsError(words.format(name=self._host) if words else error.verify_message)
-        return UpstreamTlsError(library_reason(error))
+            return UpstreamTlsError(_words_of_refusal(error, self._host, self._shown_chain()))
+        return UpstreamTlsError(_words_of_fault(library_reason(error)))
+
+    def _breach(self, detail: str) -> TlsBrokenError:
+        return UpstreamTlsBrokenError(_words_of_fault(detail))
+
+    def _shown_chain(self) -> list[Certificate]:
+        """The certificates that the server has shown, its own first; none where Python does not tell.
+
+        Before 3.13 it does so by an inner name only.
+        """
+        inner = getattr(self._object, "_sslobj", None)
+        try:
+            chain = inner.get_unverified_chain() if inner is not None else None
+            return [read_certificate(each.public_bytes().encode()) for each in chain or ()]
+        except (AttributeError, ValueError, ssl.SSLError):
+            return []
+
+
+def _words_of_fault(reason: str) -> str:
+    return f"{_FAULTS[reason]} ({reason})" if reason in _FAULTS else reason
+
+
+def _words_of_refusal(error: ssl.SSLCertVerificationError, host: str, chain: list[Certificate]) -> str:
+    """Why the certificate of ``host`` is not believed."""
+    code, now_s = error.verify_code, wall_ms() // 1000
+    if code in (_OTHER_NAME, _OTHER_ADDRESS):
+        names = _shown_names(chain[0].names) if chain else ""
+        return f"name mismatch: certificate is for {names}, not {host}" if names else f"name mismatch: not for {host}"
+    if code == _EXPIRED:
+        past = (each.not_after_s for each in chain if each.not_after_s < now_s)
+        return next((f"certificate expired on {date_text(at_s)}" for at_s in past), "certificate has expired")
+    if code == _NOT_YET_VALID:
+        to_come = (each.not_before_s for each in chain if each.not_before_s > now_s)
+        words = (f"certificate is not valid before {date_text(at_s)}" for at_s in to_come)
+        return next(words, "certificate is not yet valid")
+    return _REFUSALS.get(code) or str(error.verify_message)
+
+
+def _shown_names(names: tuple[str, ...]) -> str:
+    """Some names of a certificate, whatever a stranger wrote there."""
+    shown = [_printable(name[:_MAX_SHOWN_CHARS]) for name in names[:_MAX_SHOWN_NAMES]]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text)

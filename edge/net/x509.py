@@ -42,6 +42,11 @@ def read_certificate(pem: bytes) -> Certificate:
         raise ValueError(f"a certificate that cannot be read: {error}") from error
 
 
+def date_text(wall_s: int) -> str:
+    """A moment of a certificate for people."""
+    return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def _certificate(der: bytes) -> Certificate:
     (_, certificate), *_ = _elements(der)
     (_, signed), *_ = _elements(certificate)

@@ -11,7 +11,7 @@ from edge.errors import ConfigError, UpstreamTlsError
 from edge.net.certificates import CertificateStore, KeyPair
 from edge.net.config import TlsConfig
 from edge.net.tls import TlsBrokenError, TlsServerStream
-from edge.net.tls_client import TlsClientStream, client_context, server_hostname
+from edge.net.tls_client import TlsClientStream, _shown_names, client_context, server_hostname
 from tests.naming.certificates import Authority, Pair
 from tests.net.plain_pipes import new_pipe
 from tests.net.tls_pairs import Ends, authority, believing, plain_context, read_all, send_all, server_pair
@@ -43,14 +43,31 @@ def test_a_server_whose_certificate_is_for_the_host(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["other.test", "127.0.0.2", "[::1]"])
 def test_S10_a_name_that_the_certificate_has_not(host: str) -> None:
-    assert refusal(server_pair(), host) == f"name mismatch: certificate is not for {host.strip('[]')}"
+    assert refusal(server_pair(), host) == (
+        f"name mismatch: certificate is for 127.0.0.1, localhost, not {host.strip('[]')}"
+    )
+
+
+def test_S10_names_of_a_stranger_are_shown_with_care() -> None:
+    many = authority().sign("many", ", ".join(f"DNS:{number}{'x' * 60}.test" for number in range(9)))
+    words = refusal(many)
+    assert words.startswith(f"name mismatch: certificate is for 0{'x' * 60}.te, 1x")
+    assert words.endswith("and 6 more, not localhost")
+    assert _shown_names(("a\nb\x1b",)) == "a?b?"
+
+
+def test_S10_where_python_does_not_show_the_certificate_the_verdict_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    expired = authority().sign_between("gone", "20200101000000Z", "20210101000000Z")
+    monkeypatch.setattr(TlsClientStream, "_shown_chain", lambda _: [])
+    assert refusal(expired) == "certificate has expired"
+    assert refusal(server_pair(), "other.test") == "name mismatch: not for other.test"
 
 
 def test_S10_certificates_out_of_date() -> None:
     expired = authority().sign_between("was", "20200101000000Z", "20210101000000Z")
     to_come = authority().sign_between("will-be", "20900101000000Z", "20910101000000Z")
-    assert refusal(expired) == "certificate has expired"
-    assert refusal(to_come) == "certificate is not yet valid"
+    assert refusal(expired) == "certificate expired on 2021-01-01 00:00:00 UTC"
+    assert refusal(to_come) == "certificate is not valid before 2090-01-01 00:00:00 UTC"
 
 
 def test_S10_certificates_of_strangers(stranger: Authority) -> None:
@@ -78,7 +95,9 @@ def test_S10_an_answer_in_plain_text(answer: bytes) -> None:
     [
         (b"", "closed in the handshake"),
         (b"\x15\x03\x03\x00\x02\x02\x28", "ALERT_HANDSHAKE_FAILURE"),
-        (b"\x15\x03\x03\x00\x02\x02\x70", "UNRECOGNIZED_NAME"),
+        (b"\x15\x03\x03\x00\x02\x02\x70", r"the server does not know the name \(TLSV1_UNRECOGNIZED_NAME\)"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "protocol version: the server has no TLS 1.2 or later"),
+        (b"\x16\x03\x01\x00\x2a\x02\x00\x00\x26\x03\x01" + bytes(36), "protocol version: the server has no TLS 1.2"),
         (b"\x16\x03\x03\x00\x10" + bytes(16), "[A-Z_]+"),
     ],
 )
@@ -141,7 +160,7 @@ def test_a_server_that_wants_a_certificate_of_us_says_so() -> None:
     ends = mutual(None)
     with pytest.raises(Exception, match="PEER_DID_NOT_RETURN_A_CERTIFICATE"):
         ends.shake()
-    with pytest.raises(TlsBrokenError, match="CERTIFICATE_REQUIRED"):
+    with pytest.raises(TlsBrokenError, match="upstream_tls: the server wants a certificate of ours"):
         read_all(ends.client)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from typing import Any
 
@@ -36,7 +37,7 @@ class Direction:
 
 
 class FaultProxy:
-    """Listens on the loopback and relays to a target.
+    """Listens on the loopback and relays to a target, which knows nothing of the TLS that clients may have to speak.
 
     Attributes:
         up: switches from the client to the target.
@@ -47,8 +48,9 @@ class FaultProxy:
         accepted_count: connections accepted so far.
     """
 
-    def __init__(self, target_port: int, target_host: str = "127.0.0.1") -> None:
+    def __init__(self, target_port: int, target_host: str = "127.0.0.1", *, tls: ssl.SSLContext | None = None) -> None:
         self._target = (target_host, target_port)
+        self._tls = tls
         self.up, self.down = Direction(), Direction()
         self.mode = "relay"
         self.cuts_with_reset = True
@@ -125,6 +127,8 @@ class FaultProxy:
             elif self.mode == "black_hole":
                 await asyncio.Event().wait()
             else:
+                if self._tls is not None:
+                    await writer.start_tls(self._tls)
                 await self._relay(reader, writer, self._links[task])
         except (OSError, asyncio.CancelledError):
             pass

@@ -14,11 +14,14 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edge.errors import UpstreamTlsError
 from edge.net import system
 from edge.net.byte_stream import ByteStream, stream_of
 from edge.net.poller import GONE, READ, WRITE
 from edge.net.rtmp.connection import RtmpConnection
 from edge.net.rtmp.form import EncoderForm, RtmpForm
+from edge.net.tls import TlsBrokenError
+from edge.net.tls_client import TlsClientStream
 from edge.rtmp.client import ClientSession
 from edge.rtmp.commands import LOST_CODE, NOTHING_YET_CODE, VIA_CODE, parse_via
 from edge.rtmp.config import RtmpConfig
@@ -61,6 +64,14 @@ class LinkEnd(Enum):
     NO_DATA = "no_data"  # it answers, and has nothing new of the stream
     LOOP = "proxy_loop"  # the upstream, or one behind it, has seen this request before
     KICKED = "Kicked"  # the upstream, or one behind it, has another publisher instead
+
+
+class _Stage(Enum):
+    """How far a connection has come."""
+
+    TCP = "connecting"
+    TLS = "shaking hands"
+    RTMP = "open"
 
 
 class Link(Protocol):
@@ -125,11 +136,11 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
     __slots__ = (
         "_active",
         "_head",
-        "_is_connecting",
         "_last_answer",
         "_links",
         "_publishes",
         "_requests",
+        "_stage",
         "_started",
         "edge_id",
         "endpoint",
@@ -150,7 +161,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         self._active: dict[int, Link] = {}  # by message stream id
         self._last_answer = (0, 0)  # the highest request id answered, and when
         self._head = b""  # the first bytes that came
-        self._is_connecting = True
+        self._stage = _Stage.TCP
         self.is_multiplexing: bool | None = None
         self.edge_id = ""
         self.has_ponged = False
@@ -189,19 +200,67 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
 
     def on_ready(self, events: int) -> None:
         """Called by the poller."""
-        if self._is_connecting and self.state == "open":
-            if not events & (WRITE | GONE):
-                return
-            code = self.wire.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if code:
-                self.close_now(f"connect: {os.strerror(code)}")
-                return
-            self._is_connecting = False
+        if self._stage is _Stage.RTMP or self.state != "open":
+            super().on_ready(events)
+        elif self._stage is _Stage.TLS:
+            self._shake_hands()
+        elif events & (WRITE | GONE):
+            self._tcp_is_done()
+
+    def _tcp_is_done(self) -> None:
+        code = self.wire.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self.close_now(f"connect: {os.strerror(code)}")
+            return
+        if isinstance(self.wire, TlsClientStream):
+            self._stage = _Stage.TLS
+            self._watch_deadline()
+            self._shake_hands()
+        else:
+            self._stage = _Stage.RTMP
             self.context.poller.modify(self.fd, READ)
             self.send_session()
             self._watch_deadline()
+
+    def _shake_hands(self) -> None:
+        """Go on with the handshake of TLS; behind its end RTMP begins."""
+        wire = self.wire
+        assert isinstance(wire, TlsClientStream)
+        try:
+            is_done = wire.flush() and wire.handshake()
+        except UpstreamTlsError as error:
+            self._tls_failed(error)
             return
-        super().on_ready(events)
+        except OSError as error:
+            self._tls_failed(UpstreamTlsError(f"{error.strerror} in the handshake"))
+            return
+        if not is_done:
+            self.context.poller.modify(self.fd, WRITE if wire.has_unsent else READ)
+            return
+        self._stage = _Stage.RTMP
+        self._watch()
+        self.send_session()
+        if wire.has_unread:
+            self._read_on_later()
+
+    def _tls_failed(self, error: UpstreamTlsError) -> None:
+        self.context.counters.notice(f"error_{error.reason}")
+        self.close_now(str(error))
+
+    def on_lost(self, error: OSError | None) -> None:
+        """What TLS has against the peer, or the peer against us, is told in its own words."""
+        if isinstance(error, TlsBrokenError) and self.state == "open":
+            self.context.counters.notice(f"error_{error.reason}")
+            self.close_now(str(error.strerror))
+        else:
+            super().on_lost(error)
+
+    def on_deadline(self, now_ms: int) -> None:
+        """RTMP has nothing to say of a peer that has not come so far."""
+        if self.is_shaking_hands:
+            self._tls_failed(UpstreamTlsError(f"no end of the handshake in {now_ms - self.created_ms} ms"))
+        else:
+            super().on_deadline(now_ms)
 
     @property
     def is_connected(self) -> bool:
@@ -211,7 +270,17 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
     @property
     def is_connecting(self) -> bool:
         """TCP has not connected yet."""
-        return self._is_connecting
+        return self._stage is _Stage.TCP
+
+    @property
+    def is_shaking_hands(self) -> bool:
+        """TCP has connected, and the handshake of TLS is not done."""
+        return self._stage is _Stage.TLS
+
+    @property
+    def has_begun(self) -> bool:
+        """All below RTMP is there: what fails from here on is RTMP's, or the peer's."""
+        return self._stage is _Stage.RTMP
 
     # --- links ---------------------------------------------------------------
 
@@ -314,7 +383,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
 
     def send_session(self) -> None:
         """Send what the session has queued."""
-        if self._is_connecting or self.state != "open":
+        if self._stage is not _Stage.RTMP or self.state != "open":
             return
         data = self._session.data_to_send()
         if data:
@@ -457,24 +526,20 @@ def start_connect(
     timeout_ms: int,
     is_simplified: bool = False,
     is_encoder: bool = False,
+    tls: Callable[[ByteStream], TlsClientStream] | None = None,
 ) -> RtmpClientConnection:
     """Begin to connect, as a common encoder does or as a player; failures come through the links.
 
+    ``tls`` puts TLS over the socket; its handshake is a part of the time that the session gives to connect.
+
     Raises:
         OSError: not even a socket can be made (descriptors, routes).
+        UpstreamTlsError: TLS cannot be begun.
     """
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    sock = stream_of(_connecting_socket(context, host, port))
     try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        system.keep_alive(sock, idle_s=10, interval_s=5, probe_count=3)
-        if context.config.tcp_user_timeout_ms:
-            # Keep-alive is silent while bytes are under way: a push would hang on a dead host for many minutes.
-            system.drop_when_unacknowledged(sock, context.config.tcp_user_timeout_ms)
-        code = sock.connect_ex((host, port))
-        if code not in (0, errno.EINPROGRESS):
-            raise OSError(code, os.strerror(code))
-    except OSError:
+        wire = tls(sock) if tls is not None else sock
+    except UpstreamTlsError:
         sock.close()
         raise
     session = ClientSession(
@@ -489,4 +554,23 @@ def start_connect(
         timeout_ms=timeout_ms,
         handshake="simple" if rtmp.rtmp_client_use_simple_handshake else "complex",
     )
-    return RtmpClientConnection(stream_of(sock), context, session, endpoint)
+    return RtmpClientConnection(wire, context, session, endpoint)
+
+
+def _connecting_socket(context: NetContext, host: str, port: int) -> socket.socket:
+    """A socket that begins to connect; raises OSError."""
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        system.keep_alive(sock, idle_s=10, interval_s=5, probe_count=3)
+        if context.config.tcp_user_timeout_ms:
+            # Keep-alive is silent while bytes are under way: a push would hang on a dead host for many minutes.
+            system.drop_when_unacknowledged(sock, context.config.tcp_user_timeout_ms)
+        code = sock.connect_ex((host, port))
+        if code not in (0, errno.EINPROGRESS):
+            raise OSError(code, os.strerror(code))
+    except OSError:
+        sock.close()
+        raise
+    return sock

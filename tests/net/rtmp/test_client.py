@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from edge.errors import UpstreamTlsError
 from edge.hub.config import HubConfig
+from edge.net.byte_stream import ByteStream
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
 from edge.net.rtmp.client import LinkEnd, RtmpClientConnection, _end_of, start_connect
 from edge.net.rtmp.stream_writer import StreamWriter
+from edge.net.tls_client import TlsClientStream
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import MediaReceived, StreamFailed
 from edge.service.refusal import Reason, Refusal
+from tests.harness.fault_proxy import FaultProxy
 from tests.harness.ports import free_port
 from tests.harness.wire import VIDEO
 from tests.net.fakes import Source
 from tests.net.live import LiveServer, eventually, number_of, pictures, send_video, serving
+from tests.net.tls_pairs import believing, server_pair
 from tests.service.fakes import NoSource
 
 
@@ -436,3 +442,103 @@ async def test_last_turn_is_that_of_a_request_made_before() -> None:
         publisher.delete_stream("s")
         await eventually(lambda: first.ends and third.ends, "the ends")
         assert not second.ends
+
+
+# --- over TLS --------------------------------------------------------------------
+
+
+def over_tls(wire: ByteStream) -> TlsClientStream:
+    """Towards 127.0.0.1, believing our authority."""
+    return TlsClientStream(wire, believing(), "127.0.0.1")
+
+
+def tls_front(port: int) -> FaultProxy:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server_pair().cert, server_pair().key)
+    return FaultProxy(port, tls=context)
+
+
+async def silent_server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while await reader.read(4096):
+        pass
+    writer.close()
+
+
+@pytest.mark.parametrize("slice_bytes", [1, 7, 65536])
+async def test_handshake_of_tls_comes_in_pieces(slice_bytes: int) -> None:
+    async with serving() as server, tls_front(server.port) as front, FaultProxy(front.port) as way, dialing() as dialer:
+        way.down.slice_bytes = way.up.slice_bytes = slice_bytes
+        publisher = await server.publisher()
+        send_video(publisher, 0, is_keyframe=True)
+        connection = dialer.dial(way.port, tls=over_tls, timeout_ms=20000)
+        assert connection.is_connecting and not connection.is_shaking_hands and not connection.has_begun
+        link = Recorder()
+        connection.open_play(link, "s")
+        await eventually(lambda: link.numbers() == [0], "the picture")
+        assert connection.has_begun and not connection.is_shaking_hands
+        assert dialer.settled == [True]
+        send_video(publisher, 1)
+        await eventually(lambda: link.numbers() == [0, 1], "the next")
+
+
+async def test_silent_peer_has_the_time_of_the_connect_for_tls() -> None:
+    server = await asyncio.start_server(silent_server, "127.0.0.1", 0)
+    async with server, dialing() as dialer:
+        connection = dialer.dial(server.sockets[0].getsockname()[1], tls=over_tls, timeout_ms=200)
+        link = Recorder()
+        connection.open_play(link, "s")
+        await eventually(lambda: connection.is_shaking_hands, "TCP")
+        await eventually(lambda: link.ends, "the end")
+        ((end, text),) = link.ends
+        assert (end, text.startswith("upstream_tls: no end of the handshake in ")) == (LinkEnd.LOST, True)
+        assert dialer.settled == [False]
+        assert dialer.context.counters["error_upstream_tls_count"] == 1
+
+
+async def test_who_leaves_during_the_handshake_of_tls_closes_the_connection() -> None:
+    server = await asyncio.start_server(silent_server, "127.0.0.1", 0)
+    async with server, dialing() as dialer:
+        connection = dialer.dial(server.sockets[0].getsockname()[1], tls=over_tls)
+        link = Recorder()
+        connection.open_play(link, "s")
+        await eventually(lambda: connection.is_shaking_hands, "TCP")
+        connection.close_link(link)
+        await eventually(lambda: connection.state == "closed", "the end")
+        assert link.ends == []
+
+
+async def test_reset_during_the_handshake_of_tls() -> None:
+    async with FaultProxy(1) as server, dialing() as dialer:
+        server.mode = "reset"
+        connection = dialer.dial(server.port, tls=over_tls)
+        link = Recorder()
+        connection.open_play(link, "s")
+        await eventually(lambda: link.ends, "the end")
+        ((end, text),) = link.ends
+        assert end is LinkEnd.LOST
+        assert text in ("connect: Connection reset by peer", "upstream_tls: Connection reset by peer in the handshake")
+
+
+async def test_cut_of_tls_is_told_as_any_other() -> None:
+    async with serving() as server, tls_front(server.port) as front, dialing() as dialer:
+        connection = dialer.dial(front.port, tls=over_tls)
+        link = Recorder()
+        connection.open_play(link, "s")
+        await eventually(lambda: connection.is_connected, "the connect")
+        await front.reset_all()
+        await eventually(lambda: link.ends, "the end")
+        assert link.ends[0][0] is LinkEnd.LOST
+        assert link.ends[0][1] in ("reset: Connection reset by peer", "closed by the peer")
+
+
+async def test_tls_that_cannot_be_begun_leaves_no_socket() -> None:
+    wires: list[ByteStream] = []
+
+    def fail(wire: ByteStream) -> TlsClientStream:
+        wires.append(wire)
+        raise UpstreamTlsError("no")
+
+    async with dialing() as dialer:
+        with pytest.raises(UpstreamTlsError):
+            dialer.dial(free_port(), tls=fail)
+        assert [wire.fileno() for wire in wires] == [-1]

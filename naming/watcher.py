@@ -173,7 +173,7 @@ class Watcher:
             return
         if not servers and was_first:
             _log.warning("%s: the first answer has no servers", self._label)
-        if _with_priorities(servers) != _with_priorities(self.servers):
+        if _in_full(servers) != _in_full(self.servers):
             _log.info("%s: %s", self._label, _describe_change(self.servers, servers))
             self._on_update(servers)
         self.servers = servers  # last: a change that could not be handed on is handed on with the next answer
@@ -237,9 +237,9 @@ def _best_of_each(nodes: Iterable[ServerNode]) -> set[ServerNode]:
     return {node for node in nodes if node.priority == best[node.endpoint]}
 
 
-def _with_priorities(nodes: Iterable[ServerNode]) -> set[tuple[ServerNode, int]]:
+def _in_full(nodes: Iterable[ServerNode]) -> set[tuple[ServerNode, int, str]]:
     """All that makes a list another one, be it equal."""
-    return {(node, node.priority) for node in nodes}
+    return {(node, node.priority, node.name) for node in nodes}
 
 
 class _Warning:
@@ -268,13 +268,14 @@ def _describe_change(before: Sequence[ServerNode], after: Sequence[ServerNode]) 
 
     The addresses come in the order of the lists.
     """
-    old, new = ({node.endpoint: node.priority for node in nodes} for nodes in (before, after))
+    old, new = ({node.endpoint: node for node in nodes} for nodes in (before, after))
     changed = {node.endpoint for node in set(before) ^ set(after)}
     groups = {
         "added": [endpoint for endpoint in new if endpoint not in old],
         "removed": [endpoint for endpoint in old if endpoint not in new],
         "retagged": [endpoint for endpoint in new if endpoint in old and endpoint in changed],
-        "regrouped": [endpoint for endpoint, priority in new.items() if old.get(endpoint, priority) != priority],
+        "regrouped": [each for each, node in new.items() if old.get(each, node).priority != node.priority],
+        "renamed": [each for each, node in new.items() if old.get(each, node).name != node.name],
     }
     return " ".join(f"{word} {len(group)} ({_some(group)})" for word, group in groups.items() if group)
 

@@ -54,6 +54,17 @@ async def test_only_changes_are_handed_on(caplog: pytest.LogCaptureFixture) -> N
     ]
 
 
+async def test_another_name_of_a_server_is_a_change(caplog: pytest.LogCaptureFixture) -> None:
+    """Its certificate must be for that."""
+    caplog.set_level(logging.INFO)
+    watcher, updates = make_watcher()
+    watcher.apply([replace(node(1), name="a.test"), node(2)])
+    watcher.apply([replace(node(1), name="b.test"), node(2)])
+    watcher.apply([replace(node(1), name="b.test"), node(2)])
+    assert [[server.name for server in update] for update in updates] == [["a.test", ""], ["b.test", ""]]
+    assert caplog.messages[1:] == ['HttpService("origin:1"): renamed 1 (10.0.0.1:1)']
+
+
 async def test_of_a_long_list_the_log_names_the_first_few(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     watcher, _ = make_watcher()

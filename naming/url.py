@@ -14,7 +14,8 @@ from naming.resolver import Resolver
 _URL = re.compile(r"([^:]{1,31})://(.*)", re.DOTALL)
 # What a query may hold that nobody else should read: ?token=x, &accessToken=x, &password=x ...
 _SECRET = re.compile(r"([?&/][^?&=/]*(?:token|secret|passw|auth|credential|signature|api_?key)[^?&=/]*=)[^&]*", re.I)
-_RTMP_PORTS = {"rtmp": 1935, "rtmps": 443}
+#: Schemes of one server, with their ports.
+RTMP_PORTS = {"rtmp": 1935, "rtmps": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,8 @@ def parse_address(text: str) -> Address:
     if match is None:
         raise NamingError(f'bad address "{text}": expected host:port or scheme://name')
     scheme, name = match[1].lower(), match[2]
-    if scheme in _RTMP_PORTS:
-        return _plain(text, name.removesuffix("/"), _RTMP_PORTS[scheme], is_tls=scheme == "rtmps")
+    if scheme in RTMP_PORTS:
+        return _plain(text, name.removesuffix("/"), RTMP_PORTS[scheme], is_tls=scheme == "rtmps")
     if not registry.is_known(scheme):
         valid = ", ".join(registry.known())
         raise NamingError(

@@ -26,10 +26,6 @@ NOT_ACTED_ON: frozenset[str] = frozenset(
         "loop_stall_warn_ms",
         # upstream and naming
         "defer_close_second",
-        "upstream_tls_verify",
-        "upstream_ca_file",
-        "upstream_cert_file",
-        "upstream_key_file",
         # HTTP, HLS, gRPC
         "max_body_size",
         "http_body_compress_threshold",

@@ -57,7 +57,8 @@ define_int32(
 define_string(
     "upstream_ca_file",
     "",
-    "PEM file with the CAs that upstreams reached over TLS are believed by, instead of the system's.",
+    "PEM file with the CAs that upstreams reached over TLS are believed by, instead of the system's. Read "
+    "again when it changes, as are the other two.",
     topic=_UPSTREAM,
 )
 define_string(

@@ -11,8 +11,8 @@ _TOPIC = "upstream"
 define_string(
     "proxy_to",
     "",
-    "Empty makes this server an origin. Else it is an edge of this upstream: host:port, [v6]:port, rtmp://host[:port] "
-    "or a naming URL such as list://a:1935,b:1935 or http://name:port.",
+    "Empty makes this server an origin. Else it is an edge of this upstream: host:port, [v6]:port, rtmp://host[:port], "
+    "rtmps://host[:port] over TLS, or a naming URL such as list://a:1935,b:1935 or http://name:port.",
     topic=_TOPIC,
 )
 define_string(
@@ -38,6 +38,13 @@ define_int32(
     upper=65535,
 )
 define_string("cdn_merge_lb", "", "Balancer for -cdn_merge_to, by key: c_murmurhash or c_md5.", topic=_TOPIC)
+define_bool(
+    "upstream_tls",
+    False,
+    "Reach the servers of naming services over TLS too: those of -proxy_to and of -cdn_merge_to, where these are "
+    "naming URLs. One server is reached so as rtmps://host:port.",
+    topic=_TOPIC,
+)
 define_bool(
     "share_play_connection",
     True,
@@ -263,7 +270,7 @@ define_int32(
 define_bool(
     "upstream_tls_verify",
     True,
-    "Check the certificate and name of an upstream reached over TLS.",
+    "Check the certificate and name of an upstream reached over TLS; off: whoever answers in its place is believed.",
     topic=_TOPIC,
     is_reloadable=True,
 )

@@ -13,6 +13,7 @@ from edge.flags.problem import Problem
 from edge.flags.registry import value_of
 from edge.runtime.bounded import found_within
 from edge.runtime.registry_tls import check_tls
+from edge.runtime.upstream_tls import check_upstream_tls
 from lb import registry as balancers
 from lb.base import BalancerError
 from lb.weights import why_nobody
@@ -68,6 +69,7 @@ def check_targets(
                 problems.extend(_check_merge_name(parsed, address))
             problems.extend(_check_servers(parsed, target, address, lookup, is_own_address or is_local, budget_s))
     problems.extend(check_tls(parsed, addresses, budget_s))
+    problems.extend(check_upstream_tls(parsed, addresses, budget_s))
     return problems
 
 
@@ -183,10 +185,6 @@ def _read_address(parsed: Parsed, target: str, problems: list[Problem]) -> Addre
         address = parse_address(text)
     except NamingError as error:
         problems.append(Problem(parsed.where(target), f"-{target}: {error}"))
-        return None
-    if address.is_tls:
-        message = f"-{target}={address.shown}: TLS towards upstreams is not built, and nothing is sent without it"
-        problems.append(Problem(parsed.where(target), f"{message}; write rtmp://host:port if that is meant"))
         return None
     return address
 

@@ -31,6 +31,7 @@ from naming.url import parse_address
 if TYPE_CHECKING:
     from edge.upstream.manager import UpstreamManager
     from edge.upstream.target import Target
+    from edge.upstream.tls import UpstreamTls
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def make_units(settings: Settings, context: NetContext) -> list[ServiceUnit]:
     """The services that the flags ask for: the front or only one first.
 
     Raises:
-        ConfigError: a target or balancer cannot be used.
+        ConfigError: a target or balancer cannot be used, or a file of TLS that a target needs.
     """
     config = settings.upstream
 
@@ -54,13 +55,27 @@ def make_units(settings: Settings, context: NetContext) -> list[ServiceUnit]:
     is_other = partial(_is_other, settings)
     source = target(config.proxy_to, config.proxy_lb, is_other)
     if not config.cdn_merge_to:
-        return [ServiceUnit("", settings, context, pull_target=source, push_target=source)]
+        tls = _upstream_tls(settings, source)
+        return [ServiceUnit("", settings, context, pull_target=source, push_target=source, tls=tls)]
     merge = target(config.cdn_merge_to, config.cdn_merge_lb)
     front_push = target(config.proxy_to, config.proxy_lb, is_other) or merge
+    tls = _upstream_tls(settings, source, merge)
     return [
-        ServiceUnit("front", settings, context, pull_target=merge, push_target=front_push),
-        ServiceUnit("merge", settings, context, pull_target=source, push_target=source),
+        ServiceUnit("front", settings, context, pull_target=merge, push_target=front_push, tls=tls),
+        ServiceUnit("merge", settings, context, pull_target=source, push_target=source, tls=tls),
     ]
+
+
+def _upstream_tls(settings: Settings, *targets: Target | None) -> UpstreamTls | None:
+    """What connections over TLS begin with, for whoever has a target; its files are read now where one needs them."""
+    if not any(targets):
+        return None
+    from edge.upstream.tls import UpstreamTls
+
+    tls = UpstreamTls(settings.tls)
+    if any(target is not None and target.is_tls for target in targets):
+        tls.load()
+    return tls
 
 
 def _is_other(settings: Settings, server: ServerNode) -> bool:
@@ -97,6 +112,7 @@ class ServiceUnit:
         *,
         pull_target: Target | None,
         push_target: Target | None,
+        tls: UpstreamTls | None,
     ) -> None:
         self.name = name
         self._settings = settings
@@ -122,7 +138,7 @@ class ServiceUnit:
             from edge.upstream.manager import UpstreamManager
 
             self.upstream = UpstreamManager(
-                self.rtmp, settings.upstream, pull_target=pull_target, push_target=push_target
+                self.rtmp, settings.upstream, pull_target=pull_target, push_target=push_target, tls=tls
             )
         self._watch = PublishWatch(context, settings.hub, self.rtmp.ingest)
 

@@ -17,6 +17,7 @@ class UpstreamConfig:
     cdn_merge_to: str = ""
     cdn_merge_lb: str = ""
     cdn_merge_port: int = -1
+    upstream_tls: bool = False
     share_play_connection: bool = True
     share_publish_connection: bool = True
     unified_play_connections: bool = False

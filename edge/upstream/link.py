@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import NoServerError
+from edge.errors import NoServerError, UpstreamTlsError
 from edge.hub.key import StreamKey
 from edge.net.rtmp.client import LinkEnd, RtmpClientConnection
 from edge.rtmp.events import MediaReceived
@@ -22,6 +22,7 @@ from edge.upstream.queries import hide_query
 from edge.upstream.redirect import Redirect, parse_redirect
 from edge.upstream.retry import RetryDecision, RetryPolicy
 from naming.base import NamingError
+from naming.endpoint import name_of
 from naming.node import ServerNode
 
 if TYPE_CHECKING:
@@ -143,7 +144,10 @@ class UpstreamLink:
 
     def _may_join(self, server: ServerNode) -> bool:
         tc_url, app = self.manager.tc_url_of(self.key, server, is_play=self.what == "pull")
-        return self._share() and self.manager.pool.has_shared(server, tc_url, app, is_simplified=self._is_simplified())
+        is_tls, is_simplified = self.target.is_tls, self._is_simplified()
+        return self._share() and self.manager.pool.has_shared(
+            server, tc_url, app, is_tls=is_tls, is_simplified=is_simplified
+        )
 
     def _is_simplified(self) -> bool:
         return self.what == "pull" and self.manager.config.simplified_rtmp_play
@@ -176,6 +180,11 @@ class UpstreamLink:
         tc_url, app = manager.tc_url_of(self.key, server, is_play=self.what == "pull")
         self._acquire(server, tc_url, app, is_simplified=self._is_simplified())
 
+    @property
+    def _is_tls(self) -> bool:
+        """Whether the place that is asked is reached over TLS."""
+        return self._place.is_tls if self._place is not None else self.target.is_tls
+
     def _acquire(self, server: ServerNode, tc_url: str, app: str, *, is_simplified: bool) -> None:
         manager = self.manager
         self._awaited = manager.pool.acquire(
@@ -183,6 +192,7 @@ class UpstreamLink:
             server,
             tc_url=tc_url,
             app=app,
+            is_tls=self._is_tls,
             is_simplified=is_simplified,
             share=self._share(),
         )
@@ -197,7 +207,8 @@ class UpstreamLink:
             connection.close_now("connect timeout")
 
     def _on_open_timeout(self) -> None:
-        connection, limit_ms, now = self.connection, self.manager.config.timeout_ms, self.manager.context.now_ms()
+        limit_ms, now = self.manager.config.timeout_ms, self.manager.context.now_ms()
+        connection, in_setup = self.connection, self.connection or self._awaited
         deadline_ms = self.policy.deadline_ms
         if deadline_ms is not None and now >= deadline_ms:
             self._give_up("publisher_gone")  # of a server that has not had its time nothing is to be said
@@ -209,7 +220,9 @@ class UpstreamLink:
                 self._set_timer(left_ms, self._on_open_timeout)
                 return
             self.manager.pool.distrust(connection)
-        self._fail(LinkEnd.TIMEOUT, f"no answer in {now - self._began_ms} ms")
+        is_tls_slow = in_setup is not None and in_setup.is_shaking_hands
+        what = f"{UpstreamTlsError.reason}: no end of the handshake" if is_tls_slow else "no answer"
+        self._fail(LinkEnd.TIMEOUT, f"{what} in {now - self._began_ms} ms")
 
     def _set_timer(self, delay_ms: int, callback: Any) -> None:
         self._cancel_timer()
@@ -305,6 +318,11 @@ class UpstreamLink:
         except NamingError as error:
             self._fail(LinkEnd.REFUSED, f"{error}: {text}")
             return
+        if self._is_tls and not place.is_tls:
+            where = f"rtmp://{place.host}:{place.port}"
+            why = f"{UpstreamTlsError.reason}: redirected to plain text at {where}, which is not followed"
+            self._fail(LinkEnd.REFUSED, f"{why}: {text}")
+            return
         if self.message_stream_id:
             self._on_attempt_ended(LinkEnd.REFUSED)
             if self.state == "closed":
@@ -323,7 +341,7 @@ class UpstreamLink:
         if not addresses:
             self._fail(LinkEnd.LOST, f"redirected to {place.host}, which has no address")
             return
-        node = ServerNode(addresses[0], place.port)
+        node = ServerNode(addresses[0], place.port, name=name_of(place.host))
         if node.endpoint in self._visited:
             self._fail(LinkEnd.LOOP, f"redirected in a circle, to {node.endpoint}")
             return

@@ -14,6 +14,7 @@ from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
 from edge.hub.roster import Admitted
 from edge.hub.stream import Stream
 from edge.net.aio import TaskOwner, spawn, wall_ms
+from edge.net.config import TlsConfig
 from edge.net.rtmp.client import LinkEnd
 from edge.net.rtmp.service import RtmpService
 from edge.service.grants import Play
@@ -28,6 +29,7 @@ from edge.upstream.pull import Pull
 from edge.upstream.push import Push
 from edge.upstream.rebalance import Rebalancer
 from edge.upstream.target import Target
+from edge.upstream.tls import UpstreamTls
 from naming.base import NamingError
 from naming.endpoint import is_ip
 from naming.node import ServerNode
@@ -55,14 +57,29 @@ class UpstreamManager(HubObserver):
         pulls, pushes: by stream key.
     """
 
-    def __init__(self, rtmp: RtmpService, config: UpstreamConfig, *, pull_target: Target, push_target: Target) -> None:
+    def __init__(
+        self,
+        rtmp: RtmpService,
+        config: UpstreamConfig,
+        *,
+        pull_target: Target,
+        push_target: Target,
+        tls: UpstreamTls | None = None,
+    ) -> None:
+        """``tls``: of the process, for servers that are reached over TLS; by default the CAs of the system."""
         self.service = service = rtmp.service
         self.context = rtmp.context
         self.forms = rtmp.forms
         self.config = config
         self.pull_target = pull_target
         self.push_target = push_target
-        self.pool = UpstreamPool(rtmp.context, rtmp.config, edge_id=service.service_id, timeout_ms=config.timeout_ms)
+        self.pool = UpstreamPool(
+            rtmp.context,
+            rtmp.config,
+            tls or UpstreamTls(TlsConfig()),
+            edge_id=service.service_id,
+            timeout_ms=config.timeout_ms,
+        )
         self.pulls: dict[StreamKey, Pull] = {}
         self.pushes: dict[StreamKey, Push] = {}
         self.jitter = random.random
@@ -118,10 +135,11 @@ class UpstreamManager(HubObserver):
 
     def tc_url_of(self, key: StreamKey, server: ServerNode, *, is_play: bool) -> tuple[str, str]:
         """The tcUrl and app to connect with; a default vhost travels as the server's address."""
+        scheme = "rtmps" if (self.pull_target if is_play else self.push_target).is_tls else "rtmp"
         if is_play and self._may_unify(key):
-            return "rtmp://__defaultVhost__/unified_app", "unified_app"
+            return f"{scheme}://__defaultVhost__/unified_app", "unified_app"
         host = server.endpoint if key.vhost == self.service.hub.default_vhost else key.vhost
-        return f"rtmp://{host}/{key.app}", key.app
+        return f"{scheme}://{host}/{key.app}", key.app
 
     def name_of(self, key: StreamKey, query: str, *, is_play: bool) -> str:
         """The stream name to ask for, with what is left of the client's query."""

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from functools import partial
 from typing import NamedTuple
 
+from edge.errors import UpstreamTlsError
 from edge.net.context import NetContext
 from edge.net.rtmp.client import Link, LinkEnd, RtmpClientConnection, start_connect
 from edge.rtmp.config import RtmpConfig
+from edge.upstream.tls import UpstreamTls
 from naming.node import ServerNode
 
 logger = logging.getLogger(__name__)
@@ -24,9 +27,14 @@ _PRUNE_MIN = 64
 
 
 class PoolKey(NamedTuple):
-    """Streams that may share a connection agree in all of this."""
+    """Streams that may share a connection agree in all of this.
+
+    Attributes:
+        tls_host: whose certificate is asked for and believed; "" without TLS.
+    """
 
     endpoint: str
+    tls_host: str
     tc_url: str
     app: str
     is_simplified: bool
@@ -35,8 +43,11 @@ class PoolKey(NamedTuple):
 class UpstreamPool:
     """All outgoing connections of a service."""
 
-    def __init__(self, context: NetContext, rtmp: RtmpConfig, *, edge_id: str, timeout_ms: int) -> None:
+    def __init__(
+        self, context: NetContext, rtmp: RtmpConfig, tls: UpstreamTls, *, edge_id: str, timeout_ms: int
+    ) -> None:
         self._context = context
+        self._tls = tls
         self._rtmp = rtmp
         self._edge_id = edge_id
         self._timeout_ms = timeout_ms
@@ -58,13 +69,13 @@ class UpstreamPool:
         return sum(1 for connection in self._open if connection.state == "open")
 
     def acquire(
-        self, link: Link, server: ServerNode, *, tc_url: str, app: str, is_simplified: bool, share: bool
+        self, link: Link, server: ServerNode, *, tc_url: str, app: str, is_tls: bool, is_simplified: bool, share: bool
     ) -> RtmpClientConnection | None:
         """Find or make a connection for ``link``; it is told by ``on_connected`` or ``on_ended``.
 
         Returns the connection that it waits for, if it does: a link that gives up closes itself there.
         """
-        key = self._key_of(server, tc_url, app, is_simplified=is_simplified)
+        key = self._key_of(server, tc_url, app, is_tls=is_tls, is_simplified=is_simplified)
         if not share or self._can_share.get(server.endpoint) is False:
             self._connect(link, server, key, is_shared=False)
             return None
@@ -78,13 +89,13 @@ class UpstreamPool:
             return connection
         return None
 
-    def _key_of(self, server: ServerNode, tc_url: str, app: str, *, is_simplified: bool) -> PoolKey:
+    def _key_of(self, server: ServerNode, tc_url: str, app: str, *, is_tls: bool, is_simplified: bool) -> PoolKey:
         is_simplified = is_simplified and server.endpoint not in self._ordinary_next
-        return PoolKey(server.endpoint, tc_url, app, is_simplified)
+        return PoolKey(server.endpoint, (server.name or server.host) if is_tls else "", tc_url, app, is_simplified)
 
-    def has_shared(self, server: ServerNode, tc_url: str, app: str, *, is_simplified: bool) -> bool:
+    def has_shared(self, server: ServerNode, tc_url: str, app: str, *, is_tls: bool, is_simplified: bool) -> bool:
         """Whether one more stream needs no connect: the upstream has answered and carries several."""
-        connection = self._shared.get(self._key_of(server, tc_url, app, is_simplified=is_simplified))
+        connection = self._shared.get(self._key_of(server, tc_url, app, is_tls=is_tls, is_simplified=is_simplified))
         return connection is not None and connection.state == "open" and bool(connection.is_multiplexing)
 
     def _connect(self, link: Link, server: ServerNode, key: PoolKey, *, is_shared: bool) -> None:
@@ -102,7 +113,11 @@ class UpstreamPool:
                 timeout_ms=self._timeout_ms,
                 is_simplified=key.is_simplified,
                 is_encoder=getattr(link, "what", "pull") == "push",
+                tls=partial(self._tls.wrap, host=key.tls_host) if key.tls_host else None,
             )
+        except UpstreamTlsError as error:
+            link.on_ended(LinkEnd.LOST, str(error))
+            return
         except OSError as error:
             link.on_ended(LinkEnd.LOST, f"connect: {error.strerror}")
             return
@@ -120,7 +135,7 @@ class UpstreamPool:
         for key in [key for key, shared in self._shared.items() if shared is connection]:
             del self._shared[key]
         endpoint = self._asked_simply.pop(connection, None)
-        if endpoint is not None and not connection.is_connecting:
+        if endpoint is not None and connection.has_begun:
             self._take_ordinary_form(endpoint)
 
     def _forget_closed(self) -> None:
@@ -131,11 +146,11 @@ class UpstreamPool:
         self._prune_at = 2 * len(self._open) + _PRUNE_MIN
 
     def _note_form(self, connection: RtmpClientConnection, key: PoolKey) -> None:
-        """A connect has failed: the forms take turns, unless TCP failed or nobody wanted it any more."""
+        """A connect has failed: the forms take turns, unless TCP or TLS failed or nobody wanted it any more."""
         endpoint = self._asked_simply.pop(connection, None)
         if not key.is_simplified:
             self._ordinary_next.discard(key.endpoint)
-        elif endpoint is not None and connection.link_count and not connection.is_connecting:
+        elif endpoint is not None and connection.link_count and connection.has_begun:
             self._take_ordinary_form(endpoint)
 
     def _take_ordinary_form(self, endpoint: str) -> None:
@@ -153,7 +168,9 @@ class UpstreamPool:
 
     def _note_handshake(self, connection: RtmpClientConnection, endpoint: str) -> None:
         """Take turns between the two forms while handshakes with an endpoint fail."""
-        if self._rtmp.rtmp_client_use_simple_handshake or connection.received_bytes > HANDSHAKE_BYTES:
+        if self._rtmp.rtmp_client_use_simple_handshake or not connection.has_begun:
+            return
+        if connection.received_bytes > HANDSHAKE_BYTES:
             return
         if endpoint in self._plain_next:
             self._plain_next.discard(endpoint)

@@ -1,6 +1,6 @@
 """Where an upstream sends us to: the URL of an RTMP 302 answer.
 
-Servers write the URL of the connect (``rtmp://host[:port]/app[?query]``) or that of
+Servers write the URL of the connect (``rtmp[s]://host[:port]/app[?query]``) or that of
 the stream (``.../app/name[?query]``); some write the name twice if one appends it.
 """
 
@@ -12,8 +12,7 @@ from edge.hub.key import StreamKey
 from edge.service.names import add_to_query
 from naming.base import NamingError
 from naming.endpoint import parse_endpoint
-
-_DEFAULT_PORT = 1935
+from naming.url import RTMP_PORTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +23,7 @@ class Redirect:
         host, port: name or numeric address (no brackets), and TCP port.
         tc_url, app: to connect with.
         name: of the stream there, with its query.
+        is_tls: it is reached over TLS.
     """
 
     host: str
@@ -31,6 +31,7 @@ class Redirect:
     tc_url: str
     app: str
     name: str
+    is_tls: bool = False
 
 
 def parse_redirect(url: str, key: StreamKey, query: str, *, default_vhost: str) -> Redirect:
@@ -42,21 +43,23 @@ def parse_redirect(url: str, key: StreamKey, query: str, *, default_vhost: str) 
     Raises NamingError for a URL that cannot be followed.
     """
     scheme, mark, rest = url.partition("://")
-    if not mark or scheme.lower() != "rtmp":
-        raise NamingError(f'redirect to "{url.partition("?")[0]}": only rtmp:// is followed')
+    scheme = scheme.lower()
+    if not mark or scheme not in RTMP_PORTS:
+        raise NamingError(f'redirect to "{url.partition("?")[0]}": only rtmp:// and rtmps:// are followed')
     head, _, own_query = rest.partition("?")
     authority, _, path = head.partition("/")
-    host, port = parse_endpoint(authority.rpartition("@")[2], default_port=_DEFAULT_PORT)
+    host, port = parse_endpoint(authority.rpartition("@")[2], default_port=RTMP_PORTS[scheme])
     if port == 0:
         raise NamingError(f'redirect to "{url.partition("?")[0]}": port 0 cannot be connected to')
     app, name = _split(path.strip("/"), key)
     has_vhost = any(part.startswith("vhost=") for part in own_query.split("&"))
     is_named = has_vhost or key.vhost == default_vhost
-    tc_url = f"rtmp://{authority if is_named else key.vhost}/{app}"
+    tc_url = f"{scheme}://{authority if is_named else key.vhost}/{app}"
     if own_query:
         tc_url = f"{tc_url}?{own_query}"
     name_query = add_to_query(own_query, query)
-    return Redirect(host, port, tc_url, app, f"{name}?{name_query}" if name_query else name)
+    name = f"{name}?{name_query}" if name_query else name
+    return Redirect(host, port, tc_url, app, name, is_tls=scheme == "rtmps")
 
 
 def _split(path: str, key: StreamKey) -> tuple[str, str]:

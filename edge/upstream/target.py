@@ -48,6 +48,7 @@ class Target:
 
     Attributes:
         address: the target as configured.
+        is_tls: its servers are reached over TLS.
         on_found: called when the list has servers for the first time, or again.
         why_unusable: "not acted on yet: ..." when a part of it is not built, else "".
     """
@@ -71,6 +72,7 @@ class Target:
         "_servers",
         "_watcher",
         "address",
+        "is_tls",
         "on_found",
         "why_unusable",
     )
@@ -98,6 +100,7 @@ class Target:
             self.address: Address = parse_address(proxy_to)
         except NamingError as error:
             raise ConfigError(str(error)) from error
+        self.is_tls = self.address.is_tls or (config.upstream_tls and not self.address.is_plain)
         self.on_found: Callable[[], None] | None = None
         self._disable_ms = config.disable_server_duration * 1000
         self._servers: tuple[ServerNode, ...] = ()
@@ -175,7 +178,7 @@ class Target:
             chosen = group.select(code, standing, now_ms, shut=shut, loads=self._loads)
             if chosen is not None:
                 self._health.begin_attempt(chosen, now_ms)
-                return chosen
+                return self._now(chosen)  # what a balancer keeps is equal, and may bear the name of before
         return None
 
     def _standing(
@@ -410,8 +413,6 @@ class Target:
 
     def _find_missing(self) -> str:
         """What of the configuration is known and not built."""
-        if self.address.is_tls:
-            return "not acted on yet: rtmps://"
         if self.address.is_plain or services.is_built(self.address.scheme):
             return ""
         return f'not acted on yet: naming scheme "{self.address.scheme}"'

@@ -11,7 +11,7 @@ from edge.hub.config import HubConfig
 from edge.hub.registry import Registry
 from edge.net.accepted import Accepted
 from edge.net.aio import now_ms
-from edge.net.config import NetConfig
+from edge.net.config import NetConfig, TlsConfig
 from edge.net.context import NetContext
 from edge.net.limits import ConnectionLimits
 from edge.net.listener import Listener, open_socket
@@ -23,6 +23,8 @@ from edge.service.service import Service
 from edge.upstream.config import UpstreamConfig
 from edge.upstream.manager import UpstreamManager
 from edge.upstream.target import Target
+from edge.upstream.tls import UpstreamTls
+from naming.base import AddressResolver
 from tests.harness import clock
 from tests.harness.client import RtmpClient, decode_command
 from tests.harness.clock import deadline
@@ -67,14 +69,21 @@ class Node:
     def _serve(self, accepted: Accepted) -> None:
         RtmpServerConnection(accepted, self.rtmp).read_some()
 
-    async def follow(self, *ports: int, **config: Any) -> UpstreamManager:
-        """Become an edge of the nodes on ``ports``; times are short."""
+    async def follow(
+        self,
+        *ports: int,
+        tls: TlsConfig | None = None,
+        resolver: AddressResolver | None = None,
+        **config: Any,
+    ) -> UpstreamManager:
+        """Become an edge of the nodes on ``ports``; times are short. ``resolver`` finds names, of ``proxy_to``."""
         servers = ",".join(f"127.0.0.1:{port}" for port in ports)
         settings = UpstreamConfig(
             **{"proxy_to": f"list://{servers}", "proxy_lb": "rr", "retry_interval_ms": 50, "timeout_ms": 500, **config}
         )
-        target = Target(settings.proxy_to, settings.proxy_lb, settings)
-        self.manager = UpstreamManager(self.rtmp, settings, pull_target=target, push_target=target)
+        target = Target(settings.proxy_to, settings.proxy_lb, settings, resolver=resolver)
+        believed = UpstreamTls(tls) if tls is not None else None
+        self.manager = UpstreamManager(self.rtmp, settings, pull_target=target, push_target=target, tls=believed)
         await self.manager.start()
         return self.manager
 

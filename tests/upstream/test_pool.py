@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 from types import SimpleNamespace
 
 import pytest
 
+from edge.errors import UpstreamTlsError
+from edge.net.byte_stream import stream_of
+from edge.net.config import TlsConfig
 from edge.net.rtmp.client import LinkEnd
 from edge.rtmp.config import RtmpConfig
 from edge.upstream import pool as pool_module
 from edge.upstream.pool import UpstreamPool
+from edge.upstream.tls import UpstreamTls
 from naming.node import ServerNode
 
 SERVER = ServerNode("10.0.0.1", 1935)
@@ -20,7 +25,7 @@ class Connection:
 
     def __init__(self) -> None:
         self.state = "open"
-        self.is_connecting = False
+        self.has_begun = True
         self.link_count = 1
         self.received_bytes = 0
         self.is_multiplexing: bool | None = None
@@ -60,9 +65,15 @@ class Rig:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made: list[Connection] = []
         self.asked: list[dict] = []
-        self.error: OSError | None = None
+        self.error: Exception | None = None
         monkeypatch.setattr(pool_module, "start_connect", self._connect)
-        self.pool = UpstreamPool(SimpleNamespace(), RtmpConfig(), edge_id="me", timeout_ms=500)  # type: ignore[arg-type]
+        self.pool = UpstreamPool(
+            SimpleNamespace(),  # type: ignore[arg-type]
+            RtmpConfig(rtmp_client_use_simple_handshake=False),
+            UpstreamTls(TlsConfig()),
+            edge_id="me",
+            timeout_ms=500,
+        )
 
     def _connect(self, context, host, port, **options) -> Connection:
         if self.error is not None:
@@ -71,9 +82,17 @@ class Rig:
         self.made.append(Connection())
         return self.made[-1]
 
-    def acquire(self, *, share: bool = True, app: str = "live", is_simplified: bool = False, server=SERVER) -> Link:
-        link = Link()
-        self.pool.acquire(link, server, tc_url=f"rtmp://h/{app}", app=app, is_simplified=is_simplified, share=share)
+    def acquire(
+        self,
+        *,
+        share: bool = True,
+        app: str = "live",
+        is_simplified: bool = False,
+        is_tls: bool = False,
+        server: ServerNode = SERVER,
+    ) -> Link:
+        link, how = Link(), {"is_simplified": is_simplified, "is_tls": is_tls, "share": share}
+        self.pool.acquire(link, server, tc_url=f"rtmp://h/{app}", app=app, **how)
         return link
 
 
@@ -110,7 +129,8 @@ def test_what_is_known_of_an_endpoint_holds_for_its_other_apps(rig: Rig) -> None
 
 
 @pytest.mark.parametrize(
-    "difference", [{"app": "b"}, {"is_simplified": True}, {"server": ServerNode("10.0.0.2", 1935)}]
+    "difference",
+    [{"app": "b"}, {"is_simplified": True}, {"server": ServerNode("10.0.0.2", 1935)}, {"is_tls": True}],
 )
 def test_only_streams_that_agree_share(rig: Rig, difference: dict) -> None:
     rig.acquire()
@@ -132,14 +152,15 @@ def test_simplified_streams_do_not_wait(rig: Rig) -> None:
 @pytest.mark.parametrize("is_simplified", [False, True])
 def test_connection_that_was_answered_can_be_joined_without_a_connect(rig: Rig, is_simplified: bool) -> None:
     def may_join() -> bool:
-        return rig.pool.has_shared(SERVER, "rtmp://h/live", "live", is_simplified=is_simplified)
+        return rig.pool.has_shared(SERVER, "rtmp://h/live", "live", is_tls=False, is_simplified=is_simplified)
 
     assert not may_join()
     rig.acquire(is_simplified=is_simplified)
     assert not may_join()
     rig.made[0].answer(True)
     assert may_join()
-    assert not rig.pool.has_shared(SERVER, "rtmp://h/live", "live", is_simplified=not is_simplified)
+    assert not rig.pool.has_shared(SERVER, "rtmp://h/live", "live", is_tls=False, is_simplified=not is_simplified)
+    assert not rig.pool.has_shared(SERVER, "rtmp://h/live", "live", is_tls=True, is_simplified=is_simplified)
 
 
 def test_upstream_that_does_not_know_the_simplified_form_is_asked_in_the_ordinary_one(rig: Rig, caplog) -> None:
@@ -162,6 +183,55 @@ def test_attempt_that_nobody_wants_any_more_says_nothing_of_the_form(rig: Rig) -
     rig.made[0].fail()
     rig.acquire(is_simplified=True)
     assert rig.asked[-1]["is_simplified"]
+
+
+@pytest.mark.parametrize(("has_begun", "forms"), [(True, [False, True, False]), (False, [False] * 3)])
+def test_only_what_has_begun_tells_which_handshake_an_upstream_wants(
+    rig: Rig, has_begun: bool, forms: list[bool]
+) -> None:
+    """TCP that is refused, and TLS that fails, say nothing of RTMP."""
+    for _ in range(3):
+        rig.acquire()
+        rig.made[-1].has_begun = has_begun
+        rig.made[-1].fail()
+    assert [asked["rtmp"].rtmp_client_use_simple_handshake for asked in rig.asked] == forms
+
+
+def test_simplified_form_is_not_given_up_for_a_failure_of_tls(rig: Rig) -> None:
+    rig.acquire(is_simplified=True)
+    rig.made[0].has_begun = False
+    rig.pool.distrust(rig.made[0])
+    rig.made[0].fail()
+    rig.acquire(is_simplified=True)
+    assert rig.asked[-1]["is_simplified"]
+
+
+def test_streams_share_tls_with_those_towards_the_same_name(rig: Rig) -> None:
+    """A certificate was believed for one name."""
+    named = [ServerNode(SERVER.host, SERVER.port, name=name) for name in ("a.test", "b.test", "a.test")]
+    for server in named:
+        rig.acquire(server=server, is_tls=True)
+        rig.made[-1].answer(True)
+    assert len(rig.made) == 2
+    rig.acquire(server=named[0])
+    assert len(rig.made) == 3, "nor is what is sent in the open mixed with it"
+    assert [asked["tls"] is None for asked in rig.asked] == [False, False, True]
+
+
+@pytest.mark.parametrize(("name", "host"), [("a.test", "a.test"), ("", SERVER.host)])
+def test_tls_is_for_the_name_of_the_server_or_else_its_address(rig: Rig, name: str, host: str) -> None:
+    rig.acquire(server=ServerNode(SERVER.host, SERVER.port, name=name), is_tls=True)
+    with socket.socket() as sock:
+        wire = rig.asked[0]["tls"](stream_of(sock))
+        assert wire._host == host
+        wire.close()
+
+
+def test_tls_that_cannot_be_begun_ends_the_link(rig: Rig) -> None:
+    rig.error = UpstreamTlsError("-upstream_ca_file=/absent: No such file or directory")
+    words = "upstream_tls: -upstream_ca_file=/absent: No such file or directory"
+    assert rig.acquire(is_tls=True).ends == [(LinkEnd.LOST, words)]
+    assert rig.pool.connection_count == 0
 
 
 def test_connection_that_did_not_answer_takes_no_more_streams(rig: Rig) -> None:

@@ -46,7 +46,12 @@ def test_port_vhost_and_query_of_the_client_are_kept() -> None:
     assert read("rtmp://h/live?vhost=w", ours).tc_url == "rtmp://h/live?vhost=w"
 
 
-@pytest.mark.parametrize("url", ["rtmps://h/live", "http://h/live", "h/live", "rtmp://h:0/live", "rtmp:///live"])
+def test_Q6_redirects_over_tls() -> None:
+    assert read("rtmps://h/live?a=1") == Redirect("h", 443, "rtmps://h/live?a=1", "live", "s?a=1", is_tls=True)
+    assert read("RTMPS://h:1/live/s", KEY._replace(vhost="v.test")).tc_url == "rtmps://v.test/live"
+
+
+@pytest.mark.parametrize("url", ["rtmpt://h/live", "http://h/live", "h/live", "rtmp://h:0/live", "rtmp:///live"])
 def test_url_that_cannot_be_followed(url: str) -> None:
     with pytest.raises(NamingError):
         read(url)

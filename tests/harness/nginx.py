@@ -1,4 +1,4 @@
-"""nginx with its RTMP module: the foreign server at either end of ours."""
+"""nginx: with its RTMP module the foreign server at either end of ours, with its stream module TLS before ours."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import socket
 import tempfile
 from pathlib import Path
+from typing import Self
 
 from tests.harness.clients import Program
 from tests.harness.clock import deadline, missing, require_program, wait_until
@@ -16,20 +17,22 @@ _MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/share/nginx/modules"), Pa
 
 def rtmp_module() -> Path:
     """The dynamic module; a test without it is skipped, or fails under ``CI=true``."""
+    return _module("ngx_rtmp_module.so", "RTMP")
+
+
+def _module(file: str, name: str) -> Path:
     require_program("nginx")
     for folder in _MODULES:
-        if (folder / "ngx_rtmp_module.so").exists():
-            return folder / "ngx_rtmp_module.so"
-    missing("nginx has no RTMP module")
+        if (folder / file).exists():
+            return folder / file
+    missing(f"nginx has no {name} module")
     raise AssertionError
 
 
-class NginxRtmp:
-    """One nginx worker in the foreground with one application, ``live``."""
+class Nginx:
+    """One nginx worker in the foreground."""
 
-    def __init__(self, *directives: str) -> None:
-        """``directives`` go into the application, as ``push rtmp://127.0.0.1:1935/live``."""
-        self.directives = directives
+    def __init__(self) -> None:
         self.port = free_port()
         self._folder = tempfile.TemporaryDirectory(prefix="edge-test-nginx-")
         self._program: Program | None = None
@@ -38,36 +41,26 @@ class NginxRtmp:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def rtmp_url(self, name: str) -> str:
-        return f"rtmp://{self.address}/live/{name}"
-
     @property
     def log(self) -> str:
         path = Path(self._folder.name) / "error.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
+    def _module(self) -> Path:
+        raise NotImplementedError
+
+    def _servers(self) -> str:
+        raise NotImplementedError
+
     def _configuration(self) -> str:
-        extra = "\n".join(f"      {directive};" for directive in self.directives)
         return f"""
-load_module {rtmp_module()};
+load_module {self._module()};
 daemon off;
 master_process off;
 pid nginx.pid;
 error_log error.log info;
 events {{ worker_connections 4096; }}
-rtmp {{
-  server {{
-    listen 127.0.0.1:{self.port};
-    chunk_size 4096;
-    application live {{
-      live on;
-      wait_key on;
-      wait_video on;
-      publish_notify on;
-{extra}
-    }}
-  }}
-}}
+{self._servers()}
 """
 
     async def start(self) -> None:
@@ -98,7 +91,7 @@ rtmp {{
         self._folder.cleanup()
         await asyncio.sleep(0)
 
-    async def __aenter__(self) -> NginxRtmp:
+    async def __aenter__(self) -> Self:
         try:
             await self.start()
         except BaseException:
@@ -110,3 +103,63 @@ rtmp {{
         if kind is not None:
             print(f"--- log of nginx on port {self.port}\n{self.log[-3000:]}")
         await self.stop()
+
+
+class NginxRtmp(Nginx):
+    """An RTMP server with one application, ``live``."""
+
+    def __init__(self, *directives: str) -> None:
+        """``directives`` go into the application, as ``push rtmp://127.0.0.1:1935/live``."""
+        super().__init__()
+        self.directives = directives
+
+    def rtmp_url(self, name: str) -> str:
+        return f"rtmp://{self.address}/live/{name}"
+
+    def _module(self) -> Path:
+        return rtmp_module()
+
+    def _servers(self) -> str:
+        extra = "\n".join(f"      {directive};" for directive in self.directives)
+        return f"""
+rtmp {{
+  server {{
+    listen 127.0.0.1:{self.port};
+    chunk_size 4096;
+    application live {{
+      live on;
+      wait_key on;
+      wait_video on;
+      publish_notify on;
+{extra}
+    }}
+  }}
+}}
+"""
+
+
+class NginxTls(Nginx):
+    """Takes TLS off and hands on what is inside."""
+
+    def __init__(self, target: str, certificate: Path, key: Path, *directives: str) -> None:
+        """``target`` is ``host:port``; ``directives`` go into the server, as ``ssl_verify_client on``."""
+        super().__init__()
+        self._target, self._certificate, self._key = target, certificate, key
+        self._directives = directives
+
+    def _module(self) -> Path:
+        return _module("ngx_stream_module.so", "stream")
+
+    def _servers(self) -> str:
+        extra = "\n".join(f"    {directive};" for directive in self._directives)
+        return f"""
+stream {{
+  server {{
+    listen 127.0.0.1:{self.port} ssl;
+    ssl_certificate {self._certificate};
+    ssl_certificate_key {self._key};
+    proxy_pass {self._target};
+{extra}
+  }}
+}}
+"""

@@ -41,7 +41,6 @@ class Settings:
     http: HttpConfig
     log: LogConfig
     naming: NamingOptions
-    tls: TlsConfig
     version: str
     hostname: str
     not_acted_on: tuple[str, ...] = ()
@@ -60,7 +59,6 @@ def build_settings(parsed: Parsed, values_in_vain: tuple[str, ...] = ()) -> Sett
         http=http_config(flags, program_version),
         log=log_config(flags),
         naming=pick(NamingOptions, flags),
-        tls=tls_config(flags),
         version=program_version,
         hostname=socket.gethostname(),
         not_acted_on=(*parsed.not_acted_on, *values_in_vain),

@@ -28,7 +28,6 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_each_flag_is_acted_on_or_in_the_list() -> None:
     assert all_flags.AREAS
     known = {field.name for config in CONFIGS for field in fields(config)} - BESIDE_FLAGS
-    known |= OF_UPSTREAM_TLS
     known |= {name for name, definition in DEFINITIONS.items() if definition.topic == "cli"}
     assert set(DEFINITIONS) >= NOT_ACTED_ON
     assert known | NOT_ACTED_ON == set(DEFINITIONS)

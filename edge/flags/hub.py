@@ -41,7 +41,7 @@ define_int32(
 define_string(
     "original_timestamp_domains",
     "",
-    "Blank-separated vhosts whose players get the publisher's timestamps.",
+    "Blank-separated vhosts whose players by RTMP get the publisher's timestamps.",
     topic=_TOPIC,
     is_reloadable=True,
 )
@@ -55,7 +55,7 @@ define_string(
 define_int32(
     "timestamp_offset",
     0,
-    "Added to every audio and video timestamp sent to players.",
+    "Added to every audio and video timestamp sent to players by RTMP.",
     topic=_TOPIC,
     unit="ms",
     is_reloadable=True,

@@ -1,22 +1,25 @@
 """Each known kind of hostile input has a number, which its test bears in its name; here is the list of all.
 
 The letters say where it comes: HS in the handshake, C in chunks, A in AMF, M in commands, V in media, Q with
-publishers and players, T in TCP, P in the first bytes, S in TLS. The defaults of the limits that meet it are held here
-too.
+publishers and players, T in TCP, P in the first bytes, S in TLS, H in HTTP. The defaults of the limits that meet it
+are held here too.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import edge.builtin.site
 import edge.flags.all  # noqa: F401 - defines the flags
+from edge.builtin.page import PAGES
 from edge.flags.registry import new_flags, value_of
 
-_FOLDER = Path(__file__).parent
+_TESTS = Path(__file__).parents[1]
 
 # What concerns RTMP itself.
 ROWS = {
@@ -27,10 +30,16 @@ ROWS = {
     *(f"V{number}" for number in range(1, 15)),
     *(f"Q{number}" for number in range(1, 11)),
 }
-# Of TCP and of detection those that concern RTMP, and of TLS those of its server.
-OTHER_ROWS = {"T2", "T3", "T5", "T6", "T8", "T10", "T11", "T12", "T13", "T14", "T15"} | {
-    *(f"P{number}" for number in range(1, 10)),
-    *(f"S{number}" for number in range(1, 10)),
+# Of TCP and of detection those that concern RTMP, and all of TLS.
+OTHER_ROWS = {
+    *("T2", "T3", "T5", "T6", "T8", "T10", "T11", "T12", "T13", "T14", "T15"),
+    *(f"S{number}" for number in range(1, 11)),
+}
+# Those of the first bytes, and of HTTP.
+HTTP_ROWS = {*(f"P{number}" for number in range(1, 10)), *(f"H{number}" for number in range(1, 18))}
+# Rows that concern what is not there, and how that shows.
+ABSENT: dict[str, Callable[[], bool]] = {
+    "H15": lambda: "play_hls" not in "".join(page.path for page in PAGES.values()),
 }
 
 DEFAULTS = {
@@ -77,13 +86,20 @@ DEFAULTS = {
     "max_cached_frames": 32768,
     "max_pulls": 10000,
     "missing_cache_ms": 2000,
+    "http_header_timeout_ms": 10000,
+    "http_max_header_bytes": 32768,
+    "http_max_body_bytes": 1048576,
+    "http_keepalive_ms": 60000,
+    "http_max_requests": 10000,
+    "write_stall_timeout_ms": 10000,
+    "pull_nodata_timeout_ms": 10000,
 }
 
 
 def rows_with_tests() -> set[str]:
     """The rows in the names of the tests: ``test_C3_...``, or several as ``test_Q7_Q8_...``."""
     rows: set[str] = set()
-    for path in _FOLDER.glob("test_*.py"):
+    for path in _TESTS.rglob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
                 head = re.match(r"test_((?:[A-Z]+\d+_)*)", node.name)
@@ -92,11 +108,17 @@ def rows_with_tests() -> set[str]:
 
 
 def test_every_row_has_a_test() -> None:
-    assert sorted((ROWS | OTHER_ROWS) - rows_with_tests()) == []
+    assert sorted((ROWS | OTHER_ROWS | HTTP_ROWS) - ABSENT.keys() - rows_with_tests()) == []
+
+
+@pytest.mark.parametrize("row", ABSENT)
+def test_what_a_row_without_a_test_concerns_is_not_there(row: str) -> None:
+    assert row not in rows_with_tests() and ABSENT[row]()
 
 
 def test_every_named_row_is_of_the_catalogue() -> None:
-    assert sorted(rows_with_tests() - ROWS - OTHER_ROWS) == []
+    named = {row for row in rows_with_tests() if re.fullmatch(r"(HS|[CAMVQPH])\d+", row)}
+    assert sorted(named - ROWS - HTTP_ROWS) == []
 
 
 @pytest.mark.parametrize("name", DEFAULTS)

@@ -30,6 +30,10 @@ FRAMING_ATTACKS = {
     "NUL": b"GET /hello HTTP/1.1\r\nHost: h\r\nX: a\x00b\r\n\r\n",
     "bare CR": b"GET /hello HTTP/1.1\r\nHost: h\r\nX: a\rb\r\n\r\n",
     "chunk size with underscore": POST + b"Transfer-Encoding: chunked\r\n\r\n1_0\r\n",
+    "Arabic digits": POST + "Content-Length: ٥\r\n\r\n12345".encode(),
+    "bare LF": b"GET /hello HTTP/1.1\r\nHost: h\nX: a\r\n\r\n",
+    "LF in a chunk extension": POST + b"Transfer-Encoding: chunked\r\n\r\n5;a\nb\r\nhello\r\n0\r\n\r\n",
+    "chunk without its end": POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhelloXX0\r\n\r\n",
     "folded line": b"GET /hello HTTP/1.1\r\nHost: h\r\nX: a\r\n b\r\n\r\n",
 }
 

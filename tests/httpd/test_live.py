@@ -21,6 +21,7 @@ from edge.net.flv_form import FlvForm
 from edge.rtmp import amf0
 from tests.harness.clock import deadline, wait_until
 from tests.harness.http_media import FlvReader, TsReader, WsFlvReader, reader_of
+from tests.harness.judge import GOOD, NOT_FOUND, REFUSED, SILENT, Judge
 from tests.harness.ports import free_port
 from tests.harness.raw_http import RawHttp, raw_request, request_head, upgrade_lines
 from tests.harness.wire import AUDIO, VIDEO
@@ -235,7 +236,7 @@ async def test_what_an_edge_asks_for_cannot_be_made_another_stream(target: str, 
 
 
 @every_output
-async def test_unknown_stream_of_an_origin(output: str) -> None:
+async def test_H10_unknown_stream_of_an_origin(output: str) -> None:
     async with running() as node, reader_of(url(node, output)) as reader:
         assert reader.status == 404
         if output != "ws":
@@ -246,7 +247,7 @@ async def test_unknown_stream_of_an_origin(output: str) -> None:
 @pytest.mark.parametrize(
     ("missing", "timeout_ms", "least_ms"), [("404", 600_000, 0), ("wait", 300, 300)], ids=["at once", "after a while"]
 )
-async def test_stream_that_the_upstream_does_not_have(missing: str, timeout_ms: int, least_ms: int) -> None:
+async def test_H10_stream_that_the_upstream_does_not_have(missing: str, timeout_ms: int, least_ms: int) -> None:
     flags = (f"-http_flv_missing={missing}", f"-pull_nodata_timeout_ms={timeout_ms}")
     async with chain(*flags) as (_, edge):
         began = edge.node.context.now_ms()
@@ -270,12 +271,42 @@ async def _first_pictures(address: str) -> int:
         return reader.status
 
 
-async def test_upstreams_that_cannot_be_reached() -> None:
+async def test_H10_upstreams_that_cannot_be_reached() -> None:
     async with (
         running(*edge_flags(free_port()), "-pull_nodata_timeout_ms=300") as edge,
         reader_of(url(edge, "flv")) as reader,
     ):
         assert reader.status == 502
+
+
+@every_output
+async def test_H10_upstream_that_says_nothing(output: str) -> None:
+    async with (
+        Judge(lambda name: SILENT) as origin,
+        running(*edge_flags(origin.port), "-pull_nodata_timeout_ms=300", "-first_data_timeout_ms=200") as edge,
+        reader_of(url(edge, output)) as reader,
+    ):
+        assert reader.status == 504
+
+
+@pytest.mark.parametrize("missing", ["wait", "404"])
+async def test_who_brings_a_wrong_token_is_refused_and_the_others_play(missing: str) -> None:
+    """The upstream judges each query by itself; what it forbids is no missing stream."""
+    async with (
+        Judge(lambda name: GOOD if "good" in name else REFUSED) as origin,
+        running(*edge_flags(origin.port), f"-http_flv_missing={missing}") as edge,
+    ):
+        asked = (_status_of(url(edge, "flv", query=f"?token={token}")) for token in ("bad", "good", "worse", "bad"))
+        assert await asyncio.gather(*asked) == [403, 200, 403, 403]
+
+
+@pytest.mark.parametrize(("token", "status"), [("good", 200), ("bad", 404)])
+async def test_stream_that_is_not_there_for_a_wrong_token(token: str, status: int) -> None:
+    async with (
+        Judge(lambda name: GOOD if "good" in name else NOT_FOUND) as origin,
+        running(*edge_flags(origin.port), "-http_flv_missing=404") as edge,
+    ):
+        assert await _status_of(url(edge, "flv", query=f"?token={token}")) == status
 
 
 async def test_publisher_that_has_sent_nothing() -> None:

@@ -43,6 +43,7 @@ class Connection:
     def __init__(self, fleet: Fleet, link: Player, server: ServerNode) -> None:
         self.fleet, self.link, self.server = fleet, link, server
         self.is_connecting = True
+        self.is_shaking_hands = False
         self.is_connected = False
         self.endpoint = server.endpoint
         self.edge_id = ""

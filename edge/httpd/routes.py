@@ -90,7 +90,7 @@ def _normalise(path: str) -> str:
             segments.pop()
         elif segment not in ("", "."):
             segments.append(segment)
-    return "/" + "/".join(segments).removeprefix(_PACKAGE_PREFIX)
+    return "/" + "/".join(segments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +147,11 @@ class RouteTable:
 
     def find(self, path: str) -> Route | None:
         """Return the row for a normalised ``path``, or None."""
-        route = self._exact.get(path)
+        named = path.removeprefix("/").removeprefix(_PACKAGE_PREFIX)
+        route = self._exact.get(f"/{named}")
         if route is not None:
             return route
-        first = path.removeprefix("/").partition("/")[0]
+        first = named.partition("/")[0]
         if first in self._by_segment:
             return self._by_segment[first]
         return next((route for suffix, route in self._suffixes if path.endswith(suffix)), None)

@@ -19,7 +19,7 @@ from tests.httpd.serving import hello
         ("/./status", "/status"),
         ("/x/../status", "/status"),
         ("/x/%2e%2E/status", "/status"),
-        ("/brpc.status", "/status"),
+        ("/brpc.live/s.flv", "/brpc.live/s.flv"),
         ("/status;x", "/status"),
         ("/status;x/", "/status"),
         ("/x/..;y", "/"),
@@ -112,6 +112,10 @@ TABLE = named("/", "/status", "/api/streams", "/players", "/players/*", "*.flv",
         ("/players", "/players"),
         ("/players/_/live/s.flv", "/players/*"),
         ("/nothing", None),
+        # Pages have the names that brpc gives them too; a stream has its own.
+        ("/brpc.status", "/status"),
+        ("/brpc.status/s.flv", None),
+        ("/brpc.live/s.flv", "*.flv"),
     ],
 )
 def test_which_row_a_path_finds(path: str, found: str | None) -> None:

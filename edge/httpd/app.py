@@ -85,6 +85,7 @@ class HttpService:
             is_internal=is_internal,
             hides_pages=hides_pages or (config.is_internal_port_set and not is_internal),
             count=self._count,
+            log=self._context.counters.log_limited,
             role=accepted.entrance.role,
         )
         word = "http" if accepted.tls is None else "https"

@@ -31,6 +31,9 @@ SERVER_NAME = "edge"
 # What a refused peer still sends is read and dropped this long, lest the reset overtakes the answer.
 LINGER_S = 0.2
 
+Log = Callable[..., None]
+"""Called with level, reason, text and arguments: one line, or none when there are too many of that reason."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -65,6 +68,7 @@ class HttpConnection(RequestHandler):
         "_count",
         "_head_bytes",
         "_head_handle",
+        "_log",
         "_payload",
         "_stall_handle",
         "_taken_count",
@@ -86,6 +90,7 @@ class HttpConnection(RequestHandler):
         is_internal: bool,
         hides_pages: bool,
         count: Callable[[str], None],
+        log: Log,
         role: str = "",
     ) -> None:
         super().__init__(
@@ -107,6 +112,7 @@ class HttpConnection(RequestHandler):
         self.on_lost: Callable[[], None] | None = None
         self.peer = "-"
         self._count = count
+        self._log = log
         self._head_bytes = 0
         self._head_handle: asyncio.TimerHandle | None = None
         self._payload: StreamReader = EMPTY_PAYLOAD
@@ -193,9 +199,10 @@ class HttpConnection(RequestHandler):
         self.close()
 
     def report(self, reason: str, detail: str) -> None:
-        """Count a peer's fault and say so in one line."""
+        """Count a peer's fault and say so in one line, unless there are too many of the kind."""
         self._count(f"error_{reason}_count")
-        _log.info("http closed reason=%s peer=%s detail=%s", reason, self.peer, detail)
+        text = "http closed reason=%s peer=%s detail=%s"
+        self._log(logging.INFO, reason, text, reason, self.peer, detail)
 
     def handle_error(
         self,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections import Counter
 
 import pytest
 from aiohttp.web_protocol import RequestHandler
@@ -48,6 +49,18 @@ async def test_H1_framing_attacks_end_the_connection(attack: bytes, caplog: pyte
     assert b"hello" not in body_of(answer)
     assert "Traceback" not in caplog.text
     assert all("\n" not in record.getMessage() for record in caplog.records)
+
+
+async def test_W5_many_bad_requests_are_summed_up_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving() as server:
+        for _ in range(50):
+            for attack in (b"GET /x?a=%zz HTTP/1.1\r\nHost: h\r\n\r\n", b"FOO / HTTP/1.1\r\n\r\n"):
+                assert status_of(await server.talk(attack)) == 400
+        assert server.service.counters["error_bad_framing_count"] == 50
+    closed = [record for record in caplog.records if record.getMessage().startswith("http closed")]
+    seconds = Counter((int(record.created), record.args[0]) for record in closed if record.args)  # type: ignore[index]
+    assert max(seconds.values()) <= 20, "two seconds of the monotonic clock may meet in one of the wall"
 
 
 async def test_what_the_parser_lets_slip_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ class Target:
 
     Attributes:
         path: begins with ``/``; decoded exactly once; no empty, ``.`` or ``..``
-            segments, no trailing slash; parameters that stood behind a ``;`` are gone, an escaped one is a sign as any.
+            segments, no trailing slash.
         query: decoded pairs in their order; blank values are kept.
         raw_query: the query as it was written.
         host: of the absolute form, with its port; "" in origin form.
@@ -67,9 +67,8 @@ def parse_target(text: str) -> Target:
         raise BadTargetError("the target is no path")
     if _BAD_ESCAPE.search(raw_path) or _BAD_ESCAPE.search(raw_query):
         raise BadTargetError("a percent sign without two hexadecimal digits")
-    parent, _, last = raw_path.rstrip("/").rpartition("/")
     try:
-        path = unquote(f"{parent}/{last.partition(';')[0]}", errors="strict")
+        path = unquote(raw_path, errors="strict")
         pairs = parse_qsl(raw_query, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_PARAMETERS)
     except UnicodeDecodeError as error:
         raise BadTargetError("escapes that are no UTF-8") from error
@@ -117,7 +116,8 @@ class RouteTable:
     """Finds a row by a path.
 
     An exact path wins; then the first segment, whether a row goes on from there or not: what bears
-    the name of a page is no stream (media-server does the same); then the longest suffix.
+    the name of a page is no stream (media-server does the same); then the longest suffix. A page has
+    further names: with brpc's prefix, and with parameters behind a ``;``.
     """
 
     __slots__ = ("_by_segment", "_exact", "_routes", "_suffixes")
@@ -148,10 +148,11 @@ class RouteTable:
     def find(self, path: str) -> Route | None:
         """Return the row for a normalised ``path``, or None."""
         named = path.removeprefix("/").removeprefix(_PACKAGE_PREFIX)
-        route = self._exact.get(f"/{named}")
+        folder, slash, last = named.rpartition("/")
+        route = self._exact.get(f"/{folder}{slash}{last.partition(';')[0]}")
         if route is not None:
             return route
-        first = named.partition("/")[0]
+        first = named.partition("/")[0].partition(";")[0]
         if first in self._by_segment:
             return self._by_segment[first]
         return next((route for suffix, route in self._suffixes if path.endswith(suffix)), None)

@@ -78,6 +78,11 @@ def receive(peer: RawPeer, within_s: float, *, until: bytes = b"") -> bytes:
     return data
 
 
+#: Heads of answers that refuse a play, and what each is counted as.
+_REFUSED_PLAY = re.compile(rb"HTTP/1\.1 (\d+) [^\r]*\r\n(?:[^\r]+\r\n)*?x-bd-error-code: ")
+_REASONS = {b"400": "bad_name", b"404": "not_found", b"502": "unreachable", b"503": "overload", b"504": "silent"}
+
+
 def ask(row: Row, data: bytes, within_s: float = 2.0) -> RawAnswer:
     """Send ``data`` on a connection of its own and read until the server closes it, which it must."""
     peer = row.raw()
@@ -85,6 +90,8 @@ def ask(row: Row, data: bytes, within_s: float = 2.0) -> RawAnswer:
     found = receive(peer, deadline(within_s))
     assert peer.is_closed, f"the connection stays open after {found[:200]!r}"
     peer.close()
+    for status in _REFUSED_PLAY.findall(found):
+        row.fails(_REASONS[status])
     return parse_answer(found, "fin")
 
 

@@ -165,7 +165,7 @@ def test_H8_reader_that_takes_no_answers_is_dropped(custom: Callable[..., Row]) 
     peer.sock.settimeout(0.3)
     with suppress(TimeoutError, OSError):
         for _ in range(300):
-            peer.sock.sendall(head("/live/s.flv?a=" + "x" * 100) * 1000)
+            peer.sock.sendall(head("/version?a=" + "x" * 100) * 1000)
     row.fails("write_stall")
     wait_until_sync(lambda: row.deltas()["error_write_stall_count"] == 1, deadline(3), "the end")
 

@@ -18,6 +18,7 @@ from tests.harness.clock import ROOT, deadline, wait_until_sync
 from tests.harness.server import EdgeServer
 from tests.harness.wire import VIDEO
 from tests.net.live import ended, pictures, send, send_video, status, status_of
+from tests.net.tls_pairs import server_pair
 
 BOUND_S = 2.0
 
@@ -124,8 +125,23 @@ def test_SIGUSR2_dumps_the_stacks_and_changes_nothing() -> None:
 def test_SIGHUP_does_not_end_it() -> None:
     with EdgeServer() as server:
         server.process.send_signal(signal.SIGHUP)
-        wait_until_sync(lambda: "SIGHUP" in server.log, deadline(1), "the line")
+        wait_until_sync(lambda: "SIGHUP: nothing to reload" in server.log, deadline(1), "the line")
         assert server.http("/health") == b"OK\n"
+
+
+@pytest.mark.parametrize("is_forced", [False, True])
+def test_start_lines_name_encrypted_urls(is_forced: bool) -> None:
+    pair = server_pair()
+    flags = ["-https", f"-certificate={pair.cert}", f"-private_key={pair.key}", *(["-force_ssl"] if is_forced else [])]
+    with EdgeServer(*flags, has_internal_port=False) as server:
+        wait_until_sync(lambda: "look at: " in server.log, deadline(1), "the last start line")
+        lines = server.log.splitlines()
+        publish, play = ([line for line in lines if f"] {word} " in line] for word in ("publish:", "play:   "))
+        schemes = [line.partition("://")[0].rpartition(" ")[2] for line in publish + play]
+        plain = [] if is_forced else ["rtmp"]
+        flv = ["https"] if is_forced else ["http", "https"]
+        assert schemes == [*plain, "rtmps", *plain, "rtmps", *flv]
+        assert f"look at: {'https' if is_forced else 'http'}://" in server.log
 
 
 # --- while HTTP is being loaded ----------------------------------------------

@@ -10,11 +10,14 @@ import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from edge.errors import ConfigError
 from edge.net.aio import now_ms
+from edge.net.config import TlsConfig
 from edge.net.listener import PortBusyError
 from edge.runtime.node import Node, raise_descriptor_limit
 from edge.runtime.unit import ServiceUnit
@@ -24,6 +27,7 @@ from tests.harness.clock import deadline
 from tests.harness.ports import free_port
 from tests.net.conftest import open_sockets
 from tests.net.live import ended, eventually, number_of, pictures, send_video, status, status_of
+from tests.net.tls_pairs import plain_context, server_pair
 from tests.runtime.nodes import RunningNode, running, settings_of
 
 
@@ -374,3 +378,78 @@ async def test_loop_is_counted_as_an_error_and_the_id_in_its_refusal_is_on_the_p
         (row,) = first.node.pages.services()
         assert f" has passed {row['id']} already" in info["description"] and row["id"] in page
         player.peer.abort()
+
+
+def encrypted() -> tuple[str, ...]:
+    """Flags of a node that takes TLS."""
+    pair = server_pair()
+    return "-https", f"-certificate={pair.cert}", f"-private_key={pair.key}"
+
+
+async def get_encrypted(port: int, path: str) -> str:
+    """Body of a page by https."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=plain_context(), server_hostname="localhost")
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    try:
+        async with asyncio.timeout(deadline(3)):
+            return (await reader.read()).decode().partition("\r\n\r\n")[2]
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+async def test_tls_is_taken_on_the_front_and_the_internal_port_alone() -> None:
+    ports = (f"-internal_port={free_port()}", f"-cdn_merge_to=127.0.0.1:{free_port()}")
+    async with running(*encrypted(), *ports) as one:
+        assert "rtmps://localhost:" in await get_encrypted(one.port("internal"), "/")
+        assert "rtmps://" not in (await one.get("/", "internal"))[1]
+        assert await get_encrypted(one.port(), "/health") == "OK\n"
+        with pytest.raises(ConnectionError):
+            await get_encrypted(one.port("merge"), "/health")
+        counters = one.node.pages.counters()
+        assert (counters["tls_handshakes_count"], counters["error_tls_not_enabled_count"]) == (2, 1)
+        assert 0 < counters["ssl_cert_expires_in_s"] <= 2 * 86400
+
+
+async def test_forced_tls_leaves_the_internal_and_the_merge_port_plain() -> None:
+    ports = (f"-internal_port={free_port()}", f"-cdn_merge_to=127.0.0.1:{free_port()}")
+    async with running(*encrypted(), "-force_ssl", *ports) as one:
+        assert [(await one.get("/health", role))[0] for role in ("public", "internal", "merge")] == [400, 200, 200]
+        for role in ("internal", "merge"):
+            await one.client(role)
+        assert "rtmps://" in (await one.get("/", "internal"))[1]
+        assert await get_encrypted(one.port(), "/health") == "OK\n"
+
+
+async def test_certificates_are_looked_at_each_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(*encrypted()) as one:
+        assert one.node.tls is not None
+        looks: list[tuple[int, int]] = []
+        monkeypatch.setattr(one.node.tls, "check_files", lambda *times: looks.append(times))
+        for _ in range(8):
+            assert one.node._timer is not None
+            one.node._timer.cancel()
+            one.node._on_tick()
+        assert len(looks) == 2
+
+
+async def test_rtmp_inside_tls_is_shown_as_such_and_told_of_the_end() -> None:
+    async with running(*encrypted()) as one:
+        connecting = asyncio.open_connection("127.0.0.1", one.port(), ssl=plain_context(), server_hostname="localhost")
+        reader, writer = await connecting
+        writer.write(b"\x03" + bytes(1536))
+        await asyncio.wait_for(reader.readexactly(3073), deadline(3))
+        (row,) = one.node.pages.connections()
+        assert (row["protocol"], row["peer"]) == ("rtmps", "127.0.0.1:{}".format(writer.get_extra_info("sockname")[1]))
+        closing = asyncio.create_task(one.node.close())
+        assert await asyncio.wait_for(reader.read(), deadline(3)) == b""
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        await closing
+
+
+async def test_S6_certificate_that_cannot_be_read_leaves_nothing_open() -> None:
+    with pytest.raises(ConfigError, match=r"none\.pem"):
+        Node(replace(settings_of(), tls=TlsConfig(https=True, certificate=("none.pem",))), asyncio.get_running_loop())

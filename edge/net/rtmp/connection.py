@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from edge.net.byte_stream import ByteStream
+from edge.net.byte_stream import ByteStream, is_plain
 from edge.net.connection import RawConnection
 from edge.net.rtmp.multi_writer import MultiWriter
 from edge.rtmp.session import Session
@@ -35,7 +35,7 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
     @property
     def protocol(self) -> str:
         """What it speaks."""
-        return "rtmp"
+        return "rtmp" if is_plain(self.wire) else "rtmps"
 
     def now_ms(self) -> int:
         """Monotonic clock."""

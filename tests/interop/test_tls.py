@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
 import ssl
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.clients import Program, assert_suffix, ffmpeg_play, ffmpeg_publish, ffprobe_packets, parse_framemd5
-from tests.harness.clock import deadline, wait_until, wait_until_sync
+from tests.harness.clock import ROOT, deadline, wait_until, wait_until_sync
 from tests.harness.flv_file import read_flv
 from tests.harness.http_media import FlvReader, WsFlvReader
 from tests.harness.player import SynthPlayer
@@ -166,3 +167,16 @@ async def test_a_slow_player_resumes_on_keyframes_and_costs_the_others_nothing(f
         slow.account.assert_in_order()
         assert not slow.account.bad_resumes
         assert prompt.account.largest_gap_s <= deadline(0.5)
+
+
+async def test_the_certificate_of_the_guide_is_one(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "tls.md").read_text(encoding="utf-8")
+    command = next(line for line in page.splitlines() if line.startswith("$ openssl "))
+    words = [str(tmp_path / word) if word.endswith(".pem") else word for word in shlex.split(command[2:])]
+    with Program(*words) as program:
+        await program.wait_ok(10)
+    flags = ("-https", f"-certificate={tmp_path / 'cert.pem'}", f"-private_key={tmp_path / 'key.pem'}")
+    with EdgeServer(*flags, host="localhost") as server:
+        curl = ("curl", "-sS", "--cacert", str(tmp_path / "cert.pem"), f"https://localhost:{server.port}/health")
+        with Program(*curl) as program:
+            assert await program.wait_ok(5) == b"OK\n"

@@ -89,3 +89,14 @@ def test_section_in_the_middle_leaves_what_follows() -> None:
     assert section == "## Outputs\n\nold\n\n"
     assert report.with_section(page, "Outputs", "## Outputs\n\nnew\n") == page.replace("old", "new")
     assert report.section_of(page, "Out") == "" and report.with_section(page, "None", "") == page
+
+
+def test_delay_is_that_of_the_quietest_run(results: Results) -> None:
+    """And what else ran is said where no run was quiet."""
+    assert "Doubtful" not in outputs.section(results)
+    first = next(run for run in results["runs"] if run["variant"] == "rtmp first node")
+    results["runs"].append({**first, "repeat": 1, "rows": [{**first["rows"][0], "lat_p50_ms": 9.0, "other_pct": 80.0}]})
+    assert "| RTMP | 0.4 / 0.8 |" in outputs.section(results) and "Doubtful" not in outputs.section(results)
+    first["rows"][0]["other_pct"] = 90.0
+    section = outputs.section(results)
+    assert "| RTMP | 9.0 / 0.8 |" in section and "up to 80 % of it" in section

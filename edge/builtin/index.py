@@ -24,10 +24,8 @@ def rtmp_server(context: PageContext, visit: Visit) -> str:
 
 
 def http_server(context: PageContext, visit: Visit) -> str:
-    """Return ``http://host[:port]`` of the port that plays streams, likewise; "" while it serves no FLV."""
+    """Return ``http://host[:port]`` of the port that plays streams, likewise."""
     urls = context.server_urls()
-    if not urls.get("has_flv"):
-        return ""
     return _server("http", urls.get("http_port", DEFAULT_HTTP_PORT), urls, visit)
 
 
@@ -55,6 +53,8 @@ def collect(context: PageContext, visit: Visit) -> Data:
     """Return the addresses to use, and the live streams each with its ``play_url``, and its ``flv_url`` by HTTP."""
     server, http, urls = rtmp_server(context, visit), http_server(context, visit), context.server_urls()
     found = streams.collect(context, visit)
+    has_flv, has_ts = bool(urls.get("has_flv")), bool(urls.get("has_ts"))
+    example = f"{http}/{EXAMPLE_APP}/{EXAMPLE_STREAM}"
     # A name in place of an address is another vhost, unless it is this machine's own.
     host_vhost = normalise_vhost(visit.host, "", default_vhost=DEFAULT_VHOST, hostname=urls.get("host", ""))
     return {
@@ -64,14 +64,15 @@ def collect(context: PageContext, visit: Visit) -> Data:
         "publish_server": f"{server}/{EXAMPLE_APP}",
         "publish_name": EXAMPLE_STREAM,
         "publish_url": f"{server}/{EXAMPLE_APP}/{EXAMPLE_STREAM}",
-        "flv_url": f"{http}/{EXAMPLE_APP}/{EXAMPLE_STREAM}.flv" if http else "",
+        "flv_url": f"{example}.flv" if has_flv else "",
+        "ts_url": f"{example}.ts" if has_ts else "",
         "stream_count": found["stream_count"],
         "live_count": found["live_count"],
         "streams": [
             {
                 **row,
                 "play_url": f"{server}/{play_path(row, host_vhost)}",
-                "flv_url": f"{http}/{http_path(row, host_vhost)}" if http else "",
+                "flv_url": f"{http}/{http_path(row, host_vhost)}" if has_flv else "",
             }
             for row in found["streams"]
         ],

@@ -42,7 +42,7 @@ class PageContext:
             ``uptime_s`` and whatever else tells of the process alone.
         readiness: whether traffic may be sent here, and else the reasons.
         version: of the program.
-        server_urls: ``host`` (text), ``rtmp_port``, ``http_port`` (numbers), ``has_flv``: streams are played by HTTP,
+        server_urls: ``host`` (text), ``rtmp_port``, ``http_port`` (numbers), ``has_flv``, ``has_ts``: what HTTP plays,
             ``role`` (``origin`` or ``edge``), ``proxy_to`` (text), ``is_tls_forced`` (bool).
         services: one dict per service: ``service`` (its name, in a process with two),
             ``role``, ``id``, ``pulls_from``, ``pushes_to`` and counts.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 from aiohttp import web
@@ -19,7 +20,7 @@ from edge.httpd.asking import FirstData, refuses_newcomers
 from edge.httpd.config import HttpConfig
 from edge.httpd.connection import HttpConnection
 from edge.httpd.detached import Detached
-from edge.httpd.routes import Route, Target
+from edge.httpd.routes import Handler, Route, Target
 from edge.httpd.status import NEVER_CACHED, refuse_play
 from edge.httpd.ws_handshake import handshake_headers, refuse_handshake, wants_websocket
 from edge.hub.media_seen import MediaSeen, media_seen
@@ -71,12 +72,15 @@ class Output:
 
     Attributes:
         suffix: what its paths end in.
-        word: what pages and the log call it.
+        container: its name.
+        protocols: what pages call its players, plain and in TLS.
+        start: raises UnsupportedCodecError for a stream of which it has no place for a track that is wanted.
         status, headers: of an answer that goes on with the stream.
     """
 
     suffix: str
-    word: str
+    container: str
+    protocols: tuple[str, str]
     start: Start
     connection: type[LogConnection] = LogConnection
     status: int = 200
@@ -98,8 +102,16 @@ def _named(tracks: int, seen: MediaSeen) -> int:
     return tracks & ((AUDIO_BIT if seen.has_audio else 0) | (VIDEO_BIT if seen.has_video else 0))
 
 
-FLV = Output(".flv", "flv", _start_flv, headers={"Content-Type": "video/x-flv"})
-WS = Output(".flv", "ws-flv", _start_ws, WsConnection, 101, {"Upgrade": "websocket", "Connection": "Upgrade"})
+FLV = Output(".flv", "FLV", ("http-flv", "https-flv"), _start_flv, headers={"Content-Type": "video/x-flv"})
+WS = Output(
+    FLV.suffix,
+    FLV.container,
+    ("ws-flv", "wss-flv"),
+    _start_ws,
+    WsConnection,
+    101,
+    {"Upgrade": "websocket", "Connection": "Upgrade"},
+)
 
 
 class LivePlayer:
@@ -113,16 +125,18 @@ class LivePlayer:
         self.services = services
         self._config = config
         self._context = context
-        self._ts = Output(".ts", "ts", self._start_ts, headers={"Content-Type": "video/mp2t"})
+        self._ts = Output(
+            ".ts", "MPEG-TS", ("http-ts", "https-ts"), self._start_ts, headers={"Content-Type": "video/mp2t"}
+        )
 
     def routes(self) -> list[Route]:
         """The rows of the table, for the outputs that are on."""
-        rows = []
+        handlers: dict[str, Handler] = {}
         if self._config.http_flv:
-            rows.append(Route("*.flv", self.play_flv, is_guarded=False, is_cors=True))
+            handlers[FLV.suffix] = self.play_flv
         if self._config.http_ts:
-            rows.append(Route("*.ts", self.play_ts, is_guarded=False, is_cors=True))
-        return rows
+            handlers[self._ts.suffix] = partial(self.play, output=self._ts)
+        return [Route(f"*{suffix}", handler, is_guarded=False, is_cors=True) for suffix, handler in handlers.items()]
 
     def _start_ts(self, stream: Stream, tracks: int, seen: MediaSeen) -> tuple[WireForm, Opening]:
         form = TsForm(tracks & (AUDIO_BIT | VIDEO_BIT), self._config.ts_pcr_lead_ms)
@@ -132,14 +146,11 @@ class LivePlayer:
     async def play_flv(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         """FLV, in messages of a WebSocket if the client wants to upgrade."""
         if not wants_websocket(request):
-            return await self._play(request, target, FLV)
-        return refuse_handshake(request) or await self._play(request, target, WS)
+            return await self.play(request, target, FLV)
+        return refuse_handshake(request) or await self.play(request, target, WS)
 
-    async def play_ts(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-        """MPEG-TS."""
-        return await self._play(request, target, self._ts)
-
-    async def _play(self, request: web.BaseRequest, target: Target, output: Output) -> web.StreamResponse:
+    async def play(self, request: web.BaseRequest, target: Target, output: Output) -> web.StreamResponse:
+        """Ask for the stream that ``target`` names, and answer with it in one of the outputs, or with why not."""
         connection = cast(HttpConnection, request.protocol)
         service = self.services[connection.role]
         path = target.path.removesuffix(output.suffix)
@@ -151,10 +162,8 @@ class LivePlayer:
             return self._answer_head(connection, service, name, output)
         if connection.transport is None:
             return web.Response()  # lost since its request was read: nobody would say so again
-        word = f"{output.word}s" if request.secure else output.word
-        client = HttpClient(
-            self._context.next_connection_number(), connection.peer, word, TcUrl(host, "", name.key.app, "")
-        )
+        number, protocol = self._context.next_connection_number(), output.protocols[request.secure]
+        client = HttpClient(number, connection.peer, protocol, TcUrl(host, "", name.key.app, ""))
         is_patient = self._config.http_flv_missing == "wait"
         first = FirstData(service, PlayRequest(client, name), is_patient=is_patient)
         connection.on_lost = first.give_up
@@ -170,7 +179,7 @@ class LivePlayer:
             form, opening = output.start(play.stream, tracks_of(name), media_seen(play.stream))
         except UnsupportedCodecError as error:
             first.give_up()
-            return _refuse_codec(error)
+            return _refuse_codec(output, error)
         except Exception:
             first.give_up()
             raise
@@ -180,7 +189,7 @@ class LivePlayer:
                 wire.close()
                 return
             player = output.connection(
-                wire, self._context, peer=client.peer, protocol=word, service=service, play=first.take()
+                wire, self._context, peer=client.peer, protocol=protocol, service=service, play=first.take()
             )
             player.number = client.number
             player.start(head, form, opening)
@@ -221,12 +230,13 @@ class LivePlayer:
             try:
                 output.start(stream, tracks_of(name), media_seen(stream))
             except UnsupportedCodecError as error:
-                return _refuse_codec(error)
+                return _refuse_codec(output, error)
         return Detached(lambda *_: None, lambda: None, headers={**_STREAMED, **output.headers})
 
 
-def _refuse_codec(error: UnsupportedCodecError) -> web.Response:
-    return web.Response(status=415, text=f"MPEG-TS has no place for {error.codec}\n", headers=NEVER_CACHED)
+def _refuse_codec(output: Output, error: UnsupportedCodecError) -> web.Response:
+    text = f"{output.container} has no place for {error.codec}\n"
+    return web.Response(status=415, text=text, headers=NEVER_CACHED)
 
 
 def tracks_of(name: StreamName) -> int:

@@ -20,9 +20,6 @@ _PAYLOAD, _ADAPTATION = 0x10, 0x20  # adaptation_field_control, in the fourth
 #: Flags of an adaptation field.
 DISCONTINUITY, RANDOM_ACCESS, PRIORITY, _HAS_PCR = 0x80, 0x40, 0x20, 0x10
 
-#: PTS, DTS and the base of PCR count 90 kHz in 33 bits.
-CLOCK_MASK = (1 << 33) - 1
-
 _FILL = b"\xff" * _BODY_BYTES
 #: Adaptation fields of each size that only fill up a packet; one of a single byte is its length, 0.
 _STUFFING = (b"", b"\0", *(bytes((size - 1, 0)) + _FILL[: size - 2] for size in range(2, _BODY_BYTES + 1)))

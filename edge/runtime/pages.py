@@ -169,6 +169,7 @@ class PageData:
             "rtmp_port": port,
             "http_port": port,
             "has_flv": node.settings.http.http_flv,
+            "has_ts": node.settings.http.http_ts,
             "has_tls": node.tls is not None,
             "is_tls_forced": node.tls is not None and node.settings.tls.force_ssl,
             "internal_port": internal,

@@ -115,7 +115,6 @@ class ServiceUnit:
         tls: UpstreamTls | None,
     ) -> None:
         self.name = name
-        self._settings = settings
         self._context = context
         self.registry = Registry(
             settings.hub,

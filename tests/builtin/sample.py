@@ -42,6 +42,7 @@ def context(**changes: Any) -> PageContext:
             "rtmp_port": 8079,
             "http_port": 8079,
             "has_flv": True,
+            "has_ts": True,
             "role": "origin",
             "proxy_to": "",
         },

@@ -8,7 +8,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import Mock
 
 import pytest
@@ -29,7 +29,21 @@ from tests.httpd.feeding import AAC_HEADER, H264_HEADER, SPEEX_SOUND, Source, pi
 from tests.net.live import send
 from tests.runtime.nodes import RunningNode, running
 
-OUTPUTS = {"flv": ("http", "flv"), "ws": ("ws", "flv"), "ts": ("http", "ts")}
+
+class Tried(NamedTuple):
+    """An output that carries pictures; ``reader_of`` reads it by its URL."""
+
+    scheme: str
+    suffix: str
+    protocol: str
+    content_type: str = ""
+
+
+OUTPUTS = {
+    "flv": Tried("http", "flv", "http-flv", "video/x-flv"),
+    "ws": Tried("ws", "flv", "ws-flv"),
+    "ts": Tried("http", "ts", "http-ts", "video/mp2t"),
+}
 every_output = pytest.mark.parametrize("output", OUTPUTS)
 VIDEO_PID, AUDIO_PID = 0x100, 0x101
 
@@ -37,8 +51,8 @@ Reader = FlvReader | TsReader
 
 
 def url(node: RunningNode, output: str, name: str = "s", query: str = "") -> str:
-    scheme, suffix = OUTPUTS[output]
-    return f"{scheme}://127.0.0.1:{node.port()}/live/{name}.{suffix}{query}"
+    tried = OUTPUTS[output]
+    return f"{tried.scheme}://127.0.0.1:{node.port()}/live/{name}.{tried.suffix}{query}"
 
 
 def edge_flags(*ports: int) -> tuple[str, ...]:
@@ -79,7 +93,7 @@ async def test_player_gets_the_stream_from_its_newest_keyframe(output: str) -> N
             assert reader.headers["Server"] == "edge"
             if output != "ws":
                 assert reader.headers["Connection"] == "close"
-                assert reader.headers["Content-Type"] == ("video/mp2t" if output == "ts" else "video/x-flv")
+                assert reader.headers["Content-Type"] == OUTPUTS[output].content_type
             if isinstance(reader, WsFlvReader):
                 assert reader.cut_message_count == 0
 
@@ -489,8 +503,7 @@ async def test_page_shows_the_player(output: str) -> None:
             await has_pictures(reader, 5)
             (player,) = [one for one in node.node.context.connections if one.role == "play"]
             facts = player.describe()
-            word = {"flv": "flv", "ws": "ws-flv", "ts": "ts"}[output]
-            assert (facts.protocol, facts.keys) == (word, ("_/live/s",))
+            assert (facts.protocol, facts.keys) == (OUTPUTS[output].protocol, ("_/live/s",))
             await wait_until(lambda: player.total_sent_bytes() > len(reader.data), deadline(1), "the count")
 
 

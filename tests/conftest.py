@@ -6,17 +6,22 @@ import pytest
 from _pytest.terminal import TerminalReporter
 
 from tests.harness.clock import left_out
+from tests.harness.portable import is_elsewhere
 
 _REAL_TIME_MARKERS = ("interop", "faults", "slow", "browser")
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one file on one worker, and all that measure real time on the same one.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out those of other systems, and deal out the rest.
 
-    Two of the latter side by side would falsify each other's deadlines. They go
+    The tests of one file stay on one worker, and all that measure real time on the
+    same one: two of them side by side would falsify each other's deadlines. They go
     first, since together they take longest.
     """
+    if elsewhere := [item for item in items if is_elsewhere(item)]:
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if item not in elsewhere]
     for item in items:
         is_real_time = any(item.get_closest_marker(name) for name in _REAL_TIME_MARKERS)
         group = "real-time" if is_real_time else item.nodeid.partition("::")[0]

@@ -19,8 +19,15 @@ from tests.harness.clock import ROOT
 IS_HIDDEN = not hasattr(select, "epoll") and sys.platform == "linux"
 HIDING = ROOT / "tests" / "portable"
 
-#: For tests of what only Linux has.
-needs_linux = pytest.mark.skipif(IS_HIDDEN or sys.platform != "linux", reason="only Linux has it")
+#: For tests of what only Linux has, and of what a portable run is: elsewhere they are none of the tests.
+needs_linux, hidden_only = pytest.mark.system("linux"), pytest.mark.system("hidden")
+_SYSTEMS = {"linux": hasattr(select, "epoll"), "hidden": IS_HIDDEN, "could hide": sys.platform == "linux"}
+
+
+def is_elsewhere(item: pytest.Item) -> bool:
+    """Whether a test is of another system than this one."""
+    return not all(_SYSTEMS[mark.args[0]] for mark in item.iter_markers("system"))
+
 
 #: RTMP, HTTP and upstreams from end to end, in one process and with daemons.
 CHOSEN = (

@@ -15,10 +15,8 @@ import pytest
 
 from tests.harness import portable
 from tests.harness.clock import ROOT
-from tests.harness.portable import HIDING, IS_HIDDEN, check_is_hidden, python_path
+from tests.harness.portable import HIDING, IS_HIDDEN, check_is_hidden, hidden_only, needs_linux, python_path
 from tests.harness.server import EdgeServer
-
-hidden_only = pytest.mark.skipif(not IS_HIDDEN, reason="of the portable run")
 
 _TRIES = """
 import asyncio, select, selectors, socket
@@ -40,7 +38,7 @@ print("hidden")
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="nothing is to be hidden")
+@pytest.mark.system("could hide")
 def test_folder_on_the_path_is_enough() -> None:
     environment = {**os.environ, "PYTHONPATH": f"{HIDING}{os.pathsep}{ROOT}"}
     done = subprocess.run([sys.executable, "-c", _TRIES], env=environment, capture_output=True, text=True, timeout=60)
@@ -66,7 +64,7 @@ def test_daemons_are_of_the_same_kind_as_the_run() -> None:
         assert server.http("/health") == b"OK\n"
 
 
-@pytest.mark.skipif(IS_HIDDEN or not hasattr(select, "epoll"), reason="it has epoll")
+@needs_linux
 def test_program_that_was_started_past_it_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     check_is_hidden(os.getpid())
     monkeypatch.setattr(portable, "IS_HIDDEN", True)

@@ -16,6 +16,7 @@ from edge.net import poller as poller_module
 from edge.net import system
 from edge.net.poller import BROKEN, END, READ, WRITE, LoopPoller, Poller, SetPoller, new_poller
 from tests.harness.clock import deadline, wait_until
+from tests.harness.portable import needs_linux
 
 HAS_SET = hasattr(select, "epoll")
 #: Turns of the loop, and looks, after which what has not been told will not be.
@@ -458,7 +459,7 @@ async def test_after_the_end_nobody_is_told(poller, pair) -> None:
     poller.remove(ours.fileno())
 
 
-@pytest.mark.skipif(not HAS_SET, reason="this system has no such set")
+@needs_linux
 def test_masks_are_those_of_the_set() -> None:
     assert (READ, WRITE, END) == (select.EPOLLIN, select.EPOLLOUT, select.EPOLLRDHUP)
     assert BROKEN == select.EPOLLHUP | select.EPOLLERR

@@ -14,8 +14,8 @@ import pytest
 from edge.net import system
 from edge.net.system import has_broken, is_at_end, is_unheard, unacknowledged_bytes, unsent_bytes
 from tests.harness.clock import deadline, wait_until_sync
+from tests.harness.portable import needs_linux
 
-on_linux = pytest.mark.skipif(not system._IS_LINUX, reason="only Linux tells")
 Pair = tuple[socket.socket, socket.socket]
 
 
@@ -45,7 +45,7 @@ def reset(sock: socket.socket) -> None:
 # --- the send queue ----------------------------------------------------------
 
 
-@on_linux
+@needs_linux
 def test_what_the_peers_kernel_has_taken_is_acknowledged_though_nobody_reads_it(pair: Pair) -> None:
     far, _ = pair
     assert unacknowledged_bytes(far) == 0
@@ -54,7 +54,7 @@ def test_what_the_peers_kernel_has_taken_is_acknowledged_though_nobody_reads_it(
     assert unsent_bytes(far) == 0
 
 
-@on_linux
+@needs_linux
 def test_what_the_peers_kernel_has_no_room_for_is_not(pair: Pair) -> None:
     far, _ = pair
     fill(far)
@@ -62,7 +62,7 @@ def test_what_the_peers_kernel_has_no_room_for_is_not(pair: Pair) -> None:
     assert held is not None and 0 < unsent_bytes(far) <= held
 
 
-@on_linux
+@needs_linux
 def test_slow_peer_is_heard(pair: Pair) -> None:
     far, _ = pair
     fill(far)
@@ -194,7 +194,7 @@ def on_macos(elsewhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system, "_IS_MACOS", True)
 
 
-@on_linux
+@needs_linux
 def test_options_of_linux() -> None:
     kernel = Kernel()
     set_all(kernel)
@@ -208,7 +208,7 @@ def test_options_of_linux() -> None:
     ]
 
 
-@on_linux
+@needs_linux
 def test_option_that_linux_refuses_is_a_fault() -> None:
     with pytest.raises(OSError):
         set_all(Kernel(OSError(errno.EINVAL, "invalid")))

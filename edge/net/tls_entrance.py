@@ -111,7 +111,9 @@ class _ShakingHands:
             accepted.entrance.detect(replace(accepted, wire=stream, tls=facts, head=b""))
             return
         stream.close()
-        self._report(error if isinstance(error, TlsError) else TlsError(f"lost in the handshake: {error}"))
+        if not isinstance(error, TlsError):
+            error = TlsError(f"lost in the handshake: {getattr(error, 'strerror', None) or error}")
+        self._report(error)
 
     def _report(self, error: TlsError) -> None:
         self._entrance.context.counters.report(error, f"[{self.accepted.address}]")

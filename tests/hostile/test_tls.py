@@ -62,6 +62,11 @@ def test_S1_hello_that_does_not_end_or_is_the_last_word_times_out(tls: Row, size
     tls.closes(peer.raw, "tls_timeout", is_quiet=True, within_s=2.0)
 
 
+def warned(row: Row) -> list[str]:
+    """Lines that say that somebody should look; that there were more than ten of a kind in a second is none."""
+    return [line for line in row.new_log.splitlines() if line[:1] in "WEF" and "more lines left out" not in line]
+
+
 def old_hello(version: int) -> bytes:
     """A hello of SSL 3 to TLS 1.1, without extensions."""
     body = bytes((3, version)) + os.urandom(32) + b"\x00" + b"\x00\x04\x00\x2f\x00\x35" + b"\x01\x00"
@@ -300,7 +305,7 @@ def test_S8_end_without_farewell_is_an_ordinary_one(tls: Row, sent: bytes) -> No
         peer.wait_said()
     peer.raw.sock.close()
     tls.wait_gone()
-    assert not [line for line in tls.new_log.splitlines() if line[0] in "WE"]
+    assert not warned(tls)
 
 
 @pytest.mark.parametrize("is_reset", [False, True])
@@ -310,7 +315,20 @@ def test_S8_player_that_ends_without_farewell_is_an_ordinary_end(tls: Row, is_re
     if is_reset:
         peer.raw.reset()
     tls.wait_gone()
-    assert not [line for line in tls.new_log.splitlines() if line[0] in "WE"]
+    assert not warned(tls)
+
+
+def test_T5_reset_at_any_place_leaves_nothing(tls: Row) -> None:
+    hello = hello_bytes(plain_context())
+    for size in (1, 3, 5, 6, 100, len(hello)):
+        TlsPeer(tls).send(hello[:size]).raw.reset()
+    for sent in (b"", GET[:10], GET):
+        TlsPeer(tls).shake().send(sent).raw.reset()
+    tls.wait_gone()
+    # Whether the reset was seen before the bytes is chance.
+    for name in ("error_tls_error_count", "error_detect_truncated_count"):
+        tls.expected[name] = tls.deltas()[name]
+    assert not warned(tls)
 
 
 @pytest.mark.once

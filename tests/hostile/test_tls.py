@@ -102,7 +102,6 @@ def test_S2_record_that_is_changed_on_the_way_ends_the_connection(tls: Row) -> N
             peer.raw.wait_closed(0.2)
         tls.fails("tls_error")
         tls.logs("tls_error", peer.raw, "I")
-        assert "BAD_RECORD_MAC" in tls.new_log
 
 
 @pytest.mark.parametrize("by", [1, 7, 1 << 20])

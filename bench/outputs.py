@@ -189,7 +189,7 @@ def section(results: Results) -> str:
     if "cost" in scenarios:
         lines += [
             f"1000 players, flushed each {FLUSH_MS} ms (`-flush_interval_ms={FLUSH_MS}`), so that CPU can be compared.",
-            "Medians of all runs, the ratio of those of each round. Memory is what the last 900 of them add.",
+            "Medians of all runs; CPU is compared with that of the same round. Memory: what the last 900 of them add.",
             "",
             *cost_table(results),
             "",

@@ -181,7 +181,7 @@ def section(results: Results) -> str:
         "Written by `python bench/outputs.py --write docs/performance.md`: what the forms of a stream cost beside each",
         "other, measured in turn; one 500 kbit/s stream.",
         "",
-        *(f"- {name}: {results['machine'][name]}" for name in ("kernel", "CPU", "edge")),
+        *(f"- {name}: {value}" for name, value in results["machine"].items() if name != "nginx"),
         f"- date: {results['when']}",
         "",
     ]

@@ -21,6 +21,10 @@ DEFAULT_ALPN = ("http/1.1",)
 MAX_FILE_BYTES = 1 << 20
 # The two files of a pair are renewed one after the other.
 _SETTLE_MS = 500
+# What ends the lines that such blocks of PEM begin with, of whatever kind (RFC 7468 §3).
+_CERTIFICATE_MARK, _KEY_MARK = b"CERTIFICATE-----", b"PRIVATE KEY-----"
+# OpenSSL's words for a key of another certificate, of one of another kind the last two.
+_MISMATCHES = frozenset(("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"))
 _WARN_AHEAD_S = 14 * 86400
 _WARN_EVERY_MS = 86_400_000
 
@@ -43,16 +47,30 @@ class Reload:
 
 def load_pair(context: ssl.SSLContext, certificate: str, private_key: str) -> Certificate:
     """Make ``context`` show a certificate; blocks. Raises ConfigError, which names the file."""
-    for path in (certificate, private_key):
-        read_file(path)
+    shown, key = read_file(certificate), read_file(private_key)
     try:
         context.load_cert_chain(certificate, private_key, password=_no_passphrase)
-    except (ssl.SSLError, OSError, ValueError) as error:
-        raise ConfigError(f"{certificate} with {private_key}: {getattr(error, 'reason', None) or error}") from error
+    except ssl.SSLError as error:
+        fault = _pem_fault(certificate, shown, private_key, key)
+        if not fault and error.reason in _MISMATCHES:
+            fault = f"{private_key}: not the key of the first certificate in {certificate}"
+        raise ConfigError(fault or f"{certificate} with {private_key}: {error.reason or error}") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{certificate} with {private_key}: {error}") from error
     try:
-        return read_certificate(read_file(certificate))
+        return read_certificate(shown)
     except ValueError as error:
         raise ConfigError(f"{certificate}: {error}") from error
+
+
+def _pem_fault(certificate: str, shown: bytes, private_key: str, key: bytes) -> str:
+    """Which file of a pair does not hold what it must, "" for neither; OpenSSL says "PEM lib" of both."""
+    if _CERTIFICATE_MARK not in shown:
+        is_swapped = _KEY_MARK in shown and _CERTIFICATE_MARK in key
+        return f"{certificate}: no certificate in PEM form" + (
+            ", but a key: the files are swapped" if is_swapped else ""
+        )
+    return "" if _KEY_MARK in key else f"{private_key}: no private key in PEM form"
 
 
 def read_file(path: str) -> bytes:

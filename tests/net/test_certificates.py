@@ -129,16 +129,30 @@ def damage(pair: Pair, how: str) -> str:
         return f"{pair.cert}: more than"
     if how == "garbage":
         pair.cert.write_text("no certificate")
-        return f"{pair.cert} with {pair.key}"
+        return f"{pair.cert}: no certificate in PEM form"
+    if how == "no key":
+        shutil.copy(pair.cert, pair.key)
+        return f"{pair.key}: no private key in PEM form"
+    if how == "swapped":
+        certificate, key = pair.cert.read_bytes(), pair.key.read_bytes()
+        pair.cert.write_bytes(key)
+        pair.key.write_bytes(certificate)
+        return f"{pair.cert}: no certificate in PEM form, but a key: the files are swapped"
     if how == "mismatch":
         shutil.copy(authority().pair.key, pair.key)
-        return "KEY_VALUES_MISMATCH"
+        return f"{pair.key}: not the key of the first certificate in {pair.cert}"
+    if how == "other kind":
+        command = [require_program("openssl"), "genpkey", "-algorithm", "ed25519", "-out", str(pair.key)]
+        subprocess.run(command, check=True, capture_output=True, timeout=deadline(30))
+        return f"{pair.key}: not the key of the first certificate in {pair.cert}"
     command = [require_program("openssl"), "ec", "-aes128", "-passout", "pass:secret", "-in", str(pair.key)]
     subprocess.run([*command, "-out", str(pair.key)], check=True, capture_output=True, timeout=deadline(30))
     return "protected by a passphrase"
 
 
-DAMAGES = ["missing", "folder", "pipe", "large", "garbage", "mismatch", "passphrase"]
+DAMAGES = [
+    *("missing", "folder", "pipe", "large", "garbage", "no key", "swapped", "mismatch", "other kind", "passphrase"),
+]
 
 
 @pytest.mark.parametrize("how", DAMAGES)

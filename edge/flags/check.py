@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from typing import Any
 from edge.flags.gflags import Parsed
 from edge.flags.problem import Problem
 from edge.flags.registry import DEFINITIONS, value_of
-from edge.flags.tls import paths
 
 # A message length field has 24 bits, so from here on the limit limits nothing.
 _ALL_MESSAGE_LENGTHS = 16777215
@@ -141,53 +139,8 @@ def _check_files(parsed: Parsed) -> Iterator[Problem]:
     log_dir = _value(parsed, "log_dir")
     if log_dir and not (Path(log_dir).is_dir() and os.access(log_dir, os.W_OK | os.X_OK)):
         yield _error(parsed, "log_dir", f"-log_dir={log_dir}: not a directory that can be written to")
-    if _value(parsed, "https"):
-        yield from _check_certificates(parsed)
-    elif _value(parsed, "force_ssl"):
+    if not _value(parsed, "https") and _value(parsed, "force_ssl"):
         yield _error(parsed, "force_ssl", "-force_ssl needs -https: without it nobody could connect")
-
-
-def _check_certificates(parsed: Parsed) -> Iterator[Problem]:
-    certificates, private_keys = paths(_value(parsed, "certificate")), paths(_value(parsed, "private_key"))
-    if len(certificates) != len(private_keys):
-        message = f"-certificate names {len(certificates)} files and -private_key {len(private_keys)}"
-        yield _error(parsed, _later(parsed, "private_key", "certificate"), f"{message}; each needs one of the other")
-        return
-    for certificate, private_key in zip(certificates, private_keys, strict=True):
-        unreadable = [
-            _error(parsed, _later(parsed, name, "https"), f"-{name}={path}: {why}")
-            for name, path in (("certificate", certificate), ("private_key", private_key))
-            if (why := _why_unreadable(path))
-        ]
-        yield from unreadable
-        if not unreadable and (why := _why_no_pair(certificate, private_key)):
-            message = f"-certificate={certificate} -private_key={private_key}: {why}"
-            yield _error(parsed, _later(parsed, "private_key", "certificate", "https"), message)
-
-
-def _why_unreadable(path: str) -> str:
-    if not path:
-        return "a comma too many"
-    try:
-        if Path(path).is_dir() or Path(path).is_fifo():  # OpenSSL would wait for who writes into a pipe
-            return "not a file"
-        with Path(path).open("rb"):
-            return ""
-    except OSError as error:
-        return error.strerror or str(error)
-
-
-def _why_no_pair(certificate: str, private_key: str) -> str:
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key, password=_no_passphrase)
-    except (ssl.SSLError, OSError, ValueError) as error:
-        return getattr(error, "reason", None) or str(error)
-    return ""
-
-
-def _no_passphrase() -> str:
-    """A daemon cannot ask anybody for one."""
-    raise ValueError("the key is protected by a passphrase")
 
 
 def _check_vmodule(parsed: Parsed) -> Iterator[Problem]:

@@ -221,7 +221,7 @@ class CertificateStore:
     def warn_of_dates(self, wall_ms: int) -> None:
         """Log a WARNING for each that has expired, is not valid yet or will expire in 14 days; once a day."""
         for shown in self._shown:
-            state = _state(shown.certificate, wall_ms // 1000)
+            state = dates_fault(shown.certificate, wall_ms // 1000)
             is_old = abs(wall_ms - shown.told_wall_ms) >= _WARN_EVERY_MS  # the wall clock may be set back
             if state and (state != shown.told or is_old):
                 logger.warning("certificate %s file=%s", state, shown.pair.certificate)
@@ -233,7 +233,8 @@ class CertificateStore:
         return min(shown.certificate.not_after_s for shown in self._shown) - wall_ms // 1000
 
 
-def _state(certificate: Certificate, wall_s: int) -> str:
+def dates_fault(certificate: Certificate, wall_s: int) -> str:
+    """What is wrong with its dates, or will be in 14 days, behind its name; "" for nothing."""
     if wall_s > certificate.not_after_s:
         return f"expired on {date_text(certificate.not_after_s)}"
     if wall_s < certificate.not_before_s:

@@ -34,10 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if text is not None:
             return _print(text)
     from edge.flags.check import check
-    from edge.runtime.targets import check_targets
+    from edge.runtime.own_certificates import check_own_certificates
+    from edge.runtime.targets import LOOKUP_BUDGET_S, check_targets
 
     if value_of(parsed.flags, "check") or not parsed.has_errors:
         parsed.problems.extend(check(parsed))
+        parsed.problems.extend(check_own_certificates(parsed, LOOKUP_BUDGET_S))
         parsed.problems.extend(check_targets(parsed))
     if value_of(parsed.flags, "check"):
         return _report_check(parsed)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from edge.flags.check import check, merge_port
@@ -123,73 +120,7 @@ def test_doubtful_values_are_warned_of(arguments: list[str], text: str) -> None:
     assert text in finding
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two self-signed pairs, and a key under a passphrase."""
-    folder = tmp_path_factory.mktemp("certificates")
-    for name, protection in (("a", ["-nodes"]), ("b", ["-nodes"]), ("locked", ["-passout", "pass:secret"])):
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", *protection]
-        command += ["-subj", "/CN=test", "-days", "2", "-keyout", f"{name}.key", "-out", f"{name}.pem"]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=30)
-    (folder / "garbage.pem").write_text("no certificate")
-    return folder
-
-
-def tls_findings(folder: Path, certificate: str, key: str) -> list[str]:
-    return findings("-https", f"-certificate={folder / certificate}", f"-private_key={folder / key}")
-
-
-def test_a_matching_certificate_passes(certificates: Path) -> None:
-    assert tls_findings(certificates, "a.pem", "a.key") == []
-
-
-@pytest.mark.parametrize(
-    ("certificate", "key", "text"),
-    [
-        ("none.pem", "a.key", "none.pem: No such file or directory"),
-        ("a.pem", "none.key", "none.key: No such file or directory"),
-        ("a.pem", "b.key", "KEY_VALUES_MISMATCH"),
-        ("garbage.pem", "a.key", "garbage.pem"),
-        ("locked.pem", "locked.key", "passphrase"),
-    ],
-)
-def test_S6_unusable_certificates_at_start(certificates: Path, certificate: str, key: str, text: str) -> None:
-    (finding,) = tls_findings(certificates, certificate, key)
-    assert text in finding
-
-
-def test_S6_missing_files_are_blamed_on_the_flag_that_asks_for_them() -> None:
-    assert findings("-https") == [
-        "command line: -certificate=./cert.pem: No such file or directory",
-        "command line: -private_key=./key.pem: No such file or directory",
-    ]
-
-
-def test_S6_each_pair_of_a_list_is_looked_at(certificates: Path) -> None:
-    def found(certificate: str, key: str) -> list[str]:
-        lists = [",".join(str(certificates / name) for name in names.split(",")) for names in (certificate, key)]
-        return findings("-https", f"-certificate={lists[0]}", f"-private_key={lists[1]}")
-
-    assert found("a.pem,b.pem", "a.key,b.key") == []
-    (finding,) = found("a.pem,b.pem", "a.key,a.key")
-    assert f"-certificate={certificates / 'b.pem'} -private_key={certificates / 'a.key'}: KEY_VALUES" in finding
-    assert len(found("a.pem,none.pem,garbage.pem", "none.key,a.key,a.key")) == 3
-    (finding,) = found("a.pem,b.pem", "a.key")
-    assert "-certificate names 2 files and -private_key 1" in finding
-    (finding,) = found("a.pem", ".")
-    assert finding.endswith("not a file")
-
-
-def test_force_ssl_without_https_is_refused(certificates: Path) -> None:
+def test_force_ssl_without_https_is_refused() -> None:
     (finding,) = findings("-force_ssl")
     assert finding.endswith("-force_ssl needs -https: without it nobody could connect")
-    pair = (f"-certificate={certificates / 'a.pem'}", f"-private_key={certificates / 'a.key'}")
-    assert findings("-force_ssl", "-https", *pair) == []
-
-
-def test_S6_a_comma_too_many(certificates: Path) -> None:
-    pair = (f"-certificate={certificates / 'a.pem'},", f"-private_key={certificates / 'a.key'},")
-    assert findings("-https", *pair) == [
-        "command line: -certificate=: a comma too many",
-        "command line: -private_key=: a comma too many",
-    ]
+    assert findings("-force_ssl", "-https") == []

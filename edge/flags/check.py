@@ -25,6 +25,9 @@ _ORDERED = (("ts_pre_generated", "ts_max_stored", False), ("min_in_chunk_size", 
 # (lesser, greater): the greater one decides where it is smaller.
 _BOUNDED = (("max_message_bytes", "max_partial_bytes"), ("send_timeout_ms", "tcp_user_timeout_ms"))
 
+# Of no use to a server that takes no TLS; who sets them has most likely forgotten to switch it on.
+_NEED_HTTPS = ("certificate", "private_key", "strict_sni")
+
 _MERGE_PORT = re.compile(r":(?P<port>-?[0-9]{1,10})(?:[/ (,;?][^:]*)?\Z", re.ASCII)
 
 
@@ -139,8 +142,13 @@ def _check_files(parsed: Parsed) -> Iterator[Problem]:
     log_dir = _value(parsed, "log_dir")
     if log_dir and not (Path(log_dir).is_dir() and os.access(log_dir, os.W_OK | os.X_OK)):
         yield _error(parsed, "log_dir", f"-log_dir={log_dir}: not a directory that can be written to")
-    if not _value(parsed, "https") and _value(parsed, "force_ssl"):
+    if _value(parsed, "https"):
+        return
+    if _value(parsed, "force_ssl"):
         yield _error(parsed, "force_ssl", "-force_ssl needs -https: without it nobody could connect")
+    for name in _NEED_HTTPS:
+        if name in parsed.origins:
+            yield _warning(parsed, name, f"-{name} has no effect without -https: nothing is served over TLS")
 
 
 def _check_vmodule(parsed: Parsed) -> Iterator[Problem]:

@@ -120,6 +120,15 @@ def test_doubtful_values_are_warned_of(arguments: list[str], text: str) -> None:
     assert text in finding
 
 
+@pytest.mark.parametrize("argument", ["-certificate=a.pem", "-private_key=a.key", "-strict_sni"])
+def test_what_has_no_effect_without_https_is_warned_of(argument: str) -> None:
+    name = argument.partition("=")[0]
+    assert findings(argument) == [
+        f"command line: warning: {name} has no effect without -https: nothing is served over TLS"
+    ]
+    assert findings(argument, "-https") == []
+
+
 def test_force_ssl_without_https_is_refused() -> None:
     (finding,) = findings("-force_ssl")
     assert finding.endswith("-force_ssl needs -https: without it nobody could connect")

@@ -15,6 +15,7 @@ from edge.runtime.bounded import found_within
 from naming.url import Address
 
 _FILES = ("upstream_ca_file", "upstream_cert_file", "upstream_key_file")
+_TARGETS = ("proxy_to", "cdn_merge_to")
 
 
 def check_upstream_tls(parsed: Parsed, addresses: Sequence[Address], budget_s: float) -> Iterator[Problem]:
@@ -28,6 +29,11 @@ def check_upstream_tls(parsed: Parsed, addresses: Sequence[Address], budget_s: f
     if fault:
         named = next((flag for flag in _FILES if fault.startswith(f"-{flag}")), used[0])
         yield Problem(parsed.where(named), fault)
+    if not has_flag:
+        for flag in _TARGETS:
+            if value_of(parsed.flags, flag).lower().startswith("https://"):
+                message = f"-{flag}: https:// says how servers are found, without -upstream_tls they get plain text"
+                yield Problem(parsed.where(flag), message, is_warning=True)
     if has_flag and all(address.is_plain for address in addresses):
         message = "-upstream_tls has no effect: no target is a naming URL; one server is reached over TLS as rtmps://"
         yield Problem(parsed.where("upstream_tls"), message, is_warning=True)

@@ -83,6 +83,15 @@ def test_flag_for_naming_services_without_one_is_a_warning() -> None:
     assert findings("-upstream_tls", target=_LIST) == []
 
 
+def test_https_names_are_no_tls_without_the_flag() -> None:
+    name = "https://a.test:443"
+    (finding,) = findings(f"-proxy_to={name}", target=name)
+    assert finding.startswith("command line: warning: -proxy_to: https:// says how servers are found")
+    (finding,) = findings("-proxy_to=10.0.0.1:1935", f"-cdn_merge_to={name}", target=name)
+    assert finding.startswith("command line: warning: -cdn_merge_to: ")
+    assert findings("-upstream_tls", f"-proxy_to={name}", target=name) == []
+
+
 @pytest.mark.parametrize(("flags", "target"), [((), _TLS), (("-upstream_tls",), _LIST)])
 def test_S10_belief_in_anybody_is_a_warning(flags: tuple[str, ...], target: str) -> None:
     (finding,) = findings("-noupstream_tls_verify", *flags, target=target)

@@ -165,21 +165,20 @@ class Handshaker:
         self._schedule()
 
     def _step(self, one: _One) -> None:
-        is_over = True
         error: Exception | None = None
         try:
             is_over = one.stream.handshake()
+            if not is_over:
+                self._poller.add(one.fd, one, WRITE if one.stream.has_unsent else READ)
         except (EdgeError, OSError) as failure:
-            error = failure
+            error, is_over = failure, True
         except Exception as failure:
             self._poller.internal_error_count += 1
             logger.exception("handshake failed fd=%d", one.fd)
-            error = failure
+            error, is_over = failure, True
         self._queue.stepped(one, self._now_us(), self._cpu_us(), is_over=is_over)
         if is_over:
             self.end(one, error)
-        else:
-            self._poller.add(one.fd, one, WRITE if one.stream.has_unsent else READ)
 
     def _give_up_overdue(self) -> None:
         self._overdue_timer = None

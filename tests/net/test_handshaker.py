@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import AsyncIterator, Callable
 
@@ -13,7 +14,7 @@ from edge.errors import EdgeError
 from edge.net.aio import now_ms
 from edge.net.byte_stream import stream_of
 from edge.net.handshaker import Handshaker
-from edge.net.poller import new_poller
+from edge.net.poller import READ, Pollable, new_poller
 from edge.net.tls import TlsServerStream
 from edge.net.tls_client import TlsClientStream
 from tests.harness.clock import deadline, wait_until
@@ -149,6 +150,24 @@ async def test_new_limits_are_for_all(caplog: pytest.LogCaptureFixture) -> None:
         rig.handshaker.reconfigure(max_pending=2, timeout_ms=100)
         await rig.until(lambda: len(rig.results) == 2)
         assert sorted(rig.reasons()) == ["None", "tls_timeout"]
+
+
+async def test_one_that_cannot_be_watched_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with rigged(max_pending=1) as rig:
+        add = rig.poller.add
+        refusals = iter([OSError(errno.ENOSPC, "No space left on device")])
+
+        def add_later(fd: int, owner: Pollable, events: int = READ) -> None:
+            if (refusal := next(refusals, None)) is not None:
+                raise refusal
+            add(fd, owner, events)
+
+        monkeypatch.setattr(rig.poller, "add", add_later)
+        rig.accept()
+        rig.connect()
+        await rig.until(lambda: len(rig.results) == 2)
+        assert rig.reasons() == ["OSError(28, 'No space left on device')", "None"]
+        assert (rig.handshaker.failed_count, rig.poller.internal_error_count, len(rig.handshaker)) == (1, 0, 0)
 
 
 async def test_a_fault_of_ours_ends_one_only(caplog: pytest.LogCaptureFixture) -> None:

@@ -188,9 +188,14 @@ class LivePlayer:
             if first.play is None:  # stopped in this very moment
                 wire.close()
                 return
-            player = output.connection(
-                wire, self._context, peer=client.peer, protocol=protocol, service=service, play=first.take()
-            )
+            play = first.take()
+            try:
+                player = output.connection(
+                    wire, self._context, peer=client.peer, protocol=protocol, service=service, play=play
+                )
+            except Exception:  # not watched for want of memory: nobody else would end the play
+                service.end_play(play, self._context.now_ms())
+                raise
             player.number = client.number
             player.start(head, form, opening)
             if unread:

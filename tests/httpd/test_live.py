@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import socket
 from collections import Counter
@@ -18,6 +19,8 @@ from edge.httpd.config import HttpConfig
 from edge.httpd.live import LivePlayer, forwarded_query
 from edge.httpd.routes import Target
 from edge.net.flv_form import FlvForm
+from edge.net.log_connection import LogConnection
+from edge.net.poller import READ, Pollable
 from edge.rtmp import amf0
 from tests.harness.clock import deadline, wait_until
 from tests.harness.http_media import FlvReader, TsReader, WsFlvReader, reader_of
@@ -377,6 +380,27 @@ async def test_fault_of_ours_before_the_first_byte_gives_the_play_back(monkeypat
         assert stream.player_count == 0
         assert not stream.readers
         node.node.http.counters.clear()  # it was wanted
+
+
+async def test_player_that_cannot_be_watched_gives_the_play_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running() as node:
+        (await Source.at(node)).push(30)
+        stream = await _only_stream(node)
+        poller = node.node.context.poller
+        add = poller.add
+
+        def add_others(fd: int, owner: Pollable, events: int = READ) -> None:
+            if isinstance(owner, LogConnection):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            add(fd, owner, events)
+
+        monkeypatch.setattr(poller, "add", add_others)
+        client = await RawHttp.open(url(node, "flv"))
+        await client.send(b"GET /live/s.flv HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert await client.read(2.0) == b""
+        assert (stream.player_count, stream.readers) == (0, [])
+        await client.close()
+        poller.internal_error_count = 0  # it was wanted
 
 
 async def test_client_that_leaves_while_it_waits_is_given_up() -> None:

@@ -18,6 +18,8 @@ _TURN_US = 4000
 # Of the loop's time: as much as nothing else uses, and even if all of it is in use as much as ...
 _LEAST_PCT, _MOST_PCT = 40, 85
 _WINDOW_US = 200_000
+# How long a silent peer keeps a place that others wait for, where nothing else limits its time.
+_PLACE_MS = 1000
 
 
 class Budget:
@@ -85,7 +87,7 @@ class HandshakeQueue(Generic[Item]):
 
     ``add`` each once; in each turn ``take`` says whom to step, ``stepped`` what came of it;
     ``wake`` that its peer has sent or taken something. ``timeout_ms`` counts from when it was
-    accepted; 0 is no limit.
+    accepted; 0 is no limit as long as there are places.
     """
 
     def __init__(self, *, max_pending: int, timeout_ms: int, now_us: int, cpu_us: int) -> None:
@@ -166,22 +168,21 @@ class HandshakeQueue(Generic[Item]):
         """Those to be given up, removed already, and why.
 
         In progress: after ``timeout_ms``; while others wait for its place, and it for its peer,
-        a fifth of that after it began. Waiting: after half of it.
+        a fifth of that, or a second without ``timeout_ms``, after it began. Waiting: after half of it.
         """
         timeout_ms = self.timeout_ms
-        if not timeout_ms:
-            return []
+        place_ms = timeout_ms // 5 if timeout_ms else _PLACE_MS
         found = []
         for item, entry in self._waiting.items():
-            if now_ms - entry.accepted_ms < timeout_ms // 2:
+            if not timeout_ms or now_ms - entry.accepted_ms < timeout_ms // 2:
                 break  # they are in order of arrival
             found.append((item, f"{len(self._pending)} others in progress for {timeout_ms // 2} ms"))
         is_crowded = len(self._waiting) > len(found) and len(self._pending) >= self.max_pending
         for item, entry in self._pending.items():
-            if now_ms - entry.accepted_ms >= timeout_ms:
+            if timeout_ms and now_ms - entry.accepted_ms >= timeout_ms:
                 found.append((item, f"not done within {timeout_ms} ms"))
-            elif is_crowded and entry.is_idle and now_ms - entry.began_ms >= timeout_ms // 5:
-                found.append((item, f"not done within {timeout_ms // 5} ms while others wait"))
+            elif is_crowded and entry.is_idle and now_ms - entry.began_ms >= place_ms:
+                found.append((item, f"not done within {place_ms} ms while others wait"))
         for item, _ in found:
             self.remove(item)
         return found

@@ -112,11 +112,23 @@ def test_patience_is_short_only_while_others_wait() -> None:
     assert step(queue, 4999) == "b"
 
 
-def test_without_a_timeout_nobody_is_given_up() -> None:
-    queue = new_queue(max_pending=1, timeout_ms=0)
+def test_without_a_timeout_nobody_is_given_up_while_there_are_places() -> None:
+    queue = new_queue(max_pending=2, timeout_ms=0)
     queue.add("a", 0)
     queue.add("b", 0)
     assert step(queue) == "a"
+    assert queue.overdue(10**9) == []
+
+
+def test_without_a_time_limit_silent_ones_keep_a_place_for_a_second_once_others_wait() -> None:
+    queue = new_queue(max_pending=1, timeout_ms=0)
+    queue.add("silent", 0)
+    assert step(queue) == "silent"
+    assert queue.overdue(1000) == []
+    queue.add("waiting", 1000)
+    assert queue.overdue(999) == []
+    assert queue.overdue(1000) == [("silent", "not done within 1000 ms while others wait")]
+    assert step(queue, 1000) == "waiting"
     assert queue.overdue(10**9) == []
 
 

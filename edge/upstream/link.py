@@ -77,7 +77,7 @@ class UpstreamLink:
         self._looping: set[ServerNode] = set()
         self._is_paced = False
         self._place: Redirect | None = None
-        self._visited: set[str] = set()
+        self._visited: set[tuple[str, bool]] = set()  # endpoints, and whether by TLS, which may have the same port
         self._timer: asyncio.TimerHandle | None = None
         self._began_ms = now
         self._in_vain = InVain(now)
@@ -306,7 +306,7 @@ class UpstreamLink:
             self._search_anew(manager.context.now_ms())
             self._visited.clear()
         if self._place is None and server is not None:
-            self._visited.add(server.endpoint)
+            self._visited.add((server.endpoint, self._is_tls))
         if len(self._visited) > manager.config.max_redirects:
             last = url.partition("?")[0]
             self._fail(
@@ -342,10 +342,10 @@ class UpstreamLink:
             self._fail(LinkEnd.LOST, f"redirected to {place.host}, which has no address")
             return
         node = ServerNode(addresses[0], place.port, name=name_of(place.host))
-        if node.endpoint in self._visited:
+        if (node.endpoint, place.is_tls) in self._visited:
             self._fail(LinkEnd.LOOP, f"redirected in a circle, to {node.endpoint}")
             return
-        self._visited.add(node.endpoint)
+        self._visited.add((node.endpoint, place.is_tls))
         self._acquire(node, place.tc_url, place.app, is_simplified=False)
 
     def _name(self) -> str:

@@ -489,6 +489,55 @@ async def test_redirect_to_tls_is_followed_over_tls(host: str) -> None:
             assert front.accepted_count == 1
 
 
+def parts_ways(plain: Callable[[], int], encrypted: Callable[[], int]) -> Script:
+    """One port for both, as ours are: passes on to the port of what a client speaks."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+
+    async def script(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        port = encrypted() if head[0] == _HANDSHAKE else plain()
+        behind, before = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            before.write(head)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(pump(reader, before))
+                group.create_task(pump(behind, writer))
+        finally:
+            before.transport.abort()
+
+    return script
+
+
+async def test_redirect_to_tls_on_the_same_port_is_no_circle() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        async with (
+            front_of(origin) as front,
+            Redirecting(lambda: f"rtmps://127.0.0.1:{door.port}/live", at_connect=True) as server,
+            listening(parts_ways(lambda: server.port, lambda: front.port)) as door,
+        ):
+            await edge.follow(door.port, tls=config_of(), retry_interval_ms=5000)
+            await (await nodes.publisher(origin)).send(3)
+            assert await pictures(await nodes.player(edge), 3) == [0, 1, 2]
+            assert server.connect_count == 1
+
+
+async def test_server_behind_tls_that_redirects_to_itself_is_a_circle(caplog: pytest.LogCaptureFixture) -> None:
+    async with Nodes() as nodes:
+        edge = nodes.add("edge")
+        async with (
+            Redirecting(lambda: f"rtmps://127.0.0.1:{front.port}/live", at_connect=True) as server,
+            FaultProxy(server.port, tls=showing(server_pair())) as front,
+        ):
+            await follow(edge, front.port)
+            await nodes.player(edge)
+            await wait_until(lambda: "redirected in a circle" in caplog.text, 3, "a failure")
+            assert server.connect_count == 1
+
+
 async def test_S10_redirect_from_tls_to_plain_text_is_not_followed() -> None:
     async with Nodes() as nodes:
         origin, edge = nodes.add("origin"), nodes.add("edge")

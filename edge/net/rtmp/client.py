@@ -533,7 +533,7 @@ def start_connect(
     ``tls`` puts TLS over the socket; its handshake is a part of the time that the session gives to connect.
 
     Raises:
-        OSError: not even a socket can be made (descriptors, routes).
+        OSError: not even a socket can be made and watched (descriptors, routes).
         UpstreamTlsError: TLS cannot be begun.
     """
     sock = stream_of(_connecting_socket(context, host, port))
@@ -554,7 +554,11 @@ def start_connect(
         timeout_ms=timeout_ms,
         handshake="simple" if rtmp.rtmp_client_use_simple_handshake else "complex",
     )
-    return RtmpClientConnection(wire, context, session, endpoint)
+    try:
+        return RtmpClientConnection(wire, context, session, endpoint)
+    except OSError:
+        wire.close()
+        raise
 
 
 def _connecting_socket(context: NetContext, host: str, port: int) -> socket.socket:

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -541,4 +542,19 @@ async def test_tls_that_cannot_be_begun_leaves_no_socket() -> None:
     async with dialing() as dialer:
         with pytest.raises(UpstreamTlsError):
             dialer.dial(free_port(), tls=fail)
+        assert [wire.fileno() for wire in wires] == [-1]
+
+
+async def test_connection_that_cannot_be_watched_leaves_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    wires: list[ByteStream] = []
+
+    def keep(wire: ByteStream) -> TlsClientStream:
+        wires.append(over_tls(wire))
+        return wires[0]  # type: ignore[return-value]
+
+    async with dialing() as dialer:
+        monkeypatch.setattr(dialer.context.poller, "add", Mock(side_effect=OSError(errno.ENOSPC, "no space")))
+        with pytest.raises(OSError, match="no space"):
+            dialer.dial(free_port(), tls=keep)
+        monkeypatch.undo()
         assert [wire.fileno() for wire in wires] == [-1]

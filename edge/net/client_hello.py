@@ -14,6 +14,8 @@ _SERVER_NAME = 0  # extension, and the type of a host name in it (RFC 6066 §3)
 _HOST_NAME = 0
 # Twice the longest seen in the field, which carry keys against quantum computers; OpenSSL gets what is longer unread.
 MAX_HELLO_BYTES = 32768
+# OpenSSL takes no longer one either (TLSEXT_MAXLEN_host_name).
+_MAX_NAME_BYTES = 255
 
 
 class ClientHello:
@@ -56,7 +58,7 @@ class ClientHello:
         except IndexError:
             return None
         text = name.decode("latin-1")
-        is_name = text.isascii() and text.isprintable() and " " not in text
+        is_name = len(text) <= _MAX_NAME_BYTES and text.isascii() and text.isprintable() and " " not in text
         return text.lower().rstrip(".") or None if is_name else None
 
 

@@ -53,6 +53,18 @@ def test_what_is_no_name(name: bytes) -> None:
     assert read(data.replace(b"x" * len(name), name)).server_name is None
 
 
+@pytest.mark.parametrize("size", [255, 256, 5000])
+def test_a_name_that_is_too_long_is_none(size: int) -> None:
+    name = b"a" * size
+    names = b"\x00" + size.to_bytes(2) + name
+    body = (len(names) + 2).to_bytes(2) + len(names).to_bytes(2) + names
+    extension = b"\x00\x00" + body
+    message = bytes(2 + 32) + b"\x00" + b"\x00\x02\x13\x01" + b"\x01\x00" + len(extension).to_bytes(2) + extension
+    message = b"\x01" + len(message).to_bytes(3) + message
+    found = read(b"\x16\x03\x01" + len(message).to_bytes(2) + message).server_name
+    assert found == (name.decode() if size == 255 else None)
+
+
 def test_a_dot_at_the_end_is_left_out() -> None:
     assert read(hello_bytes(plain_context(), "xxxxxx").replace(b"xxxxxx", b"a.test"[:5] + b".")).server_name == "a.tes"
 

@@ -315,7 +315,7 @@ class RawConnection:
             return False
         self.want_write(False)
         if self.state == "closing":
-            self._end_sending()
+            self.end_sending()
         return True
 
     @property
@@ -385,7 +385,8 @@ class RawConnection:
         self.context.call_later(self.context.config.reject_linger_ms + _LINGER_DISCARD_MS, self._close_socket)
         self.flush()
 
-    def _end_sending(self) -> None:
+    def end_sending(self) -> None:
+        """Tell the peer that no more comes; all has been written."""
         self.wire.end_sending()
         if self.wire.has_unsent:
             self._watch()

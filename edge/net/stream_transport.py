@@ -161,7 +161,7 @@ class StreamTransport(asyncio.Transport):
         if self._is_closing:
             self._connection.close_gracefully("closed")
         elif self._is_eof_due:
-            self._connection.wire.end_sending()
+            self._connection.end_sending()
 
     def on_over(self, error: OSError | None) -> None:
         """The connection is over; the protocol hears of it in the next turn of the loop."""

@@ -19,7 +19,7 @@ from edge.net.config import NetConfig
 from edge.net.context import NetContext
 from edge.net.stream_transport import StreamTransport
 from tests.net.live import eventually
-from tests.net.pipes import joined, played_context
+from tests.net.pipes import PipeWire, joined, played_context
 
 BIG = bytes(range(256)) * 40_000
 
@@ -381,6 +381,33 @@ async def test_a_wire_that_keeps_bytes_back_carries_all(record_bytes: int) -> No
         poller.turn(wire)
     await asyncio.sleep(0)
     assert (bytes(theirs.arrived), protocol.told, wire.has_ended) == (b"y" * 200, ["lost"], True)
+    (left,) = context.connections
+    left.close_now("test over")
+    context.close()
+
+
+class Parting(PipeWire):
+    """A wire with last words of its own, as TLS has."""
+
+    def end_sending(self) -> None:
+        self._unsent += b"farewell"
+        super().end_sending()
+
+
+async def test_last_words_of_a_wire_that_has_no_room_for_them_go_out_later() -> None:
+    context, poller = played_context()
+    wire, theirs = Parting(200), PipeWire(200)
+    wire.peer, theirs.peer = theirs, wire
+    stream: ByteStream = wire
+    protocol = Recording(keeps_open=True)
+    transport = StreamTransport(Accepted(stream, NOWHERE, Door()), context, protocol, protocol_word="x", role="y")
+    transport.start()
+    transport.write(b"all")
+    wire.room_bytes = 0
+    transport.write_eof()
+    wire.room_bytes = None
+    poller.turn(wire)
+    assert (bytes(theirs.arrived), theirs.is_at_end) == (b"allfarewell", True)
     (left,) = context.connections
     left.close_now("test over")
     context.close()

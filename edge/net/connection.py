@@ -144,7 +144,7 @@ class RawConnection:
 
     def on_ready(self, events: int) -> None:
         """Called by the poller."""
-        if events & WRITE and self.state != "closed" and (not self.wire.has_unsent or self._flush_wire()):
+        if events & WRITE and self.state != "closed" and self._has_room():
             self.on_writable()
         if self.state == "closed":
             return
@@ -248,8 +248,13 @@ class RawConnection:
     def _watch(self) -> None:
         self.context.poller.modify(self.fd, (READ if self._is_polled else 0) | self._writes)
 
-    def _flush_wire(self) -> bool:
-        """Hand on what the wire keeps back; True when that is done and somebody waits to write more."""
+    def _has_room(self) -> bool:
+        """Hand on what the wire keeps back; True when that is done and somebody waits to write more.
+
+        The poller may have been asked for the wire alone, whose bytes have gone out with others since.
+        """
+        if self._is_write_wanted and not self.wire.has_unsent:
+            return True
         try:
             if not self.wire.flush():
                 return False

@@ -337,6 +337,26 @@ async def test_what_the_poller_does_not_tell_of_is_read_all_the_same(record_byte
     context.close()
 
 
+async def test_room_that_only_the_wire_had_asked_for_is_no_news() -> None:
+    context, poller = played_context()
+    ours, theirs = joined_wires(10)
+    connection, ours.room_bytes = Recorder(ours, context), 25
+    told: list[str] = []
+    connection.on_writable = lambda: told.append("room")  # type: ignore[method-assign]
+    assert connection.direct_send(WORDS[:30]) == 30
+    assert poller.events(ours) & WRITE, "the end of it waits in the wire"
+    ours.room_bytes = None
+    assert connection.direct_send(WORDS[30:40]) == 10, "and goes out with what comes next"
+    poller.turn(ours)
+    assert (told, poller.events(ours) & WRITE) == ([], 0)
+    assert bytes(theirs.arrived) == WORDS[:40]
+    connection.want_write(True)
+    poller.turn(ours)
+    assert told == ["room"]
+    connection.close_now("test over")
+    context.close()
+
+
 @pytest.mark.parametrize("room_bytes", [1, 3, 64, 1000])
 @pytest.mark.parametrize("record_bytes", [1, 7, 100, 512])
 async def test_what_the_wire_keeps_back_goes_out_without_anybody_asking(record_bytes: int, room_bytes: int) -> None:

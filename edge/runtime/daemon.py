@@ -58,7 +58,8 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
 
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, on_stop)
-    faulthandler.register(signal.SIGUSR2, all_threads=True)
+    # Of this thread alone: it may read the stacks of others while they change, and crash.
+    faulthandler.register(signal.SIGUSR2, all_threads=False)
     try:
         node = Node(settings, loop)
     except ConfigError as error:

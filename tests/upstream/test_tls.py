@@ -29,11 +29,10 @@ from tests.naming.certificates import Authority, Pair
 from tests.naming.fakes import FakeResolver
 from tests.net.serving import Feed, Node, Nodes, error_of, pictures, wait_until
 from tests.net.tls_pairs import authority, server_pair
-from tests.upstream.test_redirect import Redirecting
 
 # With what came first.
 Script = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-_HANDSHAKE = 0x16
+HANDSHAKE = 0x16
 
 
 def showing(pair: Pair) -> ssl.SSLContext:
@@ -425,7 +424,7 @@ async def test_S10_server_that_does_not_shake_hands_is_not_spoken_to_in_plain_te
         await _assert_the_next_one_serves(nodes, bad.port, words)
         # Health checks connect and leave.
         heads = [head for head in bad.heads if head]
-        assert heads and {head[0] for head in heads} == {_HANDSHAKE}
+        assert heads and {head[0] for head in heads} == {HANDSHAKE}
 
 
 async def test_S10_node_of_ours_without_tls() -> None:
@@ -470,98 +469,6 @@ async def test_streams_that_wait_for_one_silent_server_are_told_the_same() -> No
         )
         for pull in manager.pulls.values():
             assert pull.last_error.startswith("upstream_tls: no end of the handshake in ")
-
-
-# --- redirects -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_redirect_to_tls_is_followed_over_tls(host: str) -> None:
-    async with Nodes() as nodes:
-        origin, edge = nodes.add("origin"), nodes.add("edge")
-        async with (
-            front_of(origin) as front,
-            Redirecting(lambda: f"rtmps://{host}:{front.port}/live", at_connect=True) as server,
-        ):
-            await edge.follow(server.port, tls=config_of(), retry_interval_ms=5000)
-            await (await nodes.publisher(origin)).send(3)
-            assert await pictures(await nodes.player(edge), 3) == [0, 1, 2]
-            assert front.accepted_count == 1
-
-
-def parts_ways(plain: Callable[[], int], encrypted: Callable[[], int]) -> Script:
-    """One port for both, as ours are: passes on to the port of what a client speaks."""
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-
-    async def script(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        port = encrypted() if head[0] == _HANDSHAKE else plain()
-        behind, before = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            before.write(head)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(pump(reader, before))
-                group.create_task(pump(behind, writer))
-        finally:
-            before.transport.abort()
-
-    return script
-
-
-async def test_redirect_to_tls_on_the_same_port_is_no_circle() -> None:
-    async with Nodes() as nodes:
-        origin, edge = nodes.add("origin"), nodes.add("edge")
-        async with (
-            front_of(origin) as front,
-            Redirecting(lambda: f"rtmps://127.0.0.1:{door.port}/live", at_connect=True) as server,
-            listening(parts_ways(lambda: server.port, lambda: front.port)) as door,
-        ):
-            await edge.follow(door.port, tls=config_of(), retry_interval_ms=5000)
-            await (await nodes.publisher(origin)).send(3)
-            assert await pictures(await nodes.player(edge), 3) == [0, 1, 2]
-            assert server.connect_count == 1
-
-
-async def test_server_behind_tls_that_redirects_to_itself_is_a_circle(caplog: pytest.LogCaptureFixture) -> None:
-    async with Nodes() as nodes:
-        edge = nodes.add("edge")
-        async with (
-            Redirecting(lambda: f"rtmps://127.0.0.1:{front.port}/live", at_connect=True) as server,
-            FaultProxy(server.port, tls=showing(server_pair())) as front,
-        ):
-            await follow(edge, front.port)
-            await nodes.player(edge)
-            await wait_until(lambda: "redirected in a circle" in caplog.text, 3, "a failure")
-            assert server.connect_count == 1
-
-
-async def test_S10_redirect_from_tls_to_plain_text_is_not_followed() -> None:
-    async with Nodes() as nodes:
-        origin, edge = nodes.add("origin"), nodes.add("edge")
-        await (await nodes.publisher(origin)).send(3)
-        async with (
-            Redirecting(lambda: f"rtmp://127.0.0.1:{origin.port}/live", at_connect=False) as server,
-            FaultProxy(server.port, tls=showing(server_pair())) as front,
-        ):
-            await follow(edge, front.port)
-            await nodes.player(edge)
-            await wait_until(lambda: last_error(edge), 3, "a failure")
-            words = f"upstream_tls: redirected to plain text at rtmp://127.0.0.1:{origin.port}, which is not followed"
-            assert last_error(edge).startswith(words)
-        assert len(origin.context.connections) == 1
-
-
-async def test_redirect_whose_files_cannot_be_read_fails_in_words(tmp_path: Path) -> None:
-    async with Nodes() as nodes:
-        edge = nodes.add("edge")
-        async with Redirecting(lambda: "rtmps://127.0.0.1:9/live", at_connect=True) as server:
-            await edge.follow(server.port, tls=TlsConfig(upstream_ca_file=str(tmp_path / "absent")))
-            await nodes.player(edge)
-            await wait_until(lambda: "absent" in last_error(edge), 3, "a failure")
-            assert last_error(edge).startswith("upstream_tls: -upstream_ca_file=")
 
 
 # --- files -----------------------------------------------------------------------

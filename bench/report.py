@@ -22,6 +22,8 @@ from bench.servers import NGINX_CONFIGURATION
 
 #: The section that bench/outputs.py writes.
 OUTPUTS_TITLE = "Outputs"
+#: Sections of the page that others write, or that are written by hand.
+KEPT_TITLES = (OUTPUTS_TITLE, "TLS")
 TITLES = {
     "fanout": "Fan-out: one 500 kbit/s stream",
     "many": "Many players: one 500 kbit/s stream, a fixed flush interval",

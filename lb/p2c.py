@@ -129,7 +129,8 @@ class PowerOfTwoChoices:
 def _weight(server: ServerNode) -> int:
     weight = parse_weight(server.tag)
     if weight is None and server.tag:
-        _log.warning('server %s has the weight 1: its tag "%s" is no weight', server.endpoint, server.tag)
+        text = 'server %s has the weight 1: its tag "%s" is no weight'
+        _log.warning(text, server.endpoint, server.tag, extra={"cause": server.endpoint})
     return weight or 1
 
 

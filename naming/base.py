@@ -7,11 +7,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from naming.masking import without_secrets
 from naming.node import ServerNode
 
 
 class NamingError(Exception):
-    """A naming URL or its source cannot be used; the text says which part."""
+    """A naming URL or its source cannot be used; the text says which part, without what is secret in it."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(without_secrets(text))
 
 
 @dataclass(frozen=True, slots=True)

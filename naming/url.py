@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from naming import registry
 from naming.base import NamingContext, NamingError, NamingOptions
 from naming.endpoint import parse_endpoint
+from naming.masking import without_secrets as without_secrets
 from naming.resolver import Resolver
 
 # A scheme is 1-31 characters, none of them a colon.
 _URL = re.compile(r"([^:]{1,31})://(.*)", re.DOTALL)
-# What a query may hold that nobody else should read: ?token=x, &accessToken=x, &password=x ...
-_SECRET = re.compile(r"([?&/][^?&=/]*(?:token|secret|passw|auth|credential|signature|api_?key)[^?&=/]*=)[^&]*", re.I)
 #: Schemes of one server, with their ports.
 RTMP_PORTS = {"rtmp": 1935, "rtmps": 443}
 
@@ -47,11 +46,6 @@ class Address:
     def is_plain(self) -> bool:
         """Whether this is one server rather than a naming URL."""
         return not self.scheme
-
-
-def without_secrets(text: str) -> str:
-    """Text of a target with ``***`` for the values of parameters that look like tokens and passwords."""
-    return _SECRET.sub(r"\1***", text)
 
 
 def parse_address(text: str) -> Address:

@@ -147,7 +147,7 @@ class Watcher:
             async with asyncio.timeout(within_ms / 1000):
                 await self._answered.wait()
         if not self.has_answer:
-            _log.warning("%s: no answer yet, starting with an empty list", self._label)
+            _log.warning("%s: no answer yet, starting with an empty list", self._label, extra={"cause": self._label})
         return self.has_answer
 
     async def close(self) -> None:
@@ -172,7 +172,7 @@ class Watcher:
             self._empty_warning.note(f"{self._label}: empty answer, keeping {len(self.servers)} servers")
             return
         if not servers and was_first:
-            _log.warning("%s: the first answer has no servers", self._label)
+            _log.warning("%s: the first answer has no servers", self._label, extra={"cause": self._label})
         if _in_full(servers) != _in_full(self.servers):
             _log.info("%s: %s", self._label, _describe_change(self.servers, servers))
             self._on_update(servers)
@@ -189,7 +189,7 @@ class Watcher:
             except NamingError as error:
                 self.fault = str(error)
                 self._state.end(self.fault)
-                _log.error("%s can never work: %s", self._label, error)
+                _log.error("%s can never work: %s", self._label, error, extra={"cause": self._label})
                 self._answered.set()
                 return
             except Exception:
@@ -258,7 +258,8 @@ class _Warning:
             self._quiet_count += 1
             return
         more = f" ({self._quiet_count} more since)" if self._quiet_count else ""
-        _log.warning("reason=%s %s%s", self._kind, text, more)
+        # Of several sources each has its own.
+        _log.warning("reason=%s %s%s", self._kind, text, more, extra={"cause": str(id(self))})
         self._quiet_until = now + _WARN_INTERVAL_S
         self._quiet_count = 0
 

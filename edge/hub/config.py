@@ -42,3 +42,10 @@ class HubConfig:
     max_metadata_per_s: int = 10
     missing_cache_ms: int = 2000
     max_name_bytes: int = 512
+    hls: bool = True
+    hls_fragment_s: float = 2.0
+    hls_td_ratio: float = 1.0
+    hls_aof_ratio: float = 4.0
+    hls_wait_keyframe: bool = True
+    hls_part_ms: int = 300
+    hls_max_segment_bytes: int = 52428800

@@ -31,5 +31,8 @@ class HubObserver:
     def on_idle(self, stream: Stream, now_ms: int) -> None:
         """The last player of a stream has left."""
 
+    def on_jumped(self, stream: Stream, frame_count: int) -> None:
+        """A player was too far behind, and left so many frames out."""
+
     def on_ended(self, stream: Stream) -> None:
         """A broadcast is over, and its readers know."""

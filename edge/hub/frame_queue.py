@@ -1,14 +1,16 @@
 """The frames that a stream still holds, in order, for players that come or fall behind.
 
 Frames are addressed by ``seq``, which counts up for the life of the stream.
-What is kept: at least ``log_retain_ms`` and the group of pictures in progress,
-and as many of both as media-server's own rules ask for; at most
-``max_cached_frames`` and ``gop_cache_max_bytes``. Wire logs read the same
+What is kept: at least the group of pictures in progress, and as many of them
+as media-server's own rules ask for; ``log_retain_ms`` where a node may come
+back for it (``retention.py``), else of that what readers still stand on; at
+most ``max_cached_frames`` and ``gop_cache_max_bytes``. Wire logs read the same
 frames, so they hold no payloads of their own (see ``log.py``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from math import inf
 
@@ -27,24 +29,30 @@ from edge.media.frame import (
 #: Frames are taken out in lots, so that the list is not shifted for each one.
 _EVICT_LOT = 32
 
+#: Frames that are kept before those that readers stand on: who switches the picture off is asked for the stamp of the
+#: last one that it got.
+_BEHIND_READERS = 32
+
 
 class FrameQueue(HeldFrames):
     """The frames, and the headers in force at each.
 
     Attributes:
         headers: those that players need before a frame.
+        last_dts: by medium, stamp of its newest frame; within it the clock never goes back.
+        usual: that of the headers: frames that change nothing (see ``intake.py``).
         publish_seq: seq of the first sound or picture of the present publish.
     """
 
-    __slots__ = ("_evicted_bytes", "_last_dts", "_usual", "headers", "publish_seq")
+    __slots__ = ("_evicted_bytes", "headers", "last_dts", "publish_seq", "usual")
 
     def __init__(self) -> None:
         super().__init__()
         self.headers = HeaderHistory()
-        self._usual = self.headers.usual
+        self.usual = self.headers.usual
         self.publish_seq = 0
         self._evicted_bytes = 0
-        self._last_dts: dict[int, int] = {}
+        self.last_dts: dict[int, int] = {}
 
     def push(self, frame: Frame) -> int:
         """Append ``frame`` and return its seq; within a medium the clock never goes back.
@@ -52,17 +60,17 @@ class FrameQueue(HeldFrames):
         A codec that was away comes with its header again, as a frame of its own.
         """
         type_id, kind = frame.type_id, frame.kind
-        usual = self._usual[type_id].get(frame.payload[:1]) if kind == MEDIA else None
+        usual = self.usual[type_id].get(frame.payload[:1]) if kind == MEDIA else None
         if usual is None and kind == MEDIA and type_id != DATA:
             for header in self.headers.repeats(frame, self.end, self._evicted_bytes + self.size_bytes):
                 self.push(header)
         seq = self.end
         dts_ms = frame.dts_ms
-        last_ms = self._last_dts.get(type_id, 0)
+        last_ms = self.last_dts.get(type_id, 0)
         if dts_ms < last_ms:
             frame.dts_ms = dts_ms = last_ms
         else:
-            self._last_dts[type_id] = dts_ms
+            self.last_dts[type_id] = dts_ms
         self.last_seq[type_id] = seq
         self.frames.append(frame)
         self.end = seq + 1
@@ -72,7 +80,7 @@ class FrameQueue(HeldFrames):
             if type_id == VIDEO and (
                 track.run or seq - track.last_seq > NEAR_FRAMES or dts_ms - track.last_ms > LEAST_SILENCE_MS
             ):
-                self._note_picture(track, frame, seq)
+                self.note_picture(track, frame, seq)
             track.last_seq = seq
             track.last_ms = dts_ms
         elif kind == MEDIA:
@@ -97,14 +105,22 @@ class FrameQueue(HeldFrames):
         """Headers that a player needs before frame ``seq``: metadata, video, audio."""
         return self.headers.at(seq)
 
+    def headers_known_at(self, seq: int) -> list[Frame]:
+        """Headers that had come, and had not been replaced, when frame ``seq`` came: nothing later changes that."""
+        return self.headers.known_at(seq)
+
     def headers_between(self, after: int, seq: int) -> list[Frame]:
         """Headers at or after ``after`` and before ``seq``: what a player misses that jumps over them."""
         return self.headers.between(after, seq)
 
     # --- what may go ---------------------------------------------------------
 
-    def evictable(self, config: HubConfig) -> int:
-        """How many of the oldest frames may go now, 0 or at least a lot of them."""
+    def evictable(self, config: HubConfig, oldest_read: Callable[[], int | None] | None = None) -> int:
+        """How many of the oldest frames may go now, 0 or at least a lot of them.
+
+        ``oldest_read``: gives the oldest frame that a reader stands on, if any; without it all
+        of ``log_retain_ms`` is kept, whoever reads.
+        """
         count = len(self.frames)
         over = max(count - config.max_cached_frames, 0)
         cap = min(config.gop_cache_max_bytes, config.log_max_bytes)
@@ -114,33 +130,50 @@ class FrameQueue(HeldFrames):
             tracks = [track for track in self._live_video(config) if track.pictures]
             is_place_kept = not tracks or self._place(config, tracks) >= self.base + over
             return over if is_place_kept else self._to_a_place(over, config)
+        if oldest_read is None:
+            return self._evictable_after(config.log_retain_ms, config)
+        buffering_ms = min(max(config.min_buffering_ms, 0), config.log_retain_ms)
+        count = self._evictable_after(buffering_ms, config, is_for_newcomers=True)
+        read = oldest_read() if count else None
+        if read is not None:
+            count = min(count, read - _BEHIND_READERS - self.base)
+        # What would not be kept for a node is not kept for a player.
+        count = max(count, self._evictable_after(config.log_retain_ms, config))
+        return count if count >= _EVICT_LOT else 0
+
+    def _evictable_after(self, retain_ms: int, config: HubConfig, *, is_for_newcomers: bool = False) -> int:
+        """The same where all of ``retain_ms`` is kept; ``is_for_newcomers``: and what these begin at."""
+        count = len(self.frames)
         if count < _EVICT_LOT:
             return 0
         last = self.frames[_EVICT_LOT - 1]
-        if last.dts_ms >= self._kept_from(last, config):
+        if last.dts_ms >= self._kept_from(last, retain_ms, config):
             return 0
         limit = count - 1
         live = self._live_video(config)
         with_pictures = [track for track in live if track.pictures]
         if with_pictures:
             limit = min(limit, self._oldest_wanted(config, with_pictures) - self.base)
-        elif not live:
+        elif not live or is_for_newcomers:
             limit = min(limit, max(count - config.min_cached_frames_without_keyframes, 0))
-        wanted = self._outdated(limit, config) if limit >= _EVICT_LOT else 0
+            if is_for_newcomers and retain_ms:  # the newest frame of that age may be one that is older
+                start = self._newest_start(config, config.keyframe_wait_ms)
+                limit = limit if start is None else min(limit, start - self.base)
+        wanted = self._outdated(limit, retain_ms, config) if limit >= _EVICT_LOT else 0
         return wanted if wanted >= _EVICT_LOT else 0
 
-    def _outdated(self, limit: int, config: HubConfig) -> int:
+    def _outdated(self, limit: int, retain_ms: int, config: HubConfig) -> int:
         """Of the ``limit`` oldest frames, how many stand at the front whose track is long past them, or silent."""
         kept_from: dict[int, float] = {}
         for count, frame in enumerate(islice(self.frames, limit)):
             kept_from_ms = kept_from.get(frame.track)
             if kept_from_ms is None:
-                kept_from_ms = kept_from[frame.track] = self._kept_from(frame, config)
+                kept_from_ms = kept_from[frame.track] = self._kept_from(frame, retain_ms, config)
             if frame.dts_ms >= kept_from_ms:
                 return count
         return limit
 
-    def _kept_from(self, frame: Frame, config: HubConfig) -> float:
+    def _kept_from(self, frame: Frame, retain_ms: int, config: HubConfig) -> float:
         """Stamp from which frames of this one's track are kept; infinite when none need be.
 
         Data has odd stamps: beside sound and picture it goes with these.
@@ -148,7 +181,7 @@ class FrameQueue(HeldFrames):
         track = self.tracks.get(frame.track)
         if track is None or (frame.type_id == DATA and self.has_media) or self._is_silent(track, config):
             return inf
-        return track.last_ms - config.log_retain_ms
+        return track.last_ms - retain_ms
 
     def _oldest_wanted(self, config: HubConfig, tracks: list[Track]) -> int:
         """Seq of the oldest place to start that is to be kept."""

@@ -44,19 +44,25 @@ class _Header:
 
     Attributes:
         start, end: seqs of those frames; ``end`` is ``_OPEN`` while it is in force.
+        known_until: frame at which it became known that it is in force no more; ``end`` may be before that.
         what: what it describes (see ``header_tracks``).
         codecs: the tracks, with their codec, for which no later header has come.
     """
 
-    __slots__ = ("codecs", "end", "frame", "is_whole", "start", "what")
+    __slots__ = ("codecs", "end", "frame", "is_whole", "known_until", "start", "what")
 
     def __init__(self, frame: Frame, start: int, what: bytes, codecs: dict[int, bytes]) -> None:
         self.frame = frame
         self.start = start
-        self.end = _OPEN
+        self.end = self.known_until = _OPEN
         self.what = what
         self.codecs = dict(codecs)
         self.is_whole = True
+
+    def leave(self, used_until: int, seq: int) -> None:
+        """It is in force no more, as is known from ``seq`` on."""
+        self.end = min(self.end, max(self.start, used_until))
+        self.known_until = min(self.known_until, seq)
 
 
 class _Track:
@@ -115,19 +121,19 @@ class HeaderHistory:
                     other.is_whole = False
             if not other.codecs:
                 del self._known[other_slot]
-                other.end = min(other.end, max(other.start, used_until))
+                other.leave(used_until, seq)
         header = self._known[slot] = _Header(frame, seq + 1, what, codecs)
         self._headers.append(header)
         self._former.discard(slot)
         if frame.type_id != DATA:
             for track_id, codec in codecs.items():
                 self._unsettle(frame.type_id, track_id, codec)
-            self._withhold(frame.type_id)
+            self._withhold(frame.type_id, seq)
         if len(self._known) > MAX_HEADERS:
             self._forget_one()
         if len(self._headers) > self._trim_at:
             known = set(map(id, self._known.values()))
-            self._headers = [one for one in self._headers if one.end > base or id(one) in known]
+            self._headers = [one for one in self._headers if max(one.end, one.known_until) > base or id(one) in known]
             self._trim_at = 2 * (len(self._headers) + MAX_HEADERS)
 
     def repeats(self, frame: Frame, seq: int, published_bytes: int) -> list[Frame]:
@@ -151,7 +157,7 @@ class HeaderHistory:
             if track.is_settled and track.codec == codec:
                 continue
             self._unsettle(type_id, track_id, codec)
-            self._withhold(type_id)
+            self._withhold(type_id, seq)
             withheld = [
                 header
                 for header in self._known.values()
@@ -182,8 +188,7 @@ class HeaderHistory:
         for slot in self._former:
             header = self._known.pop(slot, None)
             if header is not None:
-                used_until = self._used_until(header.frame.type_id, header.codecs, seq)
-                header.end = min(header.end, max(header.start, used_until))
+                header.leave(self._used_until(header.frame.type_id, header.codecs, seq), seq)
         self._former.clear()
 
     def confirm(self, frame: Frame) -> bool:
@@ -206,6 +211,12 @@ class HeaderHistory:
     def at(self, seq: int) -> list[Frame]:
         """Headers that a player needs before frame ``seq``: metadata, video, audio, each kind in its order."""
         found = [header.frame for header in self._headers if header.start <= seq < header.end]
+        found.sort(key=lambda frame: _HEADER_ORDER.get(frame.kind, 2))
+        return found
+
+    def known_at(self, seq: int) -> list[Frame]:
+        """Headers that had come, and had not been replaced, when frame ``seq`` came, used or not."""
+        found = [header.frame for header in self._headers if header.start <= seq < header.known_until]
         found.sort(key=lambda frame: _HEADER_ORDER.get(frame.kind, 2))
         return found
 
@@ -244,14 +255,14 @@ class HeaderHistory:
         if track_id == 0:
             self.usual[type_id].clear()
 
-    def _withhold(self, type_id: int) -> None:
+    def _withhold(self, type_id: int, seq: int) -> None:
         """Headers of codecs that none of their tracks sends any more are out of force from their last use on."""
         for header in self._known.values():
             if header.end != _OPEN or header.frame.type_id != type_id:
                 continue
             now = [(self._track(type_id, track_id).codec, codec) for track_id, codec in header.codecs.items()]
             if all(sent is not None and sent != codec for sent, codec in now):
-                header.end = max(header.start, self._used_until(type_id, header.codecs, 0))
+                header.leave(self._used_until(type_id, header.codecs, 0), seq)
 
     def _used_until(self, type_id: int, tracks: Iterable[int], default: int) -> int:
         """Seq behind the newest frame of these tracks; ``default`` for metadata, which has none."""

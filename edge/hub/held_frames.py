@@ -8,7 +8,7 @@ its keyframes are no places to start. See ``track.py``.
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_left
 
 from edge.hub.config import HubConfig
 from edge.hub.track import LEAST_SILENCE_MS, Track
@@ -56,7 +56,7 @@ class HeldFrames:
         self.base = 0
         self.end = 0
         self.size_bytes = 0
-        self.keyframes: deque[int] = deque()
+        self.keyframes: list[int] = []
         self.last_seq: dict[int, int] = {}
         self.tracks: dict[int, Track] = {}
 
@@ -77,8 +77,8 @@ class HeldFrames:
             self.size_bytes -= len(frame.payload)
         del self.frames[:count]
         self.base = base
-        while self.keyframes and self.keyframes[0] < base:
-            self.keyframes.popleft()
+        if self.keyframes and self.keyframes[0] < base:
+            del self.keyframes[: bisect_left(self.keyframes, base)]
         for track in self.tracks.values():
             track.drop_before(base)
 
@@ -93,7 +93,7 @@ class HeldFrames:
             return
         for track in tracks:
             if is_video:
-                self._note_picture(track, frame, seq)
+                self.note_picture(track, frame, seq)
             track.last_seq = seq
             track.last_ms = frame.dts_ms
 
@@ -109,7 +109,8 @@ class HeldFrames:
                 found.append(track)
         return found
 
-    def _note_picture(self, track: Track, frame: Frame, seq: int) -> None:
+    def note_picture(self, track: Track, frame: Frame, seq: int) -> None:
+        """A picture has come at ``seq``: a keyframe, the first after one, or one after a pause."""
         is_pause = seq - track.last_seq > NEAR_FRAMES or frame.dts_ms - track.last_ms > LEAST_SILENCE_MS
         if is_pause and track.last_seq >= 0:
             paused_ms = self._silence_ms(track)

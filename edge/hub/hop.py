@@ -5,14 +5,19 @@ puts a *mark*, a data message, before the first one and at every change; the
 messages after it count up by themselves. Headers have no index: they are
 recognised by their content. Timestamps are the origin's stream clock. The mark
 also says how old the publish is: of several the youngest is seen (``feed.py``).
+
+About once a second a mark stands before a message that it need not name, and says
+how long this one has been on its way (``delay.py``); it changes nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from edge.errors import AmfError
 from edge.hub.frame_queue import FrameQueue
+from edge.hub.peer_clock import PeerClock
 from edge.hub.publisher import Publisher
 from edge.hub.shown import Shown
 from edge.hub.stream import Stream, take_headers
@@ -31,6 +36,9 @@ from edge.media.frame import (
 from edge.media.mark import Mark, decode_mark
 from edge.media.metadata import decode_metadata
 from edge.media.timeline import signed_difference
+
+#: A timed message is among the newest so many, or has not been taken.
+_LOOKED_AT = 256
 
 
 def find_resume(queue: FrameQueue, epoch: Epoch | None, epoch_id: str, next_index: int) -> int | None:
@@ -67,15 +75,22 @@ class HopReceiver:
         "_on_lost",
         "_origin_ms",
         "_passed",
+        "_peer_clock",
         "_pending",
         "_pictures",
         "_publisher",
+        "_timed",
         "_wanted_epoch",
         "is_lost",
     )
 
     def __init__(
-        self, publisher: Publisher[Stream], *, wanted_epoch: str = "", on_lost: Callable[[Stream], None] | None = None
+        self,
+        publisher: Publisher[Stream],
+        *,
+        wanted_epoch: str = "",
+        on_lost: Callable[[Stream], None] | None = None,
+        peer_clock: PeerClock | None = None,
     ) -> None:
         """Begin with nothing; a mark must come first.
 
@@ -83,10 +98,14 @@ class HopReceiver:
             publisher: in whose name the frames come.
             wanted_epoch: what those for whom we ask have been playing, while we have nothing of the stream.
             on_lost: told when the sender says that it has lost its publisher, and ours feeds the stream.
+            peer_clock: the sender's; None for one that does not say how long messages have been on their way.
         """
         self.is_lost = publisher.is_lost
         self._on_lost = on_lost
         self._publisher = publisher
+        self._peer_clock = peer_clock
+        self._timed: Mark | None = None  # its message has not been committed yet
+        publisher.tells_delay = peer_clock is not None
         publisher.shown.begin()
         self._wanted_epoch = wanted_epoch
         self._epoch: Epoch | None = None
@@ -116,6 +135,8 @@ class HopReceiver:
             if mark is not None:
                 if mark.is_lost:
                     self._lose(now_ms)
+                elif mark.delay is not None and self._is_next(mark):
+                    self._time(mark)
                 else:
                     self._on_mark(mark, now_ms)
                 return
@@ -140,9 +161,45 @@ class HopReceiver:
                 publisher.shown.note(frame)
             self._count_on(wire_timestamp)
 
+    def push_all(self, run: list[tuple[int, int, bytes]], now_ms: int) -> None:
+        """Audio and video messages that came together."""
+        for type_id, wire_timestamp, payload in run:
+            self.push(type_id, wire_timestamp, payload, now_ms)
+
     def commit(self) -> None:
         """Show players what was pushed since the last call."""
+        if self._timed is not None and self._index > self._timed.index:
+            self._note_delay(self._timed)
         self._publisher.commit()
+
+    def _is_next(self, mark: Mark) -> bool:
+        """Whether ``mark`` names the message that comes next anyway."""
+        return self._mark is not None and mark.epoch == self._mark.epoch and mark.index == self._index
+
+    def _time(self, mark: Mark) -> None:
+        """The next message is timed, unless it is here already: of that its first arrival counts, which is past."""
+        epoch = self._epoch
+        if epoch is not None and mark.index >= epoch.next_index:
+            self._timed = mark
+
+    def _note_delay(self, mark: Mark) -> None:
+        """The message that ``mark`` told the delay of has come, whole; nothing where it was not taken."""
+        self._timed = None
+        clock, publisher, stream = self._peer_clock, self._publisher, self._publisher.stream
+        came_us = stream.delay.now_us()
+        if clock is None or mark.delay is None or came_us is None:
+            return
+        clock.keep()
+        began_us = clock.ours(mark.delay.began_us)
+        if began_us is None or not publisher.is_active:
+            return
+        queue = stream.queue
+        for seq in range(queue.end - 1, max(queue.base, queue.end - _LOOKED_AT) - 1, -1):
+            frame = queue[seq]
+            if frame.kind == MEDIA and frame.index <= mark.index:
+                if frame.index == mark.index and frame.epoch is self._epoch:
+                    stream.delay.receive(seq, came_us, replace(mark.delay, began_us=began_us))
+                return
 
     def _takes_back(self, now_ms: int) -> bool:
         """Whether the muted publisher is seen from the message at hand on.
@@ -204,7 +261,9 @@ class HopReceiver:
         publisher.began_ms, publisher.epoch_id = began_ms, mark.epoch
         if is_news and not publisher.is_active:
             publisher.stream.tell_settled(publisher, now_ms)
-        self._mark = mark
+        if mark.cut is not None:
+            publisher.stream.adopt_cut(mark.epoch, mark.index, mark.cut)
+        self._mark, self._timed = mark, None
         self._index = mark.index
         self._origin_ms = mark.dts_ms
         self._epoch = None
@@ -265,7 +324,8 @@ class HopReceiver:
         if self._publisher.is_lost:
             self._is_loss_told = self.is_lost = self._publisher.is_lost = False
         frame.epoch, frame.index = epoch, index
-        frame.dts_ms = max(self._origin_ms + epoch.shift_ms, 0)
+        own_ms = self._origin_ms + epoch.shift_ms
+        frame.dts_ms = max(own_ms, 0)
         epoch.next_index = index + 1
         if self._pictures is not None:
             pictures = self._pictures.take()
@@ -283,6 +343,8 @@ class HopReceiver:
             self._is_back = False
             self._show_again(frame, epoch, now_ms)
         stream.push_hop(frame, now_ms)
+        if frame.dts_ms != own_ms:
+            epoch.note_moved(index, self._origin_ms)
 
     def _show_again(self, frame: Frame, epoch: Epoch, now_ms: int) -> None:
         """What the publish shows comes before its ``frame``, in the place of those that were refused.

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import partial
 
 from edge.hub.frame_queue import FrameQueue
-from edge.hub.wire_form import Piece, WireEncoder, WireForm
-from edge.media.frame import TRACK_BIT, Frame
+from edge.hub.wire_form import BulkEncoder, Piece, WireEncoder, WireForm, encode_each
+from edge.media.frame import ALL_TRACKS, Frame
 
 
 class StreamLog:
@@ -24,12 +25,12 @@ class StreamLog:
         encoder: made its bytes; its state is this log's alone.
         start: offset of the oldest byte held.
         end: offset after the newest.
-        tracks: bits of all tracks that ever appeared.
     """
 
     __slots__ = (
         "_base",
         "_cache",
+        "_encode_all",
         "_ends",
         "_last_dts",
         "_pieces",
@@ -39,7 +40,6 @@ class StreamLog:
         "end",
         "form",
         "start",
-        "tracks",
     )
 
     def __init__(self, queue: FrameQueue, form: WireForm, from_seq: int | None = None) -> None:
@@ -48,35 +48,29 @@ class StreamLog:
         self._queue = queue
         self._base = self._synced = queue.base if from_seq is None else max(from_seq, queue.base)
         self.encoder: WireEncoder = form.new_encoder([h for h in queue.headers_at(self._base) if form.accepts(h)])
+        bulk = self.encoder.encode_all if isinstance(self.encoder, BulkEncoder) else None
+        self._encode_all = bulk or partial(encode_each, self.encoder)
         self._pieces: list[tuple[Piece, ...]] = []
         self._ends: list[int] = []
         self._last_dts: dict[int, int] = {}
         self.start = self.end = 0
-        self.tracks = 0
         self._cache: tuple[int, int, bytes] = (0, 0, b"")
         self.sync()
 
     def sync(self) -> None:
         """Encode the frames that were pushed since the last call."""
-        queue, form, encoder = self._queue, self.form, self.encoder
-        frames, last_dts, end = queue.frames, self._last_dts, self.end
-        for position in range(self._synced - queue.base, len(frames)):
-            frame = frames[position]
-            if not form.accepts(frame):
-                self._pieces.append(())
-                self._ends.append(end)
-                continue
-            type_id = frame.type_id
-            dts_ms = frame.dts_ms
-            pieces = encoder.encode(frame, dts_ms - last_dts.get(type_id, dts_ms))
-            last_dts[type_id] = dts_ms
-            self.tracks |= TRACK_BIT[type_id]
-            for piece in pieces:
-                end += len(piece)
-            self._pieces.append(pieces)
-            self._ends.append(end)
+        queue, form, encode_all = self._queue, self.form, self._encode_all
+        frames = queue.frames[self._synced - queue.base :]
+        if form.tracks == ALL_TRACKS:
+            self.end = encode_all(frames, self._last_dts, self._pieces, self._ends, self.end)
+        else:
+            for frame in frames:
+                if form.accepts(frame):
+                    self.end = encode_all([frame], self._last_dts, self._pieces, self._ends, self.end)
+                else:
+                    self._pieces.append(())
+                    self._ends.append(self.end)
         self._synced = queue.end
-        self.end = end
 
     def trim(self) -> None:
         """Let go of what the queue has evicted."""

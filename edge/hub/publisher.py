@@ -15,6 +15,10 @@ class Fed(Protocol):
         """One message of the publisher that is seen."""
         ...
 
+    def push_all(self, run: list[tuple[int, int, bytes]], now_ms: int) -> None:
+        """Several of them."""
+        ...
+
     def commit(self) -> None:
         """Show players what was pushed."""
         ...
@@ -52,6 +56,7 @@ class Publisher(Generic[FedStream]):
         shown: while muted, what is to be seen of it.
         hops: service ids the stream has passed on its way here.
         refused_count: messages that came while it was muted.
+        tells_delay: it is a node of ours that says how long frames have been on their way.
     """
 
     __slots__ = (
@@ -74,6 +79,7 @@ class Publisher(Generic[FedStream]):
         "shown",
         "since_ms",
         "stream",
+        "tells_delay",
     )
 
     def __init__(
@@ -96,6 +102,7 @@ class Publisher(Generic[FedStream]):
         self.since_ms = self.began_ms = now_ms
         self.last_media_ms = self.last_frame_ms = 0
         self.refused_count = 0
+        self.tells_delay = False
         self.is_active = False
         self.seen_since_ms = 0
         self.arrival = 0
@@ -115,6 +122,15 @@ class Publisher(Generic[FedStream]):
             self.stream.push(type_id, wire_timestamp, payload, now_ms)
         else:
             self.refused_count += 1
+
+    def push_all(self, run: list[tuple[int, int, bytes]], now_ms: int) -> None:
+        """Give it audio and video messages that came together: type id, wire timestamp, body that is not empty."""
+        if self.is_active:
+            self.last_media_ms = now_ms
+            self.stream.push_all(run, now_ms)
+            return
+        for type_id, wire_timestamp, payload in run:
+            self.push(type_id, wire_timestamp, payload, now_ms)
 
     def _may_be_seen(self, type_id: int, wire_timestamp: int, payload: bytes, now_ms: int) -> bool:
         """Whether this one, which is muted, is seen from this message on; headers and metadata are only kept."""

@@ -16,6 +16,10 @@ class Reader(Protocol):
         """Frames before ``base`` are about to go."""
         ...
 
+    def oldest_seq(self) -> int | None:
+        """The oldest frame that it needs, None where it would begin anew; asked when old frames might go."""
+        ...
+
     def on_end(self, reason: str) -> None:
         """No more frames will come."""
         ...
@@ -38,9 +42,16 @@ class Reader(Protocol):
 
 
 class QuietReader:
-    """The part of a reader that leads to no other node: what only those act on passes it by."""
+    """The part of a reader that leads to no other node: what only those act on passes it by.
+
+    And that stands on no frame, unless it says so.
+    """
 
     __slots__ = ()
+
+    def oldest_seq(self) -> int | None:
+        """It needs none of the frames that are held."""
+        return None
 
     def on_unpublished(self, reason: str) -> None:
         """Our own players stay until the stream ends."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from edge.errors import StreamBusyError
 from edge.hub.config import HubConfig
+from edge.hub.delay import DelayHistograms, StreamDelay
 from edge.hub.events import HubObserver
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
@@ -33,6 +34,8 @@ class Registry:
 
     Attributes:
         observers: hear what happens to streams, one after the other.
+        delay: delays of all streams since the start; of hops, those that lead to this node.
+        wall_ms: the wall clock, for what leaves the process.
     """
 
     def __init__(
@@ -42,12 +45,16 @@ class Registry:
         new_id: Callable[[], str],
         wall_ms: Callable[[], int],
         metadata_name: str = "",
+        clock_us: Callable[[], int] | None = None,
     ) -> None:
+        """``clock_us``: a clock in microseconds that never steps, by which delays are measured; without it none are."""
         self.config = config
         self.streams: dict[StreamKey, Stream] = {}
         self.observers: list[HubObserver] = []
+        self.delay = DelayHistograms()
         self._new_id = new_id
-        self._wall_ms = wall_ms
+        self.wall_ms = wall_ms
+        self._clock_us = clock_us
         self._metadata_name = metadata_name
 
     def find(self, key: StreamKey) -> Stream | None:
@@ -58,13 +65,20 @@ class Registry:
         """The stream of ``key``; a new one has no publisher yet."""
         stream = self.streams.get(key)
         if stream is None:
-            stream = self.streams[key] = Stream(key, self.config, now_ms, metadata_name=self._metadata_name)
+            delay = StreamDelay(self._clock_us, self.delay)
+            stream = Stream(key, self.config, now_ms, metadata_name=self._metadata_name, delay=delay)
+            self.streams[key] = stream
             stream.on_seen = self._tell_seen
+            stream.on_jumped = self._tell_jumped
         return stream
 
     def _tell_seen(self, stream: Stream, old: Publisher[Stream] | None, new: Publisher[Stream]) -> None:
         for observer in self.observers:
             observer.on_seen(stream, old, new)
+
+    def _tell_jumped(self, stream: Stream, frame_count: int) -> None:
+        for observer in self.observers:
+            observer.on_jumped(stream, frame_count)
 
     def tell_published(self, stream: Stream) -> None:
         """A publisher is seen that was not before; whoever granted or found it says so when it is settled."""
@@ -102,6 +116,7 @@ class Registry:
         if old is not None and not is_lost and self.config.reject_second_stream_when_republish:
             raise StreamBusyError(f"Fail to replace publisher {old.peer}")
         if is_hop:
+            stream.retention.claim()  # nodes that had it from another one come here for what they have missed
             if feed.current is None and not feed.muted:
                 stream.see(publisher, now_ms)
             else:
@@ -112,7 +127,7 @@ class Registry:
             if since < self.config.republish_min_interval_ms:
                 raise StreamBusyError(f"{key} changed its publisher {since} ms ago, now {old.peer}")
             feed.replaced_ms = now_ms
-        publisher.epoch = Epoch(self._new_id(), 0, 0, self._wall_ms(), now_ms)
+        publisher.epoch = Epoch(self._new_id(), 0, 0, self.wall_ms(), now_ms)
         stream.begin_publish(publisher, publisher.epoch, now_ms)
         return Claim(publisher, old)
 
@@ -126,6 +141,8 @@ class Registry:
         publisher's waits ``publisher_grace_ms``.
         """
         stream, feed = publisher.stream, publisher.stream.feed
+        if publisher.is_hop:
+            stream.retention.release()
         was_seen, is_lost_hop = publisher.is_active, publisher.is_hop and is_loss
         feed.leave(publisher, now_ms, is_held=is_lost_hop)
         if stream.is_ended:
@@ -181,7 +198,7 @@ class Registry:
     def tick(self, now_ms: int) -> None:
         """Once a second: statistics, and publishers that did not come back."""
         for stream in list(self.streams.values()):
-            stream.stats.sample()
+            stream.tick(now_ms)
             feed = stream.feed
             if feed.grace_until_ms and now_ms >= feed.grace_until_ms:
                 feed.grace_until_ms = 0

@@ -6,6 +6,7 @@ the players who brought them. So it is known who brought which, and who is still
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
 
@@ -27,14 +28,20 @@ Played = TypeVar("Played", bound=Admitted)
 
 
 class Roster(Generic[Played]):
-    """The plays of one stream; takes a few machine words for each."""
+    """The plays of one stream; takes a few machine words for each.
 
-    __slots__ = ("_groups", "last_number")
+    Attributes:
+        last_number: how many have been admitted so far.
+        play_count: how many are there.
+    """
+
+    __slots__ = ("_groups", "last_number", "play_count")
 
     def __init__(self) -> None:
         #: By query, in the order of admission: each play and its number.
         self._groups: dict[str, dict[Played, int]] = {}
         self.last_number = 0
+        self.play_count = 0
 
     def __len__(self) -> int:
         """How many different queries there are."""
@@ -43,10 +50,16 @@ class Roster(Generic[Played]):
     def __contains__(self, query: str) -> bool:
         return query in self._groups
 
+    def plays(self) -> Iterator[Played]:
+        """All of them."""
+        for plays in self._groups.values():
+            yield from plays
+
     def join(self, play: Played) -> bool:
         """Take in the newest play; returns whether nobody who is there says the same."""
         is_new = play.query not in self._groups
         self.last_number += 1
+        self.play_count += 1
         self._groups.setdefault(play.query, {})[play] = self.last_number
         return is_new
 
@@ -55,7 +68,8 @@ class Roster(Generic[Played]):
         plays = self._groups.get(play.query)
         if plays is None:
             return
-        plays.pop(play, None)
+        if plays.pop(play, None) is not None:
+            self.play_count -= 1
         if not plays:
             del self._groups[play.query]
 

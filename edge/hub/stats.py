@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
-from edge.media.frame import AUDIO, VIDEO, Frame
+from edge.media.frame import AUDIO, MEDIA, VIDEO, Frame
 
 #: Seconds that the rate of frames is a mean of.
 _WINDOW_S = 10
+#: Players that are remembered as stuck.
+_MAX_STUCK = 256
+#: Least time that tells how fast pictures come.
+_PACE_SECONDS = 3
 
 
 class StreamStats:
@@ -15,6 +20,7 @@ class StreamStats:
 
     Attributes:
         video_bytes, audio_bytes: message bodies received, headers excluded.
+        video_header_bytes, audio_header_bytes: bodies of their headers.
         video_frames, gop: frames, and those between the last two keyframes, of one video track where there are several.
         video_bps, audio_bps: bytes in the last sampled second.
         gap_count, dropped_count: losses seen upstream; frames refused
@@ -23,6 +29,8 @@ class StreamStats:
             began; 0 while there is one of them only.
         player_jump_count, player_dropped_count: times that a player too far
             behind went to a keyframe; frames that players left out by that.
+        stuck: which frames, video and audio, by player (peer and message stream id), since somebody has taken
+            them out; None where nobody does.
     """
 
     __slots__ = (
@@ -38,6 +46,7 @@ class StreamStats:
         "audio_bps",
         "audio_bytes",
         "audio_frames",
+        "audio_header_bytes",
         "clock_drift_ms",
         "dropped_count",
         "duplicate_count",
@@ -45,14 +54,18 @@ class StreamStats:
         "gop",
         "player_dropped_count",
         "player_jump_count",
+        "stuck",
         "upstream_gap_ms",
         "video_bps",
         "video_bytes",
         "video_frames",
+        "video_header_bytes",
     )
 
     def __init__(self) -> None:
         self.video_bytes = self.audio_bytes = self.video_frames = self.audio_frames = 0
+        self.video_header_bytes = self.audio_header_bytes = 0
+        self.stuck: dict[tuple[str, int], tuple[int, int]] | None = None
         self.gop = self._gop_frames = 0
         self._video_track = 0
         self.video_bps = self.audio_bps = 0
@@ -86,6 +99,38 @@ class StreamStats:
             self.audio_frames += 1
             self._audio_dts_ms = frame.dts_ms
             self.audio_bytes += len(frame.payload)
+
+    def count_header(self, type_id: int, size_bytes: int) -> None:
+        """A header, or metadata, has come."""
+        if type_id == VIDEO:
+            self.video_header_bytes += size_bytes
+        elif type_id == AUDIO:
+            self.audio_header_bytes += size_bytes
+
+    def note_stuck(self, peer: str, message_stream_id: int, frames: Iterable[Frame]) -> None:
+        """A player that was behind leaves out ``frames``; of more players than anybody reads nothing is kept."""
+        if self.stuck is None or (len(self.stuck) >= _MAX_STUCK and (peer, message_stream_id) not in self.stuck):
+            return
+        video, audio = self.stuck.get((peer, message_stream_id), (0, 0))
+        for frame in frames:
+            video += frame.kind == MEDIA and frame.type_id == VIDEO
+            audio += frame.kind == MEDIA and frame.type_id == AUDIO
+        self.stuck[peer, message_stream_id] = video, audio
+
+    def count_usual(
+        self, pictures: int, picture_bytes: int, sounds: int, sound_bytes: int, last_dts: dict[int, int]
+    ) -> None:
+        """So many frames of each medium's own track, none of them a keyframe; ``last_dts``: stamps of the newest."""
+        if pictures:
+            self._video_track = VIDEO
+            self.video_bytes += picture_bytes
+            self.video_frames += pictures
+            self._gop_frames += pictures
+            self._last_dts_ms = last_dts[VIDEO]
+        if sounds:
+            self.audio_frames += sounds
+            self.audio_bytes += sound_bytes
+            self._audio_dts_ms = last_dts[AUDIO]
 
     def sample(self) -> None:
         """Called once a second."""
@@ -124,3 +169,14 @@ class StreamStats:
         (frames_before, since_ms), (frames, until_ms) = self._marks[0], self._marks[-1]
         count, span_ms, passed_ms = frames - frames_before, max(until_ms - since_ms, 0), 1000 * (len(self._marks) - 1)
         return 1000 * count / max(span_ms, passed_ms - span_ms / count) if count else 0.0
+
+    @property
+    def pace_pct(self) -> int | None:
+        """How fast the pictures come beside their own clock, over up to ten seconds; None before three whole ones.
+
+        100 is real time. Less means that the line which they come by, or the encoder, is too slow.
+        """
+        if len(self._marks) <= _PACE_SECONDS:
+            return None
+        passed_ms = 1000 * (len(self._marks) - 1)
+        return round(100 * (self._marks[-1][1] - self._marks[0][1]) / passed_ms)

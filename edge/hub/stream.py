@@ -6,21 +6,26 @@ have come, that old ones are about to go, and that it has ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from edge.errors import AmfError
 from edge.hub.config import HubConfig
+from edge.hub.cuts import CutCounter, rule_of
+from edge.hub.delay import StreamDelay
 from edge.hub.feed import Feed, is_younger
 from edge.hub.frame_queue import FrameQueue
 from edge.hub.headers import MAX_HEADERS
+from edge.hub.intake import Received, push_all
 from edge.hub.key import StreamKey
 from edge.hub.log import StreamLog
 from edge.hub.publisher import Publisher
 from edge.hub.reader import Reader
+from edge.hub.retention import Retention
 from edge.hub.roster import Roster
 from edge.hub.stats import StreamStats
 from edge.hub.wire_form import WireForm
+from edge.media.cut_rule import CutState
 from edge.media.frame import (
     AUDIO,
     AUDIO_HEADER,
@@ -55,6 +60,7 @@ class Stream:
     Attributes:
         feed: who feeds it.
         on_seen: called with the stream, a publisher that is muted from now on or None, and the one that is seen.
+        on_jumped: called with the stream when a player was too far behind, and how many frames it left out.
         has_begun: sound or picture of the present publish has come.
         is_ended: players have been told that the broadcast is over; a new
             publisher of the key gets a new stream.
@@ -62,6 +68,9 @@ class Stream:
         pull: the owner's handle of an upstream pull (opaque here).
         roster: the plays that were admitted, by what their players said (what else they are is not known here).
         player_count: players and pushes; ``viewer_count`` leaves out other nodes' hops.
+        retention: who may come back for what has been sent.
+        cuts: where HLS segments begin; None where there is no HLS.
+        delay: how long its frames take, from the first node to the players here.
     """
 
     __slots__ = (
@@ -75,6 +84,8 @@ class Stream:
         "_pending",
         "config",
         "created_ms",
+        "cuts",
+        "delay",
         "end_reason",
         "feed",
         "has_begun",
@@ -83,18 +94,29 @@ class Stream:
         "key",
         "logs",
         "metadata",
+        "on_jumped",
         "on_seen",
         "player_count",
         "pull",
         "queue",
         "readers",
+        "retention",
         "roster",
         "stats",
         "timeline",
         "viewer_count",
     )
 
-    def __init__(self, key: StreamKey, config: HubConfig, now_ms: int, *, metadata_name: str = "") -> None:
+    def __init__(
+        self,
+        key: StreamKey,
+        config: HubConfig,
+        now_ms: int,
+        *,
+        metadata_name: str = "",
+        delay: StreamDelay | None = None,
+    ) -> None:
+        """``delay``: by whose clock delays are measured; without it none are."""
         self.key = key
         self.config = config
         self.created_ms = now_ms
@@ -102,10 +124,14 @@ class Stream:
         self.timeline = Timeline(config.max_jitter_ms, config.frame_interval_ms)
         self.feed = Feed(config.republish_min_interval_ms)
         self.on_seen: Callable[[Stream, Publisher[Stream] | None, Publisher[Stream]], None] | None = None
+        self.on_jumped: Callable[[Stream, int], None] | None = None
         self.logs: dict[WireForm, StreamLog] = {}
         self.readers: list[Reader] = []
+        self.retention = Retention()
+        self.cuts = CutCounter(rule_of(config)) if config.hls else None
         self.roster: Roster[Any] = Roster()
         self.stats = StreamStats()
+        self.delay = delay or StreamDelay()
         self.metadata: dict[str, object] = {}
         self.has_begun = False
         self.is_ended = False
@@ -273,6 +299,7 @@ class Stream:
             self._push_data(wire_timestamp, payload, now_ms)
             return
         if kind != MEDIA:
+            self.stats.count_header(type_id, len(payload))
             self.hold_header(self._pending, Frame(type_id, 0, payload, kind))
             return
         if (
@@ -287,17 +314,27 @@ class Stream:
         if not self.has_begun:
             self._begin_media()
             self._note_sending(now_ms)
-        frame = Frame(type_id, dts_ms, payload, MEDIA, is_keyframe)
         epoch = self.feed.epoch
-        if epoch is not None:  # as in _append, which is a call more for each frame
-            frame.epoch, frame.index = epoch, epoch.next_index
-            epoch.next_index += 1
+        index = epoch.next_index if epoch is not None else 0
+        frame = Frame(type_id, dts_ms, payload, MEDIA, is_keyframe, epoch, index)
+        if epoch is not None:
+            epoch.next_index = index + 1
         self.queue.push(frame)
         self.stats.count(frame)
+
+    @property
+    def takes_usual(self) -> bool:
+        """Nothing waits for the next frame, so that one which changes nothing is taken as it is (``intake.py``)."""
+        return self.has_begun and not self._pending and self._keyframe_wanted_since is None
+
+    def push_all(self, run: Iterable[Received], now_ms: int) -> None:
+        """Audio and video messages of the local publisher that came together; their bodies are not empty."""
+        push_all(self, run, now_ms)
 
     def push_hop(self, frame: Frame, now_ms: int) -> None:
         """One frame of an upstream of ours: it bears its epoch, its index and its place on our clock."""
         if frame.kind != MEDIA:
+            self.stats.count_header(frame.type_id, len(frame.payload))
             if self.queue.headers.confirm(frame):
                 return
             if frame.kind == METADATA:
@@ -318,6 +355,8 @@ class Stream:
 
     def commit(self) -> None:
         """Encode what was pushed, let go of what is old, and tell the readers."""
+        if self.delay.is_due:
+            self._time_newest()
         for log in self.logs.values():
             log.sync()
         for reader in tuple(self.readers):
@@ -325,15 +364,56 @@ class Stream:
         queue = self.queue
         if queue.end < self._evict_at and queue.size_bytes <= self._max_bytes:
             return
-        count = queue.evictable(self.config)
+        count = queue.evictable(self.config, None if self.retention.is_full else self._oldest_read)
         if count:
             for reader in tuple(self.readers):
                 reader.on_evict(queue.base + count)
+            if self.cuts is not None:
+                self.cuts.catch_up(queue)
             queue.evict(count)
+            if self.cuts is not None:
+                self.cuts.evict(queue.base)
             for log in self.logs.values():
                 log.trim()
         full_at = max(queue.base + self.config.max_cached_frames, queue.end)
         self._evict_at = min(queue.end + _EVICT_EVERY, full_at + _EVICT_EVERY_WHEN_FULL)
+
+    def note_stuck(self, peer: str, message_stream_id: int, first_seq: int, end_seq: int) -> None:
+        """A player that was behind leaves out these frames of the queue; kept where somebody wants to know."""
+        queue = self.queue
+        held = (queue[seq] for seq in range(max(first_seq, queue.base), min(end_seq, queue.end)))
+        self.stats.note_stuck(peer, message_stream_id, held)
+
+    def adopt_cut(self, epoch_id: str, index: int, state: CutState) -> None:
+        """The node that feeds it says how far the HLS segment in progress is before frame ``index`` of a publish."""
+        if self.cuts is not None:
+            self.cuts.adopt(epoch_id, index, state)
+
+    def cut_at(self, seq: int) -> CutState | None:
+        """How far that is before frame ``seq`` of the queue, for the next node."""
+        return self.cuts.state_at(self.queue, seq) if self.cuts is not None else None
+
+    def _oldest_read(self) -> int | None:
+        """The oldest frame that some reader stands on, None where nobody stands on any."""
+        return min((seq for reader in self.readers if (seq := reader.oldest_seq()) is not None), default=None)
+
+    def tick(self, now_ms: int) -> None:
+        """Once a second: statistics, and who is not expected to come back any more."""
+        self.stats.sample()
+        self.retention.tick(now_ms, self.config.log_retain_ms)
+        self.delay.expect(self.queue.end)
+
+    def _time_newest(self) -> None:
+        """The newest sound or picture of those that have just come is the one of this second whose way is timed."""
+        queue, delay, publisher = self.queue, self.delay, self.feed.current
+        if publisher is None or publisher.tells_delay:
+            return
+        for seq in range(queue.end - 1, max(delay.due_seq, queue.base) - 1, -1):
+            frame = queue[seq]
+            if frame.kind == MEDIA and frame.type_id != DATA and frame.epoch is not None:
+                stamp_ms = max(queue.last_dts.get(AUDIO, 0), queue.last_dts.get(VIDEO, 0))
+                delay.begin(seq, frame.epoch.id, stamp_ms, is_whole=publisher.epoch is not None)
+                return
 
     def open_log(self, form: WireForm) -> StreamLog:
         """The log of a wire form, made on first use from the frames held."""

@@ -8,8 +8,6 @@ video track begins with a keyframe.
 
 from __future__ import annotations
 
-from collections import deque
-
 from edge.media.frame import Frame
 
 #: Keyframe messages in a row that are taken for the slices of one picture; with a clock that stands
@@ -45,7 +43,7 @@ class Track:
         self.key = key
         self.last_seq = -1
         self.last_ms = 0
-        self.pictures: deque[tuple[int, int]] = deque()
+        self.pictures: list[tuple[int, int]] = []  # an empty deque would take more than all else of a track
         self.picture_seq = -1
         self.run = 0
         self.is_running = False
@@ -91,8 +89,8 @@ class Track:
     def drop_before(self, seq: int) -> None:
         """Forget pictures that begin before ``seq``."""
         pictures = self.pictures
-        while pictures and pictures[0][1] < seq:
-            pictures.popleft()
+        if pictures and pictures[0][1] < seq:
+            del pictures[: next((at for at, (_, start) in enumerate(pictures) if start >= seq), len(pictures))]
 
     def drop_before_pause(self, least_ms: int) -> None:
         """Forget pictures before a pause of more than ``least_ms``: from there a player would be that far behind."""

@@ -10,7 +10,7 @@ bring all three; the hub knows no protocol.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from edge.media.frame import Frame
 
@@ -28,6 +28,45 @@ class WireEncoder(Protocol):
         ...
 
 
+@runtime_checkable
+class BulkEncoder(WireEncoder, Protocol):
+    """An encoder that makes many messages in one pass, where that is worth while."""
+
+    def encode_all(
+        self,
+        frames: Sequence[Frame],
+        last_dts: dict[int, int],
+        pieces: list[tuple[Piece, ...]],
+        ends: list[int],
+        end: int,
+    ) -> int:
+        """As ``encode_each``, which it must equal."""
+        ...
+
+
+def encode_each(
+    encoder: WireEncoder,
+    frames: Sequence[Frame],
+    last_dts: dict[int, int],
+    pieces: list[tuple[Piece, ...]],
+    ends: list[int],
+    end: int,
+) -> int:
+    """Append each frame's message to ``pieces``, and to ``ends`` where it ends in a log that ended at ``end``.
+
+    ``last_dts``: by medium, the stamp of its newest frame, moved on. Returns the log's new end.
+    """
+    for frame in frames:
+        type_id, dts_ms = frame.type_id, frame.dts_ms
+        message = encoder.encode(frame, dts_ms - last_dts.get(type_id, dts_ms))
+        last_dts[type_id] = dts_ms
+        for piece in message:
+            end += len(piece)
+        pieces.append(message)
+        ends.append(end)
+    return end
+
+
 class WireForm(Hashable, Protocol):
     """How frames look to one kind of player; forms that are equal share a log."""
 
@@ -37,7 +76,7 @@ class WireForm(Hashable, Protocol):
         ...
 
     def accepts(self, frame: Frame) -> bool:
-        """False for media that this form leaves out (audio-only, video-only)."""
+        """False for media that this form leaves out: those that are not among ``tracks``."""
         ...
 
     def new_encoder(self, headers: Sequence[Frame]) -> WireEncoder:
@@ -92,6 +131,15 @@ class Opening(Protocol):
         That is where messages are relative to their track's previous one; the player joins the others
         once none of these is ahead. 0 for good in forms whose messages stand for themselves.
         """
+        ...
+
+    @property
+    def likeness(self) -> Hashable:
+        """Equal for openings of a form that are sent the same where they begin at the same place."""
+        ...
+
+    def go_on_like(self, begun: Any) -> None:
+        """It begins by being sent what ``begun`` was, which is alike: be where that is."""
         ...
 
     def start(self, place: Place) -> bytes:

@@ -44,6 +44,8 @@ _MANY_TRACKS_MANY_CODECS = 2
 #: Reading them takes time, and a body may hold millions: what is beyond these is not looked at.
 _MAX_TRACKS_OF_MESSAGE = 32
 _MAX_MOD_EX = 32
+#: Sound that is seconds behind the pictures is in step again after fewer frames.
+_MAX_MOVED = 4096
 
 #: Classic codecs that Enhanced RTMP names too: a publisher may change the form and keep the codec.
 _FOURCCS = {
@@ -76,10 +78,13 @@ class Epoch:
         shift_ms: this node's stream clock minus the origin's.
         next_index: index that the next frame of the epoch gets.
         started_wall_ms: wall clock at the origin when the epoch began (ms since 1970), for people: clocks differ.
+        moved: stamps by the origin's clock of frames that have another place here, by index: those from before this
+            node's clock began, and those behind a header of their medium that a hop gave with a later frame.
+        moved_index: newest of these frames, -1 for none.
         began_ms: when it began by this node's monotonic clock, as far as the sender's word of its age goes.
     """
 
-    __slots__ = ("began_ms", "id", "next_index", "shift_ms", "started_wall_ms")
+    __slots__ = ("began_ms", "id", "moved", "moved_index", "next_index", "shift_ms", "started_wall_ms")
 
     def __init__(
         self, epoch_id: str, shift_ms: int = 0, next_index: int = 0, started_wall_ms: int = 0, began_ms: int = 0
@@ -87,8 +92,21 @@ class Epoch:
         self.id = epoch_id
         self.shift_ms = shift_ms
         self.next_index = next_index
+        self.moved: dict[int, int] = {}
+        self.moved_index = -1
         self.started_wall_ms = started_wall_ms
         self.began_ms = began_ms
+
+    def note_moved(self, index: int, origin_ms: int) -> None:
+        """A frame could not have its own place here."""
+        if len(self.moved) >= _MAX_MOVED:
+            del self.moved[next(iter(self.moved))]
+        self.moved[index], self.moved_index = origin_ms, index
+
+    def origin_ms(self, frame: Frame) -> int:
+        """Stamp of one of its frames by the origin's clock, which all nodes know alike."""
+        origin_ms = self.moved.get(frame.index) if self.moved and frame.kind == MEDIA else None
+        return frame.dts_ms - self.shift_ms if origin_ms is None else origin_ms
 
 
 class Frame:
@@ -114,14 +132,16 @@ class Frame:
         payload: bytes,
         kind: int = MEDIA,
         is_keyframe: bool = False,
+        epoch: Epoch | None = None,
+        index: int = 0,
     ) -> None:
         self.type_id = self.track = type_id
         self.dts_ms = dts_ms
         self.payload = payload
         self.kind = kind
         self.is_keyframe = is_keyframe
-        self.epoch: Epoch | None = None
-        self.index = 0
+        self.epoch = epoch
+        self.index = index
 
     def __repr__(self) -> str:
         name = {AUDIO: "audio", VIDEO: "video", DATA: "data"}.get(self.type_id, str(self.type_id))

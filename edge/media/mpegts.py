@@ -16,8 +16,10 @@ tell that those others will be late, by no more than their own offset.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from edge.errors import MediaError, UnsupportedCodecError
-from edge.media.codecs.body import CODED, NOTHING, TS_HEADER, read_audio, read_video
+from edge.media.codecs.body import AAC, CODED, NOTHING, TS_HEADER, read_audio, read_video
 from edge.media.frame import AUDIO, VIDEO, Frame, codec_name
 from edge.media.ts_codecs import HEADERLESS, SUPPORTED, TsCodec, configure
 from edge.media.ts_packets import PidWriter, adaptation, pes_header
@@ -41,6 +43,8 @@ _MAX_SOUND_BYTES = 0xFFFF - 8
 _MAX_NAMES = 16
 _MAX_SHIFT = _MAX_SHIFT_MS * _TICKS_PER_MS
 _LONG_AGO = -1 << 62
+#: First byte of a classic message of AAC, but for what it says of rate and channels.
+_CLASSIC_AAC = 10
 
 _PAT = encode_pat()
 
@@ -57,8 +61,8 @@ class _Track:
 
     __slots__ = ("codec", "known", "last_dts", "ts", "writer")
 
-    def __init__(self, pid: int) -> None:
-        self.writer = PidWriter(pid)
+    def __init__(self, pid: int, *, is_jump: bool) -> None:
+        self.writer = PidWriter(pid, is_jump=is_jump)
         self.codec = b""
         self.ts: TsCodec | None = None
         self.known: dict[bytes, tuple[bytes, TsCodec]] = {}
@@ -74,7 +78,9 @@ class TsMuxer:
         unsupported: names of codecs that TS has no place for, the first ones.
     """
 
-    def __init__(self, *, pcr_lead_ms: int = 700, audio_hold_ms: int = 0) -> None:
+    def __init__(
+        self, *, pcr_lead_ms: int = 700, audio_hold_ms: int = 0, shift_ms: int = 0, is_segment: bool = False
+    ) -> None:
         """Begin a sequence of bytes.
 
         Args:
@@ -82,13 +88,16 @@ class TsMuxer:
             audio_hold_ms: sound waits up to this long for more, to share PES packets: fewer bytes, and
                 later ones; should be less than the lead. With 0 each frame goes at once. What waits at
                 the end comes by ``flush``.
+            shift_ms: what the frames' clock is ahead of that of the sequence.
+            is_segment: receivers come from another sequence, and are told so on each PID.
         """
         self.dropped_count = self.bad_header_count = 0
         self.unsupported: set[str] = set()
         self._lead = pcr_lead_ms * _TICKS_PER_MS
         self._hold = audio_hold_ms * _TICKS_PER_MS
-        self._video, self._audio = _Track(VIDEO_PID), _Track(AUDIO_PID)
-        self._pat, self._pmt = PidWriter(PAT_PID), PidWriter(PMT_PID)
+        self._clock_shift_ms = shift_ms
+        self._video, self._audio = _Track(VIDEO_PID, is_jump=is_segment), _Track(AUDIO_PID, is_jump=is_segment)
+        self._pat, self._pmt = PidWriter(PAT_PID, is_jump=is_segment), PidWriter(PMT_PID, is_jump=is_segment)
         self._streams: list[tuple[int, int, bytes]] = []
         self._section = b""
         self._version = -1
@@ -108,6 +117,16 @@ class TsMuxer:
         """
         self.encode(frame)
 
+    def expect(self, frame: Frame) -> None:
+        """A frame like this is to come: the first tables name its track, if its codec needs no header."""
+        is_video = frame.type_id == VIDEO
+        track = self._video if is_video else self._audio
+        if track.ts is not None:
+            return
+        codec, what, start, end, _ = read_video(frame.payload) if is_video else read_audio(frame.payload)
+        if what == CODED and codec in HEADERLESS:
+            self._switch(track, codec, frame, start, end)
+
     def tables(self) -> bytes:
         """PAT and PMT as they are now, for a player that begins between two of them; empty while no track is known.
 
@@ -120,6 +139,10 @@ class TsMuxer:
         for writer in (self._pat, self._pmt):
             writer.counter = writer.counter - 1 & 15
         return self._pat.write_section(_PAT) + self._pmt.write_section(self._section)
+
+    def repeat_tables(self) -> None:
+        """Let them go before the next frame: here somebody may begin."""
+        self._tables_at = _LONG_AGO
 
     def counters(self) -> dict[int, int]:
         """Continuity counter of the next packet of each PID that there is now; see ``announce_jump``."""
@@ -156,10 +179,40 @@ class TsMuxer:
         if not unit:
             return b""
         if track is self._video:
-            packets = self._picture(ts, frame.dts_ms, offset_ms, unit, is_random_access)
+            packets = self._picture(ts, frame.dts_ms - self._clock_shift_ms, offset_ms, unit, is_random_access)
         else:
-            packets = self._sound(ts, frame.dts_ms, unit)
+            packets = self._sound(ts, frame.dts_ms - self._clock_shift_ms, unit)
         return self._taken() + packets if self._before else packets
+
+    def encode_run(self, frames: Iterable[Frame]) -> bytes:
+        """Packets for frames that come together, as ``encode`` gives them one by one; of usual sound at less cost."""
+        pieces: list[bytes] = []
+        audio, encode, sound, shift_ms = self._audio, self.encode, self._sound, self._clock_shift_ms
+        for frame in frames:
+            payload = frame.payload
+            ts = audio.ts
+            if (
+                frame.type_id != AUDIO
+                or ts is None
+                or audio.codec != AAC
+                or len(payload) < 3
+                or payload[0] >> 4 != _CLASSIC_AAC
+                or not payload[1]
+            ):
+                packets = encode(frame)
+            else:
+                try:
+                    unit, _ = ts.access_unit(payload, 2, len(payload), False)
+                except MediaError:
+                    self.dropped_count += 1
+                    continue
+                packets = sound(ts, frame.dts_ms - shift_ms, unit)
+                if self._before:
+                    pieces += self._before
+                    self._before = []
+            if packets:
+                pieces.append(packets)
+        return b"".join(pieces)
 
     def flush(self) -> bytes:
         """Packets of the sound that waits."""
@@ -281,8 +334,21 @@ class TsMuxer:
             self._update_tables()
         if clock >= self._tables_at + _TABLES_TICKS:
             self._write_tables(clock)
-        if self._hold and ts.unit_ticks:
-            self._hold_sound(ts, dts, unit)
+        unit_ticks = ts.unit_ticks
+        if self._hold and unit_ticks:
+            # It waits for more; the decoder tells the time of what follows in a packet by its length.
+            held, size = self._held, len(unit)
+            if held:
+                drift = dts - self._held_dts - len(held) * unit_ticks
+                if not -_MAX_DRIFT_TICKS <= drift <= _MAX_DRIFT_TICKS or self._held_bytes + size > _MAX_SOUND_BYTES:
+                    self._flush()
+                    held = self._held
+            if not held:
+                self._held_dts = dts
+            held.append(unit)
+            self._held_bytes += size
+            if dts + unit_ticks >= self._held_dts + self._hold:
+                self._flush()
             packets = b""
         else:
             packets = self._sound_packets(ts, dts, unit)
@@ -290,22 +356,8 @@ class TsMuxer:
         if pcr >= self._pcr + _PCR_TICKS:
             self._pcr = pcr
             writer = track.writer if self._video.ts is None else self._video.writer
-            packets += writer.write_field(adaptation(0, pcr))
+            packets += writer.write_clock(pcr)
         return packets
-
-    def _hold_sound(self, ts: TsCodec, dts: int, unit: bytes) -> None:
-        """Let sound wait for more; the decoder tells the time of what follows in a packet by its length."""
-        held = self._held
-        if held:
-            drift = dts - self._held_dts - len(held) * ts.unit_ticks
-            if abs(drift) > _MAX_DRIFT_TICKS or self._held_bytes + len(unit) > _MAX_SOUND_BYTES:
-                self._flush()
-        if not self._held:
-            self._held_dts = dts
-        self._held.append(unit)
-        self._held_bytes += len(unit)
-        if dts + ts.unit_ticks >= self._held_dts + self._hold:
-            self._flush()
 
     def _flush(self) -> None:
         held, ts = self._held, self._audio.ts

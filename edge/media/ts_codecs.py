@@ -8,6 +8,7 @@ H.263, VP6 and the screen codecs: private numbers that some programs give them a
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
 from edge.errors import MalformedHeaderError, MediaError, UnsupportedCodecError
@@ -30,6 +31,7 @@ SUPPORTED = frozenset({AVC, HEVC, AV1, AAC, MP3, OPUS, *_PLAIN})
 
 #: Real ones have some hundred bytes. Parameter sets go out again with each keyframe.
 MAX_HEADER_BYTES = 65536
+_REMEMBERED, _REMEMBERED_BYTES = 1024, 1024
 
 
 class Units(Protocol):
@@ -92,6 +94,12 @@ def configure(codec: bytes, header: bytes, *, is_ts_header: bool = False) -> TsC
     """
     if len(header) > MAX_HEADER_BYTES and codec not in HEADERLESS:
         raise MalformedHeaderError(f"a sequence header of {len(header)} bytes")
+    if codec in HEADERLESS or len(header) > _REMEMBERED_BYTES:
+        return _configure(codec, header, is_ts_header)
+    return _remembered(codec, header, is_ts_header)
+
+
+def _configure(codec: bytes, header: bytes, is_ts_header: bool) -> TsCodec:
     if codec == AVC:
         return TsCodec(avc.decode_config(header), 0x1B, _VIDEO_ID)
     if codec == HEVC:
@@ -116,6 +124,10 @@ def configure(codec: bytes, header: bytes, *, is_ts_header: bool = False) -> TsC
         stream_type, name = _PLAIN[codec]
         return TsCodec(PlainUnits(), stream_type, _PRIVATE_ID, registration(name))
     raise UnsupportedCodecError(codec.decode("ascii", "replace") if len(codec) == 4 else f"codec {codec.hex()}", "TS")
+
+
+#: Each segment begins with the header of the one before.
+_remembered = lru_cache(_REMEMBERED)(_configure)
 
 
 def require_place(frame: Frame) -> None:

@@ -1,13 +1,14 @@
 """TS packets: PES packets cut into 188 bytes, with adaptation fields and continuity counters (ISO/IEC 13818-1 §2.4.3).
 
 The bytes of a PES packet are cut by ``struct``, which gives all pieces in one
-call, and are joined with headers that are made once per PID: plain Python, and
+call, and are joined with headers that are made once per PID of the process: plain Python, and
 still well under a microsecond per packet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from operator import add
 from struct import Struct
 
@@ -23,6 +24,8 @@ DISCONTINUITY, RANDOM_ACCESS, PRIORITY, _HAS_PCR = 0x80, 0x40, 0x20, 0x10
 _FILL = b"\xff" * _BODY_BYTES
 #: Adaptation fields of each size that only fill up a packet; one of a single byte is its length, 0.
 _STUFFING = (b"", b"\0", *(bytes((size - 1, 0)) + _FILL[: size - 2] for size in range(2, _BODY_BYTES + 1)))
+#: What follows a clock in a packet of nothing else.
+_BEHIND_CLOCK = _FILL[: _BODY_BYTES - 8]
 
 _MAX_SLICES = 64
 _slicers: dict[int, Callable[..., tuple[bytes, ...]]] = {}
@@ -62,30 +65,45 @@ def pes_header(stream_id: int, size: int, pts: int, dts: int) -> bytes:
     )
 
 
+@cache
+def _headers_of(pid: int) -> tuple[tuple[bytes, ...], ...]:
+    """Heads of packets by their counter: that begin a PES packet, with a field; in its midst, with one; of a field."""
+
+    def headers(flags: int, control: int, count: int = 16) -> tuple[bytes, ...]:
+        return tuple(bytes((_SYNC, flags | pid >> 8, pid & 255, control | n & 15)) for n in range(count))
+
+    # Any counter is followed by as many headers as there are slices in one step.
+    plain = headers(0, _PAYLOAD, 16 + _MAX_SLICES)
+    with_field = _PAYLOAD | _ADAPTATION
+    return (
+        headers(_START, _PAYLOAD),
+        headers(_START, with_field),
+        plain,
+        headers(0, with_field),
+        headers(0, _ADAPTATION),
+    )
+
+
 class PidWriter:
     """Packets of one PID.
 
     Attributes:
         counter: continuity counter of the next packet with payload.
+        is_jump: receivers are told with the next packet that counters jump (discontinuity_indicator, §2.4.3.5).
     """
 
-    __slots__ = ("_field_starts", "_plain", "_starts", "_stuffed", "counter", "pid")
+    __slots__ = ("_field_starts", "_fields", "_plain", "_starts", "_stuffed", "counter", "is_jump", "pid")
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, is_jump: bool = False) -> None:
         self.pid = pid
         self.counter = 0
-
-        def headers(flags: int, control: int, count: int = 16) -> tuple[bytes, ...]:
-            return tuple(bytes((_SYNC, flags | pid >> 8, pid & 255, control | n & 15)) for n in range(count))
-
-        self._starts = headers(_START, _PAYLOAD)
-        self._field_starts = headers(_START, _PAYLOAD | _ADAPTATION)
-        # Any counter is followed by as many headers as there are slices in one step.
-        self._plain = headers(0, _PAYLOAD, 16 + _MAX_SLICES)
-        self._stuffed = headers(0, _PAYLOAD | _ADAPTATION)
+        self.is_jump = is_jump
+        self._starts, self._field_starts, self._plain, self._stuffed, self._fields = _headers_of(pid)
 
     def write(self, pes: bytes, field: bytes = b"") -> bytes:
         """All packets of one PES packet; ``field`` is the adaptation field of the first one."""
+        if self.is_jump:
+            field = self._jumping(field)
         counter = self.counter
         room = _BODY_BYTES - len(field)
         size = len(pes)
@@ -108,16 +126,27 @@ class PidWriter:
         self.counter = counter
         return b"".join(pieces)
 
-    def write_field(self, field: bytes) -> bytes:
-        """A packet without payload, which does not count (§2.4.3.3)."""
-        head = bytes((_SYNC, self.pid >> 8, self.pid & 255, _ADAPTATION | self.counter - 1 & 15))
-        return head + _filled(field, _BODY_BYTES)
+    def write_clock(self, pcr: int) -> bytes:
+        """A packet without payload, which does not count (§2.4.3.3), for the clock."""
+        head = self._fields[self.counter - 1 & 15]
+        if self.is_jump:
+            return head + _filled(self._jumping(adaptation(0, pcr)), _BODY_BYTES)
+        clock = _pack_clock(_BODY_BYTES - 1, _HAS_PCR, pcr >> 1 & 0xFFFFFFFF, (pcr & 1) << 15 | 0x7E00)
+        return head + clock + _BEHIND_CLOCK
 
     def write_section(self, section: bytes) -> bytes:
         """One packet with a whole table section, filled up as sections are (§2.4.4)."""
         counter = self.counter
         self.counter = counter + 1 & 15
-        return self._starts[counter] + b"\0" + section + _FILL[: _BODY_BYTES - 1 - len(section)]
+        head = self._starts[counter]
+        if self.is_jump:
+            head = self._field_starts[counter] + self._jumping(b"")
+        return head + b"\0" + section + _FILL[: _BODY_BYTES + 3 - len(head) - len(section)]
+
+    def _jumping(self, field: bytes) -> bytes:
+        """An adaptation field that says so."""
+        self.is_jump = False
+        return field[:1] + bytes((field[1] | DISCONTINUITY,)) + field[2:] if field else adaptation(DISCONTINUITY)
 
 
 def pid_of(packets: bytes | memoryview, start: int = 0) -> int:

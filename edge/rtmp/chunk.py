@@ -5,7 +5,7 @@ unfinished one are kept in ``_rest``; payload is taken as it comes into the
 ``partial`` buffer of its chunk stream, so memory follows the bytes received and
 never an announced length. ``_current`` is the chunk stream in the middle of
 whose chunk the last feed ended, ``_left`` the payload bytes that chunk lacks.
-Audio and video messages that lie whole in the bytes fed, in one chunk, take a
+Audio, video and commands that lie whole in the bytes fed, in one chunk, take a
 short cut that touches none of this (``_read_whole_messages``).
 
 Limits are judged when a header is complete, on figures that do not depend on
@@ -27,12 +27,17 @@ CONTROL_CHUNK_STREAM_ID = 2
 MAX_CHUNK_STREAM_ID = 65599
 MAX_CONTROL_BYTES = 32
 """Body of the longest control message (types 1-6) that anybody sends."""
+MEDIA_OVER_BYTES = 5
+"""An audio or video body longer than this is more than its codec header."""
 
 _SET_CHUNK_SIZE = 1
 _ABORT = 2
 _LAST_CONTROL = 6
 _AUDIO_OR_VIDEO = 8  # 8 and 9 are equal to this once bit 0 is cleared
-_COMMANDS = frozenset((17, 20))
+_COMMAND = 20
+_COMMANDS = frozenset((17, _COMMAND))
+_PLAIN_CONTROL = frozenset((3, 4, 5, 6))  # those that change nothing about how bytes are read
+_PLAIN = _PLAIN_CONTROL | {8, 9, _COMMAND}
 _UNNEEDED = frozenset((15, 16, 18, 19))  # AMF data and shared objects: a stream goes on without one that is too big
 _HEADER_BYTES = (11, 7, 3, 0)
 _LONGEST_PLAIN_HEADER = 12
@@ -140,6 +145,9 @@ class ChunkReader:
     Attributes:
         in_chunk_size: payload bytes per chunk that the peer uses now.
         notices: ``(reason, detail)`` of what was tolerated; the session empties it.
+        media_of: audio and video of this message stream, if they are longer than ``MEDIA_OVER_BYTES``, are
+            put into ``media`` as long as no other message has been completed by the same bytes; -1 for none.
+        media: those, as type id, wire timestamp and body; the session empties it.
     """
 
     __slots__ = (
@@ -153,6 +161,8 @@ class ChunkReader:
         "_rest_since_ms",
         "_streams",
         "in_chunk_size",
+        "media",
+        "media_of",
         "notices",
     )
 
@@ -160,6 +170,8 @@ class ChunkReader:
         self._config = config
         self.in_chunk_size = INITIAL_CHUNK_SIZE
         self.notices: list[tuple[str, str]] = []
+        self.media_of = -1
+        self.media: list[tuple[int, int, bytes]] = []
         self._streams: dict[int, _ChunkStream] = {}
         self._open: dict[int, _ChunkStream] = {}  # unfinished messages, oldest first
         self._partial_bytes = 0
@@ -232,7 +244,7 @@ class ChunkReader:
             )
 
     def _read_whole_messages(self, data: bytes, pos: int, out: list[Message]) -> int:
-        """Take audio and video messages that lie whole, in one chunk, at ``pos``.
+        """Take audio, video, commands and plain control messages that lie whole, in one chunk, at ``pos``.
 
         The hot path: whatever is not plain (two-byte ids, extended timestamps,
         other types, anything over a limit) is left to the careful path. Returns
@@ -243,17 +255,21 @@ class ChunkReader:
         size = len(data)
         last = size - _LONGEST_PLAIN_HEADER
         limit = self.in_chunk_size
-        config = self._config
+        config, media, media_of, least = self._config, self.media, self.media_of, MEDIA_OVER_BYTES
         if limit > config.max_message_bytes:
             limit = config.max_message_bytes
         if limit > config.max_partial_bytes - self._partial_bytes:
             limit = config.max_partial_bytes - self._partial_bytes
         while pos <= last:
             head, second = unpack(data, pos)
-            stream = get(head >> 24 & 63)
-            if stream is None or stream.partial is not None or stream.extended is not None:
-                return pos
             fmt = head >> 30
+            stream = get(head >> 24 & 63)
+            if stream is None:
+                stream = self._first_of_plain_stream(data, pos, head, second)
+                if stream is None:
+                    return pos
+            elif stream.partial is not None or stream.extended is not None:
+                return pos
             if fmt < 2:
                 length = second >> 8
                 type_id = second & 255
@@ -263,7 +279,13 @@ class ChunkReader:
                 type_id = stream.type_id
                 begin = pos + (4 if fmt == 2 else 1)
             end = begin + length
-            if end > size or length > limit or type_id & 0xFE != _AUDIO_OR_VIDEO:
+            if end > size or length > limit:
+                return pos
+            if type_id & 0xFE != _AUDIO_OR_VIDEO and not (
+                length <= config.max_command_bytes
+                if type_id == _COMMAND
+                else type_id in _PLAIN_CONTROL and length <= MAX_CONTROL_BYTES and self._is_control_in_place(data, pos)
+            ):
                 return pos
             if fmt == 3:
                 moment = (stream.wire_timestamp + stream.delta_ms) & MASK
@@ -282,9 +304,28 @@ class ChunkReader:
                     stream.length = length
                     stream.type_id = type_id
             stream.wire_timestamp = moment
-            out.append(Message(type_id, stream.message_stream_id, moment, data[begin:end], stream.chunk_stream_id))
+            if stream.message_stream_id == media_of and length > least and not out and type_id != _COMMAND:
+                media.append((type_id, moment, data[begin:end]))
+            else:
+                out.append(Message(type_id, stream.message_stream_id, moment, data[begin:end], stream.chunk_stream_id))
             pos = end
         return pos
+
+    def _first_of_plain_stream(self, data: bytes, pos: int, head: int, second: int) -> _ChunkStream | None:
+        """Make the state of a chunk stream whose first message lies whole at ``pos``; None for the careful path."""
+        chunk_stream_id, length = head >> 24 & 63, second >> 8
+        is_type_0 = head >> 30 == 0 and head & 0xFFFFFF != EXTENDED_MARK
+        if not is_type_0 or chunk_stream_id < 2 or len(self._streams) >= self._config.max_chunk_streams:
+            return None
+        is_whole = length <= self.in_chunk_size and pos + _LONGEST_PLAIN_HEADER + length <= len(data)
+        if not is_whole or second & 255 not in _PLAIN:
+            return None
+        return self._add_stream(chunk_stream_id, 0)
+
+    @staticmethod
+    def _is_control_in_place(data: bytes, pos: int) -> bool:
+        """Whether the header at ``pos`` is of type 0, on the chunk stream and message stream of control messages."""
+        return data[pos] == CONTROL_CHUNK_STREAM_ID and data[pos + 8 : pos + 12] == b"\0\0\0\0"
 
     def _read_header(self, data: bytes, pos: int, since_ms: int) -> int:
         """Read one chunk header at ``pos`` (RTMP 1.0 §5.3.1).
@@ -469,6 +510,14 @@ class ChunkReader:
                 self._set_chunk_size(payload)
             elif type_id == _ABORT:
                 self._abort(payload)
+        if (
+            type_id & 0xFE == _AUDIO_OR_VIDEO
+            and stream.message_stream_id == self.media_of
+            and not out
+            and len(payload) > MEDIA_OVER_BYTES
+        ):
+            self.media.append((type_id, stream.wire_timestamp, payload))
+            return
         out.append(Message(type_id, stream.message_stream_id, stream.wire_timestamp, payload, stream.chunk_stream_id))
 
     def _drop_partial(self, stream: _ChunkStream) -> None:

@@ -7,8 +7,9 @@ like ours understand the form at all.
 
 An upstream that announces ``create_stream_with_play_or_publish`` takes many
 streams on one connection and gets the request embedded in createStream; others
-get createStream, then play or publish. Service ids and resume points are told
-to peers of ours only.
+get createStream, then play or publish. Service ids, resume points and traces
+are told to peers of ours only; the last not before a peer has said that it is
+one, so that in the simplified form the first request goes without.
 """
 
 from __future__ import annotations
@@ -19,7 +20,16 @@ from typing import Any, Literal
 
 from edge.errors import CommandError, HandshakeError, ProtocolError
 from edge.rtmp.chunk import Message
-from edge.rtmp.commands import Command, check_tc_url, decode_reply, hop_properties, is_edge_id, is_number
+from edge.rtmp.commands import (
+    NO_TRACE,
+    Command,
+    Trace,
+    check_tc_url,
+    decode_reply,
+    hop_properties,
+    is_edge_id,
+    is_number,
+)
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import (
     AmfObject,
@@ -35,6 +45,7 @@ from edge.rtmp.events import (
 from edge.rtmp.handshake import ClientHandshake, ServerHandshake
 from edge.rtmp.media_body import is_header
 from edge.rtmp.messages import MessageType, SetChunkSize, UserControl, UserControlEvent, WindowAcknowledgementSize
+from edge.rtmp.pings import CLOCK_PROPERTY
 from edge.rtmp.server_words import (
     CLOSE_COMMAND,
     CLOSING,
@@ -45,7 +56,8 @@ from edge.rtmp.server_words import (
     PUBLISH_ENDS,
     UNPUBLISHED,
 )
-from edge.rtmp.session import DEFAULT_WINDOW_BYTES, MessageStream, Session, State
+from edge.rtmp.session import DEFAULT_WINDOW_BYTES, MessageStream, State
+from edge.rtmp.why import KNOWS_WHY, WHY, WHY_ANSWER, WhySession
 
 _CONNECT_TRANSACTION_ID = 1
 _REDIRECT = 302
@@ -87,6 +99,7 @@ class ClientStream(MessageStream):
         "request_id",
         "resume",
         "stream_name",
+        "trace",
     )
 
     def __init__(
@@ -99,6 +112,7 @@ class ClientStream(MessageStream):
         resume: ResumePoint | None = None,
         buffer_ms: int = 0,
         is_lost: bool = False,
+        trace: Trace = NO_TRACE,
     ) -> None:
         super().__init__(0)
         self.request_id = request_id
@@ -108,6 +122,7 @@ class ClientStream(MessageStream):
         self.resume = resume
         self.buffer_ms = buffer_ms
         self.is_lost = is_lost
+        self.trace = trace
         self.phase = Phase.QUEUED
         self.early_headers: tuple[Message, ...] = ()
         self.early_since_ms = -1
@@ -116,13 +131,18 @@ class ClientStream(MessageStream):
     def verb(self) -> str:
         return "publish" if self.is_publish else "play"
 
+    def properties_for(self, peer_edge_id: str) -> AmfObject:
+        """What a peer of ours is told; of the trace, only one that has said that it is."""
+        trace = self.trace if peer_edge_id else NO_TRACE
+        return hop_properties(self.hops, self.resume, is_lost=self.is_lost, trace=trace)
+
 
 # Stands for streams of ours that are over, whose media may still be under way.
 _OVER = MessageStream(0)
 _OVER.is_muted = True
 
 
-class ClientSession(Session):
+class ClientSession(WhySession):
     """One connection to an upstream; no I/O, no clock.
 
     Args:
@@ -188,6 +208,7 @@ class ClientSession(Session):
         self._last_transaction_id = _CONNECT_TRANSACTION_ID
         self.is_multiplexing = is_simplified
         self.peer_edge_id = ""
+        self.peer_knows_why = False
         self._output = shake.take_output()
         if is_simplified:
             self._handshake = None
@@ -202,24 +223,41 @@ class ClientSession(Session):
         hops: tuple[str, ...] = (),
         resume: ResumePoint | None = None,
         buffer_ms: int = 1000,
+        trace: Trace = NO_TRACE,
     ) -> int:
         """Ask for a stream; returns the request id that ``StreamStarted`` and the like bear.
 
-        ``hops`` are the service ids that the stream's request has passed, ours included.
+        ``hops`` are the service ids that the stream's request has passed, ours included;
+        ``trace`` is ``traceparent`` and ``tracestate`` of the span for whose sake we ask.
         """
         return self._open(
             ClientStream(
-                self._next_request_id(), stream_name, is_publish=False, hops=hops, resume=resume, buffer_ms=buffer_ms
+                self._next_request_id(),
+                stream_name,
+                is_publish=False,
+                hops=hops,
+                resume=resume,
+                buffer_ms=buffer_ms,
+                trace=trace,
             )
         )
 
-    def open_publish(self, stream_name: str, *, hops: tuple[str, ...] = (), is_lost: bool = False) -> int:
+    def open_publish(
+        self,
+        stream_name: str,
+        *,
+        hops: tuple[str, ...] = (),
+        is_lost: bool = False,
+        trace: Trace = NO_TRACE,
+    ) -> int:
         """Offer a stream; returns the request id. Send media after ``StreamStarted`` only.
 
         ``is_lost``: its publisher is not there at present; a peer of ours then prefers one that has it.
         """
-        stream = ClientStream(self._next_request_id(), stream_name, is_publish=True, hops=hops, is_lost=is_lost)
-        return self._open(stream)
+        request_id = self._next_request_id()
+        return self._open(
+            ClientStream(request_id, stream_name, is_publish=True, hops=hops, is_lost=is_lost, trace=trace)
+        )
 
     def close_stream(self, request_id: int) -> None:
         """End a request in whatever phase; nothing more is reported of it."""
@@ -272,6 +310,8 @@ class ClientSession(Session):
             properties["type"] = "nonprivate"
         if self._edge_id:
             properties["edgeId"] = self._edge_id
+            properties[CLOCK_PROPERTY] = True
+            properties[KNOWS_WHY] = True
         self._send_command("connect", _CONNECT_TRANSACTION_ID, properties)
         self._send_control(WindowAcknowledgementSize(DEFAULT_WINDOW_BYTES))
         # The size of the server's side: frames cut for players serve pushes too.
@@ -304,7 +344,7 @@ class ClientSession(Session):
             if stream.is_publish:
                 properties["PublishType"] = "live"
             if self.peer_edge_id or self._is_simplified:
-                properties.update(hop_properties(stream.hops, stream.resume, is_lost=stream.is_lost))
+                properties.update(stream.properties_for(self.peer_edge_id))
         elif stream.is_publish:  # nginx-rtmp and FMS-like servers expect these first
             self._send_command("releaseStream", self._next_transaction_id(), None, stream.stream_name)
             self._send_command("FCPublish", self._next_transaction_id(), None, stream.stream_name)
@@ -337,7 +377,7 @@ class ClientSession(Session):
         """Send play or publish as a command of its own."""
         properties: AmfObject = {}
         if self.peer_edge_id:
-            properties = hop_properties(stream.hops, stream.resume, is_lost=stream.is_lost)
+            properties = stream.properties_for(self.peer_edge_id)
         arguments = ("live",) if stream.is_publish else (-2, -1, True)
         self._send_command(
             stream.verb,
@@ -431,6 +471,8 @@ class ClientSession(Session):
             self._receive_reply(command)
         elif command.name in ("onStatus", "onPlayStatus"):
             self._receive_status(command)
+        elif command.name in (WHY, WHY_ANSWER):
+            self._receive_why(command)
         elif command.name in END_COMMANDS:
             self._receive_end(command)
         elif command.name == CLOSE_COMMAND and not self.peer_edge_id:
@@ -485,6 +527,8 @@ class ClientSession(Session):
         self.is_multiplexing = announced or self._is_simplified
         edge_id = properties.get("edgeId")
         self.peer_edge_id = str(edge_id) if is_edge_id(edge_id) else ""
+        self.peer_tells_clock = bool(self.peer_edge_id) and properties.get(CLOCK_PROPERTY) is True
+        self.peer_knows_why = bool(self.peer_edge_id) and properties.get(KNOWS_WHY) is True
         self.events.append(Connected(properties, info, announced, self.peer_edge_id))
         for stream in list(self._requests.values()):
             if stream.phase is Phase.QUEUED:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from edge.errors import AmfError
@@ -21,6 +22,17 @@ from edge.rtmp.messages import MessageType
 RTMP_SCHEMES = frozenset(("rtmp", "rtmps", "rtmpt", "rtmpe", "rtmpte"))
 MAX_EDGE_ID_BYTES = 128
 """Longest service id of a peer of ours, and longest epoch; they are copied into logs and further hops."""
+
+MAX_TRACE_CHARS = 512
+"""Longest text of either header of W3C Trace Context that a peer of ours sends; they are copied into further hops."""
+
+Hops = tuple[str, ...]
+"""Service ids that a request has passed, the farthest first."""
+
+Trace = tuple[str, str]
+"""``traceparent`` and ``tracestate`` of W3C Trace Context as sent; "" for none."""
+
+NO_TRACE: Trace = ("", "")
 PROXY_LOOP = "proxy_loop"
 """With it begins the description of a refusal because of a loop; the nodes on the way back know it by that."""
 KICKED = "Kicked"
@@ -45,6 +57,12 @@ _LEAST_VALUES = {
     "deleteStream": 4,
 }
 _FEWEST_VALUES = 2
+
+#: Commands that are remembered, and the longest of them: decoded they take some kilobytes each.
+_REMEMBERED = 128
+_MAX_REMEMBERED_BYTES = 1024
+#: A longer scheme is none that anybody means: it may be anything that a client has put there by mistake.
+_MAX_SHOWN_SCHEME = 6
 _ANSWERED_BY_NUMBER = frozenset(("connect", "createStream"))
 """Commands whose answer the client finds by its number, and cannot do without."""
 _ACTED_ON = frozenset((*_LEAST_VALUES, "pause", "seek"))
@@ -112,12 +130,20 @@ def amf0_start(type_id: int, payload: bytes) -> int:
 
 
 def decode_command(type_id: int, payload: bytes, message_stream_id: int, limits: RtmpConfig) -> Command:
-    """Decode a client's command, type 20 or 17.
+    """Decode a client's command, type 20 or 17; nobody changes what its values hold.
+
+    Thousands of players say the same in the same bytes: what they say is decoded once.
 
     Raises:
         AmfError: no name, an unreadable value among those that the command
             needs, or no transaction number where one is needed.
     """
+    if len(payload) <= _MAX_REMEMBERED_BYTES:
+        return _remembered(type_id, payload, message_stream_id, limits)
+    return _decode_command(type_id, payload, message_stream_id, limits)
+
+
+def _decode_command(type_id: int, payload: bytes, message_stream_id: int, limits: RtmpConfig) -> Command:
     begin = amf0_start(type_id, payload)
     name, _ = amf0.decode_value(payload, begin, limits)
     if not isinstance(name, str):
@@ -131,6 +157,9 @@ def decode_command(type_id: int, payload: bytes, message_stream_id: int, limits:
     if name in _ANSWERED_BY_NUMBER or (name in _ACTED_ON and not is_in_place):
         raise AmfError(f"command {name[:64]!r} has no transaction number")
     return command
+
+
+_remembered = lru_cache(_REMEMBERED)(_decode_command)
 
 
 def decode_reply(type_id: int, payload: bytes, message_stream_id: int, limits: RtmpConfig) -> Command | None:
@@ -177,7 +206,7 @@ def status_info(level: str, code: str, description: str, more: AmfObject | None 
 
 
 def _has_control(text: str) -> bool:
-    return any(character < " " or character == "\x7f" for character in text)
+    return not text.isprintable() and any(character < " " or character == "\x7f" for character in text)
 
 
 def _raw_size(text: str) -> int:
@@ -185,7 +214,7 @@ def _raw_size(text: str) -> int:
 
 
 def _is_utf8(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    return text.isprintable() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def check_name(text: str, max_bytes: int) -> str | None:
@@ -213,12 +242,21 @@ def check_name(text: str, max_bytes: int) -> str | None:
 
 def check_stream_name(text: str, config: RtmpConfig) -> str | None:
     """As ``check_name`` for a name with a query, which must only be clean text of bounded size."""
+    limits = config.max_name_bytes, config.max_url_bytes
+    is_remembered = len(text) <= _MAX_REMEMBERED_BYTES
+    return _remembered_name(text, *limits) if is_remembered else _check_with_query(text, *limits)
+
+
+def _check_with_query(text: str, max_name_bytes: int, max_query_bytes: int) -> str | None:
     name, _, query = text.partition("?")
-    if _raw_size(query) > config.max_url_bytes:
-        return f"query longer than {config.max_url_bytes} bytes"
+    if _raw_size(query) > max_query_bytes:
+        return f"query longer than {max_query_bytes} bytes"
     if not _is_utf8(query) or _has_control(query):
         return "control character or bad UTF-8 in the query"
-    return check_name(name, config.max_name_bytes)
+    return check_name(name, max_name_bytes)
+
+
+_remembered_name = lru_cache(_REMEMBERED)(_check_with_query)
 
 
 def check_app(text: str, config: RtmpConfig) -> str | None:
@@ -232,6 +270,11 @@ def check_tc_url(text: str, max_bytes: int) -> str | None:
 
     ``[scheme://][user@]host[:port]/...``; the host may be an IPv6 address in brackets.
     """
+    is_remembered = len(text) <= _MAX_REMEMBERED_BYTES
+    return _remembered_tc_url(text, max_bytes) if is_remembered else _check_tc_url(text, max_bytes)
+
+
+def _check_tc_url(text: str, max_bytes: int) -> str | None:
     size = _raw_size(text)
     if size > max_bytes:
         return f"{size} bytes exceed {max_bytes}"
@@ -239,7 +282,8 @@ def check_tc_url(text: str, max_bytes: int) -> str | None:
         return "space, control character or bad UTF-8"
     scheme, mark, rest = text.partition("://")
     if mark and scheme.lower() not in RTMP_SCHEMES:
-        return f"scheme {scheme[:16]!r}"
+        is_word = scheme.isalpha() and len(scheme) <= _MAX_SHOWN_SCHEME
+        return f"scheme {scheme if is_word else f'of {len(scheme)} characters'}"
     authority = (rest if mark else text).split("?", 1)[0].split("/", 1)[0].rpartition("@")[2]
     if authority.startswith("["):
         _, mark, tail = authority.partition("]")
@@ -251,7 +295,12 @@ def check_tc_url(text: str, max_bytes: int) -> str | None:
     if port is None:
         return None
     is_good = port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536
-    return None if is_good else f"port {port[:16]!r}"
+    # What is no number may be the rest of a login, whose beginning had an @ as well.
+    shown = port[:16] if port.isascii() and port.isdigit() else f"of {len(port)} characters"
+    return None if is_good else f"port {shown}"
+
+
+_remembered_tc_url = lru_cache(_REMEMBERED)(_check_tc_url)
 
 
 def is_edge_id(value: object) -> bool:
@@ -297,8 +346,21 @@ def parse_lost(properties: AmfObject | None) -> bool:
     return (properties or {}).get("edgeLost") is True
 
 
-def hop_properties(hops: tuple[str, ...], resume: ResumePoint | None, *, is_lost: bool = False) -> AmfObject:
-    """Return the command object fields that ``parse_hops``, ``parse_resume`` and ``parse_lost`` read."""
+def parse_trace(properties: AmfObject | None) -> Trace:
+    """Return ``edgeTrace`` of a peer of ours, both texts of which are copied into further hops; not checked."""
+    value = (properties or {}).get("edgeTrace")
+    if not isinstance(value, dict):
+        return NO_TRACE
+    parent, state = value.get("parent"), value.get("state")
+    if not isinstance(parent, str) or len(parent) > MAX_TRACE_CHARS:
+        return NO_TRACE
+    return parent, state if isinstance(state, str) and len(state) <= MAX_TRACE_CHARS else ""
+
+
+def hop_properties(
+    hops: tuple[str, ...], resume: ResumePoint | None, *, is_lost: bool = False, trace: Trace = NO_TRACE
+) -> AmfObject:
+    """Return the command object fields that ``parse_hops`` and the other three parsers read."""
     properties: AmfObject = {}
     if hops:
         properties["edgeHops"] = ",".join(hops)
@@ -307,4 +369,7 @@ def hop_properties(hops: tuple[str, ...], resume: ResumePoint | None, *, is_lost
         properties["edgeResume"] = {**point, "isFresh": True} if resume.is_fresh else point
     if is_lost:
         properties["edgeLost"] = True
+    parent, state = trace
+    if parent:
+        properties["edgeTrace"] = {"parent": parent, "state": state} if state else {"parent": parent}
     return properties

@@ -67,7 +67,7 @@ class ResumePoint:
 # --- server side -------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ConnectRequested:
     """``connect`` arrived. Answer with ``accept_connect`` or ``reject_connect``.
 
@@ -93,7 +93,8 @@ class PublishRequested:
 
     ``stream_name`` is as sent, query included. ``hops`` are the service ids
     that the stream has already passed, and ``is_lost`` says that its publisher
-    is not there at present (peers of ours only).
+    is not there at present; ``trace`` is ``traceparent`` and ``tracestate`` as
+    sent, each perhaps "" (peers of ours only).
     """
 
     request_id: int
@@ -102,9 +103,10 @@ class PublishRequested:
     publish_type: str = "live"
     hops: tuple[str, ...] = ()
     is_lost: bool = False
+    trace: tuple[str, str] = ("", "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PlayRequested:
     """``play`` (or createStream with an embedded play) arrived.
 
@@ -112,6 +114,7 @@ class PlayRequested:
         start, duration: seconds as sent (-2 / -1 by default); informational.
         resume: where a peer of ours wants to continue, else None.
         is_replay: this message stream plays something already.
+        trace: ``traceparent`` and ``tracestate`` as a peer of ours has sent them, each perhaps "".
     """
 
     request_id: int
@@ -123,6 +126,7 @@ class PlayRequested:
     hops: tuple[str, ...] = ()
     resume: ResumePoint | None = None
     is_replay: bool = False
+    trace: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +248,7 @@ class StreamEofReceived:
 # --- both sides --------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HandshakeCompleted:
     """The handshake is over (or was skipped, ``is_simplified``)."""
 
@@ -257,6 +261,21 @@ class PongReceived:
     """PingResponse to a ping of ours; ``ping_timestamp`` is the value we sent."""
 
     ping_timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockAsked:
+    """A peer of ours asks what our clock says; answer at once with ``tell_clock(sent_us, now_us)``."""
+
+    sent_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockTold:
+    """What the peer's clock said, in microseconds, when our question of ``sent_us`` was there."""
+
+    sent_us: int
+    peer_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +299,32 @@ class RequestRefused:
 
     reason: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class WhyAsked:
+    """A peer of ours wants to know why a stream plays or does not; answer with ``answer_why``.
+
+    Attributes:
+        number: of the question, for the answer.
+        hops: ids of the services that have been asked on the way.
+        within_ms: so long the peer waits; 0 when it did not say.
+    """
+
+    number: int
+    vhost: str
+    app: str
+    stream_name: str
+    hops: tuple[str, ...]
+    within_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class WhyAnswered:
+    """A peer of ours has answered question ``number`` of ours."""
+
+    number: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from edge.rtmp.messages import MessageType
 
-DELIVERED_WHOLE = 5
-"""An audio or video body longer than this is more than its codec header."""
 _AVC, _HEVC, _AV1, _AAC = 7, 12, 13, 10
 _CODECS_WITH_HEADER = frozenset((_AVC, _HEVC, _AV1))
 _ENHANCED_VIDEO, _ENHANCED_AUDIO = 0x80, 9

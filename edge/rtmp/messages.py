@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import ClassVar
 
 from edge.errors import ChunkError, LocalProtocolError
@@ -18,6 +19,8 @@ from edge.rtmp.timestamp import advance, signed_difference
 
 MAX_AGGREGATE_MESSAGES = 131072
 """Sub-messages in one aggregate: bounds the work that one message can cause."""
+
+_REMEMBERED = 128  # control messages: clients of a kind announce the same
 
 _TAG_HEADER = struct.Struct(">IIBH")  # type + length, time + its high byte, message stream id
 _TAG_BYTES = 11
@@ -193,6 +196,7 @@ _NUMBER_MESSAGES: dict[int, type[SetChunkSize | Abort | Acknowledgement | Window
 }
 
 
+@lru_cache(_REMEMBERED)
 def decode_control(type_id: int, payload: bytes) -> ControlMessage:
     """Decode the body of a control message, type 1-6.
 

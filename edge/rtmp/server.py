@@ -21,17 +21,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge.errors import CommandError, LocalProtocolError
-from edge.rtmp.commands import LOST_CODE, NOTHING_YET_CODE, VIA_CODE, status_info
+from edge.rtmp.commands import LOST_CODE, NOTHING_YET_CODE, VIA_CODE
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import AmfObject
-from edge.rtmp.messages import SetChunkSize, SetPeerBandwidth, UserControl, WindowAcknowledgementSize
+from edge.rtmp.messages import UserControl
 from edge.rtmp.server_commands import PendingConnect, ServerCommands
+from edge.rtmp.server_replies import ConnectAnswer, connected, encode_connected, encode_playing, playing
 from edge.rtmp.server_streams import PLAYER_USES, ServerStream, Use
 from edge.rtmp.session import State
 
-SERVER_VERSION = "FMS/3,5,3,888"
-"""What clients expect a server to call itself; some refuse others."""
-CAPABILITIES = 127
 _REDIRECT = 302
 
 
@@ -53,33 +51,23 @@ class ServerSession(ServerCommands):
     # --- connect ---------------------------------------------------------------
 
     def accept_connect(self, request_id: int, properties: AmfObject | None = None) -> None:
-        """Answer ``connect`` with success; ``properties`` are added to the reply's first object.
-
-        The order is that of the reference: OBS and vMix want the chunk size
-        before the result.
-        """
+        """Answer ``connect`` with success; ``properties`` are added to the reply's first object."""
         pending = self._take_connect(request_id)
         if pending is None:
             return
         config = self._config
-        self._send_control(WindowAcknowledgementSize(config.rtmp_server_window_ack_size))
-        self._send_control(SetPeerBandwidth(config.rtmp_server_window_ack_size))
-        self._send_control(SetChunkSize(config.rtmp_server_chunk_size))
+        answer = ConnectAnswer(
+            pending.transaction_id,
+            pending.object_encoding,
+            pending.enhanced,
+            self._edge_id if self.peer_edge_id else "",
+            config.rtmp_server_window_ack_size,
+            config.rtmp_server_chunk_size,
+        )
+        # 0 and -0 are equal, so an answer to the one is not to be remembered for the other.
+        is_remembered = not properties and pending.transaction_id
+        self._send_bytes(connected(answer) if is_remembered else encode_connected(answer, properties))
         self._out_chunk_size = config.rtmp_server_chunk_size
-        reply: AmfObject = {
-            "fmsVer": SERVER_VERSION,
-            "capabilities": CAPABILITIES,
-            "mode": 1,
-            "create_stream_with_play_or_publish": True,
-            **pending.properties,
-        }
-        if self.peer_edge_id and self._edge_id:
-            reply["edgeId"] = self._edge_id
-        reply.update(properties or {})
-        more = {"objectEncoding": pending.object_encoding}
-        info = status_info("status", "NetConnection.Connect.Success", "Connection succeeded", more)
-        self._send_command("_result", pending.transaction_id, reply, info)
-        self._send_command("onBWDone", 0, None)
         self._state = State.CONNECTED
         self._release_held()
 
@@ -131,14 +119,14 @@ class ServerSession(ServerCommands):
         if stream is None:
             return
         self._streams.set_use(stream, Use.PLAYING)
-        message_stream_id, name = stream.message_stream_id, stream.stream_name
-        self._send_control(UserControl.stream_begin(message_stream_id))
-        if stream.has_reset:
-            self._send_status(message_stream_id, "status", "NetStream.Play.Reset", f"Reset {name}")
-        self._send_status(message_stream_id, "status", "NetStream.Play.Start", f"Start playing {name}", info)
-        self._send_data(message_stream_id, "|RtmpSampleAccess", True, True)
-        if self._config.rtmp_send_data_start:
-            self._send_data(message_stream_id, "onStatus", {"code": "NetStream.Data.Start"})
+        what = (
+            self._out_chunk_size,
+            stream.message_stream_id,
+            stream.stream_name,
+            stream.has_reset,
+            self._config.rtmp_send_data_start,
+        )
+        self._send_bytes(encode_playing(*what, info) if info else playing(*what, None))
         self._release_held()
 
     def reject_play(self, request_id: int, code: str, description: str) -> None:

@@ -16,8 +16,10 @@ from edge.rtmp import amf0
 from edge.rtmp.amf0 import UNDEFINED
 from edge.rtmp.chunk import Message
 from edge.rtmp.commands import (
+    NO_TRACE,
     PROXY_LOOP,
     Command,
+    Trace,
     check_app,
     check_stream_name,
     check_tc_url,
@@ -26,6 +28,7 @@ from edge.rtmp.commands import (
     parse_hops,
     parse_lost,
     parse_resume,
+    parse_trace,
     status_info,
 )
 from edge.rtmp.config import RtmpConfig
@@ -44,8 +47,11 @@ from edge.rtmp.events import (
 )
 from edge.rtmp.handshake import ClientHandshake, ServerHandshake
 from edge.rtmp.messages import MessageType, UserControl, UserControlEvent
+from edge.rtmp.pings import CLOCK_PROPERTY
+from edge.rtmp.server_replies import Enhanced, stream_created
 from edge.rtmp.server_streams import PLAYER_USES, PUBLISHER_USES, ServerStream, ServerStreams, Use
-from edge.rtmp.session import FORGIVEN_AFTER_MS, MessageStream, Session, State
+from edge.rtmp.session import FORGIVEN_AFTER_MS, MessageStream, State
+from edge.rtmp.why import KNOWS_WHY, WHY, WHY_ANSWER, WhySession
 
 MAX_IDLE_STREAMS = 16
 """Message streams neither playing nor publishing; more only waste our memory."""
@@ -53,38 +59,21 @@ MAX_UNKNOWN_COMMANDS = 100
 
 _DATA_NAMES = tuple(amf0.encode(name) for name in ("@setDataFrame", "onMetaData"))
 _PUBLISH_TYPES = frozenset(("live", "record", "append"))
-_CAN_FORWARD = 4  # E-RTMP v2, FourCcInfoMask
-_FORWARDED_CAPABILITIES = 0x0E  # E-RTMP v2 capsEx: multitrack, ModEx, nanosecond offsets; not Reconnect
 
 
 class PendingConnect:
     """The ``connect`` that waits for an answer."""
 
-    __slots__ = ("object_encoding", "properties", "request_id", "transaction_id")
+    __slots__ = ("enhanced", "object_encoding", "request_id", "transaction_id")
 
     def __init__(self, request_id: int, transaction_id: float, asked: AmfObject) -> None:
         self.request_id = request_id
         self.transaction_id = transaction_id
-        encoding = asked.get("objectEncoding")
-        self.object_encoding = 3.0 if encoding == 3 else 0.0
-        self.properties = _enhanced_properties(asked)
+        self.object_encoding = 3.0 if asked.get("objectEncoding") == 3 else 0.0
+        self.enhanced = Enhanced.of(asked)
 
 
-def _enhanced_properties(asked: AmfObject) -> AmfObject:
-    """Return the answer to an E-RTMP client's capabilities: any codec is passed on, none decoded."""
-    answer: AmfObject = {}
-    if "fourCcList" in asked:
-        answer["fourCcList"] = ["*"]
-    for name in ("videoFourCcInfoMap", "audioFourCcInfoMap"):
-        if name in asked:
-            answer[name] = {"*": _CAN_FORWARD}
-    flags = asked.get("capsEx")
-    if is_number(flags) and 0 <= flags < 1 << 32:  # type: ignore[operator]
-        answer["capsEx"] = int(flags) & _FORWARDED_CAPABILITIES  # type: ignore[arg-type]
-    return answer
-
-
-class ServerCommands(Session):
+class ServerCommands(WhySession):
     """The receiving half of the server's session.
 
     Attributes:
@@ -118,6 +107,7 @@ class ServerCommands(Session):
         self._unknown_commands_since_ms = now_ms
         self.is_multiplexing = False
         self.peer_edge_id = ""
+        self.peer_knows_why = False
 
     @property
     def hears_errors_only(self) -> bool:
@@ -237,6 +227,8 @@ class ServerCommands(Session):
             raise CommandError(fault, reason="bad_url")
         edge_id = asked.get("edgeId")
         self.peer_edge_id = str(edge_id) if is_edge_id(edge_id) else ""
+        self.peer_tells_clock = bool(self.peer_edge_id) and asked.get(CLOCK_PROPERTY) is True
+        self.peer_knows_why = bool(self.peer_edge_id) and asked.get(KNOWS_WHY) is True
         self.is_multiplexing = asked.get("stream_multiplexing") is True
         request_id = self._next_request_id()
         self._pending_connect = PendingConnect(request_id, command.transaction_id, asked)
@@ -272,7 +264,11 @@ class ServerCommands(Session):
         name, wanted = embedded.get("CommandName"), embedded.get("StreamName")
         handler = {"play": self._play, "publish": self._publish}.get(name) if isinstance(name, str) else None
         if handler is None or not isinstance(wanted, str):
-            self._send_command("_result", command.transaction_id, None, stream.message_stream_id)
+            number = command.transaction_id
+            if number:
+                self._send_bytes(stream_created(self._out_chunk_size, number, stream.message_stream_id))
+            else:  # it may be -0, which is equal to 0
+                self._send_command("_result", number, None, stream.message_stream_id)
             return
         accepted = {"PlayOrPublishAccepted": True}
         self._send_command("_result", command.transaction_id, accepted, stream.message_stream_id)
@@ -356,7 +352,9 @@ class ServerCommands(Session):
             hops = self._hops(command)
             is_lost = bool(self.peer_edge_id) and parse_lost(command.object)
             self.events.append(
-                PublishRequested(request_id, stream.message_stream_id, name, publish_type, hops, is_lost)
+                PublishRequested(
+                    request_id, stream.message_stream_id, name, publish_type, hops, is_lost, self._trace(command)
+                )
             )
 
     def _play(self, command: Command) -> None:
@@ -388,12 +386,17 @@ class ServerCommands(Session):
                     self._hops(command),
                     parse_resume(command.object) if self.peer_edge_id else None,
                     is_replay,
+                    self._trace(command),
                 )
             )
 
     def _hops(self, command: Command) -> tuple[str, ...]:
         """Return the hops a request has passed; only peers of ours are believed."""
         return parse_hops(command.object) if self.peer_edge_id else ()
+
+    def _trace(self, command: Command) -> Trace:
+        """Return the span for whose sake it is asked; only peers of ours are believed."""
+        return parse_trace(command.object) if self.peer_edge_id else NO_TRACE
 
     def _find_loop(self, command: Command) -> str | None:
         """Return how the request shows that the stream goes in a circle, None when it does not."""
@@ -518,6 +521,8 @@ _HANDLERS: dict[str, Callable[[ServerCommands, Command], None]] = {
     "FCUnpublish": ServerCommands._fc_unpublish,
     "FCSubscribe": ServerCommands._fc_subscribe,
     "getStreamLength": ServerCommands._get_stream_length,
+    WHY: ServerCommands._receive_why,
+    WHY_ANSWER: ServerCommands._receive_why,
     **dict.fromkeys(
         ("_checkbw", "checkBandwidth", "FCUnsubscribe", "startTransmit", "stopTransmit"), ServerCommands._answer_null
     ),

@@ -16,6 +16,9 @@ class Use(enum.Enum):
     PUBLISH_ASKED = "publish_asked"
     PUBLISHING = "publishing"
 
+    # By identity, without a call of Python's: it is asked for with each command.
+    __hash__ = object.__hash__
+
 
 PLAYER_USES = frozenset((Use.PLAY_ASKED, Use.PLAYING))
 PUBLISHER_USES = frozenset((Use.PUBLISH_ASKED, Use.PUBLISHING))

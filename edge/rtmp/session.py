@@ -20,15 +20,16 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from edge.errors import AmfError, ChunkError, CommandError, HandshakeError, ProtocolError
-from edge.rtmp import amf0, events
-from edge.rtmp.chunk import CONTROL_CHUNK_STREAM_ID, INITIAL_CHUNK_SIZE, ChunkReader, Message
+from edge.rtmp import amf0
+from edge.rtmp.chunk import CONTROL_CHUNK_STREAM_ID, INITIAL_CHUNK_SIZE, MEDIA_OVER_BYTES, ChunkReader, Message
 from edge.rtmp.chunk_writer import encode_message
 from edge.rtmp.commands import Command, decode_command, encode_command
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.data_message import read_data
-from edge.rtmp.events import MediaReceived, Noticed, PongReceived, SessionEnded
+from edge.rtmp.event_queue import Event, EventQueue
+from edge.rtmp.events import ClockTold, MediaReceived, Noticed, PongReceived, SessionEnded
 from edge.rtmp.handshake import ClientHandshake, ServerHandshake
-from edge.rtmp.media_body import DELIVERED_WHOLE, is_end_of_sequence, is_short
+from edge.rtmp.media_body import is_end_of_sequence, is_short
 from edge.rtmp.messages import (
     Acknowledgement,
     ControlMessage,
@@ -40,44 +41,10 @@ from edge.rtmp.messages import (
     decode_control,
     split_aggregate,
 )
+from edge.rtmp.pings import CLOCK_COMMAND, PingLimit, clock_event
 
-Event = (
-    MediaReceived
-    | events.ConnectRequested
-    | events.PublishRequested
-    | events.PlayRequested
-    | events.PublishEnded
-    | events.PlayEnded
-    | events.PauseRequested
-    | events.MediaChosen
-    | events.BufferLengthSet
-    | events.Connected
-    | events.ConnectRefused
-    | events.StreamStarted
-    | events.StreamStatus
-    | events.StreamFailed
-    | events.StreamEofReceived
-    | events.HandshakeCompleted
-    | PongReceived
-    | Noticed
-    | events.RequestRefused
-    | SessionEnded
-)
-
-
-class EventQueue(list[Event]):
-    """Events, oldest first; a list, since an empty deque takes 0.7 KB in each of thousands of sessions.
-
-    The owner may also walk it with ``for`` and ``clear()`` it afterwards: what
-    its answers append on the way is met by the same walk.
-    """
-
-    __slots__ = ()
-
-    def popleft(self) -> Event:
-        """Take the oldest event; IndexError when there is none."""
-        return self.pop(0)
-
+MediaTaker = Callable[[list[tuple[int, int, bytes]], int], object]
+"""Takes media of one read, each as type id, wire timestamp and body longer than its codec header; and the time."""
 
 COMMAND_CHUNK_STREAM_ID: Final = 3
 """Commands of the connection; 4, 6 and 7 are left to media."""
@@ -92,8 +59,6 @@ FORGIVEN_AFTER_MS = 60000
 """Messages and commands that nobody knows are counted anew after so long: a few in an evening lose no peer."""
 MAX_HELD_BYTES = 1048576
 """Messages held while ``connect`` is undecided."""
-MAX_PONGS_PER_S = 10
-MAX_PINGS_PER_S = 1000
 _MASK = 0xFFFFFFFF
 
 
@@ -148,20 +113,21 @@ class Session:
         bytes_received: all bytes fed, the handshake included.
         peer_window: the peer's acknowledgement window in bytes.
         peer_acknowledged: last sequence number the peer acknowledged; unverified.
+        peer_tells_clock: the peer, a node of ours, answers questions for its clock, and understands delays in marks.
     """
 
     __slots__ = (
         "_acknowledged",
         "_announced_window",
         "_config",
+        "_deliver",
         "_handshake",
         "_held",
         "_is_asking",
         "_now_ms",
         "_out_chunk_size",
         "_output",
-        "_ping_count",
-        "_ping_second_ms",
+        "_ping_limit",
         "_reader",
         "_started_ms",
         "_state",
@@ -172,6 +138,7 @@ class Session:
         "bytes_received",
         "events",
         "peer_acknowledged",
+        "peer_tells_clock",
         "peer_window",
     )
 
@@ -185,8 +152,10 @@ class Session:
         self.bytes_received = 0
         self.peer_window = DEFAULT_WINDOW_BYTES
         self.peer_acknowledged = 0
+        self.peer_tells_clock = False
         self._acknowledged = 0
         self._announced_window = window_bytes
+        self._deliver: tuple[int, MediaTaker] | None = None
         self._handshake: ServerHandshake | ClientHandshake | None = handshake
         self._held: _Held | None = None
         self._is_asking = False
@@ -194,8 +163,7 @@ class Session:
         self._started_ms = now_ms
         self._out_chunk_size = INITIAL_CHUNK_SIZE
         self._output = b""
-        self._ping_second_ms = now_ms
-        self._ping_count = 0
+        self._ping_limit = PingLimit(now_ms)
         self._reader = ChunkReader(config)
         self._state = State.HANDSHAKE
         self._stray_bytes = 0
@@ -242,28 +210,51 @@ class Session:
             if not surplus:
                 return
             data = surplus
-        self._release_all()
-        if self.is_ended or (self._held is not None and self._held.error is not None):
-            return
+        if self._held is not None:
+            self._release_all()
+            if self.is_ended or (self._held is not None and self._held.error is not None):
+                return
         messages: list[Message] = []
         error: ProtocolError | None = None
+        reader, deliver = self._reader, self._deliver
+        reader.media_of = deliver[0] if deliver is not None and self._may_deliver(deliver[0]) else -1
         try:
-            self._reader.feed(data, now_ms, messages)
+            reader.feed(data, now_ms, messages)
         except ProtocolError as fault:
             error = fault
-        if self._reader.notices:
-            self.events.extend(Noticed(reason, detail) for reason, detail in self._reader.notices)
-            self._reader.notices.clear()
+        if reader.media:
+            media, reader.media = reader.media, []
+            assert deliver is not None
+            deliver[1](media, now_ms)
+        if reader.notices:
+            self.events.extend(Noticed(reason, detail) for reason, detail in reader.notices)
+            reader.notices.clear()
         if self._held is not None:
             self._hold_more(messages, error)
             return
-        self._dispatch(iter(messages))
+        if messages:
+            self._dispatch(iter(messages))
         if self._held is not None:
             self._held.error = error
         elif error is not None:
             self._fail(error)
         if self.bytes_received - self._acknowledged >= self.peer_window:
             self._acknowledge()
+
+    def deliver_media(self, message_stream_id: int, take: MediaTaker | None) -> None:
+        """Give audio and video of a message stream to ``take`` instead of events, whole reads of them at once.
+
+        Within ``receive_data``, and only what comes before anything else of the same bytes while the owner has
+        seen all events: so the order is that of the events. None ends it.
+        """
+        self._deliver = (message_stream_id, take) if take is not None else None
+
+    def _may_deliver(self, message_stream_id: int) -> bool:
+        """Media that come now are next, and wanted."""
+        if self.events or self._held is not None:
+            return False
+        stream = self._streams.get(message_stream_id)
+        return stream is not None and stream.is_receiving
 
     def receive_eof(self) -> None:
         """The peer sends no more."""
@@ -272,6 +263,11 @@ class Session:
             self._fail(HandshakeError(f"end after {self.bytes_received} bytes", reason="handshake_truncated"))
         else:
             self._fail(None)
+
+    @property
+    def has_output(self) -> bool:
+        """``data_to_send`` would give something."""
+        return bool(self._output)
 
     @property
     def is_amid_message(self) -> bool:
@@ -305,6 +301,11 @@ class Session:
     def send_ping(self, now_ms: int) -> None:
         """Ask the peer for a ``PongReceived`` with ``now_ms`` modulo 2**32."""
         self._send_control(UserControl.ping_request(now_ms & _MASK))
+
+    def tell_clock(self, sent_us: int, now_us: int | None = None) -> None:
+        """Ask a peer of ours for its clock; with ``now_us``, of ours, answer its question of ``sent_us``."""
+        if self.peer_tells_clock:
+            self._send_command(CLOCK_COMMAND, 0, None, sent_us, *(() if now_us is None else (now_us,)))
 
     # --- what each side supplies -----------------------------------------
 
@@ -390,7 +391,7 @@ class Session:
                 payload = message.payload
                 message_stream_id = message.message_stream_id
                 stream = get(message_stream_id)
-                if stream is not None and stream.is_receiving and len(payload) > DELIVERED_WHOLE:
+                if stream is not None and stream.is_receiving and len(payload) > MEDIA_OVER_BYTES:
                     append(MediaReceived(message_stream_id, type_id, message.wire_timestamp, payload))
                     continue
             self._receive_other(message)
@@ -494,7 +495,11 @@ class Session:
 
     def _receive_command_message(self, message: Message) -> None:
         command = self._decode_command(message)
-        if command is not None:
+        if command is None:
+            return
+        if command.name == CLOCK_COMMAND and self._state is State.CONNECTED:
+            self._receive_clock(command)
+        else:
             self._receive_command(command)
 
     def _receive_control(self, message: Message) -> None:
@@ -517,22 +522,20 @@ class Session:
 
     def _receive_user_control_of_either(self, event: UserControl) -> None:
         if event.event_type == UserControlEvent.PING_REQUEST:
-            self._answer_ping(event.value)
+            if self._ping_limit.admits(self._now_ms):
+                self._send_control(UserControl.ping_response(event.value))
         elif event.event_type == UserControlEvent.PING_RESPONSE:
             self.events.append(PongReceived(event.value))
         else:
             self._receive_user_control(event)
 
-    def _answer_ping(self, ping_timestamp: int) -> None:
-        """Answer the first pings of each second; a reply for each would let a peer flood others through us."""
-        if not 0 <= self._now_ms - self._ping_second_ms < 1000:
-            self._ping_second_ms = self._now_ms
-            self._ping_count = 0
-        self._ping_count += 1
-        if self._ping_count > MAX_PINGS_PER_S:
-            raise ChunkError(f"more than {MAX_PINGS_PER_S} pings within a second", reason="ping_flood")
-        if self._ping_count <= MAX_PONGS_PER_S:
-            self._send_control(UserControl.ping_response(ping_timestamp))
+    def _receive_clock(self, command: Command) -> None:
+        """A peer of ours asks for our clock, or tells its own."""
+        event = clock_event(command) if self.peer_tells_clock else None
+        if event is None:
+            self._notice("clock", "a question for the clock that makes no sense")
+        elif isinstance(event, ClockTold) or self._ping_limit.admits(self._now_ms):
+            self.events.append(event)
 
     def _acknowledge(self) -> None:
         if self._state is State.ENDED or self._state is State.HANDSHAKE:
@@ -565,6 +568,11 @@ class Session:
             self._output += encode_message(
                 chunk_stream_id, type_id, message_stream_id, 0, payload, self._out_chunk_size
             )
+
+    def _send_bytes(self, messages: bytes) -> None:
+        """Whole messages, as ``_send`` makes them."""
+        if self._state is not State.ENDED:
+            self._output += messages
 
     def _send_control(self, message: ControlMessage) -> None:
         self._send(CONTROL_CHUNK_STREAM_ID, message.type_id, 0, message.encode())

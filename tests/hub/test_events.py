@@ -45,3 +45,12 @@ def test_observers_hear_in_order_and_only_what_they_mind() -> None:
         hub.remove_player(stream, number, play)
     hub.end_stream(stream, "over")
     assert told == ["first", "second", ("a", True), ("a", False), "left", ("idle", 1), "ended"]
+
+
+def test_players_that_fall_behind_are_heard_of() -> None:
+    hub, told = Registry(HubConfig(), new_id=lambda: "e", wall_ms=lambda: 0), list[tuple[str, int]]()
+    hub.observers += [HubObserver(), Ears(on_jumped=lambda stream, count: told.append((str(stream.key), count)))]
+    stream = hub.find_or_create(StreamKey("_", "live", "s"), 0)
+    assert stream.on_jumped is not None
+    stream.on_jumped(stream, 7)
+    assert told == [("_/live/s", 7)]

@@ -165,6 +165,18 @@ def test_withheld_header_is_no_part_of_the_next_publish_and_is_not_confirmed() -
     assert (row.repeated, row.at()) == ([], [])
 
 
+def test_what_was_known_at_a_frame_does_not_change_with_what_comes_later() -> None:
+    """A header of which no frame came is gone for players as soon as it is replaced; segments had it by then."""
+    row = Row(AVC, AAC, PICTURE, SOUND)
+    seen: list[tuple[int, list[bytes]]] = []
+    for body in (AAC + b"x", PICTURE, AAC, PICTURE, HEVC, HEVC_PICTURE, PICTURE):
+        row.push(body)
+        seen.append((row.count - 1, [frame.payload for frame in row.headers.known_at(row.count - 1)]))
+    assert seen[1][1] == [AVC, AAC + b"x"] and row.at(seen[1][0]) == [AVC]
+    for seq, known in seen:
+        assert [frame.payload for frame in row.headers.known_at(seq)] == known
+
+
 def test_between_two_places() -> None:
     row = Row(AVC, AAC, PICTURE, SOUND, AVC + b"2", PICTURE, G711, SOUND)
 

@@ -64,6 +64,22 @@ def test_publisher_makes_the_stream_and_an_epoch() -> None:
     assert publisher.is_active
 
 
+def test_what_a_node_pushes_is_kept_for_those_who_had_it_from_another_one() -> None:
+    hub = registry(publisher_grace_ms=10**6)
+    assert not publish(hub, "encoder").stream.retention.is_full
+    pushes = [publish(hub, peer, is_hop=True) for peer in ("a", "b")]
+    stream = pushes[0].stream
+    hub.release_publisher(pushes[0], 0, "gone")
+    for at_ms in (1000, 50_000):
+        hub.tick(at_ms)
+    assert stream.retention.is_full, "the other one is still there"
+    hub.release_publisher(pushes[1], 50_000, "gone")
+    for at_ms in (51_000, 81_000):
+        assert stream.retention.is_full
+        hub.tick(at_ms)
+    assert not stream.retention.is_full
+
+
 def test_M8_replaced_publisher_stays_mute_and_its_leaving_affects_nobody() -> None:
     hub = registry()
     old = publish(hub, "a")

@@ -61,3 +61,14 @@ def test_nothing_is_kept_of_those_who_left() -> None:
         roster.leave(play)
     assert len(roster) == 0
     assert roster.newest_first() == []
+
+
+def test_how_many_play_is_known_however_often_somebody_leaves() -> None:
+    roster = Roster()
+    plays = [Play("a"), Play("a"), Play("b")]
+    for play in plays:
+        roster.join(play)
+    assert roster.play_count == 3
+    for play in (plays[0], plays[0], Play("a"), Play("c")):
+        roster.leave(play)
+    assert roster.play_count == len(list(roster.plays())) == 2

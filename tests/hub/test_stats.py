@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge.hub.stats import StreamStats
-from edge.media.frame import AUDIO, DATA, VIDEO, Frame
+from edge.media.frame import AUDIO, DATA, METADATA, VIDEO, VIDEO_HEADER, Frame
 
 
 def test_bytes_frames_and_rates() -> None:
@@ -138,3 +138,58 @@ def test_camera_or_microphone_that_is_off_for_a_while_is_no_drift(off: int) -> N
         if n % 25 == 24:
             stats.sample()
             assert abs(stats.clock_drift_ms) <= 40
+
+
+def test_headers_are_counted_apart_from_frames() -> None:
+    stats = StreamStats()
+    stats.count_header(VIDEO, 15)
+    stats.count_header(AUDIO, 12)
+    stats.count_header(DATA, 100)
+    assert (stats.video_header_bytes, stats.audio_header_bytes) == (15, 12)
+    assert (stats.video_bytes, stats.audio_bytes, stats.video_frames) == (0, 0, 0)
+
+
+def test_who_was_stuck_is_kept_only_where_somebody_wants_to_know() -> None:
+    stats = StreamStats()
+    frames = [Frame(VIDEO, 0, b"1"), Frame(AUDIO, 0, b"1"), Frame(VIDEO, 0, b"1", VIDEO_HEADER)]
+    frames += [Frame(VIDEO, 40, b"1"), Frame(DATA, 0, b"1", METADATA)]
+    stats.note_stuck("10.0.0.9:5", 1, frames)
+    assert stats.stuck is None
+    stats.stuck = {}
+    stats.note_stuck("10.0.0.9:5", 1, frames)
+    stats.note_stuck("10.0.0.9:5", 1, frames[:1])
+    stats.note_stuck("10.0.0.9:5", 2, frames)
+    assert stats.stuck == {("10.0.0.9:5", 1): (3, 1), ("10.0.0.9:5", 2): (2, 1)}
+
+
+def test_of_a_crowd_that_is_stuck_no_more_is_kept_than_anybody_reads() -> None:
+    stats = StreamStats()
+    stats.stuck = {}
+    for number in range(1000):
+        stats.note_stuck(f"10.0.0.9:{number}", 1, [Frame(VIDEO, 0, b"1")])
+    assert len(stats.stuck) == 256
+    stats.note_stuck("10.0.0.9:0", 1, [Frame(VIDEO, 0, b"1")])
+    assert stats.stuck["10.0.0.9:0", 1] == (2, 0)
+
+
+@pytest.mark.parametrize(("pace", "wanted"), [(1.0, 100), (0.5, 50), (1.2, 120)])
+def test_how_fast_pictures_come_beside_their_own_clock(pace: float, wanted: int) -> None:
+    stats = StreamStats()
+    seen = []
+    for second in range(8):
+        stats.count(Frame(VIDEO, int(second * 1000 * pace), b"x"))
+        stats.sample()
+        seen.append(stats.pace_pct)
+    assert seen == [None] * 3 + [wanted] * 5
+
+
+def test_pace_of_a_stream_that_stands_still_and_of_one_without_pictures() -> None:
+    stats = StreamStats()
+    for _ in range(5):
+        stats.count(Frame(AUDIO, 0, b"x"))
+        stats.sample()
+    assert stats.pace_pct is None
+    stats.count(Frame(VIDEO, 0, b"x"))
+    for _ in range(5):
+        stats.sample()
+    assert stats.pace_pct == 0

@@ -93,6 +93,7 @@ def test_V2_changed_header_stands_before_the_first_frame_that_needs_it() -> None
 
 def test_V12_metadata_is_passed_on_ten_times_a_second_and_the_last_one_stays() -> None:
     feed = Feed()
+    feed.stream.retention.claim()
     for n in range(1000):
         feed.now_ms = n
         feed.push(encode_metadata({"n": float(n)}), SOUND, at_ms=n)

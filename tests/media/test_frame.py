@@ -265,3 +265,14 @@ def test_messages_without_a_picture(payload: bytes, wanted: bool) -> None:
 @given(st.binary(max_size=300))
 def test_classic_video_is_of_the_mediums_own_track(payload: bytes) -> None:
     assert tracks_of(VIDEO, b"\x17" + payload) == tracks_of(VIDEO, b"\x27" + payload) == (VIDEO,)
+
+
+def test_frames_in_another_place_keep_their_stamp_for_other_nodes() -> None:
+    epoch = Epoch("e", shift_ms=100)
+    frames = [Frame(AUDIO, 500, b"\xaf\x01", MEDIA, False, epoch, index) for index in range(5000)]
+    header = Frame(AUDIO, 500, b"\xaf\x00", AUDIO_HEADER, False, epoch)
+    assert epoch.origin_ms(frames[0]) == 400 and epoch.moved_index == -1
+    for frame in frames:
+        epoch.note_moved(frame.index, 390)
+    assert epoch.origin_ms(frames[-1]) == 390 and epoch.moved_index == 4999
+    assert epoch.origin_ms(header) == 400 and len(epoch.moved) <= 4096

@@ -460,3 +460,81 @@ def test_counters_are_those_of_the_next_packets() -> None:
     assert set(muxer.counters()) == {0, 0x1001, VIDEO_PID, AUDIO_PID}
     jump, later = announce_jump(b"", muxer.counters()), [muxer.encode(frame) for frame in broadcast(400, start_ms=2000)]
     assert demux(b"".join(pieces[:20]) + jump + b"".join(later)).of(AUDIO_PID)
+
+
+def test_a_segment_tells_on_each_pid_that_counters_jump() -> None:
+    """Once, with the first packet, whether that one has payload or not; the next ones count from 0."""
+    muxer = TsMuxer(is_segment=True)
+    data = b"".join(muxer.encode(frame) for frame in broadcast(1000)) + muxer.flush()
+    flags: dict[int, list[bool]] = {}
+    for start in range(0, len(data), 188):
+        packet = data[start : start + 188]
+        says = bool(packet[3] & 0x20 and packet[4] and packet[5] & 0x80)
+        flags.setdefault(int.from_bytes(packet[1:3], "big") & 0x1FFF, []).append(says)
+        if packet[3] & 0x10 and sum(map(len, flags.values())) <= 3:
+            assert packet[3] & 15 == 0
+    assert set(flags) == {0, 0x1001, VIDEO_PID, AUDIO_PID}
+    assert all(first and not any(others) for first, *others in flags.values())
+    plain = TsMuxer()
+    assert mux(*broadcast(1000)).found == demux(data).found and plain.counters() == {0: 0, 0x1001: 0}
+
+
+def test_times_are_by_the_clock_of_the_sequence() -> None:
+    frames = broadcast(1000, start_ms=5000)
+    shifted, plain = mux(*frames, muxer=TsMuxer(shift_ms=5000)), mux(*broadcast(1000))
+    assert [(pes.pts, pes.dts) for pes in shifted.of(VIDEO_PID)] == [(pes.pts, pes.dts) for pes in plain.of(VIDEO_PID)]
+    assert shifted.clocks[0][2] == plain.clocks[0][2] == 0
+
+
+def test_the_first_tables_name_what_is_to_come_without_a_header() -> None:
+    mp3 = frame_of(AUDIO, 10, b"\x2f" + _MPEG_1 + bytes(100))
+    muxer = TsMuxer()
+    muxer.set_header(AVC_HEADER)
+    for frame in (mp3, mp3, picture(0, key=True), sound(0)):
+        muxer.expect(frame)
+    found = mux(picture(0, key=True), mp3, muxer=muxer)
+    assert found.versions == [0] and found.streams[AUDIO_PID][0] == 0x03 and muxer.dropped_count == 0
+
+
+def test_what_needs_a_header_is_not_named_before_it() -> None:
+    muxer = TsMuxer()
+    for frame in (picture(0, key=True), sound(0), frame_of(AUDIO, 0, b"\x2f"), frame_of(VIDEO, 0, b"\xa1vp09x")):
+        muxer.expect(frame)
+    assert muxer.tables() == b""
+
+
+def test_tables_go_before_the_next_frame_where_somebody_may_begin() -> None:
+    muxer, demuxer = TsMuxer(), TsDemuxer()
+    frames = broadcast(400, gop=100)
+    for number, frame in enumerate(frames):
+        if number in (10, 15):
+            muxer.repeat_tables()
+        data = muxer.encode(frame)
+        demuxer.receive_data(data)
+        if number in (10, 15):
+            assert data[1:3] == b"\x40\x00" and data[189:191] == b"\x50\x01"
+    demuxer.close()
+    assert len(demuxer.tables_at) == 3 and demuxer.versions == [0]
+
+
+@pytest.mark.parametrize("hold_ms", [0, 150])
+@pytest.mark.parametrize("seed", range(20))
+def test_frames_that_come_together_give_what_they_give_one_by_one(hold_ms: int, seed: int) -> None:
+    chance = random.Random(seed)
+    odd = [b"\xaf\x00\x12\x10", b"\xaf\x01", b"\xaf", b"\x2f\xff\xfb\x90\x64" + bytes(100), b"\xaf\x01" + bytes(9000)]
+    frames: list[Frame] = [frame for frame in broadcast(3000) if chance.random() < 0.95]
+    for _ in range(5):
+        at = chance.randrange(len(frames))
+        frames.insert(at, Frame(AUDIO, frames[at].dts_ms + chance.randint(-100, 100), chance.choice(odd)))
+    one_by_one, together = (TsMuxer(audio_hold_ms=hold_ms, is_segment=True) for _ in range(2))
+    for muxer in (one_by_one, together):
+        for header in (AVC_HEADER, AAC_HEADER):
+            muxer.set_header(header)
+    expected = b"".join([one_by_one.encode(frame) for frame in frames]) + one_by_one.flush()
+    found, at = b"", 0
+    while at < len(frames):
+        count = chance.choice([1, 5, 100])
+        found += together.encode_run(frames[at : at + count])
+        at += count
+    assert found + together.flush() == expected
+    assert together.dropped_count == one_by_one.dropped_count

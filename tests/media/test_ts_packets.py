@@ -56,9 +56,9 @@ def test_last_packets_of_each_size(size: int, field: bytes) -> None:
 
 def test_field_alone_does_not_count() -> None:
     writer = PidWriter(0x100)
-    assert parsed(writer.write_field(adaptation(0, 5)))[0][1] == 15
+    assert parsed(writer.write_clock(5))[0][1] == 15
     writer.write(b"a")
-    (packet,) = parsed(writer.write_field(adaptation(0, 5)))
+    (packet,) = parsed(writer.write_clock(5))
     assert packet[1] == 0 and packet[3] == b"" and writer.counter == 1
 
 
@@ -114,7 +114,7 @@ def test_a_jump_is_announced_on_each_pid() -> None:
     """With the counter that the next packet goes on from, whether that one has payload or not."""
     first, second = PidWriter(0x100), PidWriter(0x1001)
     first.counter, second.counter = 0, 7
-    packets = second.write_field(adaptation(0, 5)) + first.write(bytes(400)) + second.write(b"a")
+    packets = second.write_clock(5) + first.write(bytes(400)) + second.write(b"a")
     jump = parsed(announce_jump(packets))
     assert [(is_start, counter, body) for is_start, counter, _, body in jump] == [(False, 6, b""), (False, 15, b"")]
     assert all(field is not None and field[0] == 0x80 for _, _, field, _ in jump)
@@ -126,3 +126,28 @@ def test_a_jump_is_announced_on_pids_that_are_not_ahead_too() -> None:
     jump = announce_jump(writer.write(b"a"), {0x100: 9, 0x101: 0, 0x1001: 5})
     assert [pid_of(jump, start) for start in range(0, len(jump), 188)] == [0x100, 0x101, 0x1001]
     assert [(counter, body) for _, counter, _, body in parsed(jump)] == [(15, b""), (15, b""), (4, b"")]
+
+
+@pytest.mark.parametrize("field", [b"", adaptation(RANDOM_ACCESS), adaptation(0, 5)])
+@pytest.mark.parametrize("size", [1, 174, 182, 183, 184, 400, 20_000])
+def test_the_first_packet_of_a_jump_says_so(size: int, field: bytes) -> None:
+    writer = PidWriter(0x100, is_jump=True)
+    pes = bytes(n % 251 for n in range(size))
+    first, *others = parsed(writer.write(pes, field))
+    assert first[2] is not None and first[2][0] == (field[1] if field else 0) | 0x80
+    assert first[2][1 : max(len(field) - 1, 1)] == field[2:]
+    assert first[1] == 0 and not writer.is_jump
+    assert all(each is None or not each or not each[0] & 0x80 for _, _, each, _ in others)
+    assert b"".join(body for _, _, _, body in (first, *others)) == pes
+    assert all(each is None or not each or not each[0] & 0x80 for _, _, each, _ in parsed(writer.write(pes, field)))
+
+
+def test_a_jump_is_said_by_a_packet_of_tables_or_of_a_clock_alone() -> None:
+    writer = PidWriter(0, is_jump=True)
+    ((is_start, counter, field, body),) = parsed(writer.write_section(b"section"))
+    assert (is_start, counter, field) == (True, 0, b"\x80") and body == b"\0section" + b"\xff" * 174
+    assert parsed(writer.write_section(b"section"))[0] == (True, 1, None, b"\0section" + b"\xff" * 176)
+    writer = PidWriter(0x100, is_jump=True)
+    ((_, counter, field, body),) = parsed(writer.write_clock(5))
+    assert counter == 15 and body == b"" and field is not None and field[0] == 0x90
+    assert parsed(writer.write(b"a"))[0][1] == 0 and not writer.is_jump

@@ -223,6 +223,8 @@ def test_connect_object_has_the_order_of_the_reference() -> None:
         ("objectEncoding", 0.0),
         ("stream_multiplexing", True),
         ("edgeId", "them"),
+        ("edgeClock", True),
+        ("edgeWhy", True),
     ]
 
 
@@ -267,6 +269,29 @@ def test_hops_go_to_peers_of_ours_only() -> None:
     link.client.open_play("cam", hops=("a",))
     link.pump()
     assert of(link.server_events, PlayRequested)[0].hops == ()
+
+
+def test_trace_goes_to_those_who_have_said_that_they_are_ours() -> None:
+    trace = ("00-1-2-01", "a=1")
+    ours = Link(new_server(edge_id="us"), new_client(edge_id="them"))
+    ours.client.open_play("cam", trace=trace)
+    ours.client.open_publish("dog", trace=trace)
+    ours.pump()
+    asked = (*of(ours.server_events, PlayRequested), *of(ours.server_events, PublishRequested))
+    assert [event.trace for event in asked] == [trace, trace]
+    upstream = foreign()
+    upstream.session.open_play("cam", trace=trace)
+    upstream.session.open_publish("dog", trace=trace)
+    asked_of_others = upstream.heard().commands
+    upstream.say(command("_result", 2, None, 1), command("_result", 5, None, 2))
+    asked_of_others += upstream.heard().commands
+    assert {words[0] for _, words in asked_of_others} >= {"createStream", "play", "publish"}
+    shared = multiplexing()  # as one of brpc; in the simplified form it has said nothing yet
+    shared.session.open_play("cam", trace=trace)
+    early = new_client(edge_id="them", is_simplified=True)
+    early.open_play("cam", trace=trace)
+    said = f"{asked_of_others}{shared.heard().commands}{early.data_to_send()!r}"
+    assert "cam" in said and "edgeTrace" not in said and trace[0] not in said
 
 
 def test_embedded_request_not_taken_is_sent_again() -> None:

@@ -290,3 +290,17 @@ def test_senseless_resume_point_is_none(value: object) -> None:
 def test_edge_id_is_short_printable_ascii() -> None:
     assert is_edge_id("edge-1")
     assert not any(is_edge_id(value) for value in ("", "a,b", "a\n", "é", "a" * 129, 1.0, None))
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("http://h/live", "scheme http"),
+        ("signature1://h/live", "scheme of 10 characters"),
+        ("rtmp://user:secret@h:pass/live", "port of 4 characters"),
+        ("rtmp://h:99999/live", "port 99999"),
+        ("user:secret/live", "port of 6 characters"),
+    ],
+)
+def test_what_may_be_a_secret_in_a_bad_tc_url_is_not_quoted(url: str, fault: str) -> None:
+    assert check_tc_url(url, 1024) == fault

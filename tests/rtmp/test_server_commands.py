@@ -384,6 +384,26 @@ def test_hops_of_others_are_not_believed() -> None:
     assert peer.of(PlayRequested)[0].hops == ()
 
 
+@pytest.mark.parametrize(
+    ("sent", "taken"),
+    [
+        ({"parent": "p", "state": "s"}, ("p", "s")),
+        ({"parent": "p"}, ("p", "")),
+        ({"parent": "p", "state": 1.0}, ("p", "")),
+        ({"parent": "p", "state": "s" * 513}, ("p", "")),
+        *((junk, ("", "")) for junk in ("p", 1.0, None, {}, {"state": "s"}, {"parent": 1.0}, {"parent": "p" * 513})),
+    ],
+)
+def test_trace_of_a_peer_of_ours_alone_is_taken(sent: object, taken: tuple[str, str]) -> None:
+    embedded = {"CommandName": "play", "StreamName": "cam", "edgeTrace": sent}
+    peer, other = connected_peer(edgeId="e1", stream_multiplexing=True), connected_peer(stream_multiplexing=True)
+    peer.send(command("createStream", 2, embedded))
+    peer.send(CREATE, command("publish", 3, {"edgeTrace": sent}, "dog", message_stream_id=2))
+    other.send(command("createStream", 2, embedded))
+    assert [event.trace for event in (*peer.of(PlayRequested), *peer.of(PublishRequested))] == [taken, taken]
+    assert [event.trace for event in other.of(PlayRequested)] == [("", "")]
+
+
 @pytest.mark.parametrize("hops", ["a,server", "server", "a,b,c,d,e", "a" * 200, "a\nb", ",".join(["x"] * 1000)])
 @pytest.mark.parametrize(
     ("verb", "code"), [("play", "NetStream.Play.StreamNotFound"), ("publish", "NetStream.Publish.BadName")]

@@ -8,7 +8,7 @@ import pytest
 
 from edge.rtmp import amf0
 from edge.rtmp.events import HandshakeCompleted, MediaReceived, Noticed, PongReceived, SessionEnded
-from edge.rtmp.session import MAX_HELD_BYTES, MAX_STRAY_MEDIA_BYTES, EventQueue, is_short
+from edge.rtmp.session import MAX_HELD_BYTES, MAX_STRAY_MEDIA_BYTES, is_short
 from tests.harness.link import (
     CONFIG,
     SIMPLIFIED,
@@ -499,10 +499,3 @@ def test_fault_behind_a_question_comes_last() -> None:
     peer = connected_peer()
     peer.send(*PUBLISH_AND_MORE, b"\xc9")
     assert [type(event) for event in peer.events[-2:]] == [MediaReceived, SessionEnded]
-
-
-def test_event_queue_is_a_queue() -> None:
-    queue = EventQueue([PongReceived(1), PongReceived(2)])
-    assert [queue.popleft(), queue.popleft()] == [PongReceived(1), PongReceived(2)]
-    with pytest.raises(IndexError):
-        queue.popleft()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from edge.errors import MalformedHeaderError
 
+#: H.264 and H.265 know no larger number.
+_MAX_EXP_GOLOMB_BITS = 32
+
 
 class BitReader:
     """Reads a decoder configuration; what is asked for past its end is a :class:`MalformedHeaderError`.
@@ -30,6 +33,18 @@ class BitReader:
         if self.position > self._size:
             raise MalformedHeaderError(f"configuration of {self._size // 8} bytes ends within a field")
         return self._bits >> (self._size - self.position) & ((1 << count) - 1)
+
+    def read_ue(self) -> int:
+        """An unsigned Exp-Golomb number (H.264 §9.1): as many zeros as bits follow the first one."""
+        for zeros in range(_MAX_EXP_GOLOMB_BITS + 1):
+            if self.read(1):
+                return (1 << zeros) - 1 + self.read(zeros)
+        raise MalformedHeaderError(f"an Exp-Golomb number of more than {_MAX_EXP_GOLOMB_BITS} bits")
+
+    def read_se(self) -> int:
+        """A signed Exp-Golomb number (H.264 §9.1.1): 0, 1, -1, 2, -2 and so on."""
+        value = self.read_ue()
+        return (value + 1) // 2 if value & 1 else -(value // 2)
 
     def align(self) -> None:
         """Go to the next whole byte."""

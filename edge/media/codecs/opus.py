@@ -1,14 +1,15 @@
-"""Opus: identification header, dOps, and the control header that stands before each packet in TS.
+"""Opus: identification header, dOps, how long a packet lasts, and the control header that stands before it in TS.
 
-Sources: RFC 7845 §5.1 (OpusHead, little-endian); Opus in ISOBMFF §4.3.2 (dOps, big-endian); the
-Opus registration for MPEG-TS (opus_control_header, opus_audio_descriptor).
+Sources: RFC 7845 §5.1 (OpusHead, little-endian); Opus in ISOBMFF §4.3.2 (dOps, big-endian); RFC 6716 §3.1
+(the first byte of a packet); the Opus registration for MPEG-TS (opus_control_header, opus_audio_descriptor).
 """
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
-from edge.errors import MalformedHeaderError, UnsupportedCodecError
+from edge.errors import MalformedFrameError, MalformedHeaderError, UnsupportedCodecError
 
 MAGIC = b"OpusHead"
 #: Vorbis channel order (RFC 7845 §5.1.1.2) by number of channels: streams, coupled ones, mapping.
@@ -23,6 +24,9 @@ _LAYOUTS = {
     8: (5, 3, (0, 6, 1, 2, 3, 4, 5, 7)),
 }
 _FIXED_BYTES = 11  # without the magic of OpusHead
+#: Samples at 48 kHz of one frame, by the upper five bits of the first byte: SILK, hybrid, CELT (RFC 6716 table 2).
+_FRAME_SAMPLES = (480, 960, 1920, 2880) * 3 + (480, 960) * 2 + (120, 240, 480, 960) * 4
+_MAX_PACKET_SAMPLES = 5760
 #: Prefix 0x3FF (11 bits), nothing to trim, no extension.
 _CONTROL = b"\x7f\xe0"
 
@@ -88,3 +92,36 @@ def decode_config(header: bytes) -> OpusConfig:
     if not streams or coupled > streams:
         raise MalformedHeaderError(f"Opus with {streams} streams, {coupled} of them coupled")
     return OpusConfig(channels, pre_skip, family, streams, coupled, mapping)
+
+
+def encode_dops(header: bytes) -> bytes:
+    """Body of the dOps box (Opus in ISOBMFF §4.3.2) that says what ``header`` says, in either of its forms.
+
+    Raises:
+        MalformedHeaderError: as :func:`decode_config`.
+    """
+    config = decode_config(header)
+    is_head = header.startswith(MAGIC)
+    body = header[len(MAGIC) :] if is_head else header
+    _, channels, pre_skip, input_rate, gain, family = struct.unpack_from("<BBHIhB" if is_head else ">BBHIhB", body)
+    fixed = struct.pack(">BBHIhB", 0, channels, pre_skip, input_rate, gain, family)
+    return fixed + bytes((config.streams, config.coupled, *config.mapping)) if family else fixed
+
+
+def packet_samples(data: bytes, start: int, end: int) -> int:
+    """Samples at 48 kHz in the packet ``data[start:end]``, which of several streams all have as many.
+
+    RFC 6716 §3.1: five bits for the duration of a frame, one for stereo, two that say whether there are
+    1, 2 or 2 frames, or as many as the lower six bits of the next byte.
+
+    Raises:
+        MalformedFrameError: cut short, no frames, or more than 120 ms.
+    """
+    if start < end:
+        first = data[start]
+        form = first & 3
+        count = 1 if form == 0 else 2 if form < 3 else data[start + 1] & 63 if start + 1 < end else 0
+        samples = _FRAME_SAMPLES[first >> 3] * count
+        if 0 < samples <= _MAX_PACKET_SAMPLES:
+            return samples
+    raise MalformedFrameError(f"an Opus packet begins with {data[start : min(start + 2, end)].hex() or 'nothing'}")

@@ -40,3 +40,17 @@ def test_alignment() -> None:
     writer.align()
     writer.write(255, 8)
     assert bytes(writer) == b"\x80\xff"
+
+
+def test_exp_golomb() -> None:
+    """H.264 table 9-2 and §9.1.1."""
+    codes = ["1", "010", "011", "00100", "00101", "00110", "00111", "0001000"]
+    text = "".join(codes)
+    data = int(text.ljust(-(-len(text) // 8) * 8, "0"), 2).to_bytes(-(-len(text) // 8), "big")
+    unsigned, signed = BitReader(data), BitReader(data)
+    assert [unsigned.read_ue() for _ in codes] == list(range(8))
+    assert [signed.read_se() for _ in codes] == [0, 1, -1, 2, -2, 3, -3, 4]
+    with pytest.raises(MalformedHeaderError, match="Exp-Golomb"):
+        BitReader(bytes(20)).read_ue()
+    with pytest.raises(MalformedHeaderError):
+        BitReader(b"\0\0\1").read_ue()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.errors import MalformedHeaderError, UnsupportedCodecError
-from edge.media.codecs.opus import OpusConfig, decode_config
+from edge.errors import MalformedFrameError, MalformedHeaderError, UnsupportedCodecError
+from edge.media.codecs.opus import OpusConfig, decode_config, encode_dops, packet_samples
 from tests.media.codecs.records import OPUS_5_1, OPUS_STEREO, assert_only_documented_errors
 
 STEREO = OpusConfig(2, 312, 0, 1, 1, (0, 1))
@@ -74,3 +74,38 @@ def test_control_header(size: int) -> None:
         offset += 1
     total += data[offset]
     assert total == size and data[offset + 1 :] == packet
+
+
+@pytest.mark.parametrize("head", [OPUS_STEREO, OPUS_5_1])
+def test_dops_of_either_form(head: bytes) -> None:
+    assert encode_dops(head) == encode_dops(dops(head)) == dops(head)
+    assert encode_dops(head + b"more") == dops(head), "what follows is left out"
+    assert_only_documented_errors(encode_dops, head)
+
+
+@pytest.mark.parametrize(
+    ("packet", "samples"),
+    [
+        (b"\x00", 480),
+        (b"\x18", 2880),
+        (b"\x58", 2880),
+        (b"\x60", 480),
+        (b"\x68", 960),
+        (b"\x80", 120),
+        (b"\xf8", 960),
+        (b"\xfc\xff\xfe", 960),
+        (b"\xf9", 1920),
+        (b"\xfa", 1920),
+        (b"\xfb\x03", 2880),
+        (b"\xfb\xc6", 5760),
+        (b"\x83\x30", 5760),
+    ],
+)
+def test_packet_durations(packet: bytes, samples: int) -> None:
+    assert packet_samples(b"xx" + packet + b"y", 2, 2 + len(packet)) == samples
+
+
+@pytest.mark.parametrize("packet", [b"", b"\xfb", b"\xfb\x00", b"\xfb\x07", b"\x1b\x03"])
+def test_packets_without_a_duration(packet: bytes) -> None:
+    with pytest.raises(MalformedFrameError, match="Opus packet"):
+        packet_samples(b"x" + packet + b"\x01", 1, 1 + len(packet))

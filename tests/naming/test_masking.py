@@ -1,0 +1,27 @@
+"""What is secret in a target is not shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from naming.base import NamingError
+from naming.masking import without_secrets
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("rtmp://user:pw@h:1935", "rtmp://***@h:1935"),
+        ("http://token@h:1", "http://***@h:1"),
+        ('bad address "user:pw@127.0.0.1:1": write', 'bad address "***@127.0.0.1:1": write'),
+        ("list://a:1,user:pw@b:2", "list://a:1,***@b:2"),
+        ("consul://svc?dc=eu&token=x&tag=a", "consul://svc?dc=eu&token=***&tag=a"),
+        ("remotefile://h/list?sign=a/b==&key=c", "remotefile://h/list?sign=***&key=***"),
+        ('leave "/live?token=x" out', 'leave "/live?token=***" out'),
+        ("nothing at a:1 for b@c, or d: e@f", "nothing at a:1 for b@c, or d: e@f"),
+        ("no@login:here", "no@login:here"),
+    ],
+)
+def test_values_and_logins_are_masked(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown
+    assert str(NamingError(text)) == shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
@@ -10,10 +10,38 @@ from edge.hub.stream import Stream
 from edge.service.names import StreamName
 from edge.service.refusal import Refusal
 from edge.service.request import Client, PlayRequest, PublishRequest
+from edge.service.trace_context import TraceContext
+
+
+class Served(NamedTuple):
+    """How far a play has come.
+
+    Attributes:
+        sent_bytes: of the stream, as the wire carries it; 0 before it has begun.
+        next_seq: place in the stream's queue of the frame that comes next; None while there is none.
+        first_seq: of the frame that it has begun with, while it has left nothing out; None before that.
+        has_video, has_audio: the media that it takes.
+        jump_count: times that it fell too far behind and went to a keyframe, lately.
+    """
+
+    sent_bytes: int = 0
+    next_seq: int | None = None
+    has_video: bool = True
+    has_audio: bool = True
+    first_seq: int | None = None
+    jump_count: int = 0
+
+
+#: Of a play that has not begun, or is served by nobody in particular.
+NOT_SERVED = Served()
 
 
 class PlayOwner(Protocol):
     """Whoever serves a play, and can tell its client."""
+
+    def served(self, play: Play) -> Served:
+        """How far it has come."""
+        ...
 
     def play_stopped(self, play: Play, refusal: Refusal) -> None:
         """Tell the client, and give the play back; nothing when it has left."""
@@ -37,17 +65,23 @@ class Play:
 
     Attributes:
         owner: is told of what concerns the play; set by whoever gets it.
+        stopped: why it may not go on, None while it may.
         since_ms: when it was granted.
+        asked_ms: when it was asked for; a rule may have taken its time.
+        passed_bytes: sent of the stream by what serves it no more.
     """
 
-    __slots__ = ("client", "name", "owner", "since_ms", "stream")
+    __slots__ = ("asked_ms", "client", "name", "owner", "passed_bytes", "since_ms", "stopped", "stream")
 
-    def __init__(self, request: PlayRequest, stream: Stream, now_ms: int) -> None:
+    def __init__(self, request: PlayRequest, stream: Stream, now_ms: int, *, asked_ms: int = 0) -> None:
         self.client: Client = request.client
         self.name: StreamName = request.name
         self.stream = stream
         self.since_ms = now_ms
+        self.asked_ms = asked_ms or now_ms
+        self.passed_bytes = 0
         self.owner: PlayOwner | None = None
+        self.stopped: Refusal | None = None
 
     @property
     def key(self) -> StreamKey:
@@ -69,8 +103,14 @@ class Play:
         """Its client takes nothing but an error for the end of a stream, and silence for none."""
         return self.client.hears_errors_only
 
+    @property
+    def served(self) -> Served:
+        """How far it has come."""
+        return self.owner.served(self) if self.owner is not None else NOT_SERVED
+
     def stop(self, refusal: Refusal) -> None:
         """It may not go on: its player is told."""
+        self.stopped = refusal
         if self.owner is not None:
             self.owner.play_stopped(self, refusal)
 
@@ -85,16 +125,20 @@ class Publish:
 
     Attributes:
         owner: is told of what concerns the publish; set by whoever gets it.
+        stopped: why it may not go on, None while it may.
         publisher: what takes the media.
+        trace: the span of its having been asked for, or that for whose sake it was.
     """
 
-    __slots__ = ("client", "name", "owner", "publisher")
+    __slots__ = ("client", "name", "owner", "publisher", "stopped", "trace")
 
     def __init__(self, request: PublishRequest, publisher: Publisher[Stream]) -> None:
         self.client: Client = request.client
         self.name: StreamName = request.name
         self.publisher = publisher
+        self.trace: TraceContext | None = request.trace
         self.owner: PublishOwner | None = None
+        self.stopped: Refusal | None = None
 
     @property
     def stream(self) -> Stream:
@@ -108,5 +152,6 @@ class Publish:
 
     def stop(self, refusal: Refusal) -> None:
         """It may not go on: its publisher is told."""
+        self.stopped = refusal
         if self.owner is not None:
             self.owner.publish_stopped(self, refusal)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge.service.names import StreamName, TcUrl
+from edge.service.trace_context import TraceContext
 
 
 class Client(Protocol):
@@ -69,31 +70,35 @@ class Resume(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PlayRequest:
     """Somebody wants to play a stream.
 
     Attributes:
         hops: ids of the services of ours that ask, the farthest first; empty for a viewer.
         resume: where a node of ours has stopped.
+        trace: the span for whose sake it is asked; the service puts its own in its place, where it makes one.
     """
 
     client: Client
     name: StreamName
     hops: tuple[str, ...] = ()
     resume: Resume | None = None
+    trace: TraceContext | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PublishRequest:
     """Somebody wants to feed a stream.
 
     Attributes:
         hops: ids of the services of ours that the stream has passed.
         is_lost: a node of ours brings it, whose own publisher is not there at present.
+        trace: as that of a play.
     """
 
     client: Client
     name: StreamName
     hops: tuple[str, ...] = ()
     is_lost: bool = False
+    trace: TraceContext | None = None

@@ -18,16 +18,32 @@ from edge.hub.publisher import Publisher
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.service.admission import Admission, Asking
+from edge.service.chronicle import Chronicle
 from edge.service.grants import Play, Publish
 from edge.service.names import BadNameError, StreamName, TcUrl, parse_stream_name
 from edge.service.paths import name_of_path
 from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest, PublishRequest
 from edge.service.source import Source, Standing
+from edge.service.spans import NO_SPAN, SERVER, Span, SpanRing
+from edge.service.story import Stories
+from edge.service.watch import GrantWatcher
 
 logger = logging.getLogger(__name__)
 
 _PUBLISH_SUFFIX = ".pubproxy"
+
+
+def _end_span(span: Span, result: Play | Publish | Refusal) -> None:
+    """What was asked has been answered."""
+    if span is NO_SPAN:
+        return
+    if isinstance(result, Refusal):
+        span.end(result.reason.value)
+        return
+    stream = result.stream
+    span.note(f"{'runs' if stream.has_begun else 'has nothing yet'}, {stream.player_count} players")
+    span.end()
 
 
 class Service(HubObserver):
@@ -37,10 +53,13 @@ class Service(HubObserver):
         registry: its streams.
         source: where streams are pulled from and publishes pushed to; None on an origin.
         admission: the rules that may say no.
+        chronicle: writes down what is decided here; ``chronicle.stories`` are read by ``report``.
         name: ``front`` or ``merge`` in a process with both, else "".
         service_id: names this service in hop lists; a request that bears it already has come back, and is refused.
         is_draining: no new clients are let in.
         publishes: those that were granted, by publisher.
+        spans: hears how long answers take; None for nobody.
+        watchers: hear of grants, one after the other.
     """
 
     def __init__(
@@ -63,10 +82,14 @@ class Service(HubObserver):
         self.source: Source | None = None
         self.admission = Admission()
         self.is_draining = False
+        self.spans: SpanRing | None = None
         self.publishes: dict[Publisher[Stream], Publish] = {}
+        self.watchers: list[GrantWatcher] = []
         self._now_ms = now_ms
         self._soon = soon
-        registry.observers.append(self)
+        stories = Stories(registry.wall_ms)
+        self.chronicle = Chronicle(stories, default_vhost=hub.default_vhost, default_app=hub.default_app)
+        registry.observers += [self, self.chronicle]
 
     @property
     def log_prefix(self) -> str:
@@ -108,6 +131,23 @@ class Service(HubObserver):
         except BadNameError as error:
             return Refusal(Reason.BAD_NAME, str(error))
 
+    def _begin_span(self, method: str, request: PlayRequest | PublishRequest) -> Span:
+        """Begin the span of a request; what is done for the sake of that is for the sake of the span from here on."""
+        if self.spans is None or not self.spans.are_made:
+            return NO_SPAN
+        client = request.client
+        span = self.spans.begin(
+            SERVER,
+            method,
+            str(request.name.key),
+            peer=client.peer,
+            log_id=client.number,
+            hops=request.hops,
+            parent=request.trace,
+        )
+        request.trace = span.context
+        return span
+
     # --- plays ---------------------------------------------------------------
 
     def play(self, request: PlayRequest, answer: Callable[[Play | Refusal], None], now_ms: int) -> Asking:
@@ -118,23 +158,45 @@ class Service(HubObserver):
 
         def judged(refusal: Refusal | None) -> None:
             at_ms = now_ms if is_now else self._now_ms()
-            answer(self._admit_play(request, at_ms) if refusal is None else refusal)
+            result = self._admit_play(request, at_ms, now_ms) if refusal is None else refusal
+            if isinstance(result, Refusal):
+                self.chronicle.refused(request, result)
+            _end_span(span, result)
+            answer(result)
+
+        span = self._begin_span("service.play", request)
 
         is_now = True  # until this call is over
         asking = self.admission.ask(request, judged)
         is_now = False
         return asking
 
-    def _admit_play(self, request: PlayRequest, now_ms: int) -> Play | Refusal:
+    def _admit_play(self, request: PlayRequest, now_ms: int, asked_ms: int) -> Play | Refusal:
         found = self._stream_for(request, now_ms)
         if isinstance(found, Refusal):
             return found
-        play = Play(request, found, now_ms)
+        play = Play(request, found, now_ms, asked_ms=asked_ms)
+        self.chronicle.joined(play)
         self.registry.add_player(found, play, is_internal=play.is_internal)
+        for watcher in self.watchers:
+            watcher.on_play(play)
         return play
+
+    def tell_segment(self, name: StreamName, peer: str, size_bytes: int, *, is_hop: bool = False) -> None:
+        """A segment of ``name``, or a part of one, is answered with; ``is_hop``: to a node of ours."""
+        for watcher in self.watchers:
+            watcher.on_segment(name.key, peer, size_bytes, is_internal=name.is_internal or is_hop)
+
+    def pause_play(self, play: Play) -> None:
+        """Its client wants nothing for now, and is still sent nothing else."""
+        for watcher in self.watchers:
+            watcher.on_play_paused(play)
 
     def end_play(self, play: Play, now_ms: int) -> None:
         """Its player has left."""
+        for watcher in self.watchers:
+            watcher.on_play_over(play)
+        self.chronicle.left(play)
         self.registry.remove_player(play.stream, now_ms, play, is_internal=play.is_internal)
 
     def _stream_for(self, request: PlayRequest, now_ms: int) -> Stream | Refusal:
@@ -202,11 +264,18 @@ class Service(HubObserver):
         Within this call, unless a rule waits for somebody else. A publish is given back by ``end_publish``.
         """
 
+        def told(result: Publish | Refusal) -> None:
+            _end_span(span, result)
+            answer(result)
+
         def judged(refusal: Refusal | None) -> None:
             if refusal is not None:
-                answer(refusal)
+                self.chronicle.refused(request, refusal)
+                told(refusal)
             else:
-                self._admit_publish(request, answer, now_ms if is_now else self._now_ms())
+                self._admit_publish(request, told, now_ms if is_now else self._now_ms())
+
+        span = self._begin_span("service.publish", request)
 
         is_now = True  # until this call is over
         asking = self.admission.ask(request, judged)
@@ -226,17 +295,26 @@ class Service(HubObserver):
                 is_lost=request.is_lost,
             )
         except StreamBusyError as error:
-            answer(Refusal(Reason.BUSY, error.detail))
+            refusal = Refusal(Reason.BUSY, error.detail)
+            self.chronicle.refused(request, refusal)
+            answer(refusal)
             return
         publish = self.publishes[claim.publisher] = Publish(request, claim.publisher)
+        self.chronicle.published(publish)
         answer(publish)
         if claim.replaced is not None:
             self._tell_replaced(claim.replaced, claim.publisher)
         self.registry.tell_published(publish.stream)
+        for watcher in self.watchers:
+            watcher.on_publish(publish)
 
-    def end_publish(self, publish: Publish, now_ms: int, *, is_loss: bool = False) -> None:
-        """It is over, or its connection broke without a word."""
-        self.publishes.pop(publish.publisher, None)
+    def end_publish(self, publish: Publish, now_ms: int, *, is_loss: bool = False, why: str = "") -> None:
+        """It is over, or its connection broke without a word; ``why``, if that is known."""
+        for watcher in self.watchers:
+            watcher.on_publish_over(publish)
+        if self.publishes.pop(publish.publisher, None) is not None:
+            was_seen = publish.publisher.is_active
+            self.chronicle.unpublished(publish, was_seen=was_seen, is_loss=is_loss, why=why)
         reason = f"publisher on key={publish.stream.key} is gone"
         self.registry.release_publisher(publish.publisher, now_ms, reason, is_loss=is_loss)
 
@@ -259,6 +337,7 @@ class Service(HubObserver):
         text = "%spublisher %s of key=%s replaced by %s and %s"
         fate = "ended" if self.hub.stop_kickedoff_publisher else "muted"
         logger.warning(text, self.log_prefix, old.peer, new.stream.key, new.peer, fate)
+        self.chronicle.replaced(old, new, is_ended=self.hub.stop_kickedoff_publisher)
         if self.hub.stop_kickedoff_publisher:
             refusal = Refusal(Reason.KICKED, f"Replaced by publisher from {new.peer}")
             # Later: the word may have come with a message of its own.

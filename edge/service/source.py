@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from edge.hub.key import StreamKey
 from edge.hub.stream import Stream
+from edge.service.insight import Insight
 from edge.service.names import StreamName
 from edge.service.refusal import Refusal
 from edge.service.request import PlayRequest
@@ -26,8 +28,27 @@ class Standing(NamedTuple):
     via: tuple[str, ...] = ()
 
 
+class NodePlace(NamedTuple):
+    """Where a node of ours may be asked for more of a stream than the stream itself, by HTTP.
+
+    Attributes:
+        name: the host name in its certificate; "" for the address itself.
+        tls: what a connection over TLS begins with, which whoever connects knows; None for a plain one.
+    """
+
+    host: str
+    port: int
+    name: str = ""
+    tls: object | None = None
+
+
 class Source(Protocol):
     """Fetches streams from elsewhere; a service with one is an edge, one without is an origin."""
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether it is known where to fetch from, or that there is nowhere."""
+        ...
 
     def refuses(self, name: StreamName, *, is_fetched: bool) -> Refusal | None:
         """What is known against a play: of what it says, and of a stream that is not fetched yet, of the stream."""
@@ -41,6 +62,14 @@ class Source(Protocol):
         """How a stream that is fetched stands; of one that is not, that nothing is amiss."""
         ...
 
+    def node_of(self, stream: Stream) -> NodePlace | None:
+        """The node of ours that a stream is fetched from at present; None for none, or another program."""
+        ...
+
     def why_nothing(self, stream: Stream, query: str) -> Refusal:
         """Why no data have come for ``query`` yet, for a player who does not wait any longer."""
+        ...
+
+    def insight(self, key: StreamKey) -> Insight:
+        """How a stream is fetched and sent on at present, in whichever realm, and what stands in its way."""
         ...

@@ -8,14 +8,16 @@ from itertools import count
 from typing import Any
 
 from edge.hub.config import HubConfig
+from edge.hub.key import StreamKey
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.service.grants import Play, Publish
+from edge.service.insight import NOTHING, Insight
 from edge.service.names import StreamName, TcUrl, parse_tc_url
 from edge.service.refusal import Reason, Refusal
 from edge.service.request import Client, PlayRequest, PublishRequest
 from edge.service.service import Service
-from edge.service.source import Standing
+from edge.service.source import NodePlace, Standing
 
 SERVER_URL = parse_tc_url("rtmp://10.0.0.1/live")
 
@@ -44,13 +46,17 @@ class NoSource:
     """Refuses what it is told to, and begins nothing.
 
     Attributes:
+        has_answer: it is known where to fetch from.
         begun: key and query of what was asked for.
+        known: what it says of the way of any stream.
     """
 
     def __init__(self, refusal: Refusal | None = None, on_begin: Callable[[Stream], None] | None = None) -> None:
         self.refusal = refusal
         self.on_begin = on_begin
+        self.has_answer = True
         self.now = Standing()
+        self.known = NOTHING
         self.begun: list[tuple[object, str]] = []
 
     def refuses(self, name: StreamName, *, is_fetched: bool) -> Refusal | None:
@@ -62,8 +68,14 @@ class NoSource:
             self.on_begin(stream)
         return None
 
+    def node_of(self, stream: Stream) -> NodePlace | None:
+        return None
+
     def standing(self, stream: Stream) -> Standing:
         return self.now
+
+    def insight(self, key: StreamKey) -> Insight:
+        return self.known
 
     def why_nothing(self, stream: Stream, query: str) -> Refusal:
         return Refusal(Reason.SILENT, f"nothing of {stream.key}")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from edge.builtin.config import DebugConfig
 from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
 from edge.hub.reader import QuietReader
 from edge.hub.stream import Stream
 from edge.service.grants import Play, Publish
 from edge.service.refusal import Reason, Refusal
-from edge.service.request import PublishRequest
+from edge.service.request import PlayRequest, PublishRequest
 from edge.service.source import Standing
+from edge.service.spans import SpanRing
+from edge.service.trace_context import TraceContext
 from tests.service.fakes import NODE, SERVER_URL, VIEWER, Door, FakeClient, NoSource
 
 KEY = StreamKey("_", "live", "s")
@@ -221,3 +224,40 @@ def test_client_of_another_protocol_plays_through_the_service_alone() -> None:
     assert (first.end, second.end, stream.player_count) == ("no more", "", 1)
     door.service.end_publish(publish, door.now_ms)
     assert (second.end, stream.player_count) == ("publisher on key=_/live/s is gone", 0)
+
+
+def test_answers_are_spans_where_somebody_wants_them() -> None:
+    door = Door()
+    door.play()
+    now_us = [1_000_000]
+    ring = SpanRing(now_us=lambda: now_us[0], wall_us=lambda: now_us[0], entropy=lambda count: b"\1" * count)
+    door.service.spans = ring
+    door.play()
+    assert len(ring) == 0, "off"
+    ring.configure(DebugConfig(enable_rpcz=True))
+    door.play()
+    door.publish()
+    door.play(client=NODE, hops=("n",))
+    hop, publish, refused = ring.newest_first()
+    assert (refused.method, refused.error, refused.subject, refused.peer) == (
+        *("service.play", "not_found", "_/live/s", VIEWER.peer),
+    )
+    assert (publish.method, publish.error, publish.log_id) == ("service.publish", "", VIEWER.number)
+    assert (hop.error, hop.hops, hop.notes[0].text) == ("", ("n",), "has nothing yet, 1 players")
+    assert refused.trace_id == publish.trace_id == hop.trace_id
+
+
+def test_what_is_done_for_a_request_is_done_for_its_span() -> None:
+    door, brought = Door(), TraceContext(1 << 100, 9)
+    play = PlayRequest(VIEWER, door.name(), trace=brought)
+    door.service.play(play, lambda _: None, door.now_ms)
+    assert play.trace == brought, "without spans it is passed on as it came"
+    ring = door.service.spans = SpanRing(now_us=lambda: 0, wall_us=lambda: 0, entropy=lambda count: b"\1" * count)
+    ring.configure(DebugConfig(enable_rpcz=True))
+    door.service.play(play, lambda _: None, door.now_ms)
+    publish = door.publish(trace=brought)
+    assert isinstance(publish, Publish)
+    of_publish, of_play = ring.newest_first()
+    assert {span.parent_id for span in (of_play, of_publish)} == {9}
+    assert play.trace == TraceContext(1 << 100, of_play.span_id)
+    assert publish.trace == TraceContext(1 << 100, of_publish.span_id)

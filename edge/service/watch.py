@@ -1,0 +1,31 @@
+"""Hears of grants: what was let in, what is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge.hub.key import StreamKey
+    from edge.service.grants import Play, Publish
+
+
+class GrantWatcher:
+    """Overrides what it minds; called within what it hears of, so that what takes time it begins and leaves."""
+
+    def on_play(self, play: Play) -> None:
+        """It has joined its stream; nobody serves it yet."""
+
+    def on_play_paused(self, play: Play) -> None:
+        """Its client wants nothing for now."""
+
+    def on_play_over(self, play: Play) -> None:
+        """It is being given back, and still tells how far it has come."""
+
+    def on_segment(self, key: StreamKey, peer: str, size_bytes: int, *, is_internal: bool) -> None:
+        """A piece of a stream is answered with, to viewers who are no connections."""
+
+    def on_publish(self, publish: Publish) -> None:
+        """Its publisher takes media."""
+
+    def on_publish_over(self, publish: Publish) -> None:
+        """It is being given back."""

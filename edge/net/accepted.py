@@ -39,7 +39,7 @@ class TlsFacts:
     server_name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Accepted:
     """A connection whose first bytes are known and unread.
 
@@ -49,7 +49,7 @@ class Accepted:
     Attributes:
         address: of the peer.
         tls: None for one that is not encrypted.
-        head: the first bytes, as far as they were looked at.
+        head: the first bytes, as far as they were looked at; set when its protocol is known.
         accepted_ms: monotonic, when its listener took it in.
     """
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 _MAPPED = "::ffff:"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """One end of a connection.
 
     Attributes:
@@ -41,6 +39,14 @@ def peer_address(sock: socket.socket) -> Address:
     """The other end of ``sock``, nowhere once it has gone."""
     try:
         return address_of(sock.getpeername())
+    except OSError:
+        return NOWHERE
+
+
+def local_address(sock: socket.socket) -> Address:
+    """Our end of ``sock``, nowhere once it is closed."""
+    try:
+        return address_of(sock.getsockname())
     except OSError:
         return NOWHERE
 

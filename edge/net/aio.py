@@ -9,10 +9,12 @@ import importlib
 import logging
 import threading
 import time
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 # The process waits for an import in its middle when it ends, which the interpreter might not survive; but a file
 # system that hangs keeps nobody for ever.
@@ -27,6 +29,32 @@ def now_ms() -> int:
 def wall_ms() -> int:
     """Wall clock in milliseconds since 1970: for records that leave the process, never for timers."""
     return time.time_ns() // 1_000_000
+
+
+def now_us() -> int:
+    """Monotonic microseconds: for spans."""
+    return time.monotonic_ns() // 1000
+
+
+def wall_us() -> int:
+    """Wall clock in microseconds since 1970, likewise."""
+    return time.time_ns() // 1000
+
+
+_WALL_LESS_MONOTONIC_NS = time.time_ns() - time.monotonic_ns()
+
+
+def clock_us() -> int:
+    """Wall clock in microseconds since 1970 that goes on evenly from what it was at the start: it never steps.
+
+    Nodes tell each other its times, and each measures how far its neighbours' are from its own.
+    """
+    return (time.monotonic_ns() + _WALL_LESS_MONOTONIC_NS) // 1000
+
+
+def wall_s() -> float:
+    """The same in seconds, to the microsecond: for the log."""
+    return time.time()
 
 
 class TaskOwner:
@@ -101,3 +129,32 @@ async def load_in_thread(*modules: str) -> None:
     atexit.register(is_over.wait, _LOADED_WITHIN_S)
     threading.Thread(target=load, name=f"load-{modules[0]}", daemon=True).start()
     await loaded
+
+
+async def call_in_thread(call: Callable[[], Result], *, name: str) -> Result:
+    """What ``call`` returns in a daemon thread that ends with it; raises what it raises.
+
+    Cancelled, nobody waits any more, and the call goes on to its end: tell it itself that it is not wanted.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Result] = loop.create_future()
+
+    def settle(result: Result | None, failure: BaseException | None) -> None:
+        if done.done():
+            return
+        if failure is not None:
+            done.set_exception(failure)
+        else:
+            done.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, failure = None, None
+        try:
+            result = call()
+        except BaseException as error:
+            failure = error if isinstance(error, Exception) else RuntimeError(repr(error))
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
+            loop.call_soon_threadsafe(settle, result, failure)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await done

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class ByteStream(Protocol):
@@ -83,6 +84,30 @@ class SocketStream(socket.socket):
         """See ``ByteStream``."""
         with contextlib.suppress(OSError):
             self.shutdown(socket.SHUT_WR)
+
+
+class ListeningSocket(socket.socket):
+    """A TCP socket that accepts streams.
+
+    The library's ``accept`` makes two objects for each, and asks three times what they are.
+    """
+
+    __slots__ = ("_kind",)
+
+    def __init__(self, family: int) -> None:
+        super().__init__(family, socket.SOCK_STREAM)
+        self._kind = (family, int(socket.SOCK_STREAM), 0)
+
+    def accept(self) -> tuple[SocketStream, Any]:
+        """The next connection, non-blocking, and its peer's name; raises as the library's does."""
+        fd, name = self._accept()  # type: ignore[attr-defined]
+        try:
+            stream = SocketStream(*self._kind, fd)
+            stream.setblocking(False)
+        except BaseException:
+            os.close(fd)
+            raise
+        return stream, name
 
 
 def is_plain(wire: ByteStream) -> bool:

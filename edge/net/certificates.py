@@ -209,7 +209,8 @@ class CertificateStore:
                 shown.load()
             except ConfigError as error:
                 refused.append(error.detail)
-                logger.warning("certificate kept reason=reload_failed %s", error.detail)
+                text = "certificate kept reason=reload_failed %s"
+                logger.warning(text, error.detail, extra={"cause": shown.pair.certificate})
             else:
                 shown.told = ""
                 taken.append(shown.pair.certificate)
@@ -224,7 +225,8 @@ class CertificateStore:
             state = dates_fault(shown.certificate, wall_ms // 1000)
             is_old = abs(wall_ms - shown.told_wall_ms) >= _WARN_EVERY_MS  # the wall clock may be set back
             if state and (state != shown.told or is_old):
-                logger.warning("certificate %s file=%s", state, shown.pair.certificate)
+                file = shown.pair.certificate
+                logger.warning("certificate %s file=%s", state, file, extra={"cause": file})
                 shown.told_wall_ms = wall_ms
             shown.told = state
 

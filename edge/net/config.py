@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Unsent bytes that the kernel may hold of a connection, where half a second of what it plays is not more.
+MIN_NOTSENT_BYTES = 65536
+
 
 @dataclass(frozen=True, slots=True)
 class NetConfig:
@@ -29,12 +32,16 @@ class NetConfig:
     max_player_buffer_bytes: int = 4194304
     socket_max_unwritten_bytes: int = 67108864
     flush_interval_ms: int = -1
-    flush_cpu_pct: int = 15
+    flush_cpu_pct: int = 20
     ingest_tick_ms: int = 20
     parse_budget_us: int = 5000
     end_flush_ms: int = 2000
     reject_linger_ms: int = 100
     max_publish_kbps: int = 0
+    loop_stall_warn_ms: float = 100.0
+    log_error_text: bool = False
+    log_connection_close: bool = False
+    log_idle_connection_close: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import struct
 from collections import deque
 from collections.abc import Callable
 
 from edge.errors import TlsError
-from edge.net.address import host_of, peer_address
+from edge.net.address import host_of, local_address, peer_address
 from edge.net.byte_stream import ByteStream, is_plain
 from edge.net.context import RECEIVE_BYTES, NetContext
-from edge.net.listed import ConnectionFacts
+from edge.net.lines import Lines
+from edge.net.listed import ConnectionFacts, SocketFacts
 from edge.net.poller import GONE, READ, WRITE
+from edge.net.system import tcp_info, unacknowledged_bytes, unsent_bytes
 from edge.net.tls import TlsBrokenError
+
+lines = Lines(__name__)
 
 #: On top of ``reject_linger_ms``: time to discard what still comes.
 _LINGER_DISCARD_MS = 200
@@ -132,6 +137,30 @@ class RawConnection:
             sent_bytes=self.total_sent_bytes(),
         )
 
+    def describe_socket(self) -> SocketFacts:
+        """For pages that look closer."""
+        sock = self.wire.sock
+        return SocketFacts(
+            number=self.number,
+            fd=self.fd,
+            state=self.state,
+            local=str(local_address(sock)),
+            idle_ms=self.context.now_ms() - self.last_read_ms,
+            is_encrypted=not is_plain(self.wire),
+            is_polled=self._is_polled,
+            is_blocked=bool(self._writes),
+            queued_bytes=self.queued_bytes,
+            behind_bytes=self.behind_bytes(),
+            unsent_bytes=unsent_bytes(sock),
+            unacknowledged_bytes=unacknowledged_bytes(sock),
+            read_limit_bytes=self.read_limit,
+            tcp=tcp_info(sock),
+        )
+
+    def behind_bytes(self) -> int:
+        """Bytes that others have for it and that it has not got yet."""
+        return 0
+
     def last_active_ms(self) -> int | None:
         """When bytes last went in or out; None of one that may be idle as long as it likes."""
         return None
@@ -139,6 +168,10 @@ class RawConnection:
     def shut_down(self, why: str) -> None:
         """The server stops, for which this one has no words."""
         self.close_gracefully("shutdown")
+
+    def kick(self, why: str) -> None:
+        """It is ended on purpose, for which this one has no words."""
+        self.close_gracefully("kicked")
 
     # --- readiness -----------------------------------------------------------
 
@@ -199,7 +232,7 @@ class RawConnection:
             return 0
         except OSError as error:
             if isinstance(error, TlsBrokenError):
-                self.context.counters.report(TlsError(error.detail), str(self))
+                self.context.counters.report(TlsError(error.detail), str(self), peer=self.peer)
             self.on_lost(error)
             return 0
         if count == 0:
@@ -231,6 +264,11 @@ class RawConnection:
         if is_wanted != self._is_write_wanted and self.state != "closed":
             self._is_write_wanted = is_wanted
             self._watch()
+
+    @property
+    def reads_all(self) -> bool:
+        """A read that gives less than ``read_limit`` has given all that there was."""
+        return is_plain(self.wire)
 
     def poll_reads(self, is_polled: bool) -> None:
         """Leave reading to a timer (see ``ingest.py``), or take it back."""
@@ -384,6 +422,8 @@ class RawConnection:
         """
         if self.state != "open":
             return
+        self.note_stopped(why)
+        self._note_end(why)
         self.state = "closing"
         self.on_closed(why)
         self.poll_reads(True)
@@ -400,10 +440,23 @@ class RawConnection:
         """Close without waiting for anything."""
         try:
             if self.state == "open":
+                self._note_end(why)
                 self.state = "closing"
                 self.on_closed(why)
         finally:
             self._close_socket()
+
+    def note_stopped(self, why: str) -> None:
+        """It is us who end what the client does here; told with ``-log_error_text``."""
+        if self.context.config.log_error_text:
+            text = "%s Close connection because %s"
+            self.context.counters.log_limited(logging.INFO, f"stopped {why}", text, self, why)
+
+    def _note_end(self, why: str) -> None:
+        """It is over, whoever has ended it; told with ``-log_connection_close``."""
+        if self.context.config.log_connection_close:
+            text = "%s closed why=%s received=%d sent=%d"
+            lines.info(text, str(self), why, self.received_bytes, self.total_sent_bytes())
 
     def failed_internally(self) -> None:
         """An exception of ours, being handled, came up in work for this connection: it alone ends."""
@@ -411,6 +464,8 @@ class RawConnection:
 
     def abort(self, why: str) -> None:
         """Close with a reset."""
+        if self.state == "open":
+            self.note_stopped(why)
         with contextlib.suppress(OSError):
             self.wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.close_now(why)
@@ -422,8 +477,12 @@ class RawConnection:
         self._outbox = None
         self.queued_bytes = 0
         self.context.poller.remove(self.fd)
-        self.context.connections.discard(self)
+        self._leave_list()
         return unsent
+
+    def _leave_list(self) -> None:
+        self.context.connections.discard(self)
+        self.context.traffic.leave(self.protocol, self.received_bytes, self.total_sent_bytes())
 
     def _close_socket(self) -> None:
         if self.state == "closed":
@@ -431,5 +490,5 @@ class RawConnection:
         self.state = "closed"
         self._outbox = None
         self.context.poller.remove(self.fd)
-        self.context.connections.discard(self)
+        self._leave_list()
         self.wire.close()

@@ -19,12 +19,12 @@ Member = TypeVar("Member", bound=FromHost)
 
 
 class ConnectionSet(Generic[Member]):
-    """A set that counts its members by address as they come and go."""
+    """A set, in the order of coming, that counts its members by address as they come and go."""
 
     __slots__ = ("_counts", "_members")
 
     def __init__(self) -> None:
-        self._members: set[Member] = set()
+        self._members: dict[Member, None] = {}
         self._counts: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -40,7 +40,7 @@ class ConnectionSet(Generic[Member]):
         """It is open; harmless when it is a member already."""
         if member in self._members:
             return
-        self._members.add(member)
+        self._members[member] = None
         host = member.host
         if host:
             self._counts[host] = self._counts.get(host, 0) + 1
@@ -49,7 +49,7 @@ class ConnectionSet(Generic[Member]):
         """It is over; harmless when it is no member."""
         if member not in self._members:
             return
-        self._members.discard(member)
+        del self._members[member]
         host = member.host
         if host:
             left = self._counts[host] - 1

@@ -6,7 +6,8 @@ import asyncio
 import secrets
 from collections.abc import Callable
 
-from edge.net.aio import now_ms
+from edge.hub.histogram import Histogram
+from edge.net.aio import clock_us, now_ms, now_us, wall_us
 from edge.net.config import NetConfig
 from edge.net.connection_set import ConnectionSet
 from edge.net.counters import Counters
@@ -14,6 +15,8 @@ from edge.net.deadlines import Deadlines
 from edge.net.fan.fanout import Fanout
 from edge.net.listed import Listed
 from edge.net.poller import new_poller
+from edge.net.traffic import Traffic
+from edge.service.spans import SpanRing
 
 #: Size of the buffer that all connections of a loop read into.
 RECEIVE_BYTES = 65536
@@ -24,20 +27,30 @@ class NetContext:
 
     Attributes:
         connections: those that are open, accepted and made.
+        traffic: bytes of those that are over.
         receive_view: the buffer that every read of this loop goes into.
+        spans: what took how long lately; of both services of a process.
+        first_frame: milliseconds from a viewer's request to play to the first bytes of media.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, config: NetConfig) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, config: NetConfig, *, clock_us: Callable[[], int] = clock_us
+    ) -> None:
+        """``clock_us``: what this node tells others of its clock; it must never step."""
         self.loop = loop
         self.config = config
         self.poller = new_poller(loop)
-        self.fanout = Fanout(loop, config, now_ms=now_ms)
+        self.first_frame = Histogram()
+        self.fanout = Fanout(loop, config, now_ms=now_ms, first_frame=self.first_frame)
         self.receive_view = memoryview(bytearray(RECEIVE_BYTES))
         self.connections: ConnectionSet[Listed] = ConnectionSet()
+        self.traffic = Traffic()
         self.counters = Counters(now_ms)
         self.deadlines = Deadlines(loop, now_ms)
         self.now_ms = now_ms
+        self.clock_us = clock_us
         self.entropy: Callable[[int], bytes] = secrets.token_bytes
+        self.spans = SpanRing(now_us=now_us, wall_us=wall_us, entropy=secrets.token_bytes)
         self._numbers = 0
 
     def next_connection_number(self) -> int:

@@ -42,6 +42,7 @@ class Deadlines:
         self._now_ms = now_ms
         self._steps: dict[int, list[weakref.ref[Timed]]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._armed_step = 0  # for which the timer is set
         self.failed_count = 0
 
     def watch(self, timed: Timed, at_ms: int) -> None:
@@ -50,12 +51,18 @@ class Deadlines:
         What has ended must not be kept, with all it received, until its
         deadline: only a weak reference is held.
         """
-        self._steps.setdefault(at_ms // _STEP_MS + 1, []).append(weakref.ref(timed))
-        self._wake_later()
+        step = at_ms // _STEP_MS + 1
+        self._steps.setdefault(step, []).append(weakref.ref(timed))
+        if self._timer is None or step < self._armed_step:
+            self._wake_at(step)
 
-    def _wake_later(self) -> None:
-        if self._timer is None:
-            self._timer = self._loop.call_later(_STEP_MS / 1000, self._on_timer)
+    def _wake_at(self, step: int) -> None:
+        """Look at the next step when it has passed, not before: most are seconds away, and renewed until then."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed_step = step
+        delay_ms = max(step * _STEP_MS - self._now_ms(), 1)
+        self._timer = self._loop.call_later(delay_ms / 1000, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -73,7 +80,10 @@ class Deadlines:
                 if at_ms is not None:
                     self.watch(timed, max(at_ms, now + 1))
         if self._steps:
-            self._wake_later()
+            # Of those that were renewed meanwhile the first may have set the timer, and others may come before it.
+            step = min(self._steps)
+            if self._timer is None or step < self._armed_step:
+                self._wake_at(step)
 
     def _pass(self, timed: Timed, now: int) -> bool:
         """False when it failed: it alone ends, the deadlines of others stand."""

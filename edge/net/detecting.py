@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.errors import HandshakeError
@@ -28,16 +28,21 @@ class Detection:
         handlers: who serves what.
         held: protocols whose connections wait, unread, for their handler.
         undecided: connections that nobody serves yet, of other listeners too.
+        on_held: called for each connection that begins to wait.
     """
 
     context: NetContext
     handlers: Mapping[WireProtocol, Handler]
     held: set[WireProtocol]
     undecided: ConnectionSet[Undecided]
+    on_held: Callable[[WireProtocol], object] = lambda protocol: None
 
 
 class Detecting:
     """An accepted connection that has not been handed over; it begins by looking.
+
+    Most have sent enough by then, and are handed over at once: only who is waited for is
+    watched, counted as undecided, and has a deadline.
 
     A socket wakes us again only when more has come than we have seen (``SO_RCVLOWAT``), or at
     its end. Another wire takes in what comes, so its descriptor is quiet by itself; its end
@@ -47,21 +52,25 @@ class Detecting:
         protocol: what it speaks, None while that is not known.
     """
 
-    __slots__ = ("__weakref__", "_deadline_ms", "_detection", "_is_plain", "_seen_bytes", "accepted", "protocol")
+    __slots__ = (
+        "__weakref__",
+        "_deadline_ms",
+        "_detection",
+        "_is_plain",
+        "_is_waiting",
+        "_seen_bytes",
+        "accepted",
+        "protocol",
+    )
 
     def __init__(self, accepted: Accepted, detection: Detection) -> None:
         self.accepted = accepted
         self.protocol: WireProtocol | None = None
         self._detection = detection
         self._is_plain = is_plain(accepted.wire)
+        self._is_waiting = False
         self._seen_bytes = 0
-        context = detection.context
-        timeout_ms = context.config.protocol_detect_timeout_ms
-        self._deadline_ms: int | None = context.now_ms() + timeout_ms if timeout_ms else None
-        context.poller.add(accepted.wire.fileno(), self, self._events)
-        detection.undecided.add(self)
-        if self._deadline_ms is not None:
-            context.deadlines.watch(self, self._deadline_ms)
+        self._deadline_ms: int | None = None
         self.on_ready(READ)
 
     @property
@@ -118,8 +127,20 @@ class Detecting:
         self.accepted.wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size_bytes)
 
     def _wait(self) -> None:
-        if not self._is_plain:
-            self._detection.context.poller.modify(self.accepted.wire.fileno(), self._events)
+        context = self._detection.context
+        if not self._is_waiting:
+            self._begin_to_wait(self._events)
+            timeout_ms = context.config.protocol_detect_timeout_ms
+            if timeout_ms:
+                self._deadline_ms = context.now_ms() + timeout_ms
+                context.deadlines.watch(self, self._deadline_ms)
+        elif not self._is_plain:
+            context.poller.modify(self.accepted.wire.fileno(), self._events)
+
+    def _begin_to_wait(self, events: int) -> None:
+        self._detection.context.poller.add(self.accepted.wire.fileno(), self, events)
+        self._detection.undecided.add(self)
+        self._is_waiting = True
 
     def _decide(self, protocol: WireProtocol, head: bytes) -> None:
         is_nested = protocol is WireProtocol.TLS and self.accepted.tls is not None
@@ -128,11 +149,15 @@ class Detecting:
             self._drop(reason, f"first bytes {head[:16].hex()}")
             return
         self.protocol = protocol
-        self.accepted = replace(self.accepted, head=head)
+        self.accepted.head = head
         if protocol in self._detection.held:
             # Its peer has done its part, so nothing is due; what it sends stays in the kernel.
             self._deadline_ms = None
-            self._detection.context.poller.modify(self.accepted.wire.fileno(), 0)
+            if self._is_waiting:
+                self._detection.context.poller.modify(self.accepted.wire.fileno(), 0)
+            else:
+                self._begin_to_wait(0)
+            self._detection.on_held(protocol)
             return
         self.hand_over()
 
@@ -152,15 +177,18 @@ class Detecting:
 
     def _release(self) -> None:
         self._deadline_ms = None
-        self._detection.undecided.discard(self)
-        self._detection.context.poller.remove(self.accepted.wire.fileno())
+        if self._is_waiting:
+            self._is_waiting = False
+            self._detection.undecided.discard(self)
+            self._detection.context.poller.remove(self.accepted.wire.fileno())
 
     def _drop(self, reason: str, detail: str = "") -> None:
         self._release()
         self.accepted.wire.close()
         if reason:
             error = HandshakeError(detail, reason=reason)
-            self._detection.context.counters.report(error, f"[{self.accepted.address}]")
+            peer = str(self.accepted.address)
+            self._detection.context.counters.report(error, f"[{peer}]", peer=peer)
 
     def next_deadline_ms(self) -> int | None:
         """None once the protocol is known."""

@@ -66,6 +66,15 @@ class FlvOpening:
         self._named = named & form.tracks
         self._has_begun = False
 
+    @property
+    def likeness(self) -> int:
+        """The tracks that its file header names."""
+        return self._named
+
+    def go_on_like(self, begun: FlvOpening) -> None:
+        """The file header has been sent."""
+        self._has_begun = begun._has_begun
+
     def start(self, place: Place) -> bytes:
         """What goes before the tags of ``place``."""
         form, dts_ms = self._form, place.frame.dts_ms

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge.net.connection_set import FromHost
+from edge.net.system import TcpInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,45 @@ class ConnectionFacts:
     sent_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class SocketFacts:
+    """What is known of the socket of a connection, and of what waits in it.
+
+    Attributes:
+        state: ``open``, ``closing`` or ``closed``.
+        local: our own end.
+        idle_ms: since bytes last came.
+        is_polled: whether the poller watches it for reading; a timer reads the others.
+        is_blocked: it waits until the kernel takes bytes again.
+        queued_bytes: its own, not yet taken by the kernel.
+        behind_bytes: of the shared log, and private ones, that a player has not got yet; others have none.
+        unsent_bytes: in the kernel; ``unacknowledged_bytes`` those that the peer's kernel has not confirmed,
+            None where the system does not tell.
+        tcp: None where the system does not tell.
+    """
+
+    number: int
+    fd: int
+    state: str
+    local: str
+    idle_ms: int
+    is_encrypted: bool
+    is_polled: bool
+    is_blocked: bool
+    queued_bytes: int
+    behind_bytes: int
+    unsent_bytes: int
+    unacknowledged_bytes: int | None
+    read_limit_bytes: int
+    tcp: TcpInfo | None
+
+
 class Listed(FromHost, Protocol):
     """What may be asked of any connection, and done to it, without knowing what it speaks."""
 
     number: int
     peer: str
+    received_bytes: int
     state: str
 
     @property
@@ -44,8 +79,16 @@ class Listed(FromHost, Protocol):
         """It brings streams, or may yet bring the end of one."""
         ...
 
+    def total_sent_bytes(self) -> int:
+        """Bytes the kernel has taken, shared ones included."""
+        ...
+
     def describe(self) -> ConnectionFacts:
         """How it stands now."""
+        ...
+
+    def describe_socket(self) -> SocketFacts:
+        """How its socket stands now; asks the kernel some things."""
         ...
 
     def last_active_ms(self) -> int | None:
@@ -54,6 +97,10 @@ class Listed(FromHost, Protocol):
 
     def shut_down(self, why: str) -> None:
         """The server stops: tell the peer why, then close; nothing where that is its owner's to do."""
+        ...
+
+    def kick(self, why: str) -> None:
+        """Somebody ends it on purpose: tell the peer why, then close; what it publishes is over, not lost."""
         ...
 
     def close_gracefully(self, why: str) -> None:

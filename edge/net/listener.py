@@ -10,14 +10,15 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
-from edge.errors import ConfigError
+from edge.errors import ConfigError, ProtocolError
 from edge.net import system
 from edge.net.accepted import Accepted, Handler
 from edge.net.address import Address, address_of
-from edge.net.byte_stream import stream_of
+from edge.net.byte_stream import ListeningSocket, SocketStream
+from edge.net.config import MIN_NOTSENT_BYTES
 from edge.net.detecting import Detecting, Detection
 from edge.net.limits import ConnectionLimits, Undecided
 from edge.net.poller import READ
@@ -39,7 +40,7 @@ class PortBusyError(ConfigError):
     reason = "port_busy"
 
 
-def open_socket(host: str, port: int) -> socket.socket:
+def open_socket(host: str, port: int) -> ListeningSocket:
     """A bound, listening, non-blocking socket; ``host`` "" means all addresses, IPv4 and IPv6.
 
     Raises:
@@ -49,7 +50,7 @@ def open_socket(host: str, port: int) -> socket.socket:
     text = host or "0.0.0.0"
     try:
         is_v6 = ":" in host or (not host and socket.has_dualstack_ipv6())
-        sock = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_STREAM)
+        sock = ListeningSocket(socket.AF_INET6 if is_v6 else socket.AF_INET)
     except OSError as error:
         raise ConfigError(f"Fail to listen {text}:{port}: {error.strerror}") from error
     try:
@@ -71,6 +72,7 @@ class Listener:
 
     Attributes:
         role: the owner's word for what it is.
+        port: the one in force, also when 0 was asked for, and after the end.
         held: protocols whose connections wait, unread, until ``release``.
         is_internal: connections accepted here may see the admin pages.
         accept_paused: descriptors have run out and accepting waits.
@@ -78,7 +80,7 @@ class Listener:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: ListeningSocket,
         context: NetContext,
         handlers: Mapping[WireProtocol, Handler],
         *,
@@ -86,30 +88,29 @@ class Listener:
         limits: ConnectionLimits,
         role: str = "",
         held: Collection[WireProtocol] = (),
+        on_held: Callable[[WireProtocol], object] = lambda protocol: None,
     ) -> None:
+        """``on_held`` is called for each connection that begins to wait, so that its handler can be made ready."""
         self.role = role
         self.held = set(held)
         self.sock = sock
+        self.port = int(sock.getsockname()[1])
         self.is_internal = is_internal
         self.accept_paused = False
         self._context = context
         self._limits = limits
-        self._detection = Detection(context, handlers, self.held, limits.undecided)
+        self._detection = Detection(context, handlers, self.held, limits.undecided, on_held)
         self._pause_ms = _MIN_PAUSE_MS
         self._timer: asyncio.TimerHandle | None = None
+        self._set_up(sock)
         context.poller.add(sock.fileno(), self)
-
-    @property
-    def port(self) -> int:
-        """The port in force (also when 0 was asked for)."""
-        return int(self.sock.getsockname()[1])
 
     def on_ready(self, events: int) -> None:
         """Accept some; the rest waits for the next turn."""
         context = self._context
         for _ in range(context.config.accept_per_turn):
             try:
-                sock, name = self.sock.accept()
+                wire, name = self.sock.accept()
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -118,20 +119,21 @@ class Listener:
                     return
                 continue
             self._pause_ms = _MIN_PAUSE_MS
-            self._take_in(sock, address_of(name))
+            self._take_in(wire, address_of(name))
 
-    def _take_in(self, sock: socket.socket, address: Address) -> None:
+    def _take_in(self, wire: SocketStream, address: Address) -> None:
         counters, peer = self._context.counters, address.host
         counters["conn_accepted_count"] += 1
         why = None if self.is_internal else self._limits.why_refused(peer)
         if why is not None:
             counters["conn_rejected_count"] += 1
             counters.log_limited(logging.WARNING, why, "connection refused reason=%s peer=%s", why, peer)
-            sock.close()
+            counters.tell_fault(ProtocolError("connections are refused", reason=why), str(address))
+            wire.close()
             return
-        wire = stream_of(sock)
         try:
-            self._set_up(wire.sock)
+            if not system.INHERITS_OPTIONS:
+                self._set_up(wire.sock)
             self.detect(Accepted(wire, address, self, accepted_ms=self._context.now_ms()))
         except OSError as error:
             counters["conn_rejected_count"] += 1
@@ -144,12 +146,14 @@ class Listener:
             wire.close()
 
     def _set_up(self, sock: socket.socket) -> None:
+        """Set the options of connections, on the listening socket where they inherit them from that."""
         config = self._context.config
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if config.tcp_user_timeout_ms:
             timeout_ms = max(config.tcp_user_timeout_ms, config.send_timeout_ms + 1000)
             system.drop_when_unacknowledged(sock, timeout_ms)
         system.keep_alive(sock, idle_s=20, interval_s=5, probe_count=3)
+        system.limit_unsent(sock, MIN_NOTSENT_BYTES)
 
     def detect(self, accepted: Accepted) -> None:
         """Find out what a connection speaks, and hand it to whoever serves that."""
@@ -173,7 +177,7 @@ class Listener:
         self._context.poller.modify(self.sock.fileno(), READ)
 
     def release(self, protocol: WireProtocol) -> None:
-        """Hand over the connections of a protocol that waited for its handler, and those to come at once."""
+        """Hand over, as they came, the connections of a protocol that waited for its handler; those to come at once."""
         self.held.discard(protocol)
         for one in [one for one in self._undecided() if one.protocol is protocol]:
             one.hand_over()

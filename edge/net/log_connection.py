@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from edge.errors import ProtocolError
 from edge.hub.wire_form import Opening, WireForm
 from edge.net.connection import RawConnection
 from edge.net.fan.player import Player, limit_kernel_queue
-from edge.service.grants import Play
+from edge.net.lines import Lines
+from edge.service.grants import NOT_SERVED, Play, Served
 from edge.service.refusal import Refusal
 from edge.service.service import Service
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edge.net.byte_stream import ByteStream
     from edge.net.context import NetContext
 
-logger = logging.getLogger(__name__)
+lines = Lines(__name__)
 
 #: A player has nothing to say. What it says all the same is thrown away, up to here.
 MAX_IDLE_TALK_BYTES = 65536
@@ -31,7 +31,7 @@ class LogConnection(RawConnection):
         player: its place in the log.
     """
 
-    __slots__ = ("_is_given_back", "_protocol", "_service", "_talk_bytes", "play", "player")
+    __slots__ = ("_head_bytes", "_is_given_back", "_protocol", "_service", "_talk_bytes", "play", "player")
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class LogConnection(RawConnection):
         self._service = service
         self._protocol = protocol
         self._talk_bytes = 0
+        self._head_bytes = 0
         self._is_given_back = False
         self.play = play
         self.player: Player | None = None
@@ -56,9 +57,11 @@ class LogConnection(RawConnection):
     def start(self, head: bytes, form: WireForm, opening: Opening) -> None:
         """Send ``head`` and then the stream; what the stream has, at once."""
         limit_kernel_queue(self.wire.sock, self.play.stream)
-        logger.info("%s play started key=%s", self, self.play.key)
+        lines.info("%s play started key=%s", str(self), self.play.key)
         self.player = Player(self, self.direct_send, opening)
         self.player.tail = head
+        self.player.asked_ms = self.play.asked_ms
+        self._head_bytes = len(head)
         self.context.fanout.attach(self.player, self.play.stream, form)
 
     # --- as others see it -----------------------------------------------------
@@ -90,6 +93,21 @@ class LogConnection(RawConnection):
         """Bytes the kernel has taken, those of the shared log included."""
         return self.sent_bytes + (self.player.sent_bytes if self.player is not None else 0)
 
+    def behind_bytes(self) -> int:
+        """What the player has not got yet."""
+        return self.player.behind_bytes if self.player is not None else 0
+
+    def served(self, play: Play) -> Served:
+        """How far the play has come; the head of the answer is no part of the stream."""
+        player, name = self.player, play.name
+        if player is not None and not player.has_begun:
+            return NOT_SERVED
+        sent_bytes = max(self.total_sent_bytes() - self._head_bytes, 0)
+        if player is None:  # it has left
+            return NOT_SERVED._replace(sent_bytes=sent_bytes)
+        has_video, has_audio = not name.only_audio, not name.only_video
+        return Served(sent_bytes, player.next_seq, has_video, has_audio, player.first_seq, player.jump_count)
+
     def last_active_ms(self) -> int | None:
         """When bytes last went in or out."""
         player = self.player
@@ -106,7 +124,7 @@ class LogConnection(RawConnection):
         self._talk_bytes += size
         if self._talk_bytes > MAX_IDLE_TALK_BYTES:
             detail = f"{self._talk_bytes} bytes came from a player that has nothing to say"
-            self.context.counters.report(ProtocolError(detail, reason="idle_talk"), str(self))
+            self.context.counters.report(ProtocolError(detail, reason="idle_talk"), str(self), peer=self.peer)
             self.abort("idle_talk")
 
     def send_private(self, data: bytes) -> None:
@@ -174,7 +192,8 @@ class LogConnection(RawConnection):
 
     def close_slow(self, detail: str) -> None:
         """The client takes too little of what is sent to it."""
-        self.context.counters.report(ProtocolError(detail, reason="slow_player"), str(self))
+        self.context.counters.report(ProtocolError(detail, reason="slow_player"), str(self), peer=self.peer)
+        self._service.chronicle.too_slow(self.play, detail)
         self.abort("slow_player")
 
     def on_closed(self, why: str) -> None:
@@ -186,6 +205,6 @@ class LogConnection(RawConnection):
         if self._is_given_back:
             return
         self._is_given_back = True
-        logger.info("%s play ended key=%s sent=%d", self, self.play.key, self.total_sent_bytes())
-        self.play.owner = None
+        lines.info("%s play ended key=%s sent=%d", str(self), self.play.key, self.total_sent_bytes())
         self._service.end_play(self.play, self.context.now_ms())
+        self.play.owner = None

@@ -6,21 +6,14 @@ from typing import TYPE_CHECKING
 
 from edge.errors import HandshakeError
 from edge.net.accepted import Accepted, Handler
-from edge.net.connection import RawConnection
+from edge.net.last_words import answer_and_close, http_answer
 from edge.net.sniff import WireProtocol
 
 if TYPE_CHECKING:
     from edge.net.context import NetContext
 
 _REASON = "plain_on_tls"
-_TEXT = b"this port speaks TLS: use https\n"
-_ANSWER = b"".join(
-    (
-        b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nServer: edge\r\n",
-        b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(_TEXT),
-        _TEXT,
-    )
-)
+_ANSWER = http_answer("400 Bad Request", "this port speaks TLS: use https")
 
 
 def encrypted_only(protocol: WireProtocol, handler: Handler, context: NetContext) -> Handler:
@@ -30,12 +23,11 @@ def encrypted_only(protocol: WireProtocol, handler: Handler, context: NetContext
         if accepted.tls is not None:
             handler(accepted)
             return
-        context.counters.report(HandshakeError(f"plain {protocol.value}", reason=_REASON), f"[{accepted.address}]")
+        error, peer = HandshakeError(f"plain {protocol.value}", reason=_REASON), str(accepted.address)
+        context.counters.report(error, f"[{peer}]", peer=peer)
         if protocol is not WireProtocol.HTTP:
             accepted.wire.close()
             return
-        connection = RawConnection(accepted.wire, context, str(accepted.address))
-        connection.enqueue(_ANSWER)
-        connection.close_gracefully(_REASON)
+        answer_and_close(accepted, context, _ANSWER, _REASON)
 
     return serve

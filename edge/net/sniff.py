@@ -18,6 +18,9 @@ class WireProtocol(Enum):
     TLS = "tls"
     HTTP2 = "h2"
 
+    # By identity, without a call of Python's: it is asked for with each connection.
+    __hash__ = object.__hash__
+
 
 class Answer(Enum):
     """What a sniffer says of the first bytes; YES and NO stand, whatever follows."""

@@ -8,17 +8,22 @@ Numbers that the interpreter has no name for are those of the headers.
 from __future__ import annotations
 
 import fcntl
+import platform
 import resource
 import select
 import socket
+import struct
 import sys
-from typing import Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 # linux/sockios.h
 _SIOCOUTQ = 0x5411
 _SIOCOUTQNSD = 0x894B
 # sys/socket.h of macOS
 _SO_NWRITE = 0x1024
+# linux/tcp.h, struct tcp_info: eight bytes, then words of 32 bits up to tcpi_total_retrans
+_TCP_INFO = struct.Struct("=8B24I")
 # netinet/tcp.h of macOS
 _MACOS_TCP = {
     "TCP_KEEPIDLE": 0x10,  # there TCP_KEEPALIVE
@@ -32,6 +37,11 @@ _MACOS_OPEN_MAX = 10240
 
 _IS_LINUX = hasattr(select, "epoll")
 _IS_MACOS = sys.platform == "darwin"
+
+#: What the system tells of this process, proc(5); not there on macOS.
+PROCESS_FOLDER = Path("/proc/self")
+#: Accepted connections have the options of the socket that listens, so that nothing is set for each.
+INHERITS_OPTIONS = _IS_LINUX
 
 
 class ReadySet(Protocol):
@@ -142,6 +152,40 @@ def is_unheard(sock: socket.socket) -> bool:
     return info[2] > 0  # tcpi_retransmits
 
 
+class TcpInfo(NamedTuple):
+    """How the kernel sees a TCP connection, tcp(7).
+
+    Attributes:
+        state: of RFC 9293 §3.3.2 as Linux numbers them, 1 for ESTABLISHED.
+        rtt_us, rttvar_us: smoothed round trip and its variation.
+        congestion_window: segments.
+        unacked, lost: segments under way, and those taken for lost.
+        retransmitted: segments since the connection began.
+    """
+
+    state: int
+    rtt_us: int
+    rttvar_us: int
+    congestion_window: int
+    segment_bytes: int
+    unacked: int
+    lost: int
+    retransmitted: int
+
+
+def tcp_info(sock: socket.socket) -> TcpInfo | None:
+    """What the kernel tells of a connection; None where the system does not tell, or it is no TCP any more."""
+    if not _IS_LINUX:
+        return None
+    try:
+        data = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        values = _TCP_INFO.unpack(data)
+    except (OSError, struct.error):
+        return None
+    words = values[8:]
+    return TcpInfo(values[0], words[15], words[16], words[18], words[2], words[4], words[6], words[23])
+
+
 def raise_descriptor_limit() -> tuple[int, int]:
     """Let this process open as many files as it may; returns how many it might before, and may now."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -149,6 +193,26 @@ def raise_descriptor_limit() -> tuple[int, int]:
     if soft < limit:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     return soft, limit
+
+
+def descriptor_limit() -> int:
+    """How many files may be open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def usage() -> resource.struct_rusage:
+    """What this process has used, getrusage(2)."""
+    return resource.getrusage(resource.RUSAGE_SELF)
+
+
+def most_resident_bytes() -> int:
+    """The most memory that this process has held; Linux tells it in KiB, macOS in bytes."""
+    return usage().ru_maxrss * (1 if _IS_MACOS else 1024)
+
+
+def kernel_version() -> str:
+    """Name, release and version of the system."""
+    return " ".join((platform.system(), platform.release(), platform.version()))
 
 
 def has_broken(fd: int) -> bool:

@@ -116,7 +116,7 @@ class _ShakingHands:
         self._report(error)
 
     def _report(self, error: TlsError) -> None:
-        self._entrance.context.counters.report(error, f"[{self.accepted.address}]")
+        self._entrance.context.counters.report(error, f"[{self.accepted.address}]", peer=str(self.accepted.address))
 
     def hand_over(self) -> None:
         """Nobody waits for it: only who is held does."""

@@ -85,6 +85,15 @@ class TsOpening:
     def __init__(self) -> None:
         self._has_begun = False
 
+    @property
+    def likeness(self) -> None:
+        """All are alike."""
+        return None
+
+    def go_on_like(self, begun: TsOpening) -> None:
+        """The first packets have been sent."""
+        self._has_begun = begun._has_begun
+
     def start(self, place: Place) -> bytes:
         """What goes before the packets of ``place``."""
         encoder = place.encoder

@@ -126,7 +126,8 @@ class HealthChecker:
         self._going_on -= 1
         is_shut = self._table.end_check(server, error, self._io.now_ms())
         if is_shut:
-            logger.warning("upstream %s accepts no connections: %s", server.endpoint, error)
+            text, cause = "upstream %s accepts no connections: %s", server.endpoint
+            logger.warning(text, server.endpoint, error, extra={"cause": cause})
         elif is_shut is False:
             logger.info("upstream %s accepts connections again", server.endpoint)
         self.wake()

@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING, Any
 from edge.errors import NoServerError, UpstreamTlsError
 from edge.hub.key import StreamKey
 from edge.net.rtmp.client import LinkEnd, RtmpClientConnection
+from edge.rtmp.commands import NO_TRACE, Trace
 from edge.rtmp.events import MediaReceived
+from edge.service.hiding import hide_query
+from edge.service.source import NodePlace
+from edge.service.spans import CLIENT, NO_SPAN
+from edge.service.trace_context import TraceContext
 from edge.upstream.in_vain import InVain
-from edge.upstream.queries import hide_query
 from edge.upstream.redirect import Redirect, parse_redirect
 from edge.upstream.retry import RetryDecision, RetryPolicy
 from naming.base import NamingError
@@ -46,8 +50,10 @@ class UpstreamLink:
             ``retrying`` or ``closed``.
         server: of the attempt in progress or the last one.
         query: what the attempt carries of what a client said.
+        trace: the span for whose sake it was begun; None once it has run, for what comes later is for all.
         attempt_count: attempts so far.
         last_error: why the last one ended.
+        failed_at: the server of the last one that failed, "" for none.
         was_connected: its upstream had accepted ``connect``.
     """
 
@@ -59,6 +65,7 @@ class UpstreamLink:
         self.key = key
         self.query = query
         self.hops = hops
+        self.trace: TraceContext | None = None
         self.state = "retrying"
         self.server: ServerNode | None = None
         self.connection: RtmpClientConnection | None = None
@@ -66,6 +73,7 @@ class UpstreamLink:
         self.message_stream_id = 0
         self.attempt_count = 0
         self.last_error = ""
+        self.failed_at = ""
         self.last_end: LinkEnd | None = None
         self.was_connected = False
         self.is_useful = False
@@ -82,6 +90,7 @@ class UpstreamLink:
         self._began_ms = now
         self._in_vain = InVain(now)
         self._attempt = 0
+        self._span = NO_SPAN
 
     def _waits(self) -> bool:
         raise NotImplementedError
@@ -94,6 +103,11 @@ class UpstreamLink:
 
     def _give_up(self, why: str) -> None:
         raise NotImplementedError
+
+    @property
+    def began_ms(self) -> int:
+        """When the attempt in progress, or the last one, began to connect."""
+        return self._began_ms
 
     # --- attempts ------------------------------------------------------------
 
@@ -127,12 +141,27 @@ class UpstreamLink:
         if server is None:
             self._fail(LinkEnd.LOST, "no server")
             return
+        self._begin_span(server)
         delay_ms = 0 if self._may_join(server) else manager.pace(server, now)
         if delay_ms > 0:
             self._is_paced = True
             self._set_timer(delay_ms, self._connect)
         else:
             self._connect()
+
+    def _begin_span(self, server: ServerNode) -> None:
+        """Of the attempt: until it brings what it is for, or fails."""
+        spans = self.manager.context.spans
+        self._span.end("replaced")
+        self._span = NO_SPAN
+        if spans.are_made:
+            subject, method = str(self.key), f"upstream.{self.what}"
+            self._span = spans.begin(CLIENT, method, subject, peer=server.endpoint, hops=self.hops, parent=self.trace)
+
+    def _trace_headers(self) -> Trace:
+        """Of the attempt, for a node of ours; where no spans are made it goes on as it came."""
+        trace = self._span.context or self.trace
+        return trace.headers if trace is not None else NO_TRACE
 
     def _choose_query(self, now_ms: int) -> None:
         """For a subclass whose clients bring several queries."""
@@ -174,7 +203,10 @@ class UpstreamLink:
         manager = self.manager
         self._began_ms = manager.context.now_ms()
         self._set_timer(manager.config.timeout_ms, self._on_open_timeout)
-        if place is not None:
+        if place is None:
+            manager.story.asked(self)
+        else:
+            manager.story.redirected(self, f"{place.host}:{place.port}")
             manager.resolve(place.host, partial(self._connect_to_place, self._attempt, place))
             return
         tc_url, app = manager.tc_url_of(self.key, server, is_play=self.what == "pull")
@@ -184,6 +216,15 @@ class UpstreamLink:
     def _is_tls(self) -> bool:
         """Whether the place that is asked is reached over TLS."""
         return self._place.is_tls if self._place is not None else self.target.is_tls
+
+    def node_place(self) -> NodePlace | None:
+        """Where the server that is connected to is, for more than the stream; None after it has been left."""
+        server = self.server
+        if server is None:
+            return None
+        if not self._is_tls:
+            return NodePlace(server.host, server.port)
+        return NodePlace(server.host, server.port, server.name or server.host, self.manager.pool.tls_context())
 
     def _acquire(self, server: ServerNode, tc_url: str, app: str, *, is_simplified: bool) -> None:
         manager = self.manager
@@ -250,6 +291,7 @@ class UpstreamLink:
             return
         self._awaited = None
         self.connection = connection
+        self._span.note(f"connection c{connection.number} {'shared' if connection.is_connected else 'new'}")
         self._open(connection)
 
     def on_started(self, connection: RtmpClientConnection, message_stream_id: int, info: dict[str, Any]) -> None:
@@ -259,11 +301,13 @@ class UpstreamLink:
         now = self.manager.context.now_ms()
         self._cancel_timer()
         self.message_stream_id = message_stream_id
+        self.manager.connect_ms.observe(now - self._began_ms)
         if self.server is not None:
             self.target.report(self.server, True, now - self._began_ms, now)
             self.target.occupy(self.server)
             self.manager.succeeded(self.server)
         self._excluded.clear()
+        self._span.note("accepted")
         self._started(connection, info)
 
     def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:
@@ -329,6 +373,7 @@ class UpstreamLink:
                 return
         self._cancel_timer()
         self._leave()
+        self._span.note(f"redirected to {place.host}:{place.port}")
         self.state = "connecting"
         self._attempt += 1
         self._place = place
@@ -397,7 +442,9 @@ class UpstreamLink:
         manager, now = self.manager, self.manager.context.now_ms()
         was_started = self.message_stream_id != 0
         self.last_error, self.last_end = hide_query(text, self.query), end
+        self.failed_at = self.server.endpoint if self.server is not None else ""
         text = self.last_error
+        self._span.end(f"{end.value}: {text}")
         self._cancel_timer()
         self.was_connected = self.connection is not None and self.connection.is_connected
         self._leave()
@@ -424,6 +471,7 @@ class UpstreamLink:
                 self._looping.discard(server)
         if end in (LinkEnd.REFUSED, LinkEnd.NOT_FOUND):
             self.refused_count += 1
+        manager.story.ended(self, end, text)
         decision = self._decide(end, now)
         self._log_end(end, text, decision.why, decision.at_ms - now)
         self._on_attempt_ended(end)
@@ -467,10 +515,12 @@ class UpstreamLink:
             delay_ms,
             self._in_vain.attempt_count,
             text,
+            cause=endpoint,
         )
 
     def _log_runs(self) -> None:
         """Say where it runs now: at the first time, and after attempts in vain."""
+        self.manager.story.runs(self)
         in_vain = self._in_vain
         word = "works again" if in_vain.has_run else "runs"
         if not in_vain.is_over and self.server is not None:
@@ -503,6 +553,7 @@ class UpstreamLink:
         if self.state == "closed":
             return
         self.state = "closed"
+        self._span.end("closed")
         self._give_turn_back()
         self._cancel_timer()
         self._leave()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from edge.hub.events import HubObserver
+from edge.hub.histogram import Histogram
 from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
 from edge.hub.roster import Admitted
 from edge.hub.stream import Stream
@@ -18,10 +19,11 @@ from edge.net.config import TlsConfig
 from edge.net.rtmp.client import LinkEnd
 from edge.net.rtmp.service import RtmpService
 from edge.service.grants import Play
+from edge.service.insight import Insight
 from edge.service.names import StreamName
 from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest
-from edge.service.source import Standing
+from edge.service.source import NodePlace, Standing
 from edge.upstream.config import UpstreamConfig
 from edge.upstream.players import NOT_FOUND, PlayersLink
 from edge.upstream.pool import UpstreamPool
@@ -29,6 +31,7 @@ from edge.upstream.pull import Pull
 from edge.upstream.push import Push
 from edge.upstream.rebalance import Rebalancer
 from edge.upstream.target import Target
+from edge.upstream.telling import LinkStory, insight_of
 from edge.upstream.tls import UpstreamTls
 from naming.base import NamingError
 from naming.endpoint import is_ip
@@ -54,7 +57,9 @@ class UpstreamManager(HubObserver):
         pull_target, push_target: where streams come from and publishes go to; the
             same but for the front of a merge tier.
         pool: connections to them.
+        story: what is told of pulls and pushes.
         pulls, pushes: by stream key.
+        connect_ms: from the beginning of an attempt, its connection's included, to the upstream's yes; milliseconds.
     """
 
     def __init__(
@@ -79,7 +84,10 @@ class UpstreamManager(HubObserver):
             tls or UpstreamTls(TlsConfig()),
             edge_id=service.service_id,
             timeout_ms=config.timeout_ms,
+            why_desk=rtmp.why_desk,
         )
+        self.connect_ms = Histogram()
+        self.story = LinkStory(service.chronicle.stories)
         self.pulls: dict[StreamKey, Pull] = {}
         self.pushes: dict[StreamKey, Push] = {}
         self.jitter = random.random
@@ -121,7 +129,8 @@ class UpstreamManager(HubObserver):
         """Follow the servers."""
         for target in self.targets:
             if not await target.start(within_ms=_FIRST_ANSWER_MS):
-                logger.warning("%sno servers of %s yet", self.service.log_prefix, target.address.shown)
+                shown = target.address.shown
+                logger.warning("%sno servers of %s yet", self.service.log_prefix, shown, extra={"cause": shown})
 
     def new_id(self) -> str:
         """Id of an epoch that this node begins (a foreign upstream has none)."""
@@ -192,6 +201,7 @@ class UpstreamManager(HubObserver):
         if stream.pull is not None or stream.publisher is not None:
             return None
         pull = self.pulls[stream.key] = Pull(self, stream, request.name.query, request.hops, request.resume)
+        pull.trace = request.trace
         logger.info("%spull started key=%s", self.service.log_prefix, stream.key)
         pull.is_suspect = self.context.now_ms() < self._in_vain.get(stream.key, 0)
         pull.start()
@@ -208,6 +218,13 @@ class UpstreamManager(HubObserver):
         via = pull.via or ((connection.edge_id,) if connection.edge_id else ())
         return Standing(is_waiting, pull.is_missing, via=via)
 
+    def node_of(self, stream: Stream) -> NodePlace | None:
+        """That of its pull, while it has data."""
+        pull = stream.pull
+        if not isinstance(pull, Pull) or pull.state != "live" or pull.connection is None or not pull.connection.edge_id:
+            return None
+        return pull.node_place()
+
     def why_nothing(self, stream: Stream, query: str) -> Refusal:
         """What its pull has come to."""
         pull = self.pulls.get(stream.key)
@@ -215,16 +232,26 @@ class UpstreamManager(HubObserver):
             return Refusal(Reason.NOT_FOUND, f"Fail to find key={stream.key}")
         return pull.why_nothing(query)
 
+    def insight(self, key: StreamKey) -> Insight:
+        """How its pull and its push stand; of one that has neither, where it was asked for last may know more."""
+        stories = self.service.chronicle.stories.of_stream(key)
+        last = next((entry.server for entry in stories if entry.server), "")
+        others = sorted(self.pool.open_connections(), key=lambda connection: connection.endpoint != last)
+        target, now = self.pull_target, self.context.now_ms()
+        return insight_of(self.pulls.get(key), self.push_of(key), target=target, now_ms=now, others=others)
+
     def pull_gave_up(self, pull: Pull, why: str) -> None:
         """Its players are told; the key is refused for a moment. An end that the publisher meant alarms nobody."""
         text = self.words_for(pull, why)
+        self.story.gave_up(pull, why)
         pull.refusal = Refusal(Reason.LOOP if why == LinkEnd.LOOP.value else Reason.NOT_FOUND, text)
         prefix = self.service.log_prefix
         if why == _PUBLISHER_GONE:
             logger.info("%spull ended key=%s why=%s", prefix, pull.key, why)
         else:
             self.gave_up_count += 1
-            logger.warning("%spull gave up key=%s why=%s last=%s", prefix, pull.key, why, pull.last_error)
+            line = "%spull gave up key=%s why=%s last=%s"
+            logger.warning(line, prefix, pull.key, why, pull.last_error, extra={"cause": why})
         if not pull.was_live and pull.is_end_of_query:
             self._remember_refusal(pull, Refusal(Reason.UPSTREAM, text, NOT_FOUND))
         elif not pull.was_live and why != "upstream_refused":
@@ -369,8 +396,10 @@ class UpstreamManager(HubObserver):
         are older, and would replace in turn.
         """
         self.gave_up_count += 1
+        self.story.gave_up(push, why)
         prefix = self.service.log_prefix
-        logger.warning("%spush gave up key=%s why=%s last=%s", prefix, push.key, why, push.last_error)
+        line = "%spush gave up key=%s why=%s last=%s"
+        logger.warning(line, prefix, push.key, why, push.last_error, extra={"cause": why})
         self.push_finished(push)
         is_refused = why == "upstream_refused"
         meaning = "the upstream refused the stream" if is_refused else "no server takes the stream"

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import ssl
 from functools import partial
 from typing import NamedTuple
 
 from edge.errors import UpstreamTlsError
 from edge.net.context import NetContext
 from edge.net.rtmp.client import Link, LinkEnd, RtmpClientConnection, start_connect
+from edge.net.rtmp.why import WhyDesk
 from edge.rtmp.config import RtmpConfig
 from edge.upstream.tls import UpstreamTls
 from naming.node import ServerNode
@@ -44,12 +46,21 @@ class UpstreamPool:
     """All outgoing connections of a service."""
 
     def __init__(
-        self, context: NetContext, rtmp: RtmpConfig, tls: UpstreamTls, *, edge_id: str, timeout_ms: int
+        self,
+        context: NetContext,
+        rtmp: RtmpConfig,
+        tls: UpstreamTls,
+        *,
+        edge_id: str,
+        timeout_ms: int,
+        why_desk: WhyDesk | None = None,
     ) -> None:
+        """``why_desk`` answers what upstreams of ours ask."""
         self._context = context
         self._tls = tls
         self._rtmp = rtmp
         self._edge_id = edge_id
+        self._why_desk = why_desk
         self._timeout_ms = timeout_ms
         self._shared: dict[PoolKey, RtmpClientConnection] = {}
         self._can_share: dict[str, bool] = {}
@@ -67,6 +78,10 @@ class UpstreamPool:
     def connection_count(self) -> int:
         """Connections open now."""
         return sum(1 for connection in self._open if connection.state == "open")
+
+    def open_connections(self) -> list[RtmpClientConnection]:
+        """Those that are open now."""
+        return [connection for connection in self._open if connection.state == "open"]
 
     def acquire(
         self, link: Link, server: ServerNode, *, tc_url: str, app: str, is_tls: bool, is_simplified: bool, share: bool
@@ -88,6 +103,10 @@ class UpstreamPool:
             connection.waiting.append(link)
             return connection
         return None
+
+    def tls_context(self) -> ssl.SSLContext:
+        """What connections over TLS begin with; raises UpstreamTlsError."""
+        return self._tls.context()
 
     def _key_of(self, server: ServerNode, tc_url: str, app: str, *, is_tls: bool, is_simplified: bool) -> PoolKey:
         is_simplified = is_simplified and server.endpoint not in self._ordinary_next
@@ -121,6 +140,7 @@ class UpstreamPool:
         except OSError as error:
             link.on_ended(LinkEnd.LOST, f"connect: {error.strerror}")
             return
+        connection.why_desk = self._why_desk
         self._forget_closed()
         self._open.add(connection)
         if is_shared:
@@ -159,7 +179,7 @@ class UpstreamPool:
             return
         self._hinted.add(endpoint)
         text = "upstream %s does not answer simplified RTMP (-simplified_rtmp_play): trying the ordinary form"
-        logger.warning(text, endpoint)
+        logger.warning(text, endpoint, extra={"cause": endpoint})
 
     def _settings_for(self, endpoint: str) -> RtmpConfig:
         if endpoint in self._plain_next:

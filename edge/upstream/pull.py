@@ -21,6 +21,7 @@ from edge.rtmp.commands import parse_via
 from edge.rtmp.events import MediaReceived, ResumePoint
 from edge.service.refusal import Refusal
 from edge.service.request import Resume
+from edge.service.spans import FIRST_FRAME
 from edge.upstream.foreign import ForeignReceiver
 from edge.upstream.link import ORDERLY
 from edge.upstream.players import PlayersLink
@@ -135,7 +136,8 @@ class Pull(PlayersLink):
         if epoch is not None:  # one that began with a foreign upstream nobody else knows
             # Of a publish that has only been announced we have no headers yet.
             resume = ResumePoint(epoch.id, epoch.next_index, is_fresh=not self.stream.has_begun)
-        connection.open_play(self, self._name(), hops=(*self.hops, self.manager.service.service_id), resume=resume)
+        hops, trace = (*self.hops, self.manager.service.service_id), self._trace_headers()
+        connection.open_play(self, self._name(), hops=hops, trace=trace, resume=resume)
 
     def _started(self, connection: RtmpClientConnection, info: dict[str, Any]) -> None:
         is_unwanted = info.get("missing") is True and self._minds_missing(connection)
@@ -151,10 +153,12 @@ class Pull(PlayersLink):
         self._pinged_ms = 0
         if connection.edge_id:
             resume = self._first_resume
-            self._hop = HopReceiver(self.publisher, wanted_epoch=resume.epoch if resume is not None else "")
+            wanted = resume.epoch if resume is not None else ""
+            self._hop = HopReceiver(self.publisher, wanted_epoch=wanted, peer_clock=connection.peer_clock())
             self._foreign = None
         else:
             self._hop = None
+            self.publisher.tells_delay = False
             if self._foreign is None:
                 self._foreign = ForeignReceiver(self.publisher, self._new_epoch)
             self._foreign.begin()
@@ -177,6 +181,7 @@ class Pull(PlayersLink):
 
     def _wait_for_publisher(self, connection: RtmpClientConnection) -> None:
         """All that are up have been asked, and this one knows of none either."""
+        self.manager.story.waits(self)
         self._hand_on_end()
         self._tell_not_found(*self.stream.roster.who_hear_errors_only())
         if self.connection is None:
@@ -286,6 +291,11 @@ class Pull(PlayersLink):
         """It has data now."""
         return self.state == "live"
 
+    @property
+    def last_data_ms(self) -> int:
+        """When its upstream last sent something, or accepted it."""
+        return self._last_data_ms
+
     def is_away(self, now_ms: int) -> bool:
         """Whether it should run at another server, and can: from a node of ours it goes on without a loss.
 
@@ -309,11 +319,12 @@ class Pull(PlayersLink):
             return False
         logger.info("%spull moves key=%s from=%s", self.manager.service.log_prefix, self.key, server.endpoint)
         self._excluded.clear()
-        self._try_elsewhere(server, now)
+        self._try_elsewhere(server, now, "it belongs elsewhere")
         return True
 
-    def _try_elsewhere(self, server: ServerNode, now_ms: int) -> None:
+    def _try_elsewhere(self, server: ServerNode, now_ms: int, why: str) -> None:
         """Go on at another server than ``server`` if it has data, or come back at once."""
+        self.manager.story.moved(self, why)
         self._cancel_timer()
         self._leave()
         self._on_attempt_ended(LinkEnd.LOST)
@@ -447,6 +458,9 @@ class Pull(PlayersLink):
         self._is_moving, self._way_back = False, None
         self._log_runs()
         self.state = "live"
+        self._span.note(FIRST_FRAME)
+        self._span.end(hops=self.via)
+        self.trace = None
         self._set_timer(self.manager.config.upstream_stall_timeout_ms, self._on_silence)
         if self._lost_ms:
             self.stream.stats.upstream_gap_ms += now_ms - self._lost_ms
@@ -454,7 +468,7 @@ class Pull(PlayersLink):
 
     def on_commit(self) -> None:
         """Show players what has come."""
-        self.publisher.commit()
+        (self._hop or self.publisher).commit()
 
     def _new_epoch(self) -> Epoch:
         """Of frames that no node of ours has numbered."""
@@ -508,7 +522,7 @@ class Pull(PlayersLink):
             elif self.was_live and deadline_ms is None:
                 # Its publisher may be elsewhere by now: not every server says so. Or it is silent, and has not ended.
                 self._excluded[server] = None
-                self._try_elsewhere(server, now)
+                self._try_elsewhere(server, now, "it is silent")
             else:
                 self._fail(LinkEnd.NO_DATA, "no data, trying another server")
         elif is_node or (has_alternative and not is_alive):

@@ -11,6 +11,7 @@ from edge.media.frame import MEDIA
 from edge.net.rtmp.client import LinkEnd, RtmpClientConnection
 from edge.net.rtmp.stream_writer import StreamWriter
 from edge.rtmp.events import ResumePoint
+from edge.service.grants import NOT_SERVED, Served
 from edge.upstream.link import UpstreamLink
 from edge.upstream.retry import REARM_INTERVALS
 
@@ -31,6 +32,7 @@ class Push(UpstreamLink):
     def __init__(self, manager: UpstreamManager, stream: Stream, query: str, hops: tuple[str, ...]) -> None:
         super().__init__(manager, stream.key, query, hops)
         self.stream = stream
+        stream.retention.claim()  # also while there is no connection: the next one goes on where the last one stopped
         self._writer: StreamWriter | None = None
         self._finish_timer: asyncio.TimerHandle | None = None
         self._is_known_to_node = False  # a node of ours has accepted it last
@@ -52,6 +54,8 @@ class Push(UpstreamLink):
         publisher = self.stream.publisher
         if publisher is not None and publisher is not self._asked_for:
             self._asked_for, self.query, self.hops = publisher, publisher.query, publisher.hops
+            publish = self.manager.service.publishes.get(publisher)
+            self.trace = publish.trace if publish is not None else None
             self.refused_count = 0
 
     def on_new_publisher(self) -> None:
@@ -62,7 +66,7 @@ class Push(UpstreamLink):
 
     def _open(self, connection: RtmpClientConnection) -> None:
         hops = (*self.hops, self.manager.service.service_id)
-        connection.open_publish(self, self._name(), hops=hops, is_lost=self._is_lost)
+        connection.open_publish(self, self._name(), hops=hops, trace=self._trace_headers(), is_lost=self._is_lost)
 
     @property
     def _is_lost(self) -> bool:
@@ -76,6 +80,8 @@ class Push(UpstreamLink):
         self._is_known_to_node = bool(connection.edge_id)
         self.policy.on_link_useful()
         self._log_runs()
+        self._span.end()
+        self.trace = None
         epoch, index = info.get("epoch"), info.get("nextIndex")
         resume = None
         if isinstance(epoch, str) and isinstance(index, (int, float)) and 0 <= index < 2**53:
@@ -178,6 +184,14 @@ class Push(UpstreamLink):
         if self.refused_count == 1:
             self._refused_since_ms = now
 
+    @property
+    def served(self) -> Served:
+        """How far it has come on the connection that there is."""
+        writer = self._writer
+        if writer is None:
+            return NOT_SERVED
+        return Served(writer.written_bytes, writer.next_seq, first_seq=writer.first_seq)
+
     def describe(self, now_ms: int) -> dict[str, Any]:
         """For the pages: how the push stands, where to, since when (s), and how the last attempt in vain ended.
 
@@ -193,6 +207,16 @@ class Push(UpstreamLink):
             "push_state_s": (now_ms - since_ms) // 1000,
             "push_error": self.last_error if state != "live" else "",
         }
+
+    def behind_ms(self) -> int:
+        """How much of what its publisher has sent waits for the line to the upstream; 0 while it takes all."""
+        writer, connection = self._writer, self.connection
+        if writer is None or connection is None:
+            return 0
+        stats = self.stream.stats
+        bytes_per_s = stats.video_bps + stats.audio_bps
+        unsent_ms = 1000 * connection.unsent_bytes() // bytes_per_s if bytes_per_s else 0
+        return unsent_ms + (self.stream.queue.lag_ms(writer.seq) if writer.is_behind else 0)
 
     def _give_up(self, why: str) -> None:
         self.manager.push_gave_up(self, why)
@@ -211,6 +235,8 @@ class Push(UpstreamLink):
 
     def close(self) -> None:
         """Stop pushing."""
+        if self.state != "closed":
+            self.stream.retention.release()
         super().close()
         if self._finish_timer is not None:
             self._finish_timer.cancel()

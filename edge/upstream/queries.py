@@ -27,8 +27,6 @@ REFUSALS_IN_A_ROW = 3
 _NEWEST_PLACES = _OLDEST_PLACES = 2
 #: Where the query that worked last stands in a round at the latest.
 _PROVEN_PLACE = 2
-#: Values shorter than this are no secrets, and would be found in innocent words.
-_LEAST_SECRET = 6
 
 
 class QueryTurns:
@@ -214,14 +212,3 @@ def refusal_of(text: str) -> Refusal | None:
     if code.startswith("NetConnection."):
         return None
     return Refusal(Reason.UPSTREAM, description, code if code.startswith("NetStream.") else "NetStream.Play.Failed")
-
-
-def hide_query(text: str, query: str) -> str:
-    """``text``, which an upstream wrote and logs and pages show, without the query and its values."""
-    if not query:
-        return text
-    values = (part.partition("=")[2] for part in query.split("&"))
-    for secret in (query, *sorted(values, key=len, reverse=True)):
-        if len(secret) >= _LEAST_SECRET:
-            text = text.replace(secret, "...")
-    return text

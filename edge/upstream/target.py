@@ -382,7 +382,8 @@ class Target:
         """Warn of servers that the balancer never chooses, unless they are those of ``before`` and there are others."""
         left_out = set(self._servers).difference(self._choosable)
         if left_out and (left_out != before or not self._choosable):
-            _log.warning("%s: %s", self.address.shown[:_MAX_SHOWN], who_is_left_out(self._lb, self._servers))
+            shown = self.address.shown[:_MAX_SHOWN]
+            _log.warning("%s: %s", shown, who_is_left_out(self._lb, self._servers), extra={"cause": shown})
 
     def _regroup(self) -> tuple[ServerGroup, ...]:
         """The groups of the list, the best first; one that was there before goes on with what it knows."""

@@ -46,6 +46,10 @@ class UpstreamTls:
         paths = (config.upstream_ca_file, config.upstream_cert_file, config.upstream_key_file)
         return tuple(signature_of(path) for path in paths if path)
 
+    def context(self) -> ssl.SSLContext:
+        """The context of the files as they are; raises UpstreamTlsError."""
+        return self._now()
+
     def _now(self) -> ssl.SSLContext:
         """The context of the files as they are."""
         if self._context is None:

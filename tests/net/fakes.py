@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from edge.hub.config import HubConfig
+from edge.hub.delay import StreamDelay
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
@@ -177,7 +178,9 @@ class Source:
     """A publisher, and all frames that the stream ever held, by seq."""
 
     def __init__(self, config: HubConfig | None = None) -> None:
-        self.stream = Stream(StreamKey("_", "live", "s"), config or HubConfig(), 0)
+        self.clock_us = 1_000_000_000
+        delay = StreamDelay(lambda: self.clock_us)
+        self.stream = Stream(StreamKey("_", "live", "s"), config or HubConfig(), 0, delay=delay)
         self.publisher = Publisher(self.stream, "1.2.3.4:5", 0)
         self.epoch = Epoch("e1")
         self.stream.begin_publish(self.publisher, self.epoch, 0)
@@ -246,7 +249,7 @@ class Rig:
         )
         self.original = self.source.stream.timeline if original else None
 
-    def play(self, room: int | None = None, prologue: bytes = b"") -> FakePeer:
+    def play(self, room: int | None = None, prologue: bytes = b"", *, asked_ms: int = 0) -> FakePeer:
         peer = FakePeer(room)
         form: WireForm = self.plain or self.form
         opening: Opening = RtmpOpening(self.form, 1, offset_ms=self.offset, original=self.original)
@@ -254,6 +257,7 @@ class Rig:
             opening = self.plain.opening()
         peer.player = Player(peer, peer.send, opening)
         peer.player.tail = prologue or None
+        peer.player.asked_ms = asked_ms
         self.fanout.attach(peer.player, self.source.stream, form)
         return peer
 

@@ -63,6 +63,10 @@ class TextOpening:
     """``<headers>`` with the stamp of the frame that they are for."""
 
     missing = 0
+    likeness = None
+
+    def go_on_like(self, begun: TextOpening) -> None:
+        pass
 
     def start(self, place: Place) -> bytes:
         return b"".join(b"<%d:%b>" % (place.frame.dts_ms, frame.payload) for frame in (*place.headers, *place.pictures))

@@ -10,7 +10,7 @@ from typing import Any
 from edge.hub.config import HubConfig
 from edge.hub.registry import Registry
 from edge.net.accepted import Accepted
-from edge.net.aio import now_ms
+from edge.net.aio import clock_us, now_ms
 from edge.net.config import NetConfig, TlsConfig
 from edge.net.context import NetContext
 from edge.net.limits import ConnectionLimits
@@ -34,16 +34,24 @@ VIDEO_TYPE, AUDIO_TYPE = 9, 8
 
 
 class Node:
-    """One service; ``upstream`` makes it an edge."""
+    """One service; ``upstream`` makes it an edge. ``clock_us`` is what it takes for the time."""
 
     def __init__(
-        self, name: str = "node", *, hub: dict[str, Any] | None = None, max_connections: int = 100, **net: Any
+        self,
+        name: str = "node",
+        *,
+        hub: dict[str, Any] | None = None,
+        max_connections: int = 100,
+        clock_us: Callable[[], int] = clock_us,
+        **net: Any,
     ):
         self.name = name
         self.hub = HubConfig(**(hub or {}))
-        self.context = NetContext(asyncio.get_running_loop(), NetConfig(**net))
+        self.context = NetContext(asyncio.get_running_loop(), NetConfig(**net), clock_us=clock_us)
         numbers = count(1)
-        self.registry = Registry(self.hub, new_id=lambda: f"{name}-e{next(numbers)}", wall_ms=lambda: 1)
+        self.registry = Registry(
+            self.hub, new_id=lambda: f"{name}-e{next(numbers)}", wall_ms=lambda: 1, clock_us=clock_us
+        )
         self.service = Service(
             self.registry,
             hub=self.hub,
@@ -106,6 +114,7 @@ class Node:
 
     async def close(self) -> None:
         self.stop_listening()
+        await self.rtmp.why_desk.close()
         if self.manager is not None:
             await self.manager.close()
         for connection in list(self.context.connections):

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from edge.net.address import NOWHERE, Address, address_of, host_of, peer_address
+from edge.net.address import NOWHERE, Address, address_of, host_of, local_address, peer_address
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,9 @@ def test_the_other_end() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         assert peer_address(client) == Address("127.0.0.1", server.getsockname()[1])
     assert peer_address(client) == NOWHERE
+
+
+def test_our_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert local_address(server) == Address("127.0.0.1", server.getsockname()[1])
+    assert local_address(server) == NOWHERE

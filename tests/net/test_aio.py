@@ -6,13 +6,15 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from edge.net.aio import TaskOwner, load_in_thread, now_ms, spawn, wall_ms
+from edge.net.aio import TaskOwner, call_in_thread, clock_us, load_in_thread, now_ms, spawn, wall_ms
 from tests.harness.clock import ROOT
+from tests.httpd.serving import until
 
 
 async def test_owner_ends_what_still_runs() -> None:
@@ -82,3 +84,37 @@ def test_a_process_that_ends_waits_for_an_import_in_its_middle(tmp_path: Path) -
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "loaded\n", "")
+
+
+async def test_call_beside_the_loop_gives_its_result_or_its_failure() -> None:
+    assert await call_in_thread(lambda: threading.current_thread().name, name="beside") == "beside"
+
+    def fail() -> int:
+        raise ValueError("boom")
+
+    with pytest.raises(ValueError, match="boom"):
+        await call_in_thread(fail, name="beside")
+
+
+async def test_call_whose_caller_has_left_ends_unheard() -> None:
+    is_over, has_begun = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        has_begun.set()
+        is_over.wait(30)
+
+    call = asyncio.ensure_future(call_in_thread(wait, name="left"))
+    await until(has_begun.is_set)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    is_over.set()
+    await until(lambda: all(thread.name != "left" for thread in threading.enumerate()))
+    await asyncio.sleep(0)
+
+
+def test_clock_for_other_nodes_begins_with_the_wall_clock_and_does_not_step_with_it(monkeypatch) -> None:
+    assert abs(clock_us() // 1000 - wall_ms()) < 60_000
+    before = clock_us()
+    monkeypatch.setattr(time, "time_ns", lambda: 0)
+    assert 0 <= clock_us() - before < 60_000_000

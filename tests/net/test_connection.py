@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -82,6 +83,22 @@ async def test_what_the_kernel_does_not_take_waits_and_keeps_its_order() -> None
             await asyncio.sleep(0)
         assert found == wanted
         await wait_until(lambda: connection.queued_bytes == 0, 2, "all sent")
+        peer.close()
+
+
+async def test_socket_is_described_with_what_waits_in_it() -> None:
+    async with Nodes() as nodes:
+        connection, peer = joined(nodes.add())
+        facts = connection.describe_socket()
+        assert (facts.number, facts.fd, facts.state) == (connection.number, connection.fd, "open")
+        assert facts.local == f"127.0.0.1:{peer.getpeername()[1]}"
+        assert (facts.queued_bytes, facts.behind_bytes, facts.is_blocked, facts.is_polled) == (0, 0, False, True)
+        connection.send(bytes(32 << 20))
+        facts = connection.describe_socket()
+        assert facts.queued_bytes == connection.queued_bytes > 0
+        assert facts.is_blocked and not facts.is_encrypted
+        connection.close_now("test")
+        assert connection.describe_socket().local == "?"
         peer.close()
 
 
@@ -448,3 +465,51 @@ async def test_a_wire_that_breaks_while_it_keeps_bytes_back_is_an_end() -> None:
     poller.turn(ours)
     assert connection.whys == ["reset: Connection reset by peer"]
     context.close()
+
+
+@pytest.mark.parametrize("is_on", [False, True])
+async def test_each_end_is_told_where_that_is_wanted(caplog: pytest.LogCaptureFixture, is_on: bool) -> None:
+    caplog.set_level(logging.INFO)
+    context = NetContext(asyncio.get_running_loop(), NetConfig(log_connection_close=is_on))
+    try:
+        ends = {
+            "closed by the peer": lambda connection, peer: peer.close(),
+            "enough": lambda connection, peer: connection.close_gracefully("enough"),
+            "at once": lambda connection, peer: connection.close_now("at once"),
+            "rudely": lambda connection, peer: connection.abort("rudely"),
+        }
+        told = []
+        for end in ends.values():
+            connection, peer = tcp_pair(context)
+            peer.sendall(b"12345")
+            await eventually(lambda seen=connection: seen.received_bytes == 5, "the bytes")
+            end(connection, peer)
+            await eventually(lambda seen=connection: seen.state != "open", "the end")
+            connection.close_now("")
+            peer.close()
+            told.append(f"{connection} closed why=")
+        texts = [f"{mark}{why} received=5 sent=0" for mark, why in zip(told, ends, strict=True)]
+        assert [text for text in caplog.messages if " closed why=" in text] == (texts if is_on else [])
+    finally:
+        context.close()
+
+
+@pytest.mark.parametrize("is_on", [False, True])
+async def test_why_it_was_us_who_ended_it_is_told_where_that_is_wanted(
+    caplog: pytest.LogCaptureFixture, is_on: bool
+) -> None:
+    caplog.set_level(logging.INFO)
+    context = NetContext(asyncio.get_running_loop(), NetConfig(log_error_text=is_on))
+    try:
+        (first, one), (second, two), (third, three) = tcp_pair(context), tcp_pair(context), tcp_pair(context)
+        first.close_gracefully("idle")
+        second.abort("slow_player")
+        three.close()
+        await eventually(lambda: third.state == "closed", "the end by the peer")
+        for connection, peer in ((first, one), (second, two)):
+            connection.close_now("")
+            peer.close()
+        texts = [f"{first} Close connection because idle", f"{second} Close connection because slow_player"]
+        assert [text for text in caplog.messages if "Close connection" in text] == (texts if is_on else [])
+    finally:
+        context.close()

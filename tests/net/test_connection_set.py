@@ -36,3 +36,12 @@ def test_counts_are_those_of_its_members(steps: list[tuple[bool, One]]) -> None:
         }
         assert found._counts == counts, "nothing is kept of hosts that have gone"
         assert (one in found) is is_added
+
+
+def test_members_stand_in_the_order_of_their_coming() -> None:
+    found: ConnectionSet[One] = ConnectionSet()
+    for number in (3, 1, 2, 1):
+        found.add(One(number, ""))
+    found.discard(One(3, ""))
+    found.add(One(3, ""))
+    assert list(found) == [One(1, ""), One(2, ""), One(3, "")]

@@ -29,3 +29,15 @@ async def test_quiet_ends_are_information(caplog) -> None:
         context.counters.notice("c2_mismatch")
         assert context.counters["c2_mismatch_count"] == 1
         assert caplog.records[-1].levelno == logging.INFO
+
+
+async def test_faults_of_peers_that_are_known_are_told() -> None:
+    async with Nodes() as nodes:
+        counters, told = nodes.add().context.counters, list[tuple[str, str]]()
+        counters.on_fault = lambda error, peer: told.append((error.reason, peer))
+        counters.report(RemoteProtocolError("x", reason="chunk_size"), "[c1]", peer="10.0.0.9:5")
+        counters.report(RemoteProtocolError("x", reason="chunk_size"), "[c2]")
+        counters.report(HandshakeError("x"), "[c3]", peer="10.0.0.8:5", is_logged=False)
+        counters.tell_fault(HandshakeError("x"), "10.0.0.7:5")
+        assert told == [("chunk_size", "10.0.0.9:5"), ("handshake", "10.0.0.8:5"), ("handshake", "10.0.0.7:5")]
+        assert counters["error_handshake_count"] == 1

@@ -57,3 +57,15 @@ async def test_R10_a_deadline_that_fails_ends_its_owner_and_no_other(caplog) -> 
         assert (broken.aborted, healthy.called, later.called) == ("internal", 1, 1)
         assert context.internal_error_count == 1
     assert "injected" in caplog.text
+
+
+async def test_one_that_is_renewed_for_long_does_not_delay_those_before_it() -> None:
+    async with Nodes() as nodes:
+        context = nodes.add().context
+        began = now_ms()
+        renewed, soon = Due(began + 1), Due(began + 400)
+        for due in (renewed, soon):
+            context.deadlines.watch(due, due.at_ms or 0)
+        renewed.at_ms = began + 60_000
+        await wait_until(lambda: soon.called, 2, "the deadline after the one that was renewed")
+        assert now_ms() - began < 1000

@@ -35,8 +35,9 @@ class Gate:
         self.served: list[tuple[WireProtocol, Accepted]] = []
         self.undecided: ConnectionSet[Undecided] = ConnectionSet()
         self.held: set[WireProtocol] = set()
+        self.awaited: list[WireProtocol] = []
         handlers = {protocol: self._taker(protocol) for protocol in WireProtocol}
-        self.detection = Detection(self.context, handlers, self.held, self.undecided)
+        self.detection = Detection(self.context, handlers, self.held, self.undecided, self.awaited.append)
 
     def _taker(self, protocol: WireProtocol):
         return lambda accepted: self.served.append((protocol, accepted))
@@ -162,6 +163,7 @@ async def test_what_is_held_is_handed_over_on_demand(gate: Gate) -> None:
     gate.poller.turn(ours)
     (held,) = gate.undecided
     assert (held.protocol, gate.poller.events(ours), gate.served) == (WireProtocol.HTTP, 0, [])
+    assert gate.awaited == [WireProtocol.HTTP]
     assert isinstance(held, Detecting) and held.next_deadline_ms() is None
     held.hand_over()
     assert [protocol for protocol, _ in gate.served] == [WireProtocol.HTTP]

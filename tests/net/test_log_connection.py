@@ -39,6 +39,25 @@ async def test_play_that_may_not_go_on_ends_behind_a_whole_tag() -> None:
         connection.play.stop(Refusal(Reason.KICKED, "twice"))
 
 
+async def test_what_the_player_has_not_got_is_described() -> None:
+    async with playing() as (_, _, _, connection):
+        player = connection.player
+        assert player is not None
+        player.tail = b"private"
+        assert connection.describe_socket().behind_bytes == connection.behind_bytes() >= len(b"private")
+        player.tail = None
+        connection.player = None
+        assert connection.behind_bytes() == 0
+        connection.player = player
+
+
+async def test_first_frame_of_a_viewer_over_http_is_counted() -> None:
+    async with playing() as (node, _, _, _):
+        first_frame = node.node.context.first_frame
+        assert first_frame.count == 1
+        assert 0 <= first_frame.total < 1000 * deadline(5)
+
+
 async def test_stop_of_the_server_ends_the_body() -> None:
     async with playing() as (_, _, reader, connection):
         connection.shut_down("stopping")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from edge.net import system
-from edge.net.system import has_broken, is_at_end, is_unheard, unacknowledged_bytes, unsent_bytes
+from edge.net.system import has_broken, is_at_end, is_unheard, tcp_info, unacknowledged_bytes, unsent_bytes
 from tests.harness.clock import deadline, wait_until_sync
 from tests.harness.portable import needs_linux
 
@@ -40,6 +40,29 @@ def fill(sock: socket.socket) -> None:
 def reset(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
+
+
+# --- how the connection is doing -------------------------------------------------
+
+
+@needs_linux
+def test_kernel_tells_how_a_connection_is_doing(pair: Pair) -> None:
+    far, _ = pair
+    info = tcp_info(far)
+    assert info is not None
+    assert (info.state, info.lost, info.retransmitted) == (1, 0, 0)
+    assert info.congestion_window > 0 and info.segment_bytes >= 536 and 0 <= info.rtt_us < deadline(60) * 1_000_000
+    fill(far)
+    filled = tcp_info(far)
+    assert filled is not None and filled.congestion_window > 0
+
+
+def test_closed_and_other_sockets_have_no_such_thing(pair: Pair) -> None:
+    far, _ = pair
+    far.close()
+    assert tcp_info(far) is None
+    with socket.socket(socket.AF_UNIX) as local:
+        assert tcp_info(local) is None
 
 
 # --- the send queue ----------------------------------------------------------
@@ -272,3 +295,10 @@ def test_more_files_may_be_open(
     monkeypatch.setattr(resource, "setrlimit", lambda kind, new: limits.append(new))
     assert system.raise_descriptor_limit() == (before[0], after)
     assert limits[-1] == (after, before[1])
+
+
+def test_figures_of_this_process_have_a_place_for_what_differs() -> None:
+    assert system.descriptor_limit() >= 16
+    assert system.usage().ru_utime > 0
+    assert 1_000_000 < system.most_resident_bytes() < 1 << 40
+    assert len(system.kernel_version().split()) >= 2

@@ -67,6 +67,7 @@ async def test_kicked_player_is_told_by_another_code_than_the_end() -> None:
 async def test_player_that_is_idle_for_too_long_is_told() -> None:
     """Its connection just ended."""
     async with running("-server_idle_timeout=1") as node:
+        await node.get("/health")  # what it loads would take of the second
         source = await Source.at(node)
         source.push(30)
         async with WsFlvReader(url(node)) as reader:

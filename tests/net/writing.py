@@ -18,6 +18,7 @@ class Owner:
     def __init__(self) -> None:
         self.now = 0
         self.told = 0
+        self.first_frames_ms: list[int] = []
 
     def writer_has_frames(self) -> None:
         self.told += 1
@@ -28,6 +29,9 @@ class Owner:
     def count_left_out(self, stream: Stream, frame_count: int, *, jump_count: int = 0) -> None:
         stream.stats.player_jump_count += jump_count
         stream.stats.player_dropped_count += frame_count
+
+    def count_first_frame(self, waited_ms: int) -> None:
+        self.first_frames_ms.append(waited_ms)
 
 
 def open_writer(source: Source, *, is_hop: bool = False, resume: ResumePoint | None = None, **options) -> StreamWriter:

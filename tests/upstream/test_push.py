@@ -54,6 +54,25 @@ async def test_U1_cut_push_goes_on_where_it_was() -> None:
             await wait_until(lambda push=push: push.state == "live", 2, "live again")
 
 
+async def test_what_has_been_sent_is_kept_for_the_upstream_while_there_is_a_push() -> None:
+    async with Nodes() as nodes:
+        origin, _, manager, _ = await forwarding(nodes)
+        (push,) = manager.pushes.values()
+        stream = push.stream
+        origin.stop_listening()
+        assert push.connection is not None
+        push.connection.abort("cut")
+        await wait_until(lambda: push.state == "retrying", 2, "lost")
+        for ms in (1000, 100_000):
+            stream.tick(ms)
+        assert stream.retention.is_full, "also between two connections"
+        manager.push_gave_up(push, "for the test")
+        push.close()
+        for ms in (200_000, 300_000):
+            stream.tick(ms)
+        assert not stream.retention.is_full
+
+
 async def test_end_of_the_publish_is_told_upstream_behind_the_last_picture() -> None:
     async with Nodes() as nodes:
         origin, _, manager, feed = await forwarding(nodes)

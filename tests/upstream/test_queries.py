@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge.hub.roster import Roster
 from edge.service.refusal import Reason, Refusal
-from edge.upstream.queries import REFUSALS_IN_A_ROW, QueryTurns, QueryVerdicts, hide_query, refusal_of
+from edge.upstream.queries import REFUSALS_IN_A_ROW, QueryTurns, QueryVerdicts, refusal_of
 from edge.upstream.retry import RetryDecision
 from tests.hub.test_roster import Play
 
@@ -232,16 +232,3 @@ def test_end_of_the_broadcast_is_not_put_off(why: str) -> None:
 )
 def test_words_of_a_refusal(text: str, wanted: Refusal | None) -> None:
     assert refusal_of(text) == wanted
-
-
-@pytest.mark.parametrize(
-    ("text", "query", "wanted"),
-    [
-        ("no s", "", "no s"),
-        ("no s?token=secret1", "token=secret1", "no s?..."),
-        ("bad secret1 of secret1234", "a=secret1&b=secret1234&c=of", "bad ... of ..."),
-        ("a=1 of 1", "a=1", "a=1 of 1"),
-    ],
-)
-def test_queries_are_no_part_of_what_is_shown(text: str, query: str, wanted: str) -> None:
-    assert hide_query(text, query) == wanted

@@ -1,10 +1,9 @@
 """When players get what: which logs have players, and how often their slots are flushed.
 
-While sending every message at once is cheap, it is done at once. When the
-fixed cost of the calls passes ``flush_cpu_pct`` of a core, players are
-flushed in turns, each slot once per interval; the interval follows the
-measured cost between 10 and 350 ms. Bytes are not counted: a longer interval
-cannot save them.
+While there are few calls to make, every message is sent at once. From some
+players on messages are merged, and with more players these are flushed in
+turns, each slot once per interval (``interval.py``). Bytes are not counted: a
+longer interval cannot save them.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from edge.hub.histogram import Histogram
 from edge.hub.stream import Stream
 from edge.hub.wire_form import WireForm
 from edge.net.config import NetConfig
@@ -21,7 +21,7 @@ from edge.net.fan.interval import FlushInterval
 from edge.net.fan.log_fan import LogFan
 from edge.net.fan.player import Player, Slot
 from edge.net.fan.spread import spread
-from edge.net.fan.wheel import TICK_MS, Pumpable, Wheel
+from edge.net.fan.wheel import Pumpable, Wheel
 
 _REST_MS = 2000
 
@@ -35,9 +35,17 @@ class Fanout:
         jump_count: times that a player, or another node, fell behind and went to a keyframe.
         dropped_count: frames that were left out by that.
         send_count: ``send`` calls to players so far.
+        first_frame: milliseconds from a request to play to the first bytes of media.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, config: NetConfig, *, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        config: NetConfig,
+        *,
+        now_ms: Callable[[], int],
+        first_frame: Histogram | None = None,
+    ) -> None:
         self._config = config
         self.now_ms = now_ms
         self._fans: dict[tuple[Stream, WireForm], LogFan] = {}
@@ -49,11 +57,22 @@ class Fanout:
         self.jump_count = 0
         self.dropped_count = 0
         self.send_count = 0
+        self.first_frame = first_frame or Histogram()
 
     @property
     def interval_ms(self) -> int:
         """Flush interval in force."""
         return self._flush.interval_ms
+
+    @property
+    def is_brief(self) -> bool:
+        """The interval is automatic, and as long as it takes to merge messages: reading may wait for that."""
+        return self._flush.is_brief
+
+    @property
+    def read_ms(self) -> int:
+        """How often publishers are read while that is so."""
+        return self._flush.read_ms
 
     @property
     def call_us(self) -> float:
@@ -110,24 +129,22 @@ class Fanout:
         """A stream has new frames."""
         if fan.waiting_for_keyframe:
             fan.begin_waiting(self.now_ms())
-        flush = self._flush
-        if flush.interval_ms == 0:
-            slots = fan.slots
+        flush, slots = self._flush, fan.slots
+        flush.demand(fan.count_new() * sum([len(slot.members) for slot in slots]))
+        if flush.interval_ms == 0 or flush.is_brief:  # reading has waited to merge messages
             if len(slots) == 1:
                 self._flush_slot(slots[0])
             else:
                 self._wheel.flush_now(slots)
             return
-        for slot in fan.slots:
-            flush.demand(len(slot.members))
+        for slot in slots:
             if not slot.is_scheduled:
                 self._wheel.schedule(slot)
 
     def _flush_slot(self, slot: Slot) -> None:
         members = len(slot.members)
-        flush = self._flush
-        if flush.interval_ms == 0:
-            flush.demand(members)
+        flush, delay = self._flush, slot.fan.stream.delay
+        is_timed = slot.seq <= delay.seq and members > 0
         if members >= 16 or flush.is_sample_due():
             size = slot.fan.log.end - slot.offset
             began = time.thread_time_ns()
@@ -135,6 +152,8 @@ class Fanout:
             flush.spent(calls, size * calls, time.thread_time_ns() - began)
         else:
             calls = slot.fan.flush(slot)
+        if is_timed:
+            delay.note_flush()
         flush.sent(calls)
         self.send_count += calls
 
@@ -160,7 +179,7 @@ class Fanout:
             elif now_ms >= until_ms:
                 self._drop(fan)
         for fan in list(self._fans.values()):
-            spread(fan, self._wheel, self._flush.interval_ms // TICK_MS)
+            spread(fan, self._wheel, self._flush.interval_ms)
             for slot in fan.slots:
                 if slot.roaming:
                     self._look_after_slow(fan, slot, now_ms)
@@ -181,9 +200,16 @@ class Fanout:
     def count_left_out(self, stream: Stream, frame_count: int, *, jump_count: int = 0) -> None:
         """A player of ``stream`` fell behind: it jumped, or after that frames went by until a keyframe came."""
         stream.stats.player_jump_count += jump_count
+        if jump_count and stream.on_jumped is not None:
+            stream.on_jumped(stream, frame_count)
         stream.stats.player_dropped_count += frame_count
         self.jump_count += jump_count
         self.dropped_count += frame_count
+
+    def count_first_frame(self, player: Player) -> None:
+        """``player``, a viewer's, has just been sent its first bytes."""
+        self.first_frame.observe(self.now_ms() - player.asked_ms)
+        player.asked_ms = 0
 
     def close(self) -> None:
         """Stop the ticker; players are their connections' to close."""

@@ -17,6 +17,7 @@ from edge.hub.reader import QuietReader
 from edge.hub.stream import Stream
 from edge.hub.wire_form import WireForm
 from edge.media.frame import TRACK_BIT
+from edge.net.fan.newcomers import Newcomers
 from edge.net.fan.player import Player, Slot
 
 #: Members of a slot: one flush of it must stay well under the loop's lag limit.
@@ -27,6 +28,10 @@ _MAX_LOST_AT_ONCE = 32
 
 #: A roaming player is given at most so much at once.
 _READ_BYTES = 262144
+#: With a tail before it, so much of the log: it is copied.
+_JOINED_BYTES = 65536
+#: A longer tail goes out by itself.
+_SMALL_TAIL_BYTES = 32768
 
 
 class FanHost(Protocol):
@@ -59,6 +64,10 @@ class FanHost(Protocol):
         """A player of ``stream`` fell behind and leaves frames out."""
         ...
 
+    def count_first_frame(self, player: Player) -> None:
+        """``player`` has just been sent its first bytes."""
+        ...
+
 
 class LogFan(QuietReader):
     """All players of one stream in one wire form; a reader of the stream."""
@@ -70,6 +79,8 @@ class LogFan(QuietReader):
         self.log: StreamLog = stream.open_log(form)
         self.slots: list[Slot] = [Slot(self, self.log.end, stream.queue.end)]
         self.waiting_for_keyframe: set[Player] = set()
+        self._newcomers = Newcomers()
+        self._counted_seq = stream.queue.end
         self.end_reason = stream.end_reason
         stream.readers.append(self)
 
@@ -82,10 +93,12 @@ class LogFan(QuietReader):
 
     def on_frames(self) -> None:
         """New frames: flush now, or when the slots' turn comes."""
+        self._newcomers.forget()
         self.host.on_frames(self)
 
     def on_evict(self, base: int) -> None:
         """Players that stand before ``base`` jump."""
+        self._newcomers.forget()
         limit = self.log.offset_of(base)
         for slot in list(self.slots):
             if slot.offset < limit:
@@ -94,10 +107,27 @@ class LogFan(QuietReader):
                 if player.offset < limit and player.waiting_since_ms is None:
                     self.guard(player, self.jump, player, base)
 
+    def oldest_seq(self) -> int | None:
+        """Where the last of the players stands; members of a slot are not looked at one by one."""
+        oldest = self.log.end
+        for slot in self.slots:
+            if slot.members and slot.offset < oldest:
+                oldest = slot.offset
+            for player in slot.roaming:
+                if player.offset < oldest and player.waiting_since_ms is None:
+                    oldest = player.offset
+        return self.log.seq_at(oldest)
+
     def on_end(self, reason: str) -> None:
         """Everyone gets what is queued, then leaves."""
         self.end_reason = reason
         self.host.end(self)
+
+    def count_new(self) -> int:
+        """Frames that have come since the last call."""
+        end = self.stream.queue.end
+        count, self._counted_seq = end - self._counted_seq, end
+        return count
 
     # --- coming and going ----------------------------------------------------
 
@@ -110,11 +140,26 @@ class LogFan(QuietReader):
         player.fan, player.slot = self, slot
         player.progress_ms = now_ms
         slot.roaming.add(player)
+        seq = self._newcomers.look(self.stream, self.log)
+        if seq is not None:
+            self.guard(player, self._begin, player, seq)
+            self._send_first(player)
+            return
         player.waiting_since_ms = now_ms
         self.waiting_for_keyframe.add(player)
         if player.tail:
             self.advance(player, 0)
-        self.begin_waiting(now_ms)
+
+    def _begin(self, player: Player, seq: int) -> None:
+        """Put a newcomer before frame ``seq``; behind its own tail goes what it alone is sent there."""
+        own, player.tail = player.tail, None
+        if not self._newcomers.begin_alike(player):
+            self.start_at(player, seq)
+            if player.opening.missing:
+                self._make_private(player, self.log.end)
+            self._newcomers.note(player, self.log.offset_of(seq))
+        if own:
+            player.tail = bytes(own) + player.tail if player.tail else own
 
     def begin_waiting(self, now_ms: int) -> None:
         """Start the players that wait for a keyframe, if there is one now."""
@@ -131,7 +176,13 @@ class LogFan(QuietReader):
                 self.host.count_left_out(stream, seq - after)
             self.guard(player, self.start_at, player, seq)
             if not player.is_blocked:
-                self.advance(player, self.log.end)
+                self._send_first(player)
+
+    def _send_first(self, player: Player) -> None:
+        """Send what there is to a player that has been put before a frame."""
+        self.advance(player, self.log.end)
+        if player.asked_ms and player.fan is self and player.sent_bytes:
+            self.host.count_first_frame(player)
 
     def start_at(self, player: Player, seq: int, since: int | None = None) -> None:
         """Put ``player`` before frame ``seq``; its tail gets what it lacks there, or has missed from ``since`` on."""
@@ -256,31 +307,39 @@ class LogFan(QuietReader):
         self.guard(player, self._advance, player, limit)
 
     def _advance(self, player: Player, limit: int) -> None:
-        log, send = self.log, player.send
         try:
-            while True:
-                if player.tail:
-                    sent = send(player.tail)
-                    player.private_bytes += sent
-                    if sent != len(player.tail):
-                        player.tail = memoryview(player.tail)[sent:]
-                        return self._block(player)
-                    player.tail = None
-                if player.waiting_since_ms is not None or player.offset >= limit:
-                    break
-                if player.opening.missing and self._make_private(player, limit):
-                    continue
-                until = min(limit, player.offset + _READ_BYTES)
-                data = log.read(player.offset, until)
-                sent = send(data)
-                player.offset += sent
-                if sent != len(data):
+            while data := self._next_bytes(player, limit):
+                size, tail = len(data), len(player.tail or b"")
+                sent = player.send(data)
+                if tail:
+                    private = min(sent, tail)
+                    player.private_bytes += private
+                    player.tail = memoryview(data)[private:tail] if private < tail else None
+                    player.offset += sent - private
+                else:
+                    player.offset += sent
+                if sent != size:
                     return self._block(player)
         except BlockingIOError:
             return self._block(player)
         except OSError as error:
             return player.owner.send_failed(error)
         self._caught_up(player)
+
+    def _next_bytes(self, player: Player, limit: int) -> bytes | memoryview:
+        """What a roaming player is sent next: its tail, and behind a short one what follows of the log.
+
+        Messages that it must get alone are put into its tail before.
+        """
+        tail = player.tail
+        if player.waiting_since_ms is not None or player.offset >= limit or (tail and len(tail) > _SMALL_TAIL_BYTES):
+            return tail or b""
+        if player.opening.missing and self._make_private(player, limit):
+            assert player.tail is not None
+            return player.tail
+        until = min(limit, player.offset + (_JOINED_BYTES if tail else _READ_BYTES))
+        data = self.log.read(player.offset, until)
+        return b"".join((tail, data)) if tail else data
 
     def _caught_up(self, player: Player) -> None:
         slot = player.slot
@@ -293,7 +352,7 @@ class LogFan(QuietReader):
             slot.add(player)
 
     def _make_private(self, player: Player, limit: int) -> bool:
-        """Build the tail up to the first messages that the player must get alone; False when none are ahead."""
+        """Add to the tail all up to the first messages that the player must get alone; False when none are ahead."""
         log, queue, opening = self.log, self.stream.queue, player.opening
         seq = log.seq_at(player.offset)
         missing = queue.tracks_from(seq, opening.missing)
@@ -301,10 +360,11 @@ class LogFan(QuietReader):
             if not missing:
                 return False
             end = log.offset_of(seq + 1)
-            player.tail = log.read(player.offset, end)
+            rest = log.read(player.offset, end)
+            player.tail = bytes(player.tail) + rest if player.tail else rest
             player.skip_to(end)
             return True
-        parts: list[bytes | memoryview] = []
+        parts: list[bytes | memoryview] = [player.tail] if player.tail else []
         size = 0
         while seq < queue.end and log.offset_of(seq) < limit and size < _READ_BYTES and missing:
             frame = queue[seq]
@@ -365,13 +425,20 @@ class LogFan(QuietReader):
             return player.owner.close_slow(f"{player.jump_count} jumps to a keyframe within a minute")
         target = queue.start_seq(self.stream.config)
         if target is None or target < keep_from or log.offset_of(target) < player.offset:
-            self.host.count_left_out(self.stream, queue.end - seen, jump_count=1)
+            self._leave_out(player, seen, queue.end)
             player.waiting_since_ms = now_ms
             self.waiting_for_keyframe.add(player)
             player.move(log.end)
             return
-        self.host.count_left_out(self.stream, target - seen, jump_count=1)
+        self._leave_out(player, seen, target)
         self.start_at(player, target, seen)
+
+    def _leave_out(self, player: Player, first_seq: int, end_seq: int) -> None:
+        self.host.count_left_out(self.stream, end_seq - first_seq, jump_count=1)
+        if self.stream.stats.stuck is not None:
+            self.stream.note_stuck(
+                player.owner.peer, getattr(player.opening, "message_stream_id", 0), first_seq, end_seq
+            )
 
     def jump_if_late(self, player: Player, limit_ms: int) -> None:
         """Let a player jump that has fallen ``limit_ms`` behind since it was placed, if it gains by that."""

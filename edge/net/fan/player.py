@@ -10,21 +10,30 @@ from edge.hub.log import StreamLog
 from edge.hub.stream import Stream
 from edge.hub.wire_form import Opening
 from edge.net import system
+from edge.net.config import MIN_NOTSENT_BYTES
 
 _JUMP_WINDOW_MS = 60_000
-#: Unsent bytes that the kernel may hold for a player: at least this, or half a second of its stream.
-_MIN_NOTSENT_BYTES = 65536
 
 
 def limit_kernel_queue(sock: socket.socket, stream: Stream) -> None:
-    """Else the kernel becomes the queue: megabytes, which is a minute of most streams."""
+    """Let the kernel hold half a second of a player's stream, where a connection has not been given as much already.
+
+    Else the kernel becomes the queue: megabytes, which is a minute of most streams.
+    """
     stats = stream.stats
-    limit = max(_MIN_NOTSENT_BYTES, (stats.video_bps + stats.audio_bps) // 2)
-    system.limit_unsent(sock, limit)
+    limit = (stats.video_bps + stats.audio_bps) // 2
+    if limit > MIN_NOTSENT_BYTES or not system.INHERITS_OPTIONS:
+        system.limit_unsent(sock, max(limit, MIN_NOTSENT_BYTES))
 
 
 class PlayerOwner(Protocol):
-    """The connection that a player belongs to."""
+    """The connection that a player belongs to.
+
+    Attributes:
+        peer: ``ip:port``.
+    """
+
+    peer: str
 
     def want_write(self, is_wanted: bool) -> None:
         """Ask to be told when the socket takes bytes again."""
@@ -94,10 +103,12 @@ class Player:
         private_bytes: those that it has got beside the log, less those of the log that came to it in another way.
         begun_offset: where it began, moved on by what it has left out; None before.
         waiting_since_ms: set while it waits for a keyframe to begin on.
+        asked_ms: when its client asked to play, until it has been sent something; 0 before and after that.
         jump_count: times it fell too far behind since ``jumped_ms``.
     """
 
     __slots__ = (
+        "asked_ms",
         "begun_offset",
         "fan",
         "is_blocked",
@@ -132,6 +143,7 @@ class Player:
         self.is_blocked = False
         self.waiting_since_ms: int | None = None
         self.progress_ms = 0
+        self.asked_ms = 0
         self.jump_count = 0
         self.jumped_ms = 0
 
@@ -144,6 +156,21 @@ class Player:
     def has_begun(self) -> bool:
         """It has been given a first frame to begin with."""
         return self.begun_offset is not None
+
+    @property
+    def next_seq(self) -> int | None:
+        """Place in the stream's queue of the frame that it gets next; None before it has begun and once it has left."""
+        if self.fan is None or self.begun_offset is None:
+            return None
+        slot = self.slot
+        return self.fan.log.seq_at(slot.offset if slot is not None and self.position >= 0 else self.offset)
+
+    @property
+    def first_seq(self) -> int | None:
+        """Place of the frame that it has begun with, as far as it has left nothing out; None as for ``next_seq``."""
+        if self.fan is None or self.begun_offset is None:
+            return None
+        return self.fan.log.seq_at(self.begun_offset)
 
     @property
     def log_bytes(self) -> int:
@@ -176,6 +203,14 @@ class Player:
     def sent_bytes(self) -> int:
         """All bytes that its socket has taken."""
         return self.log_bytes + self.private_bytes
+
+    @property
+    def behind_bytes(self) -> int:
+        """Bytes that it has still to be sent: its private ones, and the log's from where it stands."""
+        private = len(self.tail) if self.tail else 0
+        if self.fan is None or self.begun_offset is None:
+            return private
+        return private + max(self.fan.log.end - self.begun_offset - self.log_bytes, 0)
 
     def skip_to(self, offset: int) -> None:
         """What is up to ``offset`` goes another way than from the log."""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from edge.net.fan.interval import MERGE_MS
 from edge.net.fan.log_fan import MAX_SLOT_MEMBERS, LogFan
 from edge.net.fan.player import Slot
-from edge.net.fan.wheel import Wheel
+from edge.net.fan.wheel import TICK_MS, Wheel
 
 _MIN_MEMBERS_TO_SPLIT = 32
+#: A turn of the loop costs as much as some thirty calls.
+_TURN_MS = 25
 
 
-def spread(fan: LogFan, wheel: Wheel, interval_ticks: int) -> None:
-    """Split slots until each turn has one, if they have the members; without turns (0) merge them."""
+def spread(fan: LogFan, wheel: Wheel, interval_ms: int) -> None:
+    """Split slots until there is one each 25 ms, if they have the members; up to ``MERGE_MS`` merge them."""
     slots = fan.slots
-    if interval_ticks == 0:
+    if interval_ms <= MERGE_MS:
         if len(slots) > 1:
             _merge(fan)
         return
     members = sum(len(slot.members) for slot in slots)
-    wanted = max(min(interval_ticks, members // _MIN_MEMBERS_TO_SPLIT), 1)
+    wanted = max(min(interval_ms // _TURN_MS, members // _MIN_MEMBERS_TO_SPLIT), 1)
     if len(slots) >= wanted:
         return
     before = len(slots)
@@ -28,7 +31,7 @@ def spread(fan: LogFan, wheel: Wheel, interval_ticks: int) -> None:
     if len(slots) == before:
         return
     for number, slot in enumerate(slots):
-        slot.due_tick = wheel.tick + 1 + number * interval_ticks // len(slots)
+        slot.due_tick = wheel.tick + 1 + number * interval_ms // TICK_MS // len(slots)
 
 
 def _split(slot: Slot, wheel: Wheel) -> None:

@@ -1,4 +1,4 @@
-"""What is due when: slots and connections that write for themselves, by ticks of 10 ms.
+"""What is due when: slots and connections that write for themselves, by ticks of 5 ms.
 
 A turn of the loop takes hardly longer than its budget, however much there is
 to send; what is left goes on in the next.
@@ -15,8 +15,8 @@ from typing import Protocol
 from edge.net.fan.interval import FlushInterval
 from edge.net.fan.player import Slot
 
-TICK_MS = 10
-_WHEEL_TICKS = 64
+TICK_MS = 5
+_WHEEL_TICKS = 256
 #: A turn of the loop takes hardly longer, however much there is to send.
 TURN_BUDGET_NS = 10_000_000
 
@@ -39,7 +39,7 @@ class Wheel:
     """Calls ``flush_slot`` and ``run_pump`` when a slot's, a connection's turn has come.
 
     Attributes:
-        tick: the last one that has been worked off.
+        tick: the last one that has been worked off, or in which there was nothing to do.
     """
 
     def __init__(
@@ -59,14 +59,16 @@ class Wheel:
         self._run_pump = run_pump
         self._wheel: list[list[Slot | Pumpable]] = [[] for _ in range(_WHEEL_TICKS)]
         self._ticker: asyncio.TimerHandle | None = None
+        self._armed_tick = 0  # for which the ticker is set
         self._leftover: deque[Slot | Pumpable] = deque()
         self._pumps: list[Pumpable] = []
         self._is_flush_due = False
+        self._is_working = False  # ticks are being worked off
 
     def schedule(self, slot: Slot) -> None:
         """Have ``slot`` flushed when its turn comes."""
         slot.is_scheduled = True
-        self._put(slot, max(slot.due_tick, self.tick + 1))
+        self._put(slot, max(slot.due_tick, self._now_ms() // TICK_MS + 1))
 
     def flush_now(self, slots: list[Slot]) -> None:
         """Flush one slot after the other; what a turn of the loop has no time for comes in the next."""
@@ -84,16 +86,20 @@ class Wheel:
                 self._loop.call_soon(self._flush_due)
 
     def schedule_pump(self, pump: Pumpable) -> None:
-        """Let ``pump`` write with the next flush."""
+        """Let ``pump`` write with the next flush; with an automatic interval it waits no longer than it takes to merge.
+
+        It writes to other nodes mostly, whose own players wait again.
+        """
         if pump.is_pump_scheduled:
             return
         pump.is_pump_scheduled = True
-        if self._flush.interval_ms == 0:
+        delay_ms = self._flush.pump_delay_ms
+        if delay_ms == 0:
             if not self._pumps:
                 self._loop.call_soon(self._pump_all)
             self._pumps.append(pump)
         else:
-            self._put(pump, (self._now_ms() + self._flush.interval_ms) // TICK_MS)
+            self._put(pump, (self._now_ms() + delay_ms) // TICK_MS)
 
     def close(self) -> None:
         """Stop the ticker."""
@@ -107,13 +113,21 @@ class Wheel:
             self._run_pump(pump)
 
     def _put(self, item: Slot | Pumpable, due_tick: int) -> None:
-        if self._ticker is None:
-            # The wheel has stood still: whatever was due then is due now.
-            self.tick = max(self._now_ms() // TICK_MS, self.tick)
-        due_tick = min(max(due_tick, self.tick + 1), self.tick + _WHEEL_TICKS - 1)
+        now_tick = self._now_ms() // TICK_MS
+        if not self._is_working and (self._ticker is None or self._armed_tick > now_tick):
+            self.tick = max(now_tick, self.tick)  # nothing was due until now
+        due_tick = min(max(due_tick, max(now_tick, self.tick) + 1), self.tick + _WHEEL_TICKS - 1)
         self._wheel[due_tick % _WHEEL_TICKS].append(item)
-        if self._ticker is None:
-            self._ticker = self._loop.call_later(TICK_MS / 1000, self._on_tick)
+        if self._ticker is None or due_tick < self._armed_tick:
+            self._arm(due_tick)
+
+    def _arm(self, tick: int) -> None:
+        """Wake at ``tick``, the next one for which there is something."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        self._armed_tick = tick
+        delay_ms = tick * TICK_MS - self._now_ms()
+        self._ticker = self._loop.call_later(max(delay_ms, 1) / 1000, self._on_tick)
 
     def _on_tick(self) -> None:
         """Flush what has come due; a late timer makes up for the ticks it missed."""
@@ -125,13 +139,16 @@ class Wheel:
                 wheel[tick % _WHEEL_TICKS] = []
                 self._leftover.extend(due)
         self.tick = max(now_tick, self.tick)
+        self._is_working = True
         try:
             if not self._is_flush_due:
                 self._flush_due()
         finally:
-            if any(wheel) and self._ticker is None:
-                delay_ms = (self.tick + 1) * TICK_MS - self._now_ms()
-                self._ticker = self._loop.call_later(max(delay_ms, 1) / 1000, self._on_tick)
+            self._is_working = False
+            ahead = (tick for tick in range(self.tick + 1, self.tick + _WHEEL_TICKS) if wheel[tick % _WHEEL_TICKS])
+            next_tick = next(ahead, None)
+            if next_tick is not None and (self._ticker is None or next_tick < self._armed_tick):
+                self._arm(next_tick)
 
     def _flush_due(self) -> None:
         """Work off what is due; never twice in a turn of the loop, or turns would grow under load."""

@@ -23,9 +23,11 @@ from edge.net.rtmp.form import EncoderForm, RtmpForm
 from edge.net.tls import TlsBrokenError
 from edge.net.tls_client import TlsClientStream
 from edge.rtmp.client import ClientSession
-from edge.rtmp.commands import LOST_CODE, NOTHING_YET_CODE, VIA_CODE, parse_via
+from edge.rtmp.commands import LOST_CODE, NO_TRACE, NOTHING_YET_CODE, VIA_CODE, Hops, Trace, parse_via
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import (
+    ClockAsked,
+    ClockTold,
     Connected,
     ConnectRefused,
     MediaReceived,
@@ -36,6 +38,8 @@ from edge.rtmp.events import (
     StreamFailed,
     StreamStarted,
     StreamStatus,
+    WhyAnswered,
+    WhyAsked,
 )
 from edge.rtmp.server_words import CLOSING
 
@@ -285,14 +289,16 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
     # --- links ---------------------------------------------------------------
 
     def open_play(
-        self, link: Link, name: str, *, hops: tuple[str, ...] = (), resume: ResumePoint | None = None
+        self, link: Link, name: str, *, hops: Hops = (), trace: Trace = NO_TRACE, resume: ResumePoint | None = None
     ) -> None:
         """Ask for a stream."""
-        self._add(link, self._session.open_play(name, hops=hops, resume=resume))
+        self._add(link, self._session.open_play(name, hops=hops, trace=trace, resume=resume))
 
-    def open_publish(self, link: Link, name: str, *, hops: tuple[str, ...] = (), is_lost: bool = False) -> None:
+    def open_publish(
+        self, link: Link, name: str, *, hops: Hops = (), trace: Trace = NO_TRACE, is_lost: bool = False
+    ) -> None:
         """Offer a stream; ``is_lost``: its publisher is not there at present."""
-        request_id = self._session.open_publish(name, hops=hops, is_lost=is_lost)
+        request_id = self._session.open_publish(name, hops=hops, trace=trace, is_lost=is_lost)
         self._publishes.add(request_id)
         self._add(link, request_id)
 
@@ -358,7 +364,9 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         writers = self._open_writers(form.chunk_size)
         if not self.edge_id:
             form = EncoderForm(form.chunk_size, form.tracks)
-        return writers.open(stream, message_stream_id, form, is_hop=bool(self.edge_id), resume=resume)
+        writer = writers.open(stream, message_stream_id, form, is_hop=bool(self.edge_id), resume=resume)
+        writer.tells_delay = self._session.peer_tells_clock
+        return writer
 
     def close_writer(self, writer: StreamWriter) -> None:
         """Stop writing a stream."""
@@ -417,6 +425,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
     def _on_event(self, event: object) -> None:
         if isinstance(event, Connected):
             self.is_multiplexing, self.edge_id = event.is_multiplexing, event.edge_id
+            self.peer_clock()  # asked before media fill the way
             self._settle(True)
         elif isinstance(event, ConnectRefused):
             self._end_links(LinkEnd.REFUSED, f"{event.code} {event.description}", event.redirect)
@@ -446,6 +455,14 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         elif isinstance(event, PongReceived):
             self.has_ponged = True
             self.last_pong_ms = self.context.now_ms()
+        elif isinstance(event, ClockAsked):
+            self._on_clock_asked(event)
+        elif isinstance(event, ClockTold):
+            self._on_clock_told(event)
+        elif isinstance(event, WhyAsked):
+            self._on_why_asked(event)
+        elif isinstance(event, WhyAnswered):
+            self._on_why_answered(event)
         elif isinstance(event, SessionEnded):
             if event.error is not None:
                 # One that never worked is tried again and again: the lines of its links tell it, ever more rarely.
@@ -477,6 +494,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
     def on_closed(self, why: str) -> None:
         """Tell the links."""
         self._settle(False)
+        self._close_why()
         self._close_writers()
         is_http = self._head.lower().startswith(_HTTP_MARKS)
         # Which rule HTTP breaks first depends on the form of our handshake, and helps nobody.

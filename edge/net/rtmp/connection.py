@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from edge.hub.peer_clock import PeerClock
 from edge.net.byte_stream import ByteStream, is_plain
 from edge.net.connection import RawConnection
 from edge.net.rtmp.multi_writer import MultiWriter
-from edge.rtmp.session import Session
+from edge.net.rtmp.why import WhyDesk, WhyTalk
+from edge.rtmp.events import ClockAsked, ClockTold, WhyAnswered, WhyAsked
+from edge.rtmp.why import WhySession
+from edge.service.insight import Question
 
 if TYPE_CHECKING:
     from edge.hub.stream import Stream
     from edge.net.context import NetContext
 
-SessionType = TypeVar("SessionType", bound=Session)
+SessionType = TypeVar("SessionType", bound=WhySession)
 
 
 class RtmpConnection(RawConnection, Generic[SessionType]):
@@ -21,14 +27,28 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
 
     Subclasses override ``_on_event`` and ``writer_finished``, and feed the
     session in ``on_data``, where what is done per message is their own.
+
+    Attributes:
+        why_desk: answers the peer why a stream plays or does not; None where nobody does.
     """
 
-    __slots__ = ("_is_deadline_watched", "_session", "_writers", "is_pump_scheduled")
+    __slots__ = (
+        "_is_deadline_watched",
+        "_peer_clock",
+        "_session",
+        "_whys",
+        "_writers",
+        "is_pump_scheduled",
+        "why_desk",
+    )
 
     def __init__(self, wire: ByteStream, context: NetContext, session: SessionType, peer: str) -> None:
         super().__init__(wire, context, peer)
         self._session = session
         self._writers: MultiWriter | None = None
+        self._peer_clock: PeerClock | None = None
+        self._whys: WhyTalk | None = None
+        self.why_desk: WhyDesk | None = None
         self._is_deadline_watched = False
         self.is_pump_scheduled = False
 
@@ -44,6 +64,46 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
     def _on_event(self, event: object) -> None:
         """The session found something out."""
         raise NotImplementedError
+
+    def send_session(self) -> None:
+        """Send what the session has queued."""
+        raise NotImplementedError
+
+    # --- why a stream plays or does not ---------------------------------------
+
+    def ask_why(self, question: Question, answered: Callable[[str | None], None]) -> bool:
+        """Ask the peer; ``answered`` gets its text, or None when the connection ends. False where it answers none."""
+        if self.state != "open" or not self._session.peer_knows_why:
+            return False
+        if self._whys is None:
+            self._whys = WhyTalk()
+        number, key = self._whys.ask(answered), question.key
+        names = key.vhost, key.app, key.stream_name
+        self._session.ask_why(number, *names, hops=question.hops, within_ms=question.within_ms)
+        self.send_session()
+        return True
+
+    def _on_why_asked(self, event: WhyAsked) -> None:
+        if self._whys is None:
+            self._whys = WhyTalk()
+        desk, reply = self.why_desk, partial(self._reply_why, event.number)
+        if desk is None or not self._whys.may_answer(self.context.now_ms()):
+            reply("")
+        else:
+            desk.answer(event, reply)
+
+    def _reply_why(self, number: int, text: str) -> None:
+        if self.state == "open":
+            self._session.answer_why(number, text)
+            self.send_session()
+
+    def _on_why_answered(self, event: WhyAnswered) -> None:
+        if self._whys is not None:
+            self._whys.take_answer(event.number, event.text)
+
+    def _close_why(self) -> None:
+        if self._whys is not None:
+            self._whys.close()
 
     # --- deadlines -----------------------------------------------------------
 
@@ -68,6 +128,26 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
         while events and self.state == "open":
             self._on_event(events.popleft())
 
+    # --- the peer's clock ----------------------------------------------------
+
+    def peer_clock(self) -> PeerClock | None:
+        """That of a node of ours, asked from the first call on; None of any other, or an older one of ours."""
+        if self._peer_clock is None and self._session.peer_tells_clock:
+            self._peer_clock = PeerClock(self.context.clock_us, self._ask_clock)
+            self._peer_clock.keep()
+        return self._peer_clock
+
+    def _ask_clock(self, now_us: int) -> None:
+        self._session.tell_clock(now_us)
+        self.send_session()
+
+    def _on_clock_asked(self, event: ClockAsked) -> None:
+        self._session.tell_clock(event.sent_us, self.context.clock_us())
+
+    def _on_clock_told(self, event: ClockTold) -> None:
+        if self._peer_clock is not None:
+            self._peer_clock.told(event.sent_us, event.peer_us)
+
     # --- writers -------------------------------------------------------------
 
     def _open_writers(self, chunk_size: int) -> MultiWriter:
@@ -77,6 +157,9 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
         return self._writers
 
     def _close_writers(self) -> None:
+        """The connection is over: nothing is written any more, and nothing asked."""
+        if self._peer_clock is not None:
+            self._peer_clock.close()
         if self._writers is not None:
             self._writers.close_all()
             self._writers = None
@@ -88,6 +171,14 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
     def count_left_out(self, stream: Stream, frame_count: int, *, jump_count: int = 0) -> None:
         """A writer of ``stream`` fell behind: counted with the players."""
         self.context.fanout.count_left_out(stream, frame_count, jump_count=jump_count)
+
+    def count_first_frame(self, waited_ms: int) -> None:
+        """A writer begins to send a viewer media."""
+        self.context.first_frame.observe(waited_ms)
+
+    def note_stuck(self, stream: Stream, message_stream_id: int, first_seq: int, end_seq: int) -> None:
+        """These frames it leaves out."""
+        stream.note_stuck(self.peer, message_stream_id, first_seq, end_seq)
 
     def schedule_pump(self) -> None:
         """A writer has frames."""

@@ -25,6 +25,7 @@ _CONTINUATION = {type_id: bytes([0xC0 | chunk_stream_id]) for type_id, chunk_str
 _SET_DATA_FRAME = amf0.encode("@setDataFrame")
 _pack_header = struct.Struct(">II").pack
 _EXTENDED = 0xFFFFFF
+_HEADER_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class RtmpForm(TrackFilter):
     def encode(self, frame: Frame, delta_ms: int) -> tuple[bytes | memoryview, ...]:
         """Shared bytes of a message: type-1 header, payload, continuation headers where it exceeds a chunk."""
         type_id = frame.type_id
-        payload = self.payload_of(frame)
+        payload = self.payload_of(frame) if frame.kind else frame.payload
         length = len(payload)
         if delta_ms < _EXTENDED:
             header = _pack_header(_TYPE_1[type_id] | delta_ms, length << 8 | type_id)
@@ -55,6 +56,31 @@ class RtmpForm(TrackFilter):
         extended = delta_ms.to_bytes(4, "big")
         header = _pack_header(_TYPE_1[type_id] | _EXTENDED, length << 8 | type_id) + extended
         return (header, *split_payload(payload, self.chunk_size, _CONTINUATION[type_id] + extended))
+
+    def encode_all(
+        self,
+        frames: Sequence[Frame],
+        last_dts: dict[int, int],
+        pieces: list[tuple[bytes | memoryview, ...]],
+        ends: list[int],
+        end: int,
+    ) -> int:
+        """Shared bytes of many messages; see ``hub/wire_form.py``."""
+        chunk_size, keep, end_at = self.chunk_size, pieces.append, ends.append
+        for frame in frames:
+            type_id, dts_ms, payload = frame.type_id, frame.dts_ms, frame.payload
+            delta_ms = dts_ms - last_dts.get(type_id, dts_ms)
+            last_dts[type_id] = dts_ms
+            length = len(payload)
+            if length <= chunk_size and delta_ms < _EXTENDED and not frame.kind:
+                keep((_pack_header(_TYPE_1[type_id] | delta_ms, length << 8 | type_id), payload))
+                end += _HEADER_BYTES + length
+            else:
+                message = self.encode(frame, delta_ms)
+                keep(message)
+                end += sum(map(len, message))
+            end_at(end)
+        return end
 
     def encode_private(self, frame: Frame, wire_timestamp: int, message_stream_id: int) -> bytes:
         """The same message for one player, with its own clock and message stream id."""

@@ -1,13 +1,16 @@
-"""Reading from publishers on a tick once there are many of them.
+"""Reading from publishers on a tick once there are many of them, or enough players.
 
 A read per message costs more than the message; with many publishers their
-sockets are read every ``ingest_tick_ms`` without asking the poller first.
+sockets are read every ``ingest_tick_ms`` without asking the poller first. So
+they are, somewhat more often, where messages are to be merged for players
+(``fan/interval.py``): one turn of the loop then reads and sends.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,8 +20,8 @@ if TYPE_CHECKING:
 
 #: From this many publishers on their sockets are read on the tick.
 MANY = 24
-#: The tick grows with the number of publishers, so that reads per second stay bounded.
-_MAX_TICK_MS = 100
+#: The tick grows with the number of publishers, so that reads per second stay bounded; no further, for the delay.
+_MAX_TICK_MS = 74
 _READS_PER_S = 2500
 _TURN_BUDGET_NS = 15_000_000
 
@@ -29,6 +32,11 @@ class PublishingConnection(Hashable, Protocol):
     fd: int
     state: str
     read_limit: int
+
+    @property
+    def reads_all(self) -> bool:
+        """A read that gives less than ``read_limit`` has given all that there was."""
+        ...
 
     def read_some(self) -> int:
         """Read once; returns how many bytes came."""
@@ -71,43 +79,57 @@ class IngestTicker:
         self._context = context
         self.publishers: set[PublishingConnection] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._pending: list[PublishingConnection] = []
+        self._pending: deque[PublishingConnection] = deque()
+        self._is_reading_on = False
 
     @property
     def tick_ms(self) -> int:
         """Milliseconds between two reads of a publisher."""
-        wanted_ms = 1000 * len(self.publishers) // _READS_PER_S
-        return max(self._context.config.ingest_tick_ms, min(wanted_ms, _MAX_TICK_MS))
+        least_ms, count = self._context.config.ingest_tick_ms, len(self.publishers)
+        if count < MANY:
+            return min(least_ms, self._context.fanout.read_ms)
+        return max(least_ms, min(1000 * count // _READS_PER_S, _MAX_TICK_MS))
 
     def tick(self) -> None:
-        """Called a few times a second: switch the tick on or off by the number of publishers."""
-        is_many = len(self.publishers) >= MANY and self._context.config.ingest_tick_ms > 0
-        if is_many and self._timer is None:
-            self._timer = self._context.call_later(self._context.config.ingest_tick_ms, self._read_all)
-        elif not is_many and self._timer is not None:
+        """Called a few times a second: switch the tick on or off by the number of publishers, and of players."""
+        count = len(self.publishers)
+        is_due = count >= MANY or (count > 0 and self._context.fanout.is_brief)
+        is_ticking = is_due and self._context.config.ingest_tick_ms > 0
+        if is_ticking and self._timer is None:
+            self._timer = self._context.call_later(self.tick_ms, self._read_all)
+        elif not is_ticking and self._timer is not None:
             self._timer.cancel()
             self._timer = None
         for connection in self.publishers:
-            connection.poll_reads(not is_many)
+            connection.poll_reads(not is_ticking)
 
     def _read_all(self) -> None:
         self._timer = self._context.call_later(self.tick_ms, self._read_all)
-        if not self._pending:
-            self._pending = list(self.publishers)
+        # Who has sent more than could be read goes behind those that wait for their turn.
+        unfinished = [one for one in self._pending if one in self.publishers]
+        self._pending.clear()
+        self._pending.extend(self.publishers.difference(unfinished))
+        self._pending.extend(unfinished)
+        if not self._is_reading_on:
             self._read_some()
 
     def _read_some(self) -> None:
+        """Read each that waits, one after the other; what a turn has no time for comes in the next."""
+        self._is_reading_on = False
         pending = self._pending
         until = time.monotonic_ns() + _TURN_BUDGET_NS
         while pending:
-            connection = pending.pop()
+            connection = pending.popleft()
             try:
-                if connection.state == "open" and connection.read_some() >= connection.read_limit:
-                    pending.append(connection)
+                if connection.state == "open":
+                    count = connection.read_some()
+                    if count >= connection.read_limit or (count and not connection.reads_all):
+                        pending.append(connection)
             except Exception:
                 # Ends this publisher only: the others are still to be read in this turn.
                 self._context.poller.handler_failed(connection.fd)
             if pending and time.monotonic_ns() > until:
+                self._is_reading_on = True
                 self._context.loop.call_soon(self._read_some)
                 return
 

@@ -46,6 +46,14 @@ class MultiWriterOwner(Protocol):
         """A writer of ``stream`` fell behind and leaves frames out."""
         ...
 
+    def count_first_frame(self, waited_ms: int) -> None:
+        """A writer begins to send a viewer media, so long after that one asked."""
+        ...
+
+    def note_stuck(self, stream: Stream, message_stream_id: int, first_seq: int, end_seq: int) -> None:
+        """These frames it leaves out."""
+        ...
+
 
 class MultiWriter:
     """Fills a connection from its streams while it has room."""
@@ -118,6 +126,14 @@ class MultiWriter:
     def count_left_out(self, stream: Stream, frame_count: int, *, jump_count: int = 0) -> None:
         """A writer fell behind."""
         self._owner.count_left_out(stream, frame_count, jump_count=jump_count)
+
+    def count_first_frame(self, waited_ms: int) -> None:
+        """A writer begins to send a viewer media."""
+        self._owner.count_first_frame(waited_ms)
+
+    def note_stuck(self, stream: Stream, message_stream_id: int, first_seq: int, end_seq: int) -> None:
+        """These frames it leaves out."""
+        self._owner.note_stuck(stream, message_stream_id, first_seq, end_seq)
 
     def pump(self) -> int:
         """Take turns until the queue is full or nobody has anything; returns the calls made."""

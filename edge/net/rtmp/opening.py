@@ -7,11 +7,13 @@ domains that want that (``original_timestamp_domains``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edge.hub.stream import Stream
 from edge.hub.wire_form import Place
 from edge.media.frame import TRACK_BIT, Frame
 from edge.media.timeline import Timeline
-from edge.net.fan.player import Player
+from edge.net.fan.player import Player, PlayerOwner
 from edge.net.rtmp.form import RtmpForm
 
 #: A track this far behind the one that a player begins with has a clock of its own.
@@ -48,6 +50,15 @@ class RtmpOpening:
         original = stream.timeline if is_original else None
         return cls(form, message_stream_id, offset_ms=stream.config.timestamp_offset, original=original)
 
+    @property
+    def likeness(self) -> tuple[int, int, bool]:
+        """Message stream and clock: what the messages with headers of their own depend on."""
+        return self.message_stream_id, self._offset_ms, self._original is not None
+
+    def go_on_like(self, begun: RtmpOpening) -> None:
+        """The first messages have been sent."""
+        self.base_ms, self.low_bases, self.missing = begun.base_ms, begun.low_bases, begun.missing
+
     def start(self, place: Place) -> bytes:
         """Headers, and pictures of silent tracks, with the stamp of the frame they are for."""
         dts_ms, low_bases = place.frame.dts_ms, self.low_bases
@@ -81,8 +92,24 @@ class RtmpOpening:
 
 
 class RtmpPlayer(Player):
-    """A shared-log player of RTMP."""
+    """A shared-log player of RTMP.
 
-    __slots__ = ()
+    Attributes:
+        head_bytes: of answers that it is sent before the stream.
+    """
+
+    __slots__ = ("head_bytes",)
 
     opening: RtmpOpening
+
+    def __init__(
+        self, owner: PlayerOwner, send: Callable[[bytes | memoryview], int], opening: RtmpOpening, *, head: bytes = b""
+    ) -> None:
+        super().__init__(owner, send, opening)
+        self.head_bytes = len(head)
+        self.tail = head or None
+
+    @property
+    def stream_bytes(self) -> int:
+        """What it has got of the stream; 0 before it has begun."""
+        return max(self.sent_bytes - self.head_bytes, 0) if self.has_begun else 0

@@ -57,9 +57,10 @@ class RtmpPlay:
         writer: set while the connection writes several streams, and once the client has switched a medium on or off.
         paused: set while the client has it paused.
         form: what it is being sent, None before it began.
+        asked_ms: when a viewer asked for it, until it has begun; 0 from then on, and for a node of ours.
     """
 
-    __slots__ = ("form", "grant", "message_stream_id", "paused", "resume", "stream", "writer")
+    __slots__ = ("asked_ms", "form", "grant", "message_stream_id", "paused", "resume", "stream", "writer")
 
     def __init__(self, message_stream_id: int, grant: Play, *, resume: ResumePoint | None = None) -> None:
         self.message_stream_id = message_stream_id
@@ -69,11 +70,17 @@ class RtmpPlay:
         self.paused: PausedReader | None = None
         self.writer: StreamWriter | None = None
         self.form: RtmpForm | None = None
+        self.asked_ms = 0 if grant.client.is_hop else grant.asked_ms
 
     @property
     def is_paused(self) -> bool:
         """The client wants nothing for now."""
         return self.paused is not None
+
+    def take_asked_ms(self) -> int:
+        """``asked_ms``, for what is sent first; who goes on after a pause has not just asked."""
+        asked_ms, self.asked_ms = self.asked_ms, 0
+        return asked_ms
 
     @property
     def key(self) -> StreamKey:
@@ -113,6 +120,11 @@ class Plays:
         """All plays, as they are now."""
         first = [self._first] if self._first is not None else []
         return [*first, *self._more.values()] if self._more else first
+
+    @property
+    def only(self) -> RtmpPlay | None:
+        """The play, where there is one and no other."""
+        return self._first if not self._more else None
 
     def get(self, message_stream_id: int) -> RtmpPlay | None:
         """The play on a message stream, or None."""

@@ -6,28 +6,30 @@ shared log (``net/fan``); any other is written by ``StreamWriter``.
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
 from edge.errors import ProtocolError
 from edge.net.byte_stream import ByteStream
 from edge.net.fan.player import Player, limit_kernel_queue
+from edge.net.lines import Lines
 from edge.net.rtmp.connection import RtmpConnection
 from edge.net.rtmp.form import RtmpForm
 from edge.net.rtmp.opening import RtmpOpening, RtmpPlayer
 from edge.net.rtmp.play import PausedReader, Plays, RtmpPlay
 from edge.net.rtmp.status import NOT_FOUND, play_status
+from edge.net.track_filter import AUDIO_BIT, VIDEO_BIT
 from edge.rtmp.events import MediaChosen, PauseRequested
 from edge.rtmp.server import ServerSession
-from edge.service.grants import Play
+from edge.service.grants import NOT_SERVED, Play, Served
+from edge.service.hiding import hide_query
 from edge.service.refusal import Refusal
 from edge.service.service import Service
 
 if TYPE_CHECKING:
     from edge.net.rtmp.service import RtmpService
 
-logger = logging.getLogger(__name__)
+lines = Lines(__name__)
 
 
 class PlayingConnection(RtmpConnection[ServerSession]):
@@ -43,6 +45,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
     def __init__(self, wire: ByteStream, rtmp: RtmpService, session: ServerSession, peer: str) -> None:
         super().__init__(wire, rtmp.context, session, peer)
         self.rtmp = rtmp
+        self.why_desk = rtmp.why_desk
         self.plays = Plays()
         self.player: RtmpPlayer | None = None
         self._last_pump_ms = 0
@@ -60,6 +63,10 @@ class PlayingConnection(RtmpConnection[ServerSession]):
     def total_sent_bytes(self) -> int:
         """Bytes the kernel has taken, those of the shared log included."""
         return self.sent_bytes + (self.player.sent_bytes if self.player is not None else 0)
+
+    def behind_bytes(self) -> int:
+        """What the player has not got yet."""
+        return self.player.behind_bytes if self.player is not None else 0
 
     def last_active_ms(self) -> int:
         """When bytes last went in or out."""
@@ -92,8 +99,8 @@ class PlayingConnection(RtmpConnection[ServerSession]):
             data = self._session.data_to_send()
             play.form = self._form(play)
             opening = RtmpOpening.of(play.stream, play.form, play.message_stream_id)
-            self.player = RtmpPlayer(self, self.direct_send, opening)
-            self.player.tail = data or None
+            self.player = RtmpPlayer(self, self.direct_send, opening, head=data)
+            self.player.asked_ms = play.take_asked_ms()
             self.context.fanout.attach(self.player, play.stream, play.form)
             return
         self._use_writers()
@@ -101,7 +108,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
     def _use_writers(self) -> None:
         """Have all plays that are not paused written; the one on the shared log goes on where it stands."""
         opening = self.player.opening if self.player is not None else None
-        place = self._leave_shared_log()
+        place = self._leave_shared_log(self.plays.get(opening.message_stream_id) if opening is not None else None)
         self.send_session()
         writers = self._open_writers(self.rtmp.config.rtmp_server_chunk_size)
         for play in self.plays.values():
@@ -121,7 +128,9 @@ class PlayingConnection(RtmpConnection[ServerSession]):
                 low_bases=moved.low_bases if place is not None and moved is not None else None,
             )
             play.writer.is_told_early = play.is_hop or play.hears_errors_only
+            play.writer.asked_ms = play.take_asked_ms()
             if play.is_hop:
+                play.writer.tells_delay = self._session.peer_tells_clock
                 play.writer.pass_via = partial(self._tell_via, play.message_stream_id)
                 play.writer.pass_loss = partial(self._tell_lost, play.message_stream_id)
 
@@ -154,14 +163,19 @@ class PlayingConnection(RtmpConnection[ServerSession]):
             only_audio=name.only_audio, only_video=name.only_video, has_audio=has_audio, has_video=has_video
         )
 
-    def _leave_shared_log(self) -> tuple[int, int] | None:
-        """Stop reading the shared log; returns the next frame's seq and the player's clock, for a writer to go on."""
+    def _leave_shared_log(self, play: RtmpPlay | None) -> tuple[int, int] | None:
+        """Stop reading the shared log; returns the next frame's seq and the player's clock, for a writer to go on.
+
+        ``play``: the one that has read it.
+        """
         player, self.player = self.player, None
         if player is None or player.fan is None:
             return None
         log, base_ms = player.fan.log, player.opening.base_ms
         has_begun = base_ms is not None and player.waiting_since_ms is None
         rest = player.leave()
+        if play is not None:
+            play.grant.passed_bytes += player.stream_bytes + (len(rest) if player.has_begun else 0)
         place = (log.seq_at(player.offset), base_ms or 0) if has_begun else None
         self.sent_bytes += player.sent_bytes
         if rest:
@@ -186,6 +200,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         """Stop, but stay to hear of the end; of a stream that has ended, the rest is waived."""
         message_stream_id, stream = play.message_stream_id, play.stream
         self._stop_reading(play)
+        self.service.pause_play(play.grant)
         play.paused = PausedReader(
             stream,
             lambda reason: self._finish_play(message_stream_id, reason),
@@ -198,10 +213,13 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         if play.paused is not None:
             play.paused.close()
             play.paused = None
-        if self.player is not None and self.player.opening.message_stream_id == play.message_stream_id:
-            self._leave_shared_log()
-            self.flush()
+        player = self.player
+        if player is not None and player.opening.message_stream_id == play.message_stream_id:
+            self._leave_shared_log(play)
+            if self.state == "open":  # whoever closes flushes, or has nobody to send to
+                self.flush()
         if play.writer is not None and self._writers is not None:
+            play.grant.passed_bytes += play.writer.written_bytes
             self._writers.close(play.writer)
             play.writer = None
 
@@ -211,10 +229,26 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         if play is None:
             return
         self._stop_reading(play)
-        logger.info("%s play ended key=%s sent=%d", label, play.key, self.total_sent_bytes())
+        lines.info("%s play ended key=%s sent=%d", label, play.key, self.total_sent_bytes())
         self.service.end_play(play.grant, self.context.now_ms())
 
     # --- owner of grants -------------------------------------------------------
+
+    def served(self, play: Play) -> Served:
+        """How far it has come; while it is paused nothing comes next."""
+        played = self._played(play)
+        form = played.form if played is not None else None
+        if played is None or form is None:
+            return NOT_SERVED._replace(sent_bytes=play.passed_bytes)
+        player, writer = self.player, played.writer
+        sent_bytes, next_seq, first_seq, jumps = play.passed_bytes, None, None, 0
+        if writer is not None:
+            sent_bytes, next_seq, first_seq = sent_bytes + writer.written_bytes, writer.next_seq, writer.first_seq
+        elif player is not None and player.opening.message_stream_id == played.message_stream_id:
+            sent_bytes, next_seq, first_seq = sent_bytes + player.stream_bytes, player.next_seq, player.first_seq
+            jumps = player.jump_count
+        has_video, has_audio = bool(form.tracks & VIDEO_BIT), bool(form.tracks & AUDIO_BIT)
+        return Served(sent_bytes, next_seq, has_video, has_audio, first_seq, jumps)
 
     def _played(self, grant: Play) -> RtmpPlay | None:
         """What plays by ``grant``; None when that has been given back."""
@@ -232,6 +266,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         played = self._played(play)
         if played is None:
             return
+        self.note_stopped(hide_query(refusal.detail, play.query))
         self._end_play(played.message_stream_id)
         if self.state != "open":
             return
@@ -272,7 +307,9 @@ class PlayingConnection(RtmpConnection[ServerSession]):
 
     def close_slow(self, detail: str) -> None:
         """The client takes too little of what is sent to it."""
-        self.context.counters.report(ProtocolError(detail, reason="slow_player"), str(self))
+        self.context.counters.report(ProtocolError(detail, reason="slow_player"), str(self), peer=self.peer)
+        for play in self.plays.values():
+            self.service.chronicle.too_slow(play.grant, detail)
         self.abort("slow_player")
 
     def pump(self) -> int:

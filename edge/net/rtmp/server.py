@@ -13,15 +13,18 @@ from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
 from edge.net.accepted import Accepted
 from edge.net.context import RECEIVE_BYTES
+from edge.net.lines import Lines
 from edge.net.liveness import Liveness, Verdict
 from edge.net.poller import BROKEN, END
 from edge.net.rtmp.asked import Asked
 from edge.net.rtmp.play import RtmpPlay
 from edge.net.rtmp.playing import PlayingConnection
-from edge.net.rtmp.service import RtmpService, waiting_info
+from edge.net.rtmp.service import RtmpService, resume_info, waiting_info
 from edge.net.rtmp.status import play_status, publish_status
 from edge.net.system import unacknowledged_bytes
 from edge.rtmp.events import (
+    ClockAsked,
+    ClockTold,
     ConnectRequested,
     MediaChosen,
     MediaReceived,
@@ -33,15 +36,21 @@ from edge.rtmp.events import (
     PublishRequested,
     RequestRefused,
     SessionEnded,
+    WhyAnswered,
+    WhyAsked,
 )
 from edge.rtmp.server import ServerSession
 from edge.service.admission import Asking
 from edge.service.grants import Play, Publish
+from edge.service.hiding import hide_query
 from edge.service.names import TcUrl, parse_tc_url
 from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest, PublishRequest
+from edge.service.spans import SERVER
+from edge.service.trace_context import parse_trace_context
 
 logger = logging.getLogger(__name__)
+lines = Lines(__name__)
 
 #: Least that is read at once, whatever the parse budget.
 _MIN_READ_BYTES = 4096
@@ -85,6 +94,9 @@ class RtmpServerConnection(PlayingConnection):
         self._watch_deadline()
 
     def __str__(self) -> str:
+        play = self.plays.only
+        if play is not None and not self.feeds:  # as nearly all, and for each two lines are logged
+            return f"[c{self.number} {self.peer} {self.service.log_prefix}play {play.key}]"
         purpose = f"{self.role} {self._carried}".rstrip()
         return f"[c{self.number} {self.peer} {self.service.log_prefix}{purpose}]"
 
@@ -176,10 +188,21 @@ class RtmpServerConnection(PlayingConnection):
 
     def shut_down(self, why: str) -> None:
         """Tell each stream of the client why, then close."""
-        for message_stream_id in [*(self.feeds or ()), *self.plays]:
+        self._tell_closed([*(self.feeds or ()), *self.plays], why)
+        self.close_gracefully("shutdown")
+
+    def kick(self, why: str) -> None:
+        """As ``shut_down``; the streams that it publishes end, as if it had ended them itself."""
+        carried = [*(self.feeds or ()), *self.plays]
+        for message_stream_id in list(self.feeds or ()):
+            self._end_feed(message_stream_id, Reason.KICKED.value)
+        self._tell_closed(carried, why)
+        self.close_gracefully("kicked")
+
+    def _tell_closed(self, message_stream_ids: list[int], why: str) -> None:
+        for message_stream_id in message_stream_ids:
             self._session.end_stream(message_stream_id, "NetConnection.Connect.Closed", why)
         self.send_session()
-        self.close_gracefully("shutdown")
 
     # --- bytes in ------------------------------------------------------------
 
@@ -202,7 +225,8 @@ class RtmpServerConnection(PlayingConnection):
         return super().next_deadline_ms()
 
     def _watch(self) -> None:
-        if self._is_reading_put_off:
+        if self._is_reading_put_off or (self.feeds and not self._is_polled):
+            # Nor is the end of a publisher that is read on a tick to wait for two of them.
             self.context.poller.modify(self.fd, END | self._writes)
         else:
             super()._watch()
@@ -227,8 +251,20 @@ class RtmpServerConnection(PlayingConnection):
 
     def on_data(self, data: bytes) -> None:
         """Bytes of the client."""
-        self._session.receive_data(data, self.last_read_ms)
-        self._work_off()
+        session, feeds = self._session, self.feeds
+        session.receive_data(data, self.last_read_ms)
+        if session.events or not feeds:
+            self._work_off()
+            return
+        # As nearly all that publishers send: media, which the feed has got already.
+        for feed in feeds.values():
+            feed[1].commit()
+        if session.has_output:
+            self.send_session()
+        if not self._is_deadline_watched and session.is_amid_message:
+            self._watch_deadline()
+        if session.in_chunk_size != self._read_for_chunk_size:
+            self._limit_reads(session.in_chunk_size)
 
     def _work_off(self) -> None:
         """Act on what the session has found; of requests, no more than one turn of the loop has time for."""
@@ -291,32 +327,23 @@ class RtmpServerConnection(PlayingConnection):
         )
 
     def _on_event(self, event: object) -> None:
-        if isinstance(event, PlayRequested):
-            self._on_play(event)
-        elif isinstance(event, PublishRequested):
-            self._on_publish(event)
-        elif isinstance(event, ConnectRequested):
-            self._on_connect(event)
-        elif isinstance(event, MediaReceived):
-            self._hold_media(event)
-        elif isinstance(event, PublishEnded):
-            self._withdraw(event.message_stream_id)
-            self._end_feed(event.message_stream_id, event.why)
-        elif isinstance(event, PlayEnded):
-            self._withdraw(event.message_stream_id)
-            self._end_play(event.message_stream_id)
-        elif isinstance(event, PauseRequested):
-            self._on_pause(event)
-        elif isinstance(event, MediaChosen):
-            self._on_media_chosen(event)
-        elif isinstance(event, Noticed):
-            self._on_notice(event)
-        elif isinstance(event, RequestRefused):
-            self.context.counters[f"error_{event.reason}_count"] += 1
-            text = "%s refused reason=%s %s"
-            self.context.counters.log_limited(logging.INFO, event.reason, text, self, event.reason, event.detail)
-        elif isinstance(event, SessionEnded):
-            self._on_session_ended(event.error)
+        action = _ACTIONS.get(type(event))
+        if action is not None:
+            getattr(self, action)(event)
+
+    def _on_publish_ended(self, event: PublishEnded) -> None:
+        self._withdraw(event.message_stream_id)
+        self._end_feed(event.message_stream_id, event.why)
+
+    def _on_play_ended(self, event: PlayEnded) -> None:
+        self._withdraw(event.message_stream_id)
+        self._end_play(event.message_stream_id)
+
+    def _on_refused(self, event: RequestRefused) -> None:
+        self.context.counters[f"error_{event.reason}_count"] += 1
+        text = "%s refused reason=%s %s"
+        self.context.counters.log_limited(logging.INFO, event.reason, text, self, event.reason, event.detail)
+        self.context.counters.tell_fault(ProtocolError(event.detail, reason=event.reason), self.peer)
 
     def _on_notice(self, event: Noticed) -> None:
         self.context.counters.notice(event.reason)
@@ -328,20 +355,29 @@ class RtmpServerConnection(PlayingConnection):
                 logging.INFO, event.reason, "%s ignored reason=%s %s", self, event.reason, event.detail
             )
 
-    def _on_session_ended(self, error: ProtocolError | None) -> None:
+    def _on_session_ended(self, event: SessionEnded) -> None:
+        error = event.error
         if error is not None:
-            self.context.counters.report(error, str(self))
+            self.context.counters.report(error, str(self), peer=self.peer)
         self.send_session()
         self.close_gracefully(error.reason if error is not None else "ended")
+
+    def _tell_span(self, error: str) -> None:
+        """What the setup of the connection, from its being accepted to ``connect``, has come to."""
+        age_ms = self.context.now_ms() - self.created_ms
+        span = self.context.spans.begun(SERVER, "rtmp.connect", age_ms, peer=self.peer, log_id=self.number)
+        span.end(error, request_bytes=self.received_bytes)
 
     # --- connect -------------------------------------------------------------
 
     def _on_connect(self, event: ConnectRequested) -> None:
         self.server_url = parse_tc_url(event.tc_url, event.app)
+        self._tell_span("draining" if self.service.is_draining else "")
         if self.service.is_draining:
             self._session.reject_connect(event.request_id, "Shutdown: server is stopping")
             self.send_session()
             self.close_gracefully("draining")
+            self.context.counters.tell_fault(ProtocolError("the server is stopping", reason="draining"), self.peer)
             return
         self._session.accept_connect(event.request_id)
 
@@ -403,8 +439,10 @@ class RtmpServerConnection(PlayingConnection):
         self._withdraw(event.message_stream_id)
         name = self.service.resolve(event.stream_name, self.server_url, is_play=False)
         if isinstance(name, Refusal):
+            self.service.chronicle.refused_name(event.stream_name, self.server_url, name, self.peer)
             return self._refuse_publish(event, name)
-        request, message_stream_id = PublishRequest(self, name, event.hops, event.is_lost), event.message_stream_id
+        trace, message_stream_id = parse_trace_context(*event.trace), event.message_stream_id
+        request = PublishRequest(self, name, event.hops, event.is_lost, trace)
 
         def answered(answer: Publish | Refusal) -> None:
             self._answer(message_stream_id, partial(self._on_publish_answer, event, answer))
@@ -419,24 +457,31 @@ class RtmpServerConnection(PlayingConnection):
         answer.owner = self
         if self.feeds is None:
             self.feeds = {}
-        self.feeds[event.message_stream_id] = (
-            answer,
-            HopReceiver(publisher, on_lost=Stream.announce_lost) if publisher.is_hop else publisher,
-        )
+        taker: Publisher[Stream] | HopReceiver = self._receiver(publisher) if publisher.is_hop else publisher
+        self.feeds[event.message_stream_id] = (answer, taker)
+        self._deliver_media()
         self.rtmp.ingest.publishers.add(self)
-        info: dict[str, object] = {}
-        if publisher.is_hop and stream.epoch is not None:
-            info = {"epoch": stream.epoch.id, "nextIndex": stream.epoch.next_index}
-            if not stream.has_begun:  # it was only announced, and we have no headers of it
-                info["isFresh"] = True
-        self._session.accept_publish(event.request_id, info)
-        logger.info("%s publish started key=%s", self, stream.key)
+        self._session.accept_publish(event.request_id, resume_info(stream) if publisher.is_hop else {})
+        lines.info("%s publish started key=%s", str(self), stream.key)
+
+    def _receiver(self, publisher: Publisher[Stream]) -> HopReceiver:
+        return HopReceiver(publisher, on_lost=Stream.announce_lost, peer_clock=self.peer_clock())
+
+    def _deliver_media(self) -> None:
+        """The media of an only publish need not become events first."""
+        feeds = self.feeds or {}
+        if len(feeds) == 1:
+            ((message_stream_id, feed),) = feeds.items()
+            self._session.deliver_media(message_stream_id, feed[1].push_all)
+        else:
+            self._session.deliver_media(0, None)
 
     def _refuse_publish(self, event: PublishRequested, refusal: Refusal) -> None:
         code, description, word = publish_status(refusal)
         self._session.reject_publish(event.request_id, code, description)
         if refusal.reason is not Reason.BAD_NAME:
-            logger.warning("%s publish refused reason=%s %s", self, word, refusal.detail)
+            text, cause = "%s publish refused reason=%s %s", word
+            logger.warning(text, self, word, refusal.detail, extra={"cause": cause})
         self._refuse(word, refusal.detail if refusal.reason is Reason.BAD_NAME else "")
 
     def publish_stopped(self, publish: Publish, refusal: Refusal) -> None:
@@ -444,6 +489,7 @@ class RtmpServerConnection(PlayingConnection):
         for message_stream_id, feed in list((self.feeds or {}).items()):
             if feed[0] is publish:
                 code, description, word = publish_status(refusal)
+                self.note_stopped(hide_query(refusal.detail, publish.name.query))
                 self._end_feed(message_stream_id, word)
                 self._session.end_stream(message_stream_id, code, description)
                 self._refuse(word)
@@ -454,10 +500,11 @@ class RtmpServerConnection(PlayingConnection):
         if feed is None:
             return
         publish, receiver = feed
+        self._deliver_media()
         receiver.commit()
         key = publish.stream.key
-        logger.info("%s publish ended key=%s why=%s received=%d", label, key, why, self.received_bytes)
-        self.service.end_publish(publish, self.context.now_ms(), is_loss=is_loss)
+        lines.info("%s publish ended key=%s why=%s received=%d", label, key, why, self.received_bytes)
+        self.service.end_publish(publish, self.context.now_ms(), is_loss=is_loss, why=why)
         if not self.feeds:
             self.rtmp.ingest.publishers.discard(self)
             self.poll_reads(True)
@@ -469,6 +516,7 @@ class RtmpServerConnection(PlayingConnection):
         self._withdraw(event.message_stream_id)
         name = service.resolve(event.stream_name, self.server_url, is_play=True)
         if isinstance(name, Refusal):
+            service.chronicle.refused_name(event.stream_name, self.server_url, name, self.peer)
             code, description, word = play_status(name)
             session.reject_play(event.request_id, code, description)
             return self._refuse(word, name.detail)
@@ -479,7 +527,8 @@ class RtmpServerConnection(PlayingConnection):
             return
         if old is not None:
             self._end_play(event.message_stream_id)
-        request, message_stream_id = PlayRequest(self, name, event.hops, event.resume), event.message_stream_id
+        trace, message_stream_id = parse_trace_context(*event.trace), event.message_stream_id
+        request = PlayRequest(self, name, event.hops, event.resume, trace)
 
         def answered(answer: Play | Refusal) -> None:
             self._answer(message_stream_id, partial(self._on_play_answer, event, answer))
@@ -501,7 +550,7 @@ class RtmpServerConnection(PlayingConnection):
         if play.is_hop:
             info = waiting_info(self.service.standing(play.stream, has_run=event.resume is not None))
         session.accept_play(event.request_id, info)
-        logger.info("%s play started key=%s", self, play.key)
+        lines.info("%s play started key=%s", str(self), play.key)
         self._start_play(play)
 
     # --- the end -------------------------------------------------------------
@@ -512,7 +561,7 @@ class RtmpServerConnection(PlayingConnection):
             self._session.receive_eof()
             ended = self._session.events[-1:]
             if ended and isinstance(ended[0], SessionEnded) and ended[0].error is not None:
-                self.context.counters.report(ended[0].error, str(self))
+                self.context.counters.report(ended[0].error, str(self), peer=self.peer)
         super().on_lost(error)
 
     def on_closed(self, why: str) -> None:
@@ -525,4 +574,27 @@ class RtmpServerConnection(PlayingConnection):
             self._end_play(message_stream_id)
         self._close_writers()
         self.rtmp.ingest.publishers.discard(self)
+        if self.server_url is _NOWHERE:
+            self._tell_span(why)  # it has never come to a connect
+        self._close_why()
         logger.debug("%s closed why=%s", self, why)
+
+
+#: What is done about an event.
+_ACTIONS: dict[type, str] = {
+    PlayRequested: "_on_play",
+    PublishRequested: "_on_publish",
+    ConnectRequested: "_on_connect",
+    MediaReceived: "_hold_media",
+    PublishEnded: "_on_publish_ended",
+    PlayEnded: "_on_play_ended",
+    PauseRequested: "_on_pause",
+    MediaChosen: "_on_media_chosen",
+    Noticed: "_on_notice",
+    RequestRefused: "_on_refused",
+    ClockAsked: "_on_clock_asked",
+    ClockTold: "_on_clock_told",
+    WhyAsked: "_on_why_asked",
+    WhyAnswered: "_on_why_answered",
+    SessionEnded: "_on_session_ended",
+}

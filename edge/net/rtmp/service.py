@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from edge.hub.stream import Stream
 from edge.net.context import NetContext
 from edge.net.rtmp.form import RtmpForms
 from edge.net.rtmp.ingest import IngestTicker
+from edge.net.rtmp.why import WhyDesk
 from edge.rtmp.config import RtmpConfig
 from edge.service.service import Service
 from edge.service.source import Standing
@@ -17,6 +19,7 @@ class RtmpService:
         service: who may play and publish what.
         ingest: reads the connections that publish.
         forms: how streams are sent to players.
+        why_desk: answers why a stream plays or does not.
     """
 
     def __init__(self, context: NetContext, service: Service, config: RtmpConfig) -> None:
@@ -25,6 +28,7 @@ class RtmpService:
         self.config = config
         self.forms = RtmpForms(config.rtmp_server_chunk_size)
         self.ingest = IngestTicker(context)
+        self.why_desk = WhyDesk(service, context.now_ms)
 
 
 def waiting_info(standing: Standing) -> dict[str, object] | None:
@@ -37,3 +41,13 @@ def waiting_info(standing: Standing) -> dict[str, object] | None:
     if standing.via:
         info["via"] = ",".join(standing.via)
     return info or None
+
+
+def resume_info(stream: Stream) -> dict[str, object]:
+    """What the answer to a publish tells a node of ours beside yes: from which frame on it is wanted."""
+    if stream.epoch is None:
+        return {}
+    info: dict[str, object] = {"epoch": stream.epoch.id, "nextIndex": stream.epoch.next_index}
+    if not stream.has_begun:  # it was only announced, and we have no headers of it
+        info["isFresh"] = True
+    return info

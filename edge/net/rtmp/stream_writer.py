@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from edge.hub.delay import TimedFrame
 from edge.hub.hop import find_resume
 from edge.media.frame import DATA, MEDIA, VIDEO, Epoch, Frame
-from edge.media.mark import Mark
+from edge.media.mark import Mark, MarkDelay
 from edge.net.rtmp.form import RtmpForm
 from edge.net.rtmp.opening import FAR_BEHIND_MS
 from edge.net.rtmp.switched import Switched
@@ -46,14 +47,26 @@ class WriterOwner(Protocol):
         """A writer of ``stream`` fell behind and leaves frames out."""
         ...
 
+    def count_first_frame(self, waited_ms: int) -> None:
+        """A viewer, who asked so long ago, is sent media."""
+        ...
+
+    def note_stuck(self, stream: Stream, message_stream_id: int, first_seq: int, end_seq: int) -> None:
+        """These frames it leaves out."""
+        ...
+
 
 class StreamWriter:
     """A cursor into a stream's queue; a reader of the stream.
 
     Attributes:
         seq: next frame to write.
+        first_seq: the frame that it has begun with; None before that.
+        written_bytes: so far, with the headers of messages.
         has_run: the peer is a node of ours that has played the stream, from us or from another one.
         is_told_early: the peer hears of an end at once, since it runs a clock of its own.
+        asked_ms: when a viewer asked for it, until it is sent something; 0 for none.
+        tells_delay: the peer is a node of ours that understands delays in marks.
         pass_via: called when the services that the stream comes through change; set for hops.
         pass_loss: called when the connection of the publisher has broken, here or on the way; set for hops.
     """
@@ -75,8 +88,12 @@ class StreamWriter:
         "_placed_lag_ms",
         "_resume",
         "_switched",
+        "_timed",
+        "_timed_from",
         "_waiting_since_ms",
+        "asked_ms",
         "end_reason",
+        "first_seq",
         "has_run",
         "is_hop",
         "is_told_early",
@@ -85,6 +102,8 @@ class StreamWriter:
         "pass_via",
         "seq",
         "stream",
+        "tells_delay",
+        "written_bytes",
     )
 
     def __init__(
@@ -113,6 +132,14 @@ class StreamWriter:
         self._form = form
         self.is_hop = self.is_told_early = is_hop
         self.has_run = is_hop and resume is not None
+        self.asked_ms = 0
+        self.tells_delay = False
+        # The timed frame that is to be written next, and the first one that may be: what was here before the peer came
+        # is late by no fault of ours.
+        self._timed: TimedFrame | None = None
+        self._timed_from = stream.queue.end
+        self.written_bytes = 0
+        self.first_seq: int | None = None
         self.pass_loss: Callable[[], None] | None = None
         self.pass_via: Callable[[tuple[str, ...]], None] | None = None
         self._offset_ms = timestamp_offset
@@ -141,11 +168,15 @@ class StreamWriter:
         self._is_early = is_hop and stream.queue.newest() is None
         self._try_to_resume()
         stream.readers.append(self)
+        if is_hop:
+            stream.retention.claim()
 
     def close(self) -> None:
         """Stop reading the stream."""
         if self in self.stream.readers:
             self.stream.readers.remove(self)
+            if self.is_hop:
+                self.stream.retention.release()
 
     def _try_to_resume(self) -> None:
         """Begin where the peer stopped; a stream without frames yet may bring them from further up."""
@@ -178,6 +209,10 @@ class StreamWriter:
         """Jump when the next frame is about to go."""
         if self._waiting_since_ms is None and self.seq < base:
             self._jump()
+
+    def oldest_seq(self) -> int | None:
+        """The next frame, unless it waits for one to begin with."""
+        return self.seq if self._waiting_since_ms is None else None
 
     def on_end(self, reason: str) -> None:
         """Write the rest, then finish."""
@@ -230,18 +265,47 @@ class StreamWriter:
             self._jump()
             size += self._begin(parts)
         if self._waiting_since_ms is None:
+            if self.first_seq is None:
+                self.first_seq = self.seq
             if self._switched is not None:
                 size += self._fill_switched(self._switched, parts, budget_bytes - size)
-            while self.seq < queue.end and size < budget_bytes:
-                frame = queue[self.seq]
-                self.seq += 1
-                if self._form.accepts(frame):
-                    size += self._emit(parts, frame)
+            timed = self._timed_ahead() if self.tells_delay else None
+            if timed is not None:
+                size += self._fill_up_to(timed.seq, parts, budget_bytes - size)
+                if self.seq == timed.seq:
+                    size += self._emit_delay(parts, timed)
+            size += self._fill_up_to(queue.end, parts, budget_bytes - size)
             if self.seq >= queue.end:
                 self._placed_lag_ms = 0
         if self._is_loss_due and self.seq >= queue.end:
             size += self._emit_loss(parts)
+        self.written_bytes += size
         return size
+
+    def _fill_up_to(self, end: int, parts: list[bytes | memoryview], budget_bytes: int) -> int:
+        """Frames before ``end``; returns the bytes appended."""
+        queue, form, size = self.stream.queue, self._form, 0
+        while self.seq < end and size < budget_bytes:
+            frame = queue[self.seq]
+            self.seq += 1
+            if form.accepts(frame):
+                size += self._emit(parts, frame)
+        return size
+
+    def _timed_ahead(self) -> TimedFrame | None:
+        """The timed frame that is still to be written; where the peer is behind, one at a time."""
+        timed = self._timed
+        if timed is None or timed.seq < self.seq:
+            timed = self.stream.delay.timed
+            if timed is None or timed.seq < max(self.seq, self._timed_from):
+                return None
+            self._timed = timed
+        return timed
+
+    @property
+    def next_seq(self) -> int | None:
+        """The next frame; None while it waits for one to begin with."""
+        return self.seq if self._waiting_since_ms is None else None
 
     @property
     def is_finished(self) -> bool:
@@ -272,6 +336,9 @@ class StreamWriter:
         if seq is None:
             return 0
         self._waiting_since_ms = None
+        if self.asked_ms:
+            self._owner.count_first_frame(self._owner.now_ms() - self.asked_ms)
+            self.asked_ms = 0
         if self._base_ms is None:
             if self._is_early:
                 seq = next((at for at in range(queue.base, seq) if _may_begin(queue[at])), seq)
@@ -303,7 +370,9 @@ class StreamWriter:
         queue = self.stream.queue
         frame = queue[seq]
         self._headed_epoch = frame.epoch.id if frame.epoch is not None else ""
-        return sum(self._write(parts, header, frame) for header in queue.headers_at(seq) if self._form.accepts(header))
+        # A node is given those that this one had then, even if no frame was of them: its segments are as ours.
+        headers = queue.headers_known_at(seq) if self.is_hop else queue.headers_at(seq)
+        return sum(self._write(parts, header, frame) for header in headers if self._form.accepts(header))
 
     def _write_pictures(self, parts: list[bytes | memoryview], seq: int) -> int:
         """What is to be seen at frame ``seq`` of tracks that send nothing at present."""
@@ -318,6 +387,8 @@ class StreamWriter:
         target = queue.start_seq(self.stream.config)
         seq = target if target is not None and target > self.seq else queue.end
         self._owner.count_left_out(self.stream, seq - self.seq, jump_count=1)
+        if self.stream.stats.stuck is not None:
+            self._owner.note_stuck(self.stream, self.message_stream_id, self.seq, seq)
         self.seq = seq
         self._waiting_since_ms = self._owner.now_ms()
 
@@ -331,14 +402,25 @@ class StreamWriter:
                 size += self._write_pictures(parts, self.seq - 1)
             epoch = frame.epoch
             if self._expected != (epoch, frame.index) and epoch is not None:
-                mark = self._mark_of(epoch, frame.index, max(frame.dts_ms - epoch.shift_ms, 0))
-                size += self._append(parts, DATA, frame.dts_ms - epoch.shift_ms, mark.encode())
+                origin_ms = epoch.origin_ms(frame)
+                mark = self._mark_of(epoch, frame.index, max(origin_ms, 0))
+                size += self._append(parts, DATA, origin_ms, mark.encode())
                 if epoch.id != self._headed_epoch:
                     # Of a new publisher's headers the queue holds those that differ from the one's before; the peer,
                     # which cannot know, would take the others for out of date.
                     size += self._write_headers(parts, self.seq - 1)
             self._expected = (epoch, frame.index + 1)
         return size + self._write(parts, frame, frame)
+
+    def _emit_delay(self, parts: list[bytes | memoryview], timed: TimedFrame) -> int:
+        """Say of the next frame how long it has been on its way; nothing where another mark comes before it."""
+        frame = self.stream.queue[timed.seq]
+        epoch = frame.epoch
+        self._timed, self._timed_from = None, timed.seq + 1
+        if epoch is None or self._expected != (epoch, frame.index):
+            return 0
+        mark = self._mark_of(epoch, frame.index, max(frame.dts_ms - epoch.shift_ms, 0), delay=timed.way)
+        return self._append(parts, DATA, frame.dts_ms - epoch.shift_ms, mark.encode())
 
     def _emit_loss(self, parts: list[bytes | memoryview]) -> int:
         self._is_loss_due = False
@@ -351,13 +433,16 @@ class StreamWriter:
         mark = self._mark_of(epoch, index, dts_ms, is_lost=True)
         return self._append(parts, DATA, dts_ms, mark.encode())
 
-    def _mark_of(self, epoch: Epoch, index: int, dts_ms: int, *, is_lost: bool = False) -> Mark:
+    def _mark_of(
+        self, epoch: Epoch, index: int, dts_ms: int, *, is_lost: bool = False, delay: MarkDelay | None = None
+    ) -> Mark:
         age_ms = max(self._owner.now_ms() - epoch.began_ms, 0)
-        return Mark(epoch.id, index, dts_ms, epoch.started_wall_ms, age_ms, is_lost)
+        cut = None if is_lost or delay is not None else self.stream.cut_at(self.seq - 1)
+        return Mark(epoch.id, index, dts_ms, epoch.started_wall_ms, age_ms, is_lost, cut, delay)
 
     def _write(self, parts: list[bytes | memoryview], frame: Frame, at: Frame) -> int:
         if self.is_hop:
-            wire_ms = at.dts_ms - (at.epoch.shift_ms if at.epoch is not None else 0)
+            wire_ms = at.epoch.origin_ms(at) if at.epoch is not None else at.dts_ms
         else:
             wire_ms = self._player_ms(frame, at) + self._offset_ms
         return self._append(parts, frame.type_id, wire_ms, self._form.payload_of(frame))

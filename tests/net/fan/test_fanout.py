@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge.hub.config import HubConfig
+from edge.net.fan.interval import MERGE_MS
 from edge.net.fan.wheel import TICK_MS
 from tests.net.fakes import Rig, check
 
@@ -113,3 +114,62 @@ def test_R10_exception_while_one_player_is_served_ends_that_player_only() -> Non
     assert broken.failed is not None
     assert rig.seqs_of(well) == rig.wanted(0)
     assert rig.fanout.player_count == 1
+
+
+def test_where_reading_waits_to_merge_messages_sending_does_not_wait_again() -> None:
+    rig = Rig(interval_ms=-1)
+    rig.source.headers()
+    rig.source.run(3)
+    peers = [rig.play() for _ in range(70)]
+    rig.fanout._flush.interval_ms = MERGE_MS
+    assert rig.fanout.is_brief
+    for peer in peers:
+        peer.calls = 0
+    rig.source.video(120, commit=False)
+    rig.source.audio(123, commit=False)
+    rig.source.publisher.commit()
+    assert {peer.calls for peer in peers} == {1}
+    check(rig, peers)
+
+
+@pytest.mark.parametrize("interval_ms", [0, 200])
+def test_flush_of_the_timed_frame_is_measured_where_there_are_players(interval_ms: int) -> None:
+    rig = Rig(interval_ms=interval_ms)
+    source = rig.source
+    source.run(3)
+    source.stream.tick(0)
+    source.run(1, from_ms=120)
+    delay = source.stream.delay
+    assert delay.figures is not None and delay.figures.flush_ms is None
+    rig.play()
+    rig.loop.run_for(500)
+    assert delay.figures.flush_ms is None  # it was here before the player
+    flushes_ms: list[float] = []
+    for number in range(200):
+        if number % 23 == 0:
+            source.stream.tick(0)
+        source.run(1, from_ms=200 + 40 * number)
+        for _ in range(4):
+            rig.loop.run_for(10)
+            source.clock_us += 10_000
+        if number % 23 == 22:
+            assert delay.figures.flush_ms is not None
+            flushes_ms.append(delay.figures.flush_ms)
+    assert delay.histograms.flush.count == 9
+    assert max(flushes_ms) <= interval_ms + 50
+    assert (max(flushes_ms) > 0) is (interval_ms > 0)
+
+
+def test_first_frame_is_from_the_request_to_the_first_bytes() -> None:
+    rig = Rig(interval_ms=0)
+    early = rig.play(asked_ms=rig.loop.now)
+    rig.loop.run_for(2000)
+    assert rig.fanout.first_frame.count == 0
+    rig.source.run(3)
+    assert rig.fanout.first_frame.count == 1
+    assert 2000 <= rig.fanout.first_frame.total <= 2500
+    late = rig.play(asked_ms=rig.loop.now - 30)
+    assert (rig.fanout.first_frame.count, early.player.asked_ms, late.player.asked_ms) == (2, 0, 0)
+    rig.play()  # a player that nobody asked for just now
+    rig.source.run(3, from_ms=120)
+    assert rig.fanout.first_frame.count == 2

@@ -53,6 +53,22 @@ def test_sent_bytes_count_what_came_from_the_shared_log() -> None:
     assert player.log_bytes == fan.log.end - first
 
 
+def test_bytes_that_it_has_not_got_yet_are_what_it_is_behind() -> None:
+    rig = Rig()
+    rig.source.run(3)
+    peer = rig.play()
+    player, fan = peer.player, peer.player.fan
+    assert fan is not None and player.behind_bytes == 0
+    peer.give_room(0)
+    rig.source.run(30)
+    end, behind = fan.log.end, player.behind_bytes
+    assert 0 < behind <= end
+    peer.give_room(behind)
+    assert player.behind_bytes == 0
+    peer.leave()
+    assert player.behind_bytes == 0
+
+
 @pytest.mark.parametrize("plain", [None, FlvForm()], ids=["RTMP", "FLV"])
 @given(
     rooms=st.lists(st.integers(0, 3000), min_size=1, max_size=12),

@@ -7,8 +7,9 @@ from itertools import count
 
 import pytest
 
+from edge.net.fan.interval import MERGE_MS
 from edge.net.fan.log_fan import MAX_SLOT_MEMBERS
-from edge.net.fan.wheel import TURN_BUDGET_NS
+from edge.net.fan.wheel import TICK_MS, TURN_BUDGET_NS
 from tests.net.fakes import Rig
 
 
@@ -78,3 +79,49 @@ def test_close_stops_the_ticker() -> None:
     rig.fanout.close()
     rig.fanout.close()
     rig.loop.run_for(200)
+
+
+@pytest.mark.parametrize("interval_ms", [50, 350, 600, 1000])
+def test_what_comes_while_the_wheel_sleeps_is_not_early(interval_ms: int) -> None:
+    rig, first, second = Rig(interval_ms=interval_ms), Pump(), Pump()
+    rig.fanout.schedule_pump(first)
+    rig.loop.run_for(interval_ms - 20)
+    rig.fanout.schedule_pump(second)
+    came = rig.loop.now
+    while not second.count:
+        rig.loop.run_for(1)
+    assert interval_ms - TICK_MS <= rig.loop.now - came <= interval_ms + 2 * TICK_MS
+    assert first.count == 1
+
+
+def test_nothing_is_passed_over_by_what_is_put_while_others_are_worked_off() -> None:
+    rig = Rig(interval_ms=50)
+
+    class Slow(Pump):
+        """Works longer than a tick, and asks for another turn."""
+
+        def pump(self) -> int:
+            rig.loop.now += 8
+            rig.fanout.schedule_pump(self)
+            return super().pump()
+
+    slow, next_one = Slow(), Pump()
+    rig.fanout.schedule_pump(slow)
+    rig.loop.run_for(TICK_MS)
+    rig.fanout.schedule_pump(next_one)
+    came = rig.loop.now
+    while not next_one.count:
+        rig.loop.run_for(1)
+    assert rig.loop.now - came <= 50 + 4 * TICK_MS
+
+
+@pytest.mark.parametrize(("interval_ms", "longest_ms"), [(MERGE_MS, 0), (40, MERGE_MS), (350, MERGE_MS)])
+def test_writers_to_nodes_wait_no_longer_than_it_takes_to_merge(interval_ms: int, longest_ms: int) -> None:
+    rig, pump = Rig(interval_ms=-1), Pump()
+    rig.fanout._flush.interval_ms = interval_ms
+    rig.fanout.schedule_pump(pump)
+    rig.loop.run_soon()
+    came = rig.loop.now
+    while not pump.count:
+        rig.loop.run_for(1)
+    assert rig.loop.now - came <= longest_ms

@@ -19,6 +19,7 @@ from edge.net.rtmp.client import RtmpClientConnection
 from edge.net.rtmp.connection import RtmpConnection
 from edge.net.rtmp.form import RtmpForm
 from edge.net.rtmp.server import RtmpServerConnection
+from edge.rtmp.events import ClockAsked, ClockTold
 from tests.harness.clock import deadline, wait_until
 from tests.harness.wire import VIDEO
 from tests.net.fakes import Source, decode
@@ -30,6 +31,11 @@ class ScriptedSession:
     def __init__(self) -> None:
         self.events: deque[str] = deque()
         self.deadline_ms: int | None = None
+        self.peer_tells_clock = False
+        self.asked: list[tuple[int, ...]] = []
+
+    def tell_clock(self, *times_us: int) -> None:
+        self.asked.append(times_us)
 
     def next_deadline_ms(self) -> int | None:
         return self.deadline_ms
@@ -57,6 +63,9 @@ class Shell(RtmpConnection[Any]):
 
     def on_closed(self, why: str) -> None:
         self._close_writers()
+
+    def send_session(self) -> None:
+        self.told.append("sent")
 
     def writer_finished(self, message_stream_id: int, reason: str) -> None:
         self.told.append((message_stream_id, reason))
@@ -94,6 +103,32 @@ async def test_deadline_of_the_session_is_kept_and_nothing_is_heard_after_the_en
         await wait_until(lambda: shell.told, deadline(2), "the deadline")
         assert shell.told == ["late", "close"]
         assert shell.state == "closed"
+
+
+async def test_clock_of_a_node_is_asked_for_from_the_first_need_until_the_end() -> None:
+    async with joined() as (shell, _):
+        assert shell.peer_clock() is None
+        shell._session.peer_tells_clock = True
+        clock = shell.peer_clock()
+        assert clock is not None and clock is shell.peer_clock()
+        ((sent_us,),) = shell._session.asked
+        assert shell.told == ["sent"]
+        shell._on_clock_told(ClockTold(sent_us, sent_us - 3_600_000_000))
+        ours = clock.ours(0)
+        assert ours is not None and 0 <= ours - 3_600_000_000 < 1_000_000 * deadline(1)
+        shell._on_clock_asked(ClockAsked(77))
+        assert shell._session.asked[-1][0] == 77 and len(shell._session.asked[-1]) == 2
+        count = len(shell._session.asked)
+        shell.close_now("over")
+        clock._last_us = None
+        clock.keep()
+        assert len(shell._session.asked) == count
+
+
+async def test_clock_that_nobody_needs_is_not_asked_for() -> None:
+    async with joined() as (shell, _):
+        shell._on_clock_told(ClockTold(1, 2))
+        assert shell._session.asked == []
 
 
 async def test_session_that_has_a_deadline_again_is_watched_again() -> None:

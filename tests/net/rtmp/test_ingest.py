@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from itertools import count
+from typing import Any
+
+import pytest
+
+from edge.net.connection import RawConnection
 from edge.net.context import NetContext
+from edge.net.fan.interval import MERGE_MS
 from edge.net.rtmp import ingest
 from edge.net.rtmp.ingest import MANY, IngestTicker
+from tests.harness.portable import needs_linux
+from tests.net.live import LiveServer, RtmpClient, eventually, pictures, send_audio, send_video, serving
 from tests.net.serving import Nodes, wait_until
 
 
@@ -14,8 +25,11 @@ class Publisher:
     state = "open"
     read_limit = 65536
 
-    def __init__(self, full_reads: int = 0, error: Exception | None = None) -> None:
+    def __init__(
+        self, full_reads: int = 0, error: Exception | None = None, *, reads_all: bool = True, size: int = 65536
+    ) -> None:
         self.left = full_reads
+        self.reads_all, self.size = reads_all, size
         self.reads = 0
         self.is_polled = True
         self.error = error
@@ -30,7 +44,7 @@ class Publisher:
         if self.error is not None:
             raise self.error
         self.left -= 1
-        return 65536 if self.left >= 0 else 10
+        return self.size if self.left >= 0 else 10 if self.reads_all else 0
 
     def abort(self, why: str) -> None:
         self.aborted, self.state = why, "closed"
@@ -64,9 +78,10 @@ async def test_tick_grows_with_the_publishers() -> None:
     async with Nodes() as nodes:
         publishers: set[Publisher] = set()
         ticker = ticker_of(nodes.add(ingest_tick_ms=20).context, publishers)
+        publishers |= {Publisher() for _ in range(MANY)}
         assert ticker.tick_ms == 20
         publishers |= {Publisher() for _ in range(200)}
-        assert 20 < ticker.tick_ms == 1000 * 200 // ingest._READS_PER_S
+        assert 20 < ticker.tick_ms == min(1000 * 200 // ingest._READS_PER_S, ingest._MAX_TICK_MS)
         publishers |= {Publisher() for _ in range(2000)}
         assert ticker.tick_ms == ingest._MAX_TICK_MS
 
@@ -83,3 +98,118 @@ async def test_R10_one_that_fails_is_ended_and_the_others_are_read() -> None:
         assert bad.aborted == "internal"
         assert context.poller.internal_error_count == 1
         ticker.close()
+
+
+async def test_few_publishers_are_read_in_turn_where_messages_are_merged_for_players() -> None:
+    async with Nodes() as nodes:
+        publishers = {Publisher()}
+        context = nodes.add().context
+        ticker = ticker_of(context, publishers)
+        (publisher,) = publishers
+        context.fanout._flush.interval_ms = MERGE_MS
+        ticker.tick()
+        assert not publisher.is_polled
+        assert MERGE_MS <= ticker.tick_ms <= MERGE_MS + 2
+        await wait_until(lambda: publisher.reads > 2, 2, "reads")
+        context.fanout._flush.interval_ms = 0
+        ticker.tick()
+        assert publisher.is_polled
+        ticker.close()
+
+
+async def test_without_a_tick_publishers_are_always_polled() -> None:
+    async with Nodes() as nodes:
+        publishers = {Publisher() for _ in range(2 * MANY)}
+        context = nodes.add(ingest_tick_ms=0).context
+        ticker = ticker_of(context, publishers)
+        context.fanout._flush.interval_ms = MERGE_MS
+        ticker.tick()
+        assert all(publisher.is_polled for publisher in publishers)
+        ticker.close()
+
+
+async def fed(server: LiveServer) -> tuple[RtmpClient, RtmpClient, RawConnection]:
+    """A publisher with three pictures, a player, and the connection of the publisher."""
+    feed = await server.publisher()
+    for number in range(3):
+        send_video(feed, number, is_keyframe=number == 0)
+    player = await server.player()
+    await eventually(lambda: server.stream("s").queue.end == 5, "the pictures")
+    (publisher,) = (one for one in server.connections if one.role == "publish")
+    return feed, player, publisher
+
+
+async def test_what_came_within_a_tick_costs_one_read_and_one_send_to_the_player() -> None:
+    async with serving() as server:
+        feed, player, publisher = await fed(server)
+        reads: list[int] = []
+        wire = publisher.wire
+
+        class Counted:
+            """The wire, with its reads counted."""
+
+            has_unread = has_unsent = False
+
+            def recv_into(self, view: memoryview, limit: int) -> int:
+                count = wire.recv_into(view, limit)
+                reads.append(count)
+                return count
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(wire, name)
+
+        publisher.wire = Counted()  # type: ignore[assignment]
+        server.context.fanout._flush.interval_ms = MERGE_MS
+        ticker = server.rtmp.ingest
+        ticker.tick()
+        sends = server.context.fanout.send_count
+        for number in range(3, 9):
+            send_video(feed, number)
+            send_audio(feed, number)
+        await eventually(lambda: server.stream("s").queue.end == 5 + 12, "the rest")
+        assert len(reads) <= 2, "they may have come on both sides of a tick"
+        await eventually(lambda: server.context.fanout.send_count - sends >= len(reads), "the sends")
+        assert server.context.fanout.send_count - sends == len(reads)
+        publisher.wire = wire
+        server.context.fanout._flush.interval_ms = 0
+        ticker.tick()
+        await pictures(player, 8)
+
+
+async def test_a_wire_that_gives_little_at_once_is_read_until_it_has_no_more() -> None:
+    async with Nodes() as nodes:
+        tls = Publisher(full_reads=9, reads_all=False, size=16384)
+        publishers = {tls, *(Publisher() for _ in range(MANY))}
+        ticker = ticker_of(nodes.add(ingest_tick_ms=1000).context, publishers)
+        ticker.tick()
+        ticker._read_all()
+        assert tls.reads == 10
+        ticker.close()
+
+
+async def test_one_that_never_ends_holds_nobody_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Nodes() as nodes:
+        floods = [Publisher(full_reads=10**9) for _ in range(2)]
+        others = [Publisher() for _ in range(MANY)]
+        context = nodes.add(ingest_tick_ms=1000).context
+        ticker = ticker_of(context, {*floods, *others})
+        clock = count(0, ingest._TURN_BUDGET_NS // 10)  # ten reads a turn
+        monkeypatch.setattr(time, "monotonic_ns", lambda: next(clock))
+        for round_number in range(1, 6):
+            ticker._read_all()
+            for _ in range(MANY):
+                await asyncio.sleep(0)
+            assert {other.reads for other in others} == {round_number}
+        assert all(flood.reads > 20 for flood in floods)
+        ticker.close()
+
+
+@needs_linux  # elsewhere the end shows once all before it has been read, which the tick does
+async def test_the_end_is_told_while_reading_is_left_to_the_tick() -> None:
+    async with serving() as server:
+        feed, player, publisher = await fed(server)
+        publisher.poll_reads(False)
+        send_video(feed, 3)
+        await feed.peer.close()
+        await eventually(lambda: publisher.state == "closed", "the end")
+        await pictures(player, 3)

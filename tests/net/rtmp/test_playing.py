@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from edge.net.aio import now_ms
 from edge.net.config import NetConfig
 from edge.rtmp import amf0
+from edge.service.refusal import Reason, Refusal
 from tests.harness.client import RtmpClient
 from tests.harness.clock import deadline
 from tests.harness.portable import needs_linux
@@ -92,6 +94,29 @@ async def test_pause_stops_media_and_resume_starts_at_a_keyframe() -> None:
         got = [number_of(message) for message in await pictures(player, 3) if message.type_id == VIDEO]
         assert got == [-1, 2, 3], "nothing of the pause, and a keyframe first"
         assert server.stream().player_count == 1
+
+
+async def test_first_frame_is_counted_once_for_a_viewer_and_not_for_a_node() -> None:
+    async with Nodes() as nodes:
+        origin, edge = nodes.add("origin"), nodes.add("edge")
+        await edge.follow(origin.port)
+        feed = await nodes.publisher(origin)
+        await feed.send(3)
+        player = await nodes.player(edge)
+        await next_pictures(player, 3)
+        for is_paused in (True, False):
+            player.peer.send_command(player.message_stream_id, "pause", 0, None, is_paused, 0)
+            await player.peer.drain()
+        await feed.send(11)
+        while (await next_pictures(player, 1)) != [13]:
+            pass
+        assert edge.context.first_frame.count == 1
+        assert 0 <= edge.context.first_frame.total < 1000 * deadline(5)
+        assert origin.context.first_frame.count == 0
+        for count, connect in ((1, {}), (2, {"stream_multiplexing": True})):  # of the shared log, and by a writer
+            viewer = await nodes.player(origin, **connect)
+            await next_pictures(viewer, 1)
+            assert origin.context.first_frame.count == count
 
 
 async def test_play_of_the_same_name_again_changes_nothing_and_of_another_switches() -> None:
@@ -299,3 +324,17 @@ async def test_switched_off_picture_stays_off_over_a_pause_and_another_play() ->
         player.play("other")
         await status(player, "NetStream.Play.Start")
         assert {kind for kind, _ in await types_of(player, other, 40)} == {AUDIO}
+
+
+async def test_token_that_an_upstream_quotes_is_not_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving(net=NetConfig(log_error_text=True)) as server:
+        await server.publisher()
+        player = await server.client()
+        player.play("s?token=Secret99")
+        await status(player, "NetStream.Play.Start")
+        (play,) = server.stream().roster.plays()
+        play.stop(Refusal(Reason.UPSTREAM, "token Secret99 is too old", "NetStream.Play.Failed"))
+        info = await status(player, "NetStream.Play.Failed")
+        assert "Secret99" in info["description"]
+    assert "token ... is too old" in caplog.text and "Secret99" not in caplog.text

@@ -156,6 +156,7 @@ def test_resume_that_is_gone_begins_anew_with_a_mark() -> None:
 def test_node_that_holds_nothing_is_given_headers_and_what_came_well_before_the_frame() -> None:
     source = Source()
     source.headers()
+    open_writer(source, is_hop=True).close()  # another node has played it
     source.run(200, gop=10)
     epoch = source.stream.epoch
     assert epoch is not None
@@ -442,3 +443,123 @@ def test_node_that_comes_to_slides_gets_the_present_one_and_no_frame_twice() -> 
     other = Node()
     other.receive(take(open_writer(source, is_hop=True, resume=fresh)))
     assert other.bodies[-2:] == nodes[0].bodies[-2:]
+
+
+# --- how long frames have been on their way -------------------------------------------
+
+
+def delays_of(data: bytes) -> list[tuple[int, int]]:
+    """Index and time at the first node, by each mark that tells a delay."""
+    marks = [decode_mark(m.payload) for m in decode(data, CHUNK) if m.type_id == DATA]
+    return [(mark.index, mark.delay.began_us) for mark in marks if mark is not None and mark.delay is not None]
+
+
+def time_next(source: Source) -> None:
+    """The next frame is the one of this second that is timed."""
+    source.stream.tick(source.now_ms)
+
+
+def test_delay_stands_before_the_timed_frame_and_bears_no_cut() -> None:
+    source = Source(HubConfig(hls=True))
+    source.run(5)
+    writer = open_writer(source, is_hop=True)
+    writer.tells_delay = True
+    begun = take(writer)
+    time_next(source)
+    source.clock_us += 5
+    source.video(200)
+    came_us = source.clock_us
+    source.clock_us += 1000
+    source.video(240)
+    data = begun + take(writer)
+    assert delays_of(data) == [(10, came_us)]
+    marks = [decode_mark(m.payload) for m in decode(data, CHUNK) if m.type_id == DATA]
+    assert [(mark.index, mark.cut is None) for mark in marks if mark is not None] == [(0, False), (10, True)]
+    messages = decode(data, CHUNK)
+    at = next(n for n, m in enumerate(messages) if m.type_id == DATA and n)
+    assert messages[at + 1].payload == source.frames[10].payload
+    node = Node()
+    node.receive(data)
+    assert node.bodies == [frame.payload for frame in source.frames if frame.kind == MEDIA]
+    assert node.stream.stats.gap_count == node.stream.stats.duplicate_count == 0
+
+
+@pytest.mark.parametrize("is_hop", [True, False])
+def test_older_node_or_another_server_is_told_no_delays(is_hop: bool) -> None:
+    source = Source()
+    source.run(2)
+    writer = open_writer(source, is_hop=is_hop)
+    data = take(writer)
+    time_next(source)
+    source.run(2, from_ms=80)
+    data += take(writer)
+    assert source.stream.delay.figures is not None
+    assert delays_of(data) == []
+    assert len([m for m in decode(data, CHUNK) if m.type_id == DATA]) == is_hop
+
+
+def test_what_was_held_for_a_newcomer_is_not_late() -> None:
+    source = Source()
+    source.run(3)
+    time_next(source)
+    source.run(3, from_ms=120)
+    writer = open_writer(source, is_hop=True)
+    writer.tells_delay = True
+    data = take(writer)
+    source.run(3, from_ms=240)
+    assert delays_of(data + take(writer)) == []
+    time_next(source)
+    source.run(1, from_ms=360)
+    assert len(delays_of(data + take(writer))) == 1
+
+
+def test_peer_that_is_behind_is_told_of_one_timed_frame_after_the_other() -> None:
+    source = Source()
+    source.run(1)
+    writer = open_writer(source, is_hop=True)
+    writer.tells_delay = True
+    data = take(writer)
+    told: list[int] = []
+    for second in range(4):
+        time_next(source)
+        source.clock_us += 1_000_000
+        source.video(1000 + second * 40, size=500)
+        told.append(source.clock_us)
+        data += take(writer, 100)  # about a frame for two that come
+        source.video(1020 + second * 40, size=500)
+    data += take(writer)
+    times = [began_us for _, began_us in delays_of(data)]
+    assert times == sorted(set(times)) and set(times) <= set(told)
+    assert len(times) >= 2
+
+
+def test_delay_is_not_told_where_another_mark_comes_first() -> None:
+    source = Source()
+    source.run(2)
+    writer = open_writer(source, is_hop=True)
+    writer.tells_delay = True
+    data = take(writer)
+    time_next(source)
+    source.stream.begin_publish(source.publisher, Epoch("e2"), 0)
+    source.video(0, is_keyframe=True)
+    data += take(writer)
+    assert source.stream.delay.figures is not None
+    assert delays_of(data) == []
+    time_next(source)
+    source.video(40)
+    assert len(delays_of(data + take(writer))) == 1
+
+
+def test_first_frame_of_a_viewer_is_counted_once() -> None:
+    source = Source()
+    writer = open_writer(source)
+    writer.asked_ms = 5
+    owner = writer._owner
+    owner.now = 105
+    take(writer)
+    assert owner.first_frames_ms == []
+    source.run(2)
+    take(writer)
+    source.run(2, from_ms=80)
+    take(writer)
+    assert owner.first_frames_ms == [100]

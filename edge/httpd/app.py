@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import logging
 from collections.abc import Sequence
-from typing import cast
+from typing import Protocol, cast
 
 from aiohttp import web
 
@@ -32,6 +32,14 @@ _PREFLIGHT = {
 _log = logging.getLogger(__name__)
 
 
+class Owned(Protocol):
+    """What handlers hold beyond a request."""
+
+    async def close(self) -> None:
+        """The server ends."""
+        ...
+
+
 class HttpService:
     """HTTP/1.x on connections that somebody else accepted.
 
@@ -42,10 +50,14 @@ class HttpService:
         counters: ``http_requests_count``, ``error_<reason>_count`` and so on.
     """
 
-    def __init__(self, config: HttpConfig, routes: Sequence[Route], context: NetContext) -> None:
+    def __init__(
+        self, config: HttpConfig, routes: Sequence[Route], context: NetContext, *, owned: Sequence[Owned] = ()
+    ) -> None:
+        """``owned``: what the handlers of the routes hold, closed at the end."""
         self._config = config
         self._routes = RouteTable(routes)
         self._context = context
+        self._owned = tuple(owned)
         self._server: web.Server | None = None
         self.counters: collections.Counter[str] = collections.Counter()
 
@@ -96,6 +108,8 @@ class HttpService:
         server, self._server = self._server, None
         if server is not None:
             server.pre_shutdown()
+            for each in self._owned:
+                await each.close()
             await server.shutdown(timeout_s)
 
     def _count(self, name: str) -> None:
@@ -127,9 +141,11 @@ class HttpService:
             self._count("error_internal_count")
             _log.exception("page %s failed", target.path)
             answer = web.Response(status=500, text="internal error\n")
-        answer.headers["Server"] = SERVER_NAME
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-        answer.headers.update(self._origins_for(target.path))
+        headers = answer.headers
+        headers["Server"] = SERVER_NAME
+        headers["X-Content-Type-Options"] = "nosniff"
+        if route is not None and route.is_cors:
+            headers.update(_ANY_ORIGIN)
         if is_last:
             answer.force_close()
         return answer
@@ -147,9 +163,9 @@ class HttpService:
         if route.is_guarded and connection.hides_pages:
             self._count("http_forbidden_count")
             return web.Response(status=403, text=NOT_HERE_TEXT)
+        if request.method in route.methods:
+            return await route.handler(request, target)
         allow = {"Allow": ", ".join((*route.methods, "OPTIONS"))}
         if request.method == "OPTIONS":
             return web.Response(status=204, headers=allow | (_PREFLIGHT if route.is_cors else {}))
-        if request.method not in route.methods:
-            return web.Response(status=405, text="method not allowed\n", headers=allow)
-        return await route.handler(request, target)
+        return web.Response(status=405, text="method not allowed\n", headers=allow)

@@ -8,7 +8,8 @@ from edge.hub.media_seen import SETTLED_MS, MediaSeen, media_seen
 from edge.hub.reader import QuietReader
 from edge.hub.stream import Stream
 from edge.net.aio import now_ms
-from edge.service.grants import Play
+from edge.service.grants import NOT_SERVED, Play, Served
+from edge.service.names import StreamName
 from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest
 from edge.service.service import Service
@@ -17,10 +18,32 @@ _GONE = Refusal(Reason.NOT_FOUND, "the client has gone")
 #: For those who come, or still wait, when the server is on its way out; another one may have the stream.
 _STOPPING = Refusal(Reason.OVERLOAD, "this server is being stopped")
 
+#: What is said to those who were let in and waited in vain; what others are told the service has decided.
+WAITED_FOR = frozenset({Reason.SILENT, Reason.UNREACHABLE})
+
 
 def refuses_newcomers(service: Service) -> Refusal | None:
     """Why nobody new is served at all; players would take any other answer for one about their stream."""
     return _STOPPING if service.is_draining else None
+
+
+def refuses_unready(service: Service, name: StreamName) -> Refusal | None:
+    """Why nothing can be fetched yet, where it is not published here: another server can, which caches then ask."""
+    stream = service.registry.find(name.key)
+    if service.source is None or service.source.has_answer or (stream is not None and not stream.feed.is_vacant):
+        return None
+    return Refusal(Reason.OVERLOAD, "no first answer of the naming service yet")
+
+
+def refuses_head(service: Service, name: StreamName) -> Refusal | None:
+    """Why somebody who asks for the head alone is told no: what is known without asking anybody."""
+    refusal = refuses_newcomers(service)
+    stream = service.registry.find(name.key)
+    if refusal is not None or (stream is not None and not stream.feed.is_vacant):
+        return refusal
+    if service.source is None:
+        return Refusal(Reason.NOT_FOUND, f"Fail to find key={name.key}")
+    return service.source.refuses(name, is_fetched=False)
 
 
 class FirstData(QuietReader):
@@ -157,6 +180,10 @@ class FirstData(QuietReader):
             self._end(Refusal(Reason.NOT_FOUND, f"Fail to find key={self._play.key}"))
 
     # --- owner of the grant ----------------------------------------------------
+
+    def served(self, play: Play) -> Served:
+        """It waits."""
+        return NOT_SERVED
 
     def play_stopped(self, play: Play, refusal: Refusal) -> None:
         """It may not go on."""

@@ -15,10 +15,14 @@ class HttpConfig:
     http_keepalive_ms: int = 60000
     http_max_requests: int = 10000
     write_stall_timeout_ms: int = 10000
+    http_preload: bool = False
     http_flv: bool = True
     http_ts: bool = True
+    cdn_probe_file: str = "baidu-cdn-probe.gif"
     http_flv_missing: str = "wait"
     ts_pcr_lead_ms: int = 700
     pull_nodata_timeout_ms: int = 10000
     is_internal_port_set: bool = False
     version: str = ""
+    hostname: str = ""
+    admin_allowed_hosts: tuple[str, ...] = ()

@@ -10,18 +10,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import cast
 
 from aiohttp import web
 
 from edge.errors import UnsupportedCodecError
-from edge.httpd.asking import FirstData, refuses_newcomers
+from edge.httpd.asking import WAITED_FOR, FirstData, refuses_head
 from edge.httpd.config import HttpConfig
 from edge.httpd.connection import HttpConnection
 from edge.httpd.detached import Detached
 from edge.httpd.routes import Handler, Route, Target
 from edge.httpd.status import NEVER_CACHED, refuse_play
+from edge.httpd.trace_headers import trace_of
 from edge.httpd.ws_handshake import handshake_headers, refuse_handshake, wants_websocket
 from edge.hub.media_seen import MediaSeen, media_seen
 from edge.hub.stream import Stream
@@ -34,7 +35,7 @@ from edge.net.track_filter import AUDIO_BIT, VIDEO_BIT, chosen_tracks
 from edge.net.ts_form import TsForm
 from edge.net.ws_connection import WsConnection
 from edge.net.ws_form import WsForm
-from edge.service.names import StreamName, TcUrl
+from edge.service.names import CACHED_NAMES, StreamName, TcUrl
 from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest
 from edge.service.service import Service
@@ -138,6 +139,12 @@ class LivePlayer:
             handlers[self._ts.suffix] = partial(self.play, output=self._ts)
         return [Route(f"*{suffix}", handler, is_guarded=False, is_cors=True) for suffix, handler in handlers.items()]
 
+    async def play_ts(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        """MPEG-TS, or 404 where it is off."""
+        if not self._config.http_ts:
+            return web.Response(status=404, text="HTTP-TS is off\n", headers=NEVER_CACHED)
+        return await self.play(request, target, self._ts)
+
     def _start_ts(self, stream: Stream, tracks: int, seen: MediaSeen) -> tuple[WireForm, Opening]:
         form = TsForm(tracks & (AUDIO_BIT | VIDEO_BIT), self._config.ts_pcr_lead_ms)
         form.require_places(stream.queue)
@@ -157,6 +164,8 @@ class LivePlayer:
         host = target.host or request.headers.get("Host", "")
         name = service.resolve_path(host, path, forwarded_query(target.raw_query))
         if isinstance(name, Refusal):
+            app, _, rest = path.strip("/").partition("/")
+            service.chronicle.refused_name(rest or app, TcUrl(host, "", app if rest else "", ""), name, connection.peer)
             return self._refuse(connection, name)
         if request.method == "HEAD":
             return self._answer_head(connection, service, name, output)
@@ -165,13 +174,15 @@ class LivePlayer:
         number, protocol = self._context.next_connection_number(), output.protocols[request.secure]
         client = HttpClient(number, connection.peer, protocol, TcUrl(host, "", name.key.app, ""))
         is_patient = self._config.http_flv_missing == "wait"
-        first = FirstData(service, PlayRequest(client, name), is_patient=is_patient)
+        first = FirstData(service, PlayRequest(client, name, trace=trace_of(request)), is_patient=is_patient)
         connection.on_lost = first.give_up
         try:
             refusal = await first.ask(self._config.pull_nodata_timeout_ms)
         finally:
             connection.on_lost = None
         if refusal is not None:
+            if refusal.reason in WAITED_FOR:
+                service.chronicle.nothing_came(client, name, refusal)
             return self._refuse(connection, refusal)
         play = first.play
         assert play is not None
@@ -179,6 +190,7 @@ class LivePlayer:
             form, opening = output.start(play.stream, tracks_of(name), media_seen(play.stream))
         except UnsupportedCodecError as error:
             first.give_up()
+            service.chronicle.no_place(client, name, error.detail)
             return _refuse_codec(output, error)
         except Exception:
             first.give_up()
@@ -222,13 +234,7 @@ class LivePlayer:
     ) -> web.StreamResponse:
         """What is known without asking anybody."""
         stream = service.registry.find(name.key)
-        refusal = refuses_newcomers(service)
-        if refusal is None and (stream is None or stream.feed.is_vacant):
-            refusal = (
-                Refusal(Reason.NOT_FOUND, f"Fail to find key={name.key}")
-                if service.source is None
-                else service.source.refuses(name, is_fetched=False)
-            )
+        refusal = refuses_head(service, name)
         if refusal is not None:
             return self._refuse(connection, refusal)
         if stream is not None:
@@ -249,6 +255,7 @@ def tracks_of(name: StreamName) -> int:
     return chosen_tracks(only_audio=name.only_audio, only_video=name.only_video)
 
 
+@lru_cache(maxsize=CACHED_NAMES)
 def forwarded_query(query: str) -> str:
     """A URL's query, as it was written, without what only players and CDNs mean something by."""
     parts = query.split("&")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
@@ -15,6 +16,9 @@ Handler = Callable[[web.BaseRequest, "Target"], Awaitable[web.StreamResponse]]
 
 # More parameters than any of our paths has; parsing costs time per parameter.
 MAX_QUERY_PARAMETERS = 100
+
+# Thousands of viewers of HLS ask for the same few targets at the same time.
+_REMEMBERED = 256
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -51,6 +55,7 @@ class Target:
         return next((value for key, value in reversed(self.query) if key == name), None)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse_target(text: str) -> Target:
     """Take apart a request target in origin or absolute form.
 
@@ -120,7 +125,7 @@ class RouteTable:
     further names: with brpc's prefix, and with parameters behind a ``;``.
     """
 
-    __slots__ = ("_by_segment", "_exact", "_routes", "_suffixes")
+    __slots__ = ("_by_segment", "_exact", "_found", "_routes", "_suffixes")
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._routes: dict[str, Route] = {}
@@ -141,12 +146,22 @@ class RouteTable:
                 if not rest:
                     self._by_segment.setdefault(first, None)
         self._suffixes = sorted(suffixes.items(), key=lambda item: -len(item[0]))
+        self._found: dict[str, Route | None] = {}
 
     def __iter__(self) -> Iterator[Route]:
         return iter(self._routes.values())
 
     def find(self, path: str) -> Route | None:
         """Return the row for a normalised ``path``, or None."""
+        try:
+            return self._found[path]
+        except KeyError:
+            if len(self._found) >= _REMEMBERED:
+                self._found.clear()
+            found = self._found[path] = self._look_up(path)
+            return found
+
+    def _look_up(self, path: str) -> Route | None:
         named = path.removeprefix("/").removeprefix(_PACKAGE_PREFIX)
         folder, slash, last = named.rpartition("/")
         route = self._exact.get(f"/{folder}{slash}{last.partition(';')[0]}")

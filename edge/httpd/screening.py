@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
@@ -39,7 +40,12 @@ class Refusal:
 def host_name_of(request: web.BaseRequest) -> str | None:
     """Return the host part of the Host header, brackets kept, or None when absent or not well formed."""
     values = request.headers.getall("Host", ())
-    found = _HOST.fullmatch(values[0]) if len(values) == 1 else None
+    return _name_in_host(values[0]) if len(values) == 1 else None
+
+
+@lru_cache(maxsize=256)
+def _name_in_host(value: str) -> str | None:
+    found = _HOST.fullmatch(value)
     if found is None or int(found["port"] or 0) > _MAX_PORT:
         return None
     return found["name"]

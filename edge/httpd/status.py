@@ -44,8 +44,13 @@ def play_status(refusal: Refusal) -> Status:
     return _OF_PLAY.get(refusal.reason, _NOT_FOUND)
 
 
+def words(text: str) -> str:
+    """``text``, which an upstream may have written in bytes that are no UTF-8, as the body of an answer."""
+    return text.encode("utf-8", "replace").decode() + "\n"
+
+
 def refuse_play(refusal: Refusal) -> web.Response:
     """The answer with its reason."""
     status, code = play_status(refusal)
     headers = {**NEVER_CACHED, ERROR_CODE: str(code)}
-    return web.Response(status=status, text=f"{refusal.detail}\n", headers=headers)
+    return web.Response(status=status, text=words(refusal.detail), headers=headers)

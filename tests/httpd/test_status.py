@@ -37,3 +37,8 @@ def test_answer_has_status_reason_and_number(reason: Reason, status: int) -> Non
 def test_an_upstream_without_the_stream_is_no_prohibition() -> None:
     assert play_status(Refusal(Reason.UPSTREAM, "x", "NetStream.Play.StreamNotFound")).status == 404
     assert play_status(Refusal(Reason.UPSTREAM, "x", "NetStream.Play.Failed")).status == 403
+
+
+def test_words_of_an_upstream_that_are_no_utf8_can_be_answered() -> None:
+    answer = refuse_play(Refusal(Reason.UPSTREAM, "gone: a\udcffb"))
+    assert (answer.status, answer.text) == (403, "gone: a?b\n")

@@ -1,0 +1,545 @@
+"""HLS over HTTP: playlists and segments of streams that somebody watches (decisions of the URLs: docs/playback.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import cast
+
+from aiohttp import web
+
+from edge.errors import UnsupportedCodecError
+from edge.hls import playlist
+from edge.hls.config import HlsConfig
+from edge.hls.names import Asked, Uris, parse_path, parse_two_level_path
+from edge.hls.segmenter import Segmenter
+from edge.httpd.asking import refuses_head, refuses_newcomers, refuses_unready
+from edge.httpd.config import HttpConfig
+from edge.httpd.connection import HttpConnection
+from edge.httpd.hls_about import about
+from edge.httpd.hls_answers import (
+    PlaylistText,
+    bad_request,
+    head_of_playlist,
+    media_answer,
+    missing,
+    not_yet,
+    refuse,
+)
+from edge.httpd.hls_audience import Audience
+from edge.httpd.hls_fetch import NODE_HEADER, Fetcher
+from edge.httpd.hls_fleet import Fleet
+from edge.httpd.hls_paths import (
+    Directives,
+    PlaylistPath,
+    Scheme,
+    media_suffix,
+    parse_directives,
+    parse_playlist_path,
+    safe_query,
+    segment_tracks,
+    shared_query,
+    wait_seconds,
+)
+from edge.httpd.hls_sessions import Sessions
+from edge.httpd.hls_shelf import HlsStream, Shelf
+from edge.httpd.hls_two_level import TwoLevelPlayer
+from edge.httpd.hls_window import WINDOW_PATH, encode_window
+from edge.httpd.live import HttpClient, LivePlayer, forwarded_query
+from edge.httpd.routes import Route, Target
+from edge.httpd.status import NEVER_CACHED
+from edge.httpd.trace_headers import trace_of
+from edge.hub.key import StreamKey
+from edge.hub.stream import Stream
+from edge.net.aio import now_ms
+from edge.net.context import NetContext
+from edge.net.track_filter import AUDIO_BIT, VIDEO_BIT
+from edge.service.names import StreamName, TcUrl
+from edge.service.refusal import Reason, Refusal
+from edge.service.service import Service
+
+#: Programs on libavformat know no parts, and read a segment as a whole stream: it has to begin with a keyframe.
+_LIBAVFORMAT = "Lavf"
+#: Players that ask for what comes more segments later than the next are told so (RFC 8216bis §6.2.5.2).
+_FURTHEST = 2
+#: A first playlist of whole segments takes no longer than this, once there are pictures.
+_WHOLE_TARGETS = 3
+#: How often an edge asks for a stream of which it serves the end.
+_TRY_AGAIN_MS = 2000
+#: A playlist that has not changed for so many target durations, or the window, is no news for anybody.
+_STALE_TARGETS = 3
+#: What other nodes may ask for, as they say it.
+_TRACKS = {str(bits): bits for bits in (AUDIO_BIT, VIDEO_BIT, AUDIO_BIT | VIDEO_BIT)}
+
+
+class HlsPlayer:
+    """Answers requests for playlists and segments; ``close`` ends all that it began."""
+
+    def __init__(
+        self,
+        config: HlsConfig,
+        http: HttpConfig,
+        context: NetContext,
+        services: Mapping[str, Service],
+        live: LivePlayer,
+        *,
+        max_segment_bytes: int,
+    ) -> None:
+        """``live`` answers for paths that end in ``.ts`` and name no segment."""
+        self.services = services
+        self._config = config
+        self._context = context
+        self._live = live
+        self.shelf = Shelf(config, context.loop)
+        self.audience = Audience(
+            config,
+            nodata_timeout_ms=http.pull_nodata_timeout_ms,
+            count_refused=self._count_refused,
+            on_joined=self._start_ticking,
+        )
+        self.sessions = Sessions(config)
+        fetcher = Fetcher(max_bytes=2 * max_segment_bytes)
+        self._fleet = Fleet(fetcher, viewer_timeout_ms=config.hls_viewer_timeout_ms)
+        self._two_level = TwoLevelPlayer(config, self.shelf)
+        self._ticker: asyncio.TimerHandle | None = None
+
+    def counters(self) -> dict[str, int]:
+        """For pages and metrics: viewers with an id of their own, plays that viewers share, streams segmented."""
+        return {
+            "hls_user_count": len(self.sessions),
+            "hls_play_count": len(self.audience),
+            "hls_stream_count": len(self.shelf),
+        }
+
+    def routes(self) -> list[Route]:
+        """The rows of the table, those of ``live`` among them."""
+        rows = [route for route in self._live.routes() if route.path != "*.ts"]
+        handlers = {"*.m3u8": self.playlist, "*.ts": self.ts, "*.m4s": self.media, "*.init.mp4": self.media}
+        rows += [Route(path, handler, is_guarded=False, is_cors=True) for path, handler in handlers.items()]
+        return [*rows, Route(WINDOW_PATH, self.window, is_guarded=False)]
+
+    async def close(self) -> None:
+        """The server ends."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            self._ticker = None
+        await self._fleet.close()
+        await self.audience.close()
+        self.shelf.close()
+
+    # --- playlists -----------------------------------------------------------
+
+    async def playlist(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        """A master or a media playlist of any scheme; none while the server leaves, which ends no broadcast."""
+        answer = await self._playlist(request, target)
+        stopping = refuses_newcomers(self._service_of(request))
+        return answer if stopping is None else refuse(stopping)
+
+    async def _playlist(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        asked = parse_playlist_path(target.path)
+        if asked.scheme is Scheme.LOW_LATENCY and not self._config.hls_low_latency:
+            return missing("low-latency HLS is off")
+        if asked.scheme is Scheme.DEFAULT:
+            is_classic = self._config.hls_default == "classic"
+            asked = asked._replace(scheme=Scheme.CLASSIC if is_classic else Scheme.TWO_LEVEL)
+        service = self._service_of(request)
+        if asked.session:
+            return await self._session_playlist(request, service, asked)
+        name = self._name_of(request, target, service, asked.path)
+        if isinstance(name, Refusal):
+            return self._refuse_name(request, name)
+        found = await self._find(request, service, name, is_head=request.method == "HEAD")
+        if not isinstance(found, HlsStream):
+            return found
+        try:
+            if not asked.is_media:
+                return self._master(request, target, service, name, asked, found)
+            if asked.scheme is Scheme.TWO_LEVEL:
+                two_level = self._two_level.segmenter(found, name, at_keyframes=asked.at_keyframes)
+                uris = Uris(asked.path, shared_query(target.raw_query, name), self._config.hls_entry_prefix)
+                return await self._two_level.playlist(request, found, two_level, uris)
+            return await self._media_playlist(request, target, service, name, asked, found)
+        except UnsupportedCodecError as error:
+            return web.Response(status=415, text=f"{error}\n", headers=NEVER_CACHED)
+
+    async def _find(
+        self, request: web.BaseRequest, service: Service, name: StreamName, *, is_head: bool
+    ) -> HlsStream | web.StreamResponse:
+        """What is made of a stream, which is asked for if need be; or the answer why there is nothing."""
+        stream: Stream | Refusal | None = self.audience.watched(service, name)
+        ended = self.shelf.find(service, name.key)
+        if stream is None and ended is not None and ended.stream.is_ended and not is_head:
+            stream = await self._begun_again(request, service, name, ended)
+            if stream is None:
+                return ended
+        if stream is None and is_head:
+            refusal = refuses_head(service, name)
+            if refusal is not None:
+                return self._refuse_name(request, refusal)
+            return ended or head_of_playlist()
+        if stream is None:
+            stream = refuses_unready(service, name)
+        if stream is None:
+            client, trace = partial(self._client, request, name), trace_of(request)
+            stream = await self.audience.join(service, name, client, trace=trace)
+        if isinstance(stream, Refusal):
+            return refuse(stream)
+        self._start_ticking()
+        return self.shelf.take(service, stream)
+
+    async def _begun_again(
+        self, request: web.BaseRequest, service: Service, name: StreamName, ended: HlsStream
+    ) -> Stream | None:
+        """The next stream of a name whose last one has ended here; an edge asks for it, but not all the time."""
+        live = service.registry.find(name.key)
+        if live is None or live.feed.is_vacant:
+            if service.source is None or now_ms() < ended.try_again_ms:
+                return None
+            ended.try_again_ms = now_ms() + _TRY_AGAIN_MS
+        if refuses_unready(service, name) is not None:
+            return None
+        joined = await self.audience.join(service, name, lambda: self._client(request, name), trace=trace_of(request))
+        return None if isinstance(joined, Refusal) else joined
+
+    def _master(
+        self,
+        request: web.BaseRequest,
+        target: Target,
+        service: Service,
+        name: StreamName,
+        asked: PlaylistPath,
+        found: HlsStream,
+    ) -> web.StreamResponse:
+        """It names the media playlist, which bears what the viewer said: after a restart it is asked for alone."""
+        config = self._config
+        kind = self._kind_of(asked.scheme)
+        what = about(found, kind, segment_tracks(name))
+        shared = shared_query(target.raw_query, name)
+        at_keyframes = _reads_whole_segments(request)
+        max_age_s = 1
+        if asked.scheme is Scheme.TWO_LEVEL and config.hls_user_session and request.method != "HEAD":
+            session = self.sessions.open(service, name, at_keyframes=at_keyframes)
+            if session is None:
+                self._context.counters["error_hls_users_count"] += 1
+                return not_yet("hls_users: too many viewers with an id")
+            uri, max_age_s = self._two_level.session_uri(request, target, name, session), 0
+        else:
+            suffix = media_suffix(asked.scheme, at_keyframes=at_keyframes)
+            uri = Uris(asked.path, shared, config.hls_entry_prefix).playlist(suffix, safe_query(name.query))
+        version = 6 if kind == "m4s" else 3
+        text = playlist.multivariant(
+            uri, bandwidth=what.bandwidth, codecs=what.codecs, resolution=what.resolution, version=version
+        )
+        answer = PlaylistText(text, max_age_s).answer(request)
+        if asked.scheme is Scheme.TWO_LEVEL:
+            answer.headers["Vary"] = "User-Agent"
+        return answer
+
+    def _kind_of(self, scheme: Scheme) -> str:
+        is_mp4 = scheme is Scheme.LOW_LATENCY or (scheme is Scheme.CLASSIC and self._config.hls_use_fmp4)
+        return "m4s" if is_mp4 else "ts"
+
+    def _is_served(self, kind: str) -> bool:
+        config = self._config
+        return config.hls_low_latency or config.hls_use_fmp4 if kind == "m4s" else not config.hls_use_fmp4
+
+    async def _media_playlist(
+        self,
+        request: web.BaseRequest,
+        target: Target,
+        service: Service,
+        name: StreamName,
+        asked: PlaylistPath,
+        found: HlsStream,
+    ) -> web.StreamResponse:
+        is_low_latency = asked.scheme is Scheme.LOW_LATENCY
+        directives = parse_directives(target.raw_query) if is_low_latency else Directives()
+        if directives is None:
+            return bad_request("_HLS_msn, _HLS_part or _HLS_skip make no sense")
+        kind = self._kind_of(asked.scheme)
+        segmenter = await self._segmenter(found, kind, segment_tracks(name))
+        watch = found.watch(segmenter)
+        found.asked_ms = watch.asked_ms = now_ms()
+        await self._fleet.prepare(service, found, segmenter, segment_tracks(name))
+        takes_parts = is_low_latency and not _reads_whole_segments(request)
+
+        def has_begun() -> bool:
+            current = segmenter.current
+            is_part = takes_parts and current is not None and bool(current.parts)
+            return is_part or bool(segmenter.listed())
+
+        wait_s = first_s = wait_seconds(self._config.hls_playlist_wait_ms)
+        if segmenter.current is not None:
+            # The rest of this segment and the next one: ffmpeg and GStreamer do not ask again after a 503.
+            first_s = max(wait_s, _WHOLE_TARGETS * segmenter.target_s)
+        tracks = segment_tracks(name)
+        if not await self._wait_whole(service, found, segmenter, tracks, has_begun, first_s) or not has_begun():
+            return not_yet(f"no segment of key={name.key} is complete yet")
+        if directives.number >= 0 and not segmenter.is_ended:
+            newest = segmenter.current or segmenter.segments[-1]
+            if directives.number > newest.name.number + _FURTHEST:
+                return bad_request("_HLS_msn is too far ahead")
+            most_s = max(wait_s, 3 * segmenter.target_s)
+            is_there = partial(_has, segmenter, directives)
+            if not await self._wait_whole(service, found, segmenter, tracks, is_there, most_s):
+                return not_yet(f"key={name.key} has stopped")
+        await self._fleet.prepare(service, found, segmenter, tracks)  # frames may have been lost meanwhile
+        stale_s = max(self._config.hls_window_s, _STALE_TARGETS * segmenter.target_s)
+        if not segmenter.is_ended and now_ms() - watch.changed_ms > stale_s * 1000:
+            return not_yet(f"key={name.key} is interrupted")
+        return self._text_of(found, segmenter, target, name, asked, directives).answer(request)
+
+    async def _wait_whole(
+        self,
+        service: Service,
+        found: HlsStream,
+        segmenter: Segmenter,
+        tracks: int,
+        is_there: Callable[[], bool],
+        within_s: float,
+    ) -> bool:
+        """Wait for a part or segment, or the end; what comes to lack meanwhile is asked for at the node up the way."""
+        until_s, waiters = self._context.loop.time() + within_s, found.watch(segmenter).waiters
+        while not (is_there() or segmenter.is_ended):
+            if segmenter.lacks:
+                await self._fleet.prepare(service, found, segmenter, tracks)
+            elif not await waiters.wait(
+                lambda: is_there() or segmenter.is_ended or segmenter.lacks, until_s - self._context.loop.time()
+            ):
+                return False
+        return True
+
+    async def _segmenter(self, found: HlsStream, kind: str, tracks: int) -> Segmenter:
+        """One that has caught up, begun if need be.
+
+        Raises:
+            UnsupportedCodecError: it would leave half of the stream out.
+        """
+        if (kind, tracks) not in found.segmenters:
+            about(found, kind, tracks)
+        segmenter = found.segmenter(kind, tracks)
+        if not segmenter.has_caught_up:
+            wait_s = wait_seconds(self._config.hls_segment_wait_ms)
+            await found.watch(segmenter).waiters.wait(lambda: segmenter.has_caught_up, wait_s)
+        return segmenter
+
+    def _text_of(
+        self,
+        found: HlsStream,
+        segmenter: Segmenter,
+        target: Target,
+        name: StreamName,
+        asked: PlaylistPath,
+        directives: Directives,
+    ) -> PlaylistText:
+        """The playlist as it is now, made once."""
+        shared = shared_query(target.raw_query, name)
+        is_low_latency = asked.scheme is Scheme.LOW_LATENCY
+        is_blocking = directives.number >= 0
+        what = (
+            segmenter.kind,
+            is_low_latency,
+            directives.is_delta,
+            is_blocking,
+            asked.path,
+            shared,
+            segment_tracks(name),
+        )
+
+        def make() -> PlaylistText:
+            uris = Uris(asked.path, shared, self._config.hls_entry_prefix)
+            target_s = segmenter.target_s
+            segmenter.note_listed()
+            if is_low_latency:
+                text = playlist.low_latency(segmenter, uris, is_delta=directives.is_delta)
+                return PlaylistText(text, target_s if is_blocking else 1)
+            return PlaylistText(playlist.classic(segmenter, uris), max(math.ceil(target_s / 2), 1))
+
+        return found.text(what, segmenter.version, make)
+
+    async def _session_playlist(
+        self, request: web.BaseRequest, service: Service, asked: PlaylistPath
+    ) -> web.StreamResponse:
+        session = self.sessions.find(service, asked.session, asked.path)
+        if session is None:
+            return missing(f"Invalid user_id={asked.session}")
+        found = await self._find(request, service, session.name, is_head=request.method == "HEAD")
+        if not isinstance(found, HlsStream):
+            return found
+        return await self._two_level.session_playlist(request, session, found)
+
+    # --- segments --------------------------------------------------------------
+
+    async def ts(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        """A segment in TS of either scheme; else the live stream in TS."""
+        two_level = parse_two_level_path(target.path)
+        if two_level is not None:
+            return await self._two_level.segment(request, self._service_of(request), two_level)
+        if parse_path(target.path) is not None:
+            return await self.media(request, target)
+        return await self._live.play_ts(request, target)
+
+    async def media(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        """A segment, a part or a decoder configuration by its name."""
+        asked = parse_path(target.path)
+        if asked is None:
+            return missing("no name of a segment")
+        service = self._service_of(request)
+        name = self._name_of(request, target, service, asked.path)
+        if isinstance(name, Refusal):
+            return self._refuse_name(request, name)
+        found = self.shelf.find(service, name.key)
+        if found is None:
+            if request.method == "HEAD":
+                return missing(f"Fail to get {target.path.rpartition('/')[2]}")
+            # Another edge has told of it, or this one before it was started anew.
+            answer = await self._find(request, service, name, is_head=False)
+            if not isinstance(answer, HlsStream):
+                return answer
+            found = answer
+        kind, tracks = "ts" if asked.kind == "ts" else "m4s", segment_tracks(name)
+        if (kind, tracks) not in found.segmenters and not self._is_served(kind):
+            return missing("there is no HLS of that kind")
+        try:
+            segmenter = await self._segmenter(found, kind, tracks)
+        except UnsupportedCodecError as error:
+            return missing(str(error))
+        await self._fleet.prepare(service, found, segmenter, tracks)
+        body = await self._bytes_of(service, found, segmenter, asked)
+        stopping = refuses_newcomers(service)
+        if body is None and stopping is not None:
+            return refuse(stopping)
+        if body is None:
+            body = await self._fleet.fetch(service, found, segmenter, tracks, asked, target.path)
+        if body is None and asked.segment is not None and segmenter.is_ahead(asked.segment):
+            return not_yet("the segment is not complete in time")
+        if body is None:
+            return missing(f"Fail to get {target.path.rpartition('/')[2]}")
+        if request.method != "HEAD" and asked.segment is not None:
+            peer, is_hop = cast(HttpConnection, request.protocol).peer, NODE_HEADER in request.headers
+            is_hop = is_hop and _is_node_of(found.stream, request.headers[NODE_HEADER])
+            service.tell_segment(name, peer, len(body), is_hop=is_hop)
+        return media_answer(asked.kind, body)
+
+    async def _bytes_of(self, service: Service, found: HlsStream, segmenter: Segmenter, asked: Asked) -> bytes | None:
+        """Bytes of what has a name; waits for what is being made."""
+        name, part = asked.segment, asked.part
+        if name is None:
+            return segmenter.init(asked.digest)
+
+        def get() -> bytes | None:
+            segment = segmenter.find(name)
+            if segment is None:
+                return None
+            return segment.part_bytes(part) if part >= 0 else segment.data
+
+        def is_over() -> bool:
+            if get() is not None or segmenter.is_ended:
+                return True
+            current = segmenter.current
+            if current is not None and current.name == name:
+                return not segmenter.is_collecting
+            return not segmenter.is_ahead(name)
+
+        def is_cut_short() -> bool:
+            """Where this server ends, what was being made: other nodes make all of it under the same name."""
+            is_last = bool(segmenter.segments) and segmenter.segments[-1].name == name
+            return is_last and segmenter.is_ended and refuses_newcomers(service) is not None
+
+        wait_s = wait_seconds(self._config.hls_segment_wait_ms)
+        await found.watch(segmenter).waiters.wait(is_over, wait_s)
+        return None if is_cut_short() else get()
+
+    async def window(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        """What a node of ours asks for that plays the stream from here: all segments that are listed."""
+        service = self._service_of(request)
+        said = {name: target.argument(name) or "" for name in ("vhost", "app", "stream", "kind", "tracks")}
+        key = StreamKey(said["vhost"], said["app"], said["stream"])
+        stream = service.registry.find(key)
+        if said["kind"] not in ("ts", "m4s") or said["tracks"] not in _TRACKS or request.method == "HEAD":
+            return bad_request("kind or tracks make no sense")
+        if stream is None or stream.feed.is_vacant or stream.cuts is None:
+            return missing(f"Fail to find key={key}")
+        if not _is_node_of(stream, request.headers.get(NODE_HEADER, "")):
+            return web.Response(status=403, text="only nodes that play the stream from here may ask\n")
+        found, tracks = self.shelf.take(service, stream), _TRACKS[said["tracks"]]
+        self._start_ticking()
+        try:
+            segmenter = await self._segmenter(found, said["kind"], tracks)
+        except UnsupportedCodecError as error:
+            return missing(str(error))
+        found.watch(segmenter).asked_ms = now_ms()
+        await self._fleet.prepare(service, found, segmenter, tracks)
+        return web.Response(body=encode_window(segmenter), headers={**NEVER_CACHED, "Content-Type": "application/json"})
+
+    # --- for all ---------------------------------------------------------------
+
+    def _service_of(self, request: web.BaseRequest) -> Service:
+        return self.services[cast(HttpConnection, request.protocol).role]
+
+    def _name_of(self, request: web.BaseRequest, target: Target, service: Service, path: str) -> StreamName | Refusal:
+        host = target.host or request.headers.get("Host", "")
+        return service.resolve_path(host, path, forwarded_query(target.raw_query))
+
+    def _client(self, request: web.BaseRequest, name: StreamName) -> HttpClient:
+        connection = cast(HttpConnection, request.protocol)
+        host = request.headers.get("Host", "")
+        protocol = "hls-https" if request.secure else "hls"
+        number = self._context.next_connection_number()
+        return HttpClient(number, connection.peer, protocol, TcUrl(host, "", name.key.app, ""))
+
+    def _count_refused(self, refusal: Refusal) -> None:
+        self._context.counters[f"error_{refusal.reason.value}_count"] += 1
+
+    def _refuse_name(self, request: web.BaseRequest, refusal: Refusal) -> web.Response:
+        """Count, tell the log, and answer."""
+        connection, counters = cast(HttpConnection, request.protocol), self._context.counters
+        self._count_refused(refusal)
+        if refusal.reason is Reason.BAD_NAME:
+            text = "[%s http] refused reason=%s %s"
+            counters.log_limited(
+                logging.INFO, refusal.reason.value, text, connection.peer, refusal.reason.value, refusal.detail
+            )
+        return refuse(refusal)
+
+    def _start_ticking(self) -> None:
+        if self._ticker is None:
+            self._ticker = self._context.loop.call_later(1.0, self._tick)
+
+    def _tick(self) -> None:
+        at_ms = now_ms()
+        self._ticker = self._context.loop.call_later(1.0, self._tick)  # whatever happens in this one
+        self.audience.tick(at_ms)
+        self.shelf.tick(at_ms)
+        self.sessions.tick(at_ms)
+        for service, found in self.shelf.watched():
+            self._fleet.keep_upstream(service, found, at_ms)
+        if not (len(self.audience) or len(self.shelf) or len(self.sessions)):
+            self._ticker.cancel()
+            self._ticker = None
+
+
+def _is_node_of(stream: Stream, service_id: str) -> bool:
+    """Whether a node of ours plays a stream from here under this id, which it has told us alone."""
+    return bool(service_id) and any(play.client.edge_id == service_id for play in stream.roster.plays())
+
+
+def _reads_whole_segments(request: web.BaseRequest) -> bool:
+    return _LIBAVFORMAT in request.headers.get("User-Agent", "")
+
+
+def _has(segmenter: Segmenter, asked: Directives) -> bool:
+    """Whether the playlist holds what a player waits for (RFC 8216bis §6.2.5.2)."""
+    if not segmenter.is_open:
+        return False
+    current = segmenter.current
+    newest = segmenter.segments[-1] if segmenter.segments else None
+    number, part = asked.number, asked.part
+    if newest is not None and newest.name.number >= number:
+        if newest.name.number > number or part < max(len(newest.parts), 1):
+            return True
+        number, part = number + 1, 0  # beyond its last part: the first of the next one is meant
+    return part >= 0 and current is not None and current.name.number == number and len(current.parts) > part

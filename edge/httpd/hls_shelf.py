@@ -1,0 +1,186 @@
+"""What was made of streams for HLS: their segmenters, kept while somebody asks and for a while after the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+
+from edge.hls.config import HlsConfig
+from edge.hls.segmenter import Segmenter
+from edge.hls.two_level import TwoLevelSegmenter
+from edge.httpd.hls_answers import PlaylistText
+from edge.httpd.hls_pump import Pump
+from edge.httpd.waiters import Waiters
+from edge.hub.key import StreamKey
+from edge.hub.stream import Stream
+from edge.net.aio import now_ms, wall_ms
+from edge.service.service import Service
+
+#: Playlists differ by what their queries say, which may be anything.
+_MAX_TEXTS = 64
+
+
+class Watch:
+    """Who waits for a segmenter, and since when nobody asks, and nothing comes.
+
+    Attributes:
+        waiters: requests that wait for what comes next.
+        asked_ms: when somebody last asked for its playlist.
+        changed_ms: when there was last more of it.
+    """
+
+    __slots__ = ("asked_ms", "changed_ms", "waiters")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.waiters = Waiters(loop)
+        self.asked_ms = self.changed_ms = now_ms()
+
+    def tell(self) -> None:
+        """There is more."""
+        self.changed_ms = now_ms()
+        self.waiters.tell()
+
+
+class HlsStream:
+    """All that is made of one stream.
+
+    Attributes:
+        segmenters: by kind and tracks.
+        two_level: by tracks and whether segments end at keyframes.
+        asked_ms: when somebody last asked for a playlist.
+        try_again_ms: when the source may next be asked for a stream that has ended here.
+        ended_ms: when the stream was seen to have ended, 0 before that.
+    """
+
+    def __init__(self, stream: Stream, config: HlsConfig, loop: asyncio.AbstractEventLoop, pump: Pump) -> None:
+        self.stream = stream
+        self.segmenters: dict[tuple[str, int], Segmenter] = {}
+        self.two_level: dict[tuple[int, bool], TwoLevelSegmenter] = {}
+        self.asked_ms = now_ms()
+        self.ended_ms = self.try_again_ms = 0
+        self._config = config
+        self._loop = loop
+        self._pump = pump
+        self._watches: dict[Segmenter | TwoLevelSegmenter, Watch] = {}
+        self._texts: dict[Hashable, tuple[int, PlaylistText]] = {}
+
+    def watch(self, segmenter: Segmenter | TwoLevelSegmenter) -> Watch:
+        """That of one of its segmenters; of one that was closed meanwhile nobody tells any more."""
+        return self._watches.get(segmenter) or Watch(self._loop)
+
+    def text(self, what: Hashable, version: int, make: Callable[[], PlaylistText]) -> PlaylistText:
+        """A playlist of this version, made by the first who asks for ``what``."""
+        found = self._texts.get(what)
+        if found is not None and found[0] == version:
+            return found[1]
+        if len(self._texts) >= _MAX_TEXTS:
+            self._texts.clear()
+        made = make()
+        self._texts[what] = version, made
+        return made
+
+    def segmenter(self, kind: str, tracks: int) -> Segmenter:
+        """Begin one if need be."""
+        found = self.segmenters.get((kind, tracks))
+        if found is None:
+            watch = Watch(self._loop)
+            found = Segmenter(self.stream, kind, tracks, self._config, watch.tell, self._pump.ask)
+            self.segmenters[kind, tracks], self._watches[found] = found, watch
+        return found
+
+    def two_level_segmenter(
+        self, tracks: int, *, at_keyframes: bool, new_epoch: Callable[[], str]
+    ) -> TwoLevelSegmenter:
+        """Begin one if need be."""
+        found = self.two_level.get((tracks, at_keyframes))
+        if found is None:
+            watch = Watch(self._loop)
+            found = TwoLevelSegmenter(
+                self.stream,
+                tracks,
+                self._config,
+                new_epoch(),
+                watch.tell,
+                at_keyframes=at_keyframes,
+                max_bytes=self.stream.config.hls_max_segment_bytes,
+                began_wall_ms=wall_ms(),
+            )
+            self.two_level[tracks, at_keyframes], self._watches[found] = found, watch
+        return found
+
+    def close(self) -> None:
+        """Nobody asks any more."""
+        for segmenter, watch in self._watches.items():
+            segmenter.close()
+            watch.waiters.tell()
+
+    def drop_idle(self, limit_ms: int) -> None:
+        """Let go of segmenters whose playlists nobody has asked for since ``limit_ms``."""
+        for segmenter, watch in list(self._watches.items()):
+            if watch.asked_ms < limit_ms:
+                del self._watches[segmenter]
+                segmenter.close()
+                watch.waiters.tell()
+        self.segmenters = {what: one for what, one in self.segmenters.items() if one in self._watches}
+        self.two_level = {what: one for what, one in self.two_level.items() if one in self._watches}
+
+
+class Shelf:
+    """The streams that somebody watches by HLS, or has lately, of all services of the process."""
+
+    def __init__(self, config: HlsConfig, loop: asyncio.AbstractEventLoop) -> None:
+        self._config = config
+        self._loop = loop
+        self._pump = Pump(loop)
+        self._streams: dict[tuple[Service, StreamKey], HlsStream] = {}
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def watched(self) -> list[tuple[Service, HlsStream]]:
+        """All of them, each with the service that its stream is of."""
+        return [(service, hls) for (service, _), hls in self._streams.items()]
+
+    def find(self, service: Service, key: StreamKey) -> HlsStream | None:
+        """What there is under this name."""
+        return self._streams.get((service, key))
+
+    def take(self, service: Service, stream: Stream) -> HlsStream:
+        """That of a stream which somebody watches; one that ended under the same name gives way."""
+        found = self._streams.get((service, stream.key))
+        if found is None or found.stream is not stream:
+            if found is not None:
+                found.close()
+            found = self._streams[service, stream.key] = HlsStream(stream, self._config, self._loop, self._pump)
+        found.asked_ms = now_ms()
+        return found
+
+    def two_level_of(self, epoch: str) -> tuple[HlsStream, TwoLevelSegmenter] | None:
+        """The segmenter that made up this word."""
+        for hls in self._streams.values():
+            for segmenter in hls.two_level.values():
+                if segmenter.epoch == epoch:
+                    return hls, segmenter
+        return None
+
+    def tick(self, at_ms: int) -> None:
+        """Let go of what nobody asks for, and of what has ended long ago."""
+        config = self._config
+        for key, hls in list(self._streams.items()):
+            if hls.stream.is_ended and not hls.ended_ms:
+                hls.ended_ms = at_ms
+            if hls.ended_ms:
+                is_over = at_ms - hls.ended_ms >= config.hls_dispose_s * 1000
+            else:
+                is_over = at_ms - hls.asked_ms > config.hls_viewer_timeout_ms
+            if is_over:
+                del self._streams[key]
+                hls.close()
+            elif not hls.ended_ms:
+                hls.drop_idle(at_ms - config.hls_viewer_timeout_ms)
+
+    def close(self) -> None:
+        """The server ends."""
+        for hls in self._streams.values():
+            hls.close()
+        self._streams.clear()

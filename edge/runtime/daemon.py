@@ -10,6 +10,7 @@ import signal
 
 from edge.errors import ConfigError
 from edge.net.listener import PortBusyError
+from edge.runtime.assembly import Daemon, assemble
 from edge.runtime.host import reachable_host
 from edge.runtime.loop import new_event_loop
 from edge.runtime.node import Node
@@ -46,7 +47,7 @@ def run(settings: Settings) -> int:
 
 async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
     stop = asyncio.Event()
-    stops = 0
+    stops, code = 0, EXIT_OK
 
     def on_stop() -> None:
         nonlocal stops
@@ -56,29 +57,37 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
             logger.warning("second signal: stopping now")
             raise SystemExit(EXIT_OK)
 
+    def on_failed() -> None:
+        nonlocal code
+        code = EXIT_ERROR
+        stop.set()
+
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, on_stop)
     # Of this thread alone: it may read the stacks of others while they change, and crash.
     faulthandler.register(signal.SIGUSR2, all_threads=False)
     try:
-        node = Node(settings, loop)
+        daemon = assemble(settings, loop)
     except ConfigError as error:
         logger.error("%s", error.detail)
         return EXIT_ERROR
+    node = daemon.node
     try:
-        await node.start()
+        await daemon.start()
     except ConfigError as error:
         logger.error("%s", error.detail)
         await node.close()
         return EXIT_PORT_BUSY if isinstance(error, PortBusyError) else EXIT_ERROR
     loop.add_signal_handler(signal.SIGHUP, reload, node)
-    node.on_loaded, node.on_failed = gc.freeze, stop.set
+    node.on_failed = on_failed
+    if settings.http.http_preload:  # later there are connections, which are not to stay for good
+        node.on_loaded = gc.freeze
     settle_collector()
-    await announce(node)
+    await announce(daemon)
     await stop.wait()
     logger.info("Server[edge] is going to quit")
     await node.close()
-    return EXIT_ERROR if node.http.has_failed else EXIT_OK
+    return code
 
 
 def reload(node: Node) -> None:
@@ -113,10 +122,10 @@ def role_of(config: UpstreamConfig) -> str:
     return f"an edge of {named(config.proxy_to, config.proxy_lb)}{merge}"
 
 
-async def announce(node: Node) -> None:
+async def announce(daemon: Daemon) -> None:
     """The start lines, and what a newcomer wants to know."""
-    urls = node.pages.server_urls()
-    port, internal = urls["rtmp_port"], urls["internal_port"]
+    node, urls = daemon.node, daemon.facts.addresses()
+    port, internal = urls.rtmp_port, urls.internal_port
     is_split = internal != port
     logger.info("Server[edge] is serving on port=%d%s.", port, f" and internal_port={internal}" if is_split else "")
     for listener in node.listeners:
@@ -125,10 +134,10 @@ async def announce(node: Node) -> None:
     settings = node.settings
     logger.info("edge %s is %s.", settings.version, role_of(settings.upstream))
     host = await reachable_host(settings.hostname, settings.net.bind, Resolver(timeout_ms=_LOOKUP_TIMEOUT_MS))
-    endings = [""] if not urls["is_tls_forced"] else []
-    endings += ["s"] if urls["has_tls"] else []
+    endings = [""] if not urls.is_tls_forced else []
+    endings += ["s"] if urls.has_tls else []
     # Plain is taken on the internal port, whatever the others demand.
-    page = "http" if is_split or not urls["is_tls_forced"] else "https"
+    page = "http" if is_split or not urls.is_tls_forced else "https"
     logger.info("Check out %s://%s:%d in web browser.", page, host, internal)
     for ending in endings:
         logger.info("publish: rtmp%s://%s:%d/live/livestream", ending, host, port)
@@ -137,4 +146,7 @@ async def announce(node: Node) -> None:
     if settings.http.http_flv:
         for ending in endings:
             logger.info("play:    http%s://%s:%d/live/livestream.flv", ending, host, port)
-    logger.info("look at: %s://%s:%d/", page, host, internal)
+    if settings.hls.hls:
+        for ending in endings:
+            logger.info("play:    http%s://%s:%d/live/livestream.m3u8", ending, host, port)
+    logger.info("look at: %s://%s:%d/console", page, host, internal)

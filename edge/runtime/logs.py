@@ -12,11 +12,13 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from edge.flags.logging import LogConfig
+from edge.net.lines import Line, send_lines_to
+from edge.runtime.alarms import OncePerMinute
 
 MAX_LINE_BYTES = 8000
 # So that an object is never cut in the middle: two texts of characters that each take up to 6 bytes.
@@ -26,6 +28,8 @@ _SEVERITIES = (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 _REOPEN_AFTER_S = 60.0
 _CLOSE_WITHIN_S = 1.0
 _GATHER_S = 0.02
+# Lines that are written together: each call wakes a reader, and hands the interpreter over and back.
+_BATCH_BYTES = 65536
 
 
 def severity_letter(level: int) -> str:
@@ -63,30 +67,57 @@ class GlogFormatter:
     def __init__(self, config: LogConfig, hostname: str) -> None:
         self._config = config
         self._hostname = hostname.removesuffix(".baidu.com")
+        self._second = (-1, "")  # the last one that was formatted, and its text
 
     def format(self, record: logging.LogRecord) -> bytes:
-        """One record as one line, and one more line per line of a traceback."""
+        """One record as one line, and one more line per line of a traceback.
+
+        A record with ``block``, texts of one event, has a line for each; only the first bears the prefix.
+        """
         text = record.getMessage()
+        block: Sequence[str] = getattr(record, "block", ())
         if self._config.log_as_json:
-            return to_line(self._json(record, text))
+            return b"".join(to_line(self._json(record, each)) for each in (text, *block))
         line = to_line((self._prefix(record) if self._config.log_prefix else "") + escape(text))
+        if block:
+            return b"".join([line, *(to_line(escape(each)) for each in block)])
+        if not record.exc_info:
+            return line
         return b"".join([line, *(to_line("    " + escape(each)) for each in _traceback_lines(record))])
 
-    def _stamp(self, record: logging.LogRecord) -> str:
-        moment = time.gmtime(record.created) if self._config.log_utc_time else time.localtime(record.created)
-        micros = int(record.created % 1 * 1e6)
-        day = time.strftime("%Y%m%d" if self._config.log_year else "%m%d", moment)
-        return f"{day} {time.strftime('%H:%M:%S', moment)}.{micros:06d}"
+    def format_line(self, line: Line) -> bytes:
+        """The same for a line of the loop that is no record."""
+        if self._config.log_as_json:
+            record = logging.LogRecord("edge", logging.INFO, line.path, line.number, line.text, line.args, None)
+            record.created, record.threadName = line.created, "MainThread"
+            return self.format(record)
+        text = line.text % line.args
+        if self._config.log_prefix:
+            place = f"{os.path.basename(line.path)}:{line.number}"
+            return to_line(self._prefix_of("I", line.created, os.getpid(), os.getpid(), place) + escape(text))
+        return to_line(escape(text))
+
+    def _stamp(self, created: float) -> str:
+        second = int(created)
+        known, text = self._second
+        if second != known:
+            moment = time.gmtime(second) if self._config.log_utc_time else time.localtime(second)
+            text = time.strftime("%Y%m%d %H:%M:%S" if self._config.log_year else "%m%d %H:%M:%S", moment)
+            self._second = (second, text)
+        return f"{text}.{int(created % 1 * 1e6):06d}"
 
     def _prefix(self, record: logging.LogRecord) -> str:
-        pid = f"{record.process} " if self._config.log_pid else ""
-        hostname = f"{self._hostname} " if self._config.log_hostname else ""
-        thread = _thread_id(record)
         place = f"{record.filename}:{record.lineno}"
-        return f"{severity_letter(record.levelno)}{self._stamp(record)} {pid}{thread} {hostname}{place}] "
+        letter, thread = severity_letter(record.levelno), _thread_id(record)
+        return self._prefix_of(letter, record.created, record.process, thread, place)
+
+    def _prefix_of(self, letter: str, created: float, process: int | None, thread: int, place: str) -> str:
+        pid = f"{process} " if self._config.log_pid else ""
+        hostname = f"{self._hostname} " if self._config.log_hostname else ""
+        return f"{letter}{self._stamp(created)} {pid}{thread} {hostname}{place}] "
 
     def _json(self, record: logging.LogRecord, text: str) -> str:
-        fields: dict[str, str | int] = {"L": severity_letter(record.levelno), "T": self._stamp(record)}
+        fields: dict[str, str | int] = {"L": severity_letter(record.levelno), "T": self._stamp(record.created)}
         if self._config.log_pid:
             fields["pid"] = record.process or 0
         fields["tid"] = _thread_id(record)
@@ -130,7 +161,7 @@ class LogFile:
         self._retry_at = float("-inf")
 
     def write(self, line: bytes, created: float) -> OSError | None:
-        """Append a line written at ``created`` (seconds since 1970); returns a fault once a minute."""
+        """Append lines, the first written at ``created`` (seconds since 1970); returns a fault once a minute."""
         if self._file is None and self._monotonic() < self._retry_at:
             return None
         try:
@@ -171,7 +202,9 @@ def _user() -> str:
 
 
 class QueueingHandler(logging.Handler):
-    """Formats where the event happens and writes on a thread of its own.
+    """Formats where the event happens and writes on a thread of its own, which formats the lines of ``take`` too.
+
+    With ``-noasync_log`` each line is written before the call that brings it is over.
 
     A reader that has stopped (a full pipe, a slow disk) costs lines beyond
     ``log_queue_lines``, which are counted, and never time.
@@ -183,15 +216,18 @@ class QueueingHandler(logging.Handler):
         self._config = config
         self._line_formatter = GlogFormatter(config, hostname)
         self._stderr_fd = stderr_fd
-        self._lines: deque[tuple[bytes, int, float]] = deque()
+        self._lines: deque[tuple[bytes | Line, int, float]] = deque()
         self._has_lines = threading.Event()
         self._reported_count = 0
         self._is_closing = False
         self._file: LogFile | None = None
         if config.log_dir and not config.logtostderr:
             self._file = LogFile(config.log_dir, config.max_log_size << 20, hostname, time.monotonic)
-        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-        self._thread.start()
+        self._write_lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        if config.async_log:
+            self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+            self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue one record; never blocks and never raises."""
@@ -200,20 +236,39 @@ class QueueingHandler(logging.Handler):
         except Exception:
             self.handleError(record)
             return
+        self._queue(line, record.levelno, record.created)
+
+    def take(self, line: Line) -> None:
+        """Queue a line of severity INFO; never blocks."""
+        self._queue(line, logging.INFO, line.created)
+
+    def _queue(self, line: bytes | Line, level: int, created: float) -> None:
+        if self._thread is None:
+            self._write_now(line, level, created)
+            return
         if len(self._lines) >= self._config.log_queue_lines:
             self.dropped_count += 1
             return
-        self._lines.append((line, record.levelno, record.created))
+        self._lines.append((line, level, created))
         if not self._has_lines.is_set():
             self._has_lines.set()
 
     def close(self) -> None:
         """Write what is queued, for at most a second, and end the thread."""
-        if self._thread.is_alive() and not self._is_closing:
+        thread = self._thread
+        if thread is None and self._file is not None:
+            with self._write_lock:
+                self._file.close()
+        if thread is not None and thread.is_alive() and not self._is_closing:
             self._is_closing = True
             self._has_lines.set()
-            self._thread.join(_CLOSE_WITHIN_S)
+            thread.join(_CLOSE_WITHIN_S)
         super().close()
+
+    def _write_now(self, line: bytes | Line, level: int, created: float) -> None:
+        data = line if isinstance(line, bytes) else self._formatted(line)
+        with self._write_lock:  # threads write their lines one after the other
+            self._write([(data, level, created)])
 
     def _run(self) -> None:
         while not self._is_closing:
@@ -227,21 +282,38 @@ class QueueingHandler(logging.Handler):
             self._file.close()
 
     def _write_lines(self) -> None:
-        while self._lines:
-            line, level, created = self._lines.popleft()
-            self._write(line, level, created)
-            if self.dropped_count > self._reported_count and not self._lines:
+        lines = self._lines
+        while lines:
+            batch: list[tuple[bytes, int, float]] = []
+            size = 0
+            while lines and size < _BATCH_BYTES:
+                line, level, created = lines.popleft()
+                if not isinstance(line, bytes):
+                    line = self._formatted(line)
+                batch.append((line, level, created))
+                size += len(line)
+            if self.dropped_count > self._reported_count and not lines:
                 lost, self._reported_count = self.dropped_count - self._reported_count, self.dropped_count
-                self._write(to_line(f"{lost} log lines dropped: the reader of the log is too slow"), level, created)
+                text = f"{lost} log lines dropped: the reader of the log is too slow"
+                batch.append((to_line(text), level, created))
+            self._write(batch)
 
-    def _write(self, line: bytes, level: int, created: float) -> None:
+    def _formatted(self, line: Line) -> bytes:
+        try:
+            return self._line_formatter.format_line(line)
+        except Exception as error:
+            return to_line(f"E a line of {line.path}:{line.number} cannot be formatted: {error!r}")
+
+    def _write(self, batch: list[tuple[bytes, int, float]]) -> None:
+        """Write lines in one piece each to the file and to standard error."""
         if self._file is None:
-            self._write_stderr(line)
+            self._write_stderr(b"".join([line for line, _, _ in batch]))
             return
-        fault = self._file.write(line, created)
+        fault = self._file.write(b"".join([line for line, _, _ in batch]), batch[0][2])
         threshold = _SEVERITIES[self._config.stderrthreshold]
-        if self._config.alsologtostderr or level >= threshold:
-            self._write_stderr(line)
+        shown = [line for line, level, _ in batch if self._config.alsologtostderr or level >= threshold]
+        if shown:
+            self._write_stderr(b"".join(shown))
         if fault is not None:
             self._write_stderr(to_line(f"E log_dir={self._config.log_dir}: {fault.strerror}"))
 
@@ -280,21 +352,39 @@ class DetailFilter(logging.Filter):
 def set_up(config: LogConfig, *, stderr_fd: int = 2) -> QueueingHandler:
     """Send all loggers through one handler; returns it for its counter and its closing."""
     handler = QueueingHandler(config, hostname=socket.gethostname(), stderr_fd=stderr_fd)
-    handler.addFilter(DetailFilter(config.vmodule, config.v > 0))
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
     root.addHandler(handler)
+    logging.raiseExceptions = False
+    change(config)
+    return handler
+
+
+def change(config: LogConfig) -> None:
+    """Log in the detail that ``config`` says from now on; where the lines go stays as it is."""
+    root = logging.getLogger()
+    handlers = [handler for handler in root.handlers if isinstance(handler, QueueingHandler)]
+    for handler in handlers:
+        for old in handler.filters[:]:
+            handler.removeFilter(old)
+        handler.addFilter(DetailFilter(config.vmodule, config.v > 0))
+        handler.addFilter(OncePerMinute(time.monotonic, is_info_logged=config.minloglevel == 0))
     root.setLevel(_SEVERITIES[config.minloglevel])
     is_detailed = config.minloglevel == 0 and (config.v > 0 or config.vmodule)
     for name in _ROOTS:
         logging.getLogger(name).setLevel(logging.DEBUG if is_detailed else logging.NOTSET)
-    logging.raiseExceptions = False
-    return handler
+    if handlers:
+        send_lines_to(handlers[0].take if config.minloglevel == 0 else _leave_out)
+
+
+def _leave_out(line: Line) -> None:
+    """Less than what is logged."""
 
 
 def tear_down(handler: QueueingHandler) -> None:
     """Write what is queued and detach; standard error is usable as before."""
+    send_lines_to(None)
     logging.getLogger().removeHandler(handler)
     handler.close()
     sys.stderr.flush()

@@ -34,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if text is not None:
             return _print(text)
     from edge.flags.check import check
+    from edge.runtime.http_modules import check_http
+    from edge.runtime.otlp_extra import check_otlp
     from edge.runtime.own_certificates import check_own_certificates
     from edge.runtime.targets import LOOKUP_BUDGET_S, check_targets
 
@@ -41,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parsed.problems.extend(check(parsed))
         parsed.problems.extend(check_own_certificates(parsed, LOOKUP_BUDGET_S))
         parsed.problems.extend(check_targets(parsed))
+        parsed.problems.extend(check_http(parsed))
+        parsed.problems.extend(check_otlp(parsed))
     if value_of(parsed.flags, "check"):
         return _report_check(parsed)
     if parsed.has_errors:
@@ -97,7 +101,7 @@ def _start(parsed: Parsed) -> int:
     handler = logs.set_up(settings.log)
     try:
         for problem in parsed.problems:
-            log.warning("%s: %s", problem.where, problem.message)
+            log.warning("%s: %s", problem.where, problem.message, extra={"cause": str(problem)})
         if settings.not_acted_on:
             log.warning("%s", not_acted_on_line(settings.not_acted_on))
         return _run_daemon(settings)

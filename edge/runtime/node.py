@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from edge.builtin.page import PageContext
 from edge.flags.check import merge_port as merge_port_of
 from edge.net import system
 from edge.net.accepted import Accepted, Handler
 from edge.net.aio import TaskOwner, now_ms, spawn, wall_ms
+from edge.net.byte_stream import ListeningSocket
 from edge.net.context import NetContext
 from edge.net.limits import ConnectionLimits
 from edge.net.listener import Listener, open_socket
@@ -21,13 +20,18 @@ from edge.net.rtmp.server import RtmpServerConnection
 from edge.net.sniff import WireProtocol
 from edge.net.tls_entrance import TlsEntrance, open_certificates
 from edge.runtime.late_http import LateHttp
-from edge.runtime.loop import LagProbe
-from edge.runtime.pages import PageData
+from edge.runtime.loop import ClockWatch, LagProbe
 from edge.runtime.settings import Settings
+from edge.runtime.stat_log import StatLog
 from edge.runtime.unit import make_units
 
 if TYPE_CHECKING:
-    from edge.httpd.app import HttpService
+    from edge.hls_disk.recorder import DiskHls
+    from edge.httpd.app import HttpService, Owned
+    from edge.httpd.hls import HlsPlayer
+    from edge.httpd.routes import Route
+    from edge.runtime.gathered import Counting
+    from edge.runtime.otlp import SpanExport
 
 logger = logging.getLogger(__name__)
 
@@ -48,19 +52,18 @@ def raise_descriptor_limit() -> int:
     return limit
 
 
-def service_line(row: Mapping[str, Any]) -> str:
-    """What the log says of a service at start: its name, where there are two, its id and its upstreams."""
-    name = f"{row['service']} " if row.get("service") else ""
-    sides = f" pulls from {row['pulls_from']}, pushes to {row['pushes_to']}" if row["pulls_from"] else ""
-    return f"{name}service id={row['id']}{sides}"
-
-
 class Node:
     """Everything that serves; made and closed inside its event loop.
 
     Attributes:
-        on_loaded, on_failed: called in the loop, one of them once, when HTTP is served as well or never will be.
+        on_loaded: called in the loop when HTTP is served as well.
+        on_failed: called in the loop when HTTP, which was to be loaded from the start, cannot be.
+        page_routes: makes the routes of the pages, when HTTP is loaded.
+        owned_by_pages: what these work with, and what ends with HTTP; filled by then.
         tls: None while no port takes it.
+        hls_disk: writes HLS as files; None where that is off.
+        hls: serves HLS; None before HTTP is loaded, and where it is off.
+        otlp: sends spans to a collector; None where that is off.
     """
 
     def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
@@ -72,24 +75,65 @@ class Node:
         self.started_ms = now_ms()
         self.tasks = TaskOwner("node")
         self.context = NetContext(loop, settings.net)
-        self.lag = LagProbe(loop)
+        self.context.spans.configure(settings.debug)
+        self.lag = LagProbe(loop, warn_ms=settings.net.loop_stall_warn_ms)
+        self._clock = ClockWatch(now_ms(), wall_ms())
         self.listeners: list[Listener] = []
         self.is_draining = False
         self.units = make_units(settings, self.context)
+        self.stat_log = StatLog(self.units, settings, self.started_ms)
+        self.hls_disk = self._make_hls_disk()
+        self.hls: HlsPlayer | None = None
+        self.otlp = self._make_otlp()
         limit = raise_descriptor_limit()
         self.limits = ConnectionLimits(self.context, self._connection_cap(limit))
         self.tls: TlsEntrance | None = None
         if certificates is not None:
             self.tls = TlsEntrance(self.context, self.limits.undecided, tls, certificates)
-        self.pages = PageData(self)
-        self.page_context: PageContext = self.pages.context()
+        self.page_routes: Callable[[], Sequence[Route]] = tuple
+        self.owned_by_pages: list[Owned] = []
         self.on_loaded: Callable[[], object] = lambda: None
         self.on_failed: Callable[[], object] = lambda: None
         self.http = LateHttp(
-            self._make_http, owner=self.tasks, on_ready=self._http_is_ready, on_failed=lambda: self.on_failed()
+            self._make_http,
+            self.context,
+            owner=self.tasks,
+            on_ready=self._http_is_ready,
+            on_failed=self._http_has_failed,
         )
         self._timer: asyncio.TimerHandle | None = None
         self._ticks = 0
+
+    @property
+    def counting(self) -> list[Counting]:
+        """Parts that count for themselves."""
+        return [part for part in (self.hls_disk, self.hls, self.otlp) if part is not None]
+
+    def _make_otlp(self) -> SpanExport | None:
+        settings = self.settings
+        if not settings.otlp.otlp_endpoint:
+            return None
+        from edge.runtime.otlp import open_export  # its libraries are an extra
+
+        export = open_export(
+            settings.otlp.otlp_endpoint,
+            settings.otlp.otlp_service_name,
+            version=settings.version,
+            hostname=settings.hostname,
+            instance_id=self.units[0].service.service_id,
+        )
+        self.context.spans.sink = export.take
+        return export
+
+    def _make_hls_disk(self) -> DiskHls | None:
+        if not self.settings.hls_disk.hls_path:
+            return None
+        from edge.hls_disk.recorder import DiskHls  # most nodes do without
+
+        disk = DiskHls(self.settings.hls_disk, self.settings.hls, self.loop)
+        for unit in self.units:
+            disk.attach(unit.registry, unit.service.stop_publisher)
+        return disk
 
     def _connection_cap(self, limit: int) -> int:
         net = self.settings.net
@@ -116,7 +160,7 @@ class Node:
         merge_port = merge_port_of(upstream.cdn_merge_to, upstream.cdn_merge_port)
         if merge_port is not None:
             wanted += [(host, merge_port, MERGE) for host in net.bind or ("",)]
-        sockets: list[tuple[socket.socket, str]] = []
+        sockets: list[tuple[ListeningSocket, str]] = []
         try:
             for host, port, role in wanted:
                 sockets.append((open_socket(host, port), role))
@@ -135,18 +179,20 @@ class Node:
                     limits=self.limits,
                     role=role,
                     held=(WireProtocol.HTTP,),
+                    on_held=lambda _: self.http.start(),
                 )
             )
         if self.tls is not None:
             self.tls.certificates.warn_of_dates(wall_ms())
-        for row in self.pages.services():
-            logger.info("%s", service_line(row))
         for unit in self.units:
             if unit.upstream is not None:
                 spawn(unit.upstream.start(), name="upstream", owner=self.tasks)
+        if self.hls_disk is not None:
+            self.hls_disk.start()
         self.lag.start()
         self._timer = self.loop.call_later(_TICK_MS / 1000, self._on_tick)
-        self.http.start()
+        if self.settings.http.http_preload:
+            self.http.start()
 
     def _handlers(self, role: str) -> dict[WireProtocol, Handler]:
         """Who serves what on the ports of a role.
@@ -166,20 +212,47 @@ class Node:
 
     def _make_http(self) -> HttpService:
         # They were imported by the thread that loads them.
-        from edge.builtin.site import site_routes
         from edge.httpd.app import HttpService
+        from edge.httpd.fixed import fixed_routes
+        from edge.httpd.hls import HlsPlayer
         from edge.httpd.live import LivePlayer
 
         # The internal port shows the front's streams, as all but the merge port do.
         front, merge = self.units[0].service, self.units[-1].service
         services = {PUBLIC: front, INTERNAL: front, MERGE: merge}
         live = LivePlayer(self.settings.http, self.context, services)
-        return HttpService(self.settings.http, [*site_routes(self.page_context), *live.routes()], self.context)
+        owned: list[Owned] = []
+        if self.settings.hls.hls:
+            hls = HlsPlayer(
+                self.settings.hls,
+                self.settings.http,
+                self.context,
+                services,
+                live,
+                max_segment_bytes=self.settings.hub.hls_max_segment_bytes,
+            )
+            owned.append(hls)
+            self.hls = hls
+            outputs = hls.routes()
+        else:
+            outputs = live.routes()
+        routes = [*self.page_routes(), *outputs]
+        routes += fixed_routes(self.settings.http.cdn_probe_file, {route.path for route in routes})
+        return HttpService(self.settings.http, routes, self.context, owned=[*owned, *self.owned_by_pages])
 
     def _http_is_ready(self) -> None:
+        self._release_http()
+        self.on_loaded()
+
+    def _http_has_failed(self) -> None:
+        self._release_http()
+        # Media that are served already go on; a start that was to bring it is of no use without.
+        if self.settings.http.http_preload:
+            self.on_failed()
+
+    def _release_http(self) -> None:
         for listener in self.listeners:
             listener.release(WireProtocol.HTTP)
-        self.on_loaded()
 
     def _serve_rtmp(self, accepted: Accepted) -> None:
         RtmpServerConnection(accepted, self.units[0].rtmp).read_some()
@@ -204,6 +277,9 @@ class Node:
         is_full_second = self._ticks % 4 == 0
         for unit in self.units:
             unit.tick(now, is_full_second=is_full_second)
+        self.stat_log.tick(now)
+        if is_full_second:
+            self._clock.look(now_ms(), wall_ms())
         if is_full_second and self.tls is not None:
             self.tls.check_files(now, wall_ms())
         if is_full_second and self.settings.net.server_idle_timeout > 0:
@@ -214,7 +290,8 @@ class Node:
         for connection in list(self.context.connections):
             active_ms = connection.last_active_ms()
             if active_ms is not None and now - active_ms > limit_ms:
-                logger.info("%s closed reason=idle", connection)
+                if self.settings.net.log_idle_connection_close:
+                    self.context.counters.log_limited(logging.INFO, "idle", "%s closed reason=idle", connection)
                 connection.close_gracefully("idle")
 
     # --- the end -------------------------------------------------------------
@@ -235,6 +312,8 @@ class Node:
         self._shut_down(are_feeding=False)
         for unit in self.units:
             await unit.close()
+        if self.hls_disk is not None:
+            await self.hls_disk.close()
         self._shut_down(are_feeding=True)
         for _ in range(wait_ms // _CLOSE_POLL_MS):
             if len(self.context.connections) <= self.http.connection_count:
@@ -245,6 +324,8 @@ class Node:
             connection.close_now("shutdown")
         await self.tasks.close()
         self.context.close()
+        if self.otlp is not None:
+            await self.otlp.close()
 
     def _shut_down(self, *, are_feeding: bool) -> None:
         for connection in list(self.context.connections):

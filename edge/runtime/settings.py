@@ -5,7 +5,11 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
+from edge.builtin.config import DebugConfig
+from edge.flags.builtin import PagesConfig, logbook_config, pages_config
+from edge.flags.debugging import debug_config
 from edge.flags.gflags import Parsed
+from edge.flags.hls import disk_config, hls_config
 from edge.flags.httpd import http_config
 from edge.flags.hub import hub_config
 from edge.flags.logging import LogConfig, log_config
@@ -13,9 +17,13 @@ from edge.flags.registry import pick
 from edge.flags.rtmp import rtmp_config
 from edge.flags.server import net_config
 from edge.flags.tls import tls_config
+from edge.flags.tracing import OtlpConfig, otlp_config
 from edge.flags.upstream import upstream_config
+from edge.hls.config import HlsConfig
+from edge.hls_disk.config import DiskConfig
 from edge.httpd.config import HttpConfig
 from edge.hub.config import HubConfig
+from edge.logbook.config import LogbookConfig
 from edge.net.config import NetConfig, TlsConfig
 from edge.rtmp.config import RtmpConfig
 from edge.runtime.version import installed_version
@@ -30,6 +38,7 @@ class Settings:
     Attributes:
         version: of the installed distribution.
         hostname: of this machine; clients that name it as a vhost mean the default one.
+        parsed: the flags that all of it was made of.
         not_acted_on: flags, or values of flags, that were set and do nothing yet.
     """
 
@@ -39,16 +48,23 @@ class Settings:
     hub: HubConfig
     upstream: UpstreamConfig
     http: HttpConfig
+    hls: HlsConfig
+    hls_disk: DiskConfig
+    debug: DebugConfig
     log: LogConfig
+    logbook: LogbookConfig
+    pages: PagesConfig
     naming: NamingOptions
+    otlp: OtlpConfig
     version: str
     hostname: str
+    parsed: Parsed
     not_acted_on: tuple[str, ...] = ()
 
 
 def build_settings(parsed: Parsed, values_in_vain: tuple[str, ...] = ()) -> Settings:
     """Freeze the flags; ``values_in_vain`` joins the flags that do nothing yet."""
-    program_version = installed_version()
+    program_version, hostname = installed_version(), socket.gethostname()
     flags = parsed.flags
     return Settings(
         net=net_config(flags),
@@ -56,10 +72,17 @@ def build_settings(parsed: Parsed, values_in_vain: tuple[str, ...] = ()) -> Sett
         rtmp=rtmp_config(flags),
         hub=hub_config(flags),
         upstream=upstream_config(flags),
-        http=http_config(flags, program_version),
+        http=http_config(flags, program_version, hostname),
+        hls=hls_config(flags),
+        hls_disk=disk_config(flags),
+        debug=debug_config(flags),
         log=log_config(flags),
+        logbook=logbook_config(flags),
+        pages=pages_config(flags),
         naming=pick(NamingOptions, flags),
+        otlp=otlp_config(flags),
         version=program_version,
-        hostname=socket.gethostname(),
+        hostname=hostname,
+        parsed=parsed,
         not_acted_on=(*parsed.not_acted_on, *values_in_vain),
     )

@@ -121,6 +121,7 @@ class ServiceUnit:
             new_id=lambda: secrets.token_hex(8),
             wall_ms=wall_ms,
             metadata_name=settings.rtmp.user_defined_data_message,
+            clock_us=context.clock_us,
         )
         self.service = Service(
             self.registry,
@@ -131,6 +132,7 @@ class ServiceUnit:
             soon=context.loop.call_soon,
             name=name,
         )
+        self.service.spans = context.spans
         self.rtmp = RtmpService(context, self.service, settings.rtmp)
         self.upstream: UpstreamManager | None = None
         if pull_target is not None and push_target is not None:
@@ -160,6 +162,7 @@ class ServiceUnit:
 
     async def close(self) -> None:
         """End pulls, pushes and streams; players are told."""
+        await self.rtmp.why_desk.close()
         if self.upstream is not None:
             await self.upstream.close()
         for stream in list(self.registry.streams.values()):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from edge.flags.gflags import parse
-from edge.runtime.node import Node
+from edge.runtime.assembly import Daemon, assemble
 from edge.runtime.settings import Settings, build_settings
 from tests.harness.client import RtmpClient
 from tests.harness.clock import deadline
@@ -27,8 +27,10 @@ def settings_of(*flags: str) -> Settings:
 class RunningNode:
     """A started node and the clients that are to be closed with it."""
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
+    def __init__(self, daemon: Daemon) -> None:
+        self.node = daemon.node
+        self.facts = daemon.facts
+        self.debugging = daemon.debugging
         self.clients: list[RtmpClient] = []
 
     def port(self, role: str = "public") -> int:
@@ -57,11 +59,11 @@ class RunningNode:
         await status(client, "NetStream.Play.Start")
         return client
 
-    async def get(self, path: str, role: str = "public") -> tuple[int, str]:
+    async def get(self, path: str, role: str = "public", *, method: str = "GET") -> tuple[int, str]:
         """Status and body of a page."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port(role))
         try:
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+            writer.write(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
             async with asyncio.timeout(deadline(WAIT_S)):
                 head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
         finally:
@@ -79,17 +81,17 @@ class RunningNode:
 async def running(*flags: str) -> AsyncIterator[RunningNode]:
     """A node for the length of a test; no task, socket, stream or watched descriptor may be left after it."""
     before, sockets = asyncio.all_tasks(), open_sockets()
-    one = RunningNode(Node(settings_of(*flags), asyncio.get_running_loop()))
-    node = one.node
-    await node.start()
+    daemon = assemble(settings_of(*flags), asyncio.get_running_loop())
+    one, node = RunningNode(daemon), daemon.node
+    await daemon.start()
     try:
         yield one
     finally:
         await one.close()
     # Another node of the test may still be letting go of its end.
     await eventually(lambda: open_sockets() <= sockets, "sockets to go", 1)
-    assert asyncio.all_tasks() <= before
+    await eventually(lambda: asyncio.all_tasks() <= before, "tasks to go", 1)
     assert not node.context.connections
     assert len(node.context.poller) == 0
     assert [unit.registry.streams for unit in node.units] == [{}] * len(node.units)
-    assert node.pages.counters()["error_internal_count"] == 0
+    assert (await one.facts.counters())["error_internal_count"] == 0

@@ -112,7 +112,7 @@ async def test_R6_second_signal_means_now() -> None:
 
 
 def test_SIGUSR2_dumps_the_stacks_and_changes_nothing() -> None:
-    server = EdgeServer()
+    server = EdgeServer("-http_preload")
     server.start()
     for _ in range(100):  # while a thread of its own imports modules
         server.process.send_signal(signal.SIGUSR2)
@@ -141,16 +141,17 @@ def test_start_lines_name_encrypted_urls(is_forced: bool) -> None:
         publish, play = ([line for line in lines if f"] {word} " in line] for word in ("publish:", "play:   "))
         schemes = [line.partition("://")[0].rpartition(" ")[2] for line in publish + play]
         plain = [] if is_forced else ["rtmp"]
-        flv = ["https"] if is_forced else ["http", "https"]
-        assert schemes == [*plain, "rtmps", *plain, "rtmps", *flv]
+        http = ["https"] if is_forced else ["http", "https"]
+        assert schemes == [*plain, "rtmps", *plain, "rtmps", *http, *http]
         assert f"look at: {'https' if is_forced else 'http'}://" in server.log
 
 
 # --- while HTTP is being loaded ----------------------------------------------
 
 
-def test_a_probe_right_after_the_start_line_is_answered() -> None:
-    with EdgeServer(has_internal_port=False) as server:
+@pytest.mark.parametrize("flags", [(), ("-http_preload",)])
+def test_a_probe_right_after_the_start_line_is_answered(flags: tuple[str, ...]) -> None:
+    with EdgeServer(*flags, has_internal_port=False) as server:
         assert server.http("/health") == b"OK\n"
         assert server.http("/readyz") == b"ready\n"
 
@@ -158,7 +159,7 @@ def test_a_probe_right_after_the_start_line_is_answered() -> None:
 @pytest.mark.parametrize("count", [1, 2])
 def test_R6_signals_right_after_the_start_line_end_it_in_order(count: int) -> None:
     for wait_ms in (0, 20, 60):
-        server = EdgeServer(has_internal_port=False)
+        server = EdgeServer("-http_preload", has_internal_port=False)
         server.start()
         time.sleep(wait_ms / 1000)
         for _ in range(count):
@@ -171,9 +172,10 @@ def test_R6_signals_right_after_the_start_line_end_it_in_order(count: int) -> No
 def test_a_server_that_cannot_load_its_pages_says_so_and_stops() -> None:
     script = (
         "from edge.runtime import late_http\nlate_http.MODULES = ('edge.no_such_module',)\n"
-        "import sys\nfrom edge.runtime.main import main\nsys.exit(main(['-port=0', '-bind=127.0.0.1']))\n"
+        "import sys\nfrom edge.runtime.main import main\nsys.exit(main(sys.argv[1:]))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    command = [sys.executable, "-c", script, "-port=0", "-bind=127.0.0.1", "-http_preload"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "internal error: HTTP and its pages cannot be loaded" in done.stderr
     assert "No module named 'edge.no_such_module'" in done.stderr

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from edge.flags.logging import LogConfig
+from edge.net.lines import Line
 from edge.runtime import logs
 
 HOST = "node1.baidu.com"
@@ -273,3 +274,100 @@ def test_levels_follow_the_flags(loggers: None, config: LogConfig, expected: lis
     os.close(reading)
     os.close(writing)
     assert [each.rpartition("] ")[2] for each in text.splitlines()] == expected
+
+
+@pytest.mark.parametrize("log_as_json", [False, True])
+@pytest.mark.parametrize("log_prefix", [False, True])
+def test_a_line_that_is_no_record_looks_like_one(log_as_json: bool, log_prefix: bool) -> None:
+    config = replace(UTC, log_as_json=log_as_json, log_prefix=log_prefix, log_pid=True, log_hostname=True)
+    record = logging.LogRecord("edge.net.x", logging.INFO, "/src/edge/net/x.py", 7, "%s began\n%d", ("c1", 3), None)
+    record.created = 1795230146.123456
+    found = logs.GlogFormatter(config, HOST).format_line(
+        Line(record.created, record.pathname, 7, "%s began\n%d", ("c1", 3))
+    )
+    assert found.decode() == line(config, record)
+
+
+def test_lines_past_the_module_keep_their_order_and_their_count() -> None:
+    with handler_to_pipe(replace(UTC, log_queue_lines=4)) as (handler, reading):
+        handler._has_lines.set = lambda: None  # type: ignore[method-assign]
+        for number in range(3):
+            handler.take(Line(1.0, "/a/b.py", number, "line %d", (number,)))
+        handler.emit(make_record())
+        handler.take(Line(1.0, "/a/b.py", 9, "one too many", ()))
+        handler.take(Line(1.0, "/a/b.py", 9, "and another", ()))
+        del handler._has_lines.set
+        assert handler.dropped_count == 2
+        handler._has_lines.set()
+        text = os.read(reading, 10_000).decode()
+    found = [each.rpartition("] ")[2] for each in text.splitlines()]
+    assert found == ["line 0", "line 1", "line 2", "hello", "2 log lines dropped: the reader of the log is too slow"]
+
+
+def test_a_line_that_cannot_be_formatted_does_no_harm() -> None:
+    with handler_to_pipe(UTC) as (handler, reading):
+        handler.take(Line(1.0, "/a/b.py", 7, "%d", ("text",)))
+        handler.emit(make_record())
+        text = os.read(reading, 10_000).decode()
+    assert "/a/b.py:7 cannot be formatted" in text
+    assert text.endswith("] hello\n")
+
+
+BLOCK = ["T20261121 03:02:26.123456 [STATS] a|", "b\nc", "--------END--------"]
+
+
+def test_a_block_is_one_event_in_several_lines_of_which_the_first_has_the_prefix() -> None:
+    record = make_record("Stream stats (1 in total):")
+    record.block = BLOCK
+    assert line(UTC, record) == (
+        "I1121 03:02:26.123456 77 listener.py:42] Stream stats (1 in total):\n"
+        "T20261121 03:02:26.123456 [STATS] a|\nb\\x0ac\n--------END--------\n"
+    )
+
+
+def test_each_line_of_a_block_is_an_object_of_json() -> None:
+    record = make_record("Stream stats (1 in total):")
+    record.block = BLOCK
+    texts = [json.loads(text)["M"] for text in line(replace(UTC, log_as_json=True), record).splitlines()]
+    assert texts == ["Stream stats (1 in total):", *BLOCK]
+
+
+def test_without_async_log_a_line_is_written_before_the_program_goes_on(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    handler = logs.QueueingHandler(replace(UTC, async_log=False), hostname=HOST, stderr_fd=writing)
+    handler.emit(make_record("one"))
+    assert os.read(reading, 1000).endswith(b"] one\n")
+    handler.take(Line(1795230146.123456, "/src/edge/net/rtmp/server.py", 7, "two %d", (2,)))
+    assert os.read(reading, 1000).endswith(b" server.py:7] two 2\n")
+    handler.close()
+    for descriptor in (reading, writing):
+        os.close(descriptor)
+    config = replace(UTC, async_log=False, log_dir=str(tmp_path))
+    handler = logs.QueueingHandler(config, hostname=HOST, stderr_fd=2)
+    handler.emit(make_record("three"))
+    assert (tmp_path / "edge.INFO").read_text().endswith("] three\n")
+    handler.close()
+
+
+def test_with_async_log_the_caller_does_not_wait_for_a_reader() -> None:
+    with handler_to_pipe(UTC) as (handler, reading):
+        assert handler._thread is not None
+        handler.emit(make_record("one"))
+        assert os.read(reading, 1000).endswith(b"] one\n")
+
+
+def test_a_warning_is_one_once_a_minute_in_the_log_of_the_program(loggers: None) -> None:
+    reading, writing = os.pipe()
+    handler = logs.set_up(replace(UTC, async_log=False), stderr_fd=writing)
+    try:
+        for number in range(3):
+            logging.getLogger("edge.net.listener").warning("a server is down number=%d", number)
+        logging.getLogger("edge.net.listener").info("and %s", "information")
+    finally:
+        logs.tear_down(handler)
+        os.close(writing)
+    with os.fdopen(reading) as pipe:
+        texts = [text[0] + text.rpartition("]")[2] for text in pipe.read().splitlines()]
+    wanted = [f"{letter} a server is down number={number}" for letter, number in zip("WII", range(3), strict=True)]
+    assert texts == [*wanted, "I and information"]

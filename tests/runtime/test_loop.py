@@ -9,7 +9,7 @@ import time
 import pytest
 
 from edge.runtime import loop as loop_module
-from edge.runtime.loop import LagProbe, new_event_loop
+from edge.runtime.loop import ClockWatch, LagProbe, new_event_loop
 from tests.net.live import eventually
 
 
@@ -66,19 +66,42 @@ async def test_a_turn_that_computes_is_measured_by_its_cpu_time() -> None:
     probe.close()
 
 
-async def test_R9_a_standstill_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[int] = []
-    probe = LagProbe(asyncio.get_running_loop(), told.append)
+async def test_R9_a_turn_that_takes_too_long_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    probe = LagProbe(asyncio.get_running_loop(), warn_ms=250.5)
     clock = [1000]
     monkeypatch.setattr(loop_module, "now_ms", lambda: clock[0])
     probe.start()
-    clock[0] = 1000 + 100 + 2000
-    await eventually(lambda: probe.max_ms == 2000, "a late turn")
-    assert told == []
-    clock[0] += 100 + 2001
-    await eventually(lambda: told, "the standstill")
-    assert told == [2001]
+    clock[0] = 1000 + 100 + 250
+    await eventually(lambda: probe.max_ms == 250, "a late turn")
+    assert caplog.messages == []
+    clock[0] += 100 + 251
+    await eventually(lambda: caplog.messages, "the stall")
+    assert caplog.messages[0].startswith("loop stalled for_ms=251 own_cpu_ms=")
+    assert caplog.records[0].levelname == "WARNING"
     probe.close()
+
+
+async def test_0_tells_of_no_turn(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    probe = LagProbe(asyncio.get_running_loop())
+    clock = [1000]
+    monkeypatch.setattr(loop_module, "now_ms", lambda: clock[0])
+    probe.start()
+    clock[0] = 60_000
+    await eventually(lambda: probe.max_ms > 50_000, "a late turn")
+    probe.close()
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(("step_ms", "text"), [(5000, "+5000"), (-3600_000, "-3600000"), (900, ""), (-1000, "")])
+def test_a_wall_clock_that_was_set_is_told_once(step_ms: int, text: str, caplog: pytest.LogCaptureFixture) -> None:
+    watch = ClockWatch(1000, 500_000)
+    watch.look(2000, 501_000)
+    watch.look(62_000, 561_000)  # the process stood still: both clocks went on
+    watch.look(63_000, 562_000 + step_ms)
+    watch.look(64_000, 563_000 + step_ms)
+    assert caplog.messages == ([f"wall clock was set by_ms={text}"] if text else [])
 
 
 async def test_nothing_is_measured_after_the_end() -> None:
@@ -88,3 +111,16 @@ async def test_nothing_is_measured_after_the_end() -> None:
     probe.close()
     await asyncio.sleep(0.12)
     assert probe.max_ms == 0
+
+
+async def test_the_peak_is_of_the_time_since_it_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    probe = LagProbe(asyncio.get_running_loop())
+    clock = [1000]
+    monkeypatch.setattr(loop_module, "now_ms", lambda: clock[0])
+    probe.start()
+    clock[0] = 60_000
+    await eventually(lambda: probe.max_ms > 50_000, "a late turn")
+    probe.close()
+    assert probe.take_peak_ms() == probe.max_ms
+    assert probe.take_peak_ms() == 0
+    assert probe.max_ms > 50_000, "that of all times stays"

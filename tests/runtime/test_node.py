@@ -22,6 +22,7 @@ from edge.net.listener import PortBusyError
 from edge.runtime.node import Node, raise_descriptor_limit
 from edge.runtime.unit import ServiceUnit
 from naming.url import Address
+from tests.harness.at_once import at_once
 from tests.harness.client import RtmpClient
 from tests.harness.clock import deadline
 from tests.harness.ports import free_port
@@ -168,8 +169,8 @@ async def test_merge_tier_of_one_node_pulls_once_and_pushes_straight() -> None:
                 assert number_of((await pictures(player, 0))[-1]) == 0
             assert front.upstream and merge.upstream
             assert (len(front.upstream.pulls), len(merge.upstream.pulls)) == (1, 1)
-            (row,) = [row for row in origin.node.pages.streams() if row["stream"] == "far"]
-            assert row["players"] == 1
+            (row,) = [row for row in at_once(origin.facts.streams()) if row.stream == "far"]
+            assert row.players == 1
             publisher = await one.publisher("near")
             await eventually(lambda: origin.node.units[0].rtmp.ingest.publishers, "the push")
             assert (len(front.upstream.pushes), len(merge.upstream.pushes)) == (1, 0)
@@ -277,7 +278,7 @@ async def test_connections_of_all_protocols_count_for_one_address() -> None:
             with contextlib.suppress(ConnectionError):
                 assert await reader.read() == b""
         assert one.node.context.counters["conn_rejected_count"] == 2
-        rows = sorted((row["protocol"], row["role"]) for row in one.node.pages.connections())
+        rows = sorted((row.protocol, row.role) for row in at_once(one.facts.connections()))
         assert rows == [("http", "page"), ("http", "page"), ("rtmp", "idle")]
         for _, writer in kept:
             writer.close()
@@ -362,7 +363,7 @@ async def ring() -> AsyncIterator[tuple[RunningNode, RunningNode]]:
     """Two nodes, each the upstream of the other."""
     ports = [free_port(), free_port()]
     async with running(f"-port={ports[0]}", f"-proxy_to=127.0.0.1:{ports[1]}") as first:
-        await eventually(lambda: first.node.pages.readiness()[0], "the first to know the second")
+        await eventually(lambda: first.facts.readiness().is_ready, "the first to know the second")
         async with running(f"-port={ports[1]}", f"-proxy_to=127.0.0.1:{ports[0]}") as second:
             yield first, second
 
@@ -371,12 +372,12 @@ async def test_loop_is_counted_as_an_error_and_the_id_in_its_refusal_is_on_the_p
     async with ring() as (first, second):
         player = await first.player("round")
         info = await status(player, "NetStream.Play.StreamNotFound")
-        counters = [one.node.pages.counters() for one in (first, second)]
+        counters = [at_once(one.facts.counters()) for one in (first, second)]
         assert [each.get("error_proxy_loop_count") for each in counters] == [1, None]
         assert not any("proxy_loop_count" in each for each in counters)
         _, page = await first.get("/status")
-        (row,) = first.node.pages.services()
-        assert f" has passed {row['id']} already" in info["description"] and row["id"] in page
+        (row,) = at_once(first.facts.services())
+        assert f" has passed {row.id} already" in info["description"] and row.id in page
         player.peer.abort()
 
 
@@ -407,7 +408,7 @@ async def test_tls_is_taken_on_the_front_and_the_internal_port_alone() -> None:
         assert await get_encrypted(one.port(), "/health") == "OK\n"
         with pytest.raises(ConnectionError):
             await get_encrypted(one.port("merge"), "/health")
-        counters = one.node.pages.counters()
+        counters = at_once(one.facts.counters())
         assert (counters["tls_handshakes_count"], counters["error_tls_not_enabled_count"]) == (2, 1)
         assert 0 < counters["ssl_cert_expires_in_s"] <= 2 * 86400
 
@@ -440,8 +441,8 @@ async def test_rtmp_inside_tls_is_shown_as_such_and_told_of_the_end() -> None:
         reader, writer = await connecting
         writer.write(b"\x03" + bytes(1536))
         await asyncio.wait_for(reader.readexactly(3073), deadline(3))
-        (row,) = one.node.pages.connections()
-        assert (row["protocol"], row["peer"]) == ("rtmps", "127.0.0.1:{}".format(writer.get_extra_info("sockname")[1]))
+        (row,) = at_once(one.facts.connections())
+        assert (row.protocol, row.peer) == ("rtmps", "127.0.0.1:{}".format(writer.get_extra_info("sockname")[1]))
         closing = asyncio.create_task(one.node.close())
         assert await asyncio.wait_for(reader.read(), deadline(3)) == b""
         writer.close()
@@ -453,3 +454,16 @@ async def test_rtmp_inside_tls_is_shown_as_such_and_told_of_the_end() -> None:
 async def test_S6_certificate_that_cannot_be_read_leaves_nothing_open() -> None:
     with pytest.raises(ConfigError, match=r"none\.pem"):
         Node(replace(settings_of(), tls=TlsConfig(https=True, certificate=("none.pem",))), asyncio.get_running_loop())
+
+
+async def test_probe_of_a_cdn_and_flash_are_answered_on_every_port() -> None:
+    async with running(f"-internal_port={free_port()}", "-cdn_probe_file=probe.txt") as one:
+        for role in ("public", "internal"):
+            assert await one.get("/probe.txt", role) == (200, "Service is fine")
+            assert (await one.get("/crossdomain.xml", role))[0] == 200
+            assert (await one.get("/baidu-cdn-probe.gif", role))[0] == 404
+        assert (await one.get("/play/live/s"))[0] == 403
+        assert (await one.get("/play/live/s", "internal"))[0] == 200
+    # A page goes before it, and nothing breaks.
+    async with running("-cdn_probe_file=version") as one:
+        assert "fine" not in (await one.get("/version"))[1]

@@ -1,0 +1,73 @@
+"""What a server may be told to do: orders as values, and what came of them (``edge.runtime.orders`` does them)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Kick:
+    """End the connection of one client, publisher or player, and tell it why.
+
+    Attributes:
+        connection_id: its number, ``ConnectionFacts.id``.
+    """
+
+    connection_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndStream:
+    """End a stream for all who play it, and the publishes that feed it.
+
+    Attributes:
+        key: as ``StreamFacts.key`` has it.
+        service: whose it is, in a process with two services; "" for each that has it.
+    """
+
+    key: str
+    service: str = ""
+
+
+Order = Kick | EndStream
+
+
+class Result(Enum):
+    """What became of an order; the values are words for logs and JSON."""
+
+    DONE = "done"
+    #: There is no such connection or stream, or not any more.
+    NOT_FOUND = "not_found"
+    #: It is there, and nothing that may be ended so.
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an order.
+
+    Attributes:
+        text: the same in words for people.
+    """
+
+    result: Result
+    text: str
+
+
+class Orders(Protocol):
+    """Who carries orders out."""
+
+    async def carry_out(self, order: Order, who: str) -> Outcome:
+        """Do what ``order`` says and log it with ``who`` asked for it, an address."""
+        ...
+
+
+def outcome_of(outcomes: list[Outcome]) -> Outcome:
+    """Make one outcome of those of several processes, which were all told: where it was done, or refused, counts."""
+    for result in (Result.DONE, Result.REFUSED):
+        for outcome in outcomes:
+            if outcome.result is result:
+                return outcome
+    return outcomes[0]

@@ -1,0 +1,86 @@
+"""Puts a node together with what tells of it: the node knows no page."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from edge.facts.records import ServiceFacts
+from edge.net.aio import spawn
+from edge.runtime.gather import Gatherer
+from edge.runtime.live_flags import flag_book
+from edge.runtime.node import Node
+from edge.runtime.orders import OrderTaker
+from edge.runtime.settings import Settings
+from edge.runtime.why import Why
+
+if TYPE_CHECKING:
+    from edge.builtin.debugging import Debugging
+    from edge.httpd.routes import Route
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A node and those who look at it.
+
+    Attributes:
+        facts: what it tells of itself.
+        debugging: for the pages for debugging; there once HTTP is.
+    """
+
+    node: Node
+    facts: Gatherer
+    debugging: Callable[[], Debugging]
+
+    async def start(self) -> None:
+        """Listen, and say which services there are; raises ConfigError as ``Node.start`` does."""
+        await self.node.start()
+        spawn(self.facts.watch(), name="variables", owner=self.node.tasks)
+        spawn(self.facts.looks.run(), name="history", owner=self.node.tasks)
+        for service in self.facts.service_facts():
+            logger.info("%s", service_line(service))
+
+
+def service_line(facts: ServiceFacts) -> str:
+    """What the log says of a service at start: its name, where there are two, its id and its upstreams."""
+    name = f"{facts.service} " if facts.service else ""
+    sides = f" pulls from {facts.pulls_from}, pushes to {facts.pushes_to}" if facts.pulls_from else ""
+    return f"{name}service id={facts.id}{sides}"
+
+
+def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Daemon:
+    """Make all parts; nothing listens yet. Raises ConfigError when a file that is named cannot be used."""
+    node = Node(settings, loop)
+    facts = Gatherer(node)
+    why = Why(node.units, node.context)
+
+    @cache
+    def debugging() -> Debugging:
+        from edge.runtime.debugging import new_debugging
+
+        made = new_debugging(
+            settings.debug,
+            loop,
+            spans=node.context.spans,
+            connections=lambda: node.context.connections,
+            routes=lambda: node.http.service.routes if node.http.service is not None else (),
+        )
+        node.owned_by_pages.append(made.profiler)
+        return made
+
+    def page_routes() -> list[Route]:
+        # Imported by the thread that loads HTTP.
+        from edge.builtin.page import PageContext
+        from edge.builtin.site import site_routes
+
+        flags = flag_book(node, debugging())
+        return site_routes(PageContext(facts, debugging, flags, OrderTaker(node), why))
+
+    node.page_routes = page_routes
+    return Daemon(node, facts, debugging)

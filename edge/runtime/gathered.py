@@ -1,0 +1,45 @@
+"""The parts of a node that those who tell of it look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from edge.net.aio import TaskOwner
+from edge.net.context import NetContext
+from edge.net.limits import ConnectionLimits
+from edge.net.listener import Listener
+from edge.net.tls_entrance import TlsEntrance
+from edge.runtime.late_http import LateHttp
+from edge.runtime.loop import LagProbe
+from edge.runtime.settings import Settings
+from edge.runtime.unit import ServiceUnit
+
+
+class Counting(Protocol):
+    """Something with counters of its own."""
+
+    def counters(self) -> dict[str, int]:
+        """By name."""
+        ...
+
+
+class Gathered(Protocol):
+    """The parts of a node that are looked at."""
+
+    settings: Settings
+    context: NetContext
+    limits: ConnectionLimits
+    lag: LagProbe
+    units: list[ServiceUnit]
+    listeners: list[Listener]
+    http: LateHttp
+    tls: TlsEntrance | None
+    tasks: TaskOwner
+    started_ms: int
+    is_draining: bool
+
+    @property
+    def counting(self) -> Sequence[Counting]:
+        """Parts that count for themselves."""
+        ...

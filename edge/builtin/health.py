@@ -6,29 +6,41 @@ row of edges.
 
 from __future__ import annotations
 
-from edge.builtin.page import Data, Page, PageContext, PageFormat, Visit, register
+from dataclasses import dataclass
+
+from edge.builtin.page import Page, PageContext, PageFormat, Visit, register
 from edge.builtin.present import pairs
+from edge.facts.records import HealthFacts, ReadinessFacts
+from edge.facts.rows import row_of
+
+OK, DRAINING = "OK", "draining"
 
 
-def collect_health(context: PageContext, _visit: Visit) -> Data:
-    """Say ``OK``, or ``draining`` once the server is being stopped."""
-    return {"state": "draining" if context.health().get("is_draining") else "OK"}
+@dataclass(frozen=True, slots=True)
+class State:
+    """What brpc's page says: ``state`` is ``OK``, or ``draining`` once the server is being stopped."""
+
+    state: str
 
 
-def collect_liveness(context: PageContext, _visit: Visit) -> Data:
-    """Return what is known of the process alone: ``is_ok``, ``loop_lag_ms``, ``uptime_s`` and so on."""
-    return {"is_ok": True, **context.health()}
+async def collect_health(context: PageContext, _visit: Visit) -> State:
+    """Return the state in a word."""
+    return State(DRAINING if (await context.facts.process()).health.is_draining else OK)
 
 
-def collect_readiness(context: PageContext, _visit: Visit) -> Data:
-    """Return ``is_ready`` and the ``reasons`` why not."""
-    is_ready, reasons = context.readiness()
-    return {"is_ready": is_ready, "reasons": reasons}
+async def collect_liveness(context: PageContext, _visit: Visit) -> HealthFacts:
+    """Return what is known of the process alone."""
+    return (await context.facts.process()).health
 
 
-def readiness_text(data: Data) -> str:
+async def collect_readiness(context: PageContext, _visit: Visit) -> ReadinessFacts:
+    """Return whether traffic may come, and why not."""
+    return (await context.facts.process()).readiness
+
+
+def readiness_text(data: ReadinessFacts) -> str:
     """One line: ready, or not and why, a line per reason."""
-    return "ready\n" if data["is_ready"] else "".join(f"{reason}\n" for reason in ("not ready", *data["reasons"]))
+    return "ready\n" if data.is_ready else "".join(f"{reason}\n" for reason in ("not ready", *data.reasons))
 
 
 HEALTH = register(
@@ -36,10 +48,11 @@ HEALTH = register(
         "/health",
         "Health",
         collect_health,
-        lambda data: f"{data['state']}\n",
-        status=lambda data: 200 if data["state"] == "OK" else 503,
+        lambda data: f"{data.state}\n",
+        status=lambda data: 200 if data.state == OK else 503,
         is_guarded=False,
         is_listed=False,
+        about="OK, for whoever looks for that word",
     )
 )
 LIVENESS = register(
@@ -47,11 +60,12 @@ LIVENESS = register(
         "/healthz",
         "Liveness",
         collect_liveness,
-        pairs,
+        lambda data: pairs(row_of(data)),
         plain_format=PageFormat.JSON,
-        status=lambda data: 200 if data["is_ok"] else 503,
+        status=lambda data: 200 if data.is_ok else 503,
         is_guarded=False,
         is_listed=False,
+        about="200 while the process is well, for liveness probes",
     )
 )
 READINESS = register(
@@ -60,8 +74,9 @@ READINESS = register(
         "Readiness",
         collect_readiness,
         readiness_text,
-        status=lambda data: 200 if data["is_ready"] else 503,
+        status=lambda data: 200 if data.is_ready else 503,
         is_guarded=False,
         is_listed=False,
+        about="200 when traffic may come, for load balancers",
     )
 )

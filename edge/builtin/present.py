@@ -33,9 +33,11 @@ def bit_rate(bits_per_s: float | None) -> str:
 
 
 def cell(value: Any) -> str:
-    """Return one value as text; control characters are made visible, so that one row stays one line."""
+    """Return one value as text, items with blanks between; control characters are made visible: a row stays a line."""
     if value is None or value == "":
         return ABSENT
+    if isinstance(value, list | tuple):
+        return " ".join(map(cell, value)) or ABSENT
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

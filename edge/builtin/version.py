@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from edge.builtin.page import Data, Page, PageContext, Visit, register
+from dataclasses import dataclass
+
+from edge.builtin.page import Page, PageContext, Visit, register
+
+UNKNOWN = "unknown"
 
 
-def collect(context: PageContext, _visit: Visit) -> Data:
-    """Return ``version``, ``unknown`` when the program does not know its own."""
-    return {"version": context.version or "unknown"}
+@dataclass(frozen=True, slots=True)
+class VersionData:
+    """``version``: ``unknown`` when the program does not know its own."""
+
+    version: str
+
+
+async def collect(context: PageContext, _visit: Visit) -> VersionData:
+    """Return the version."""
+    return VersionData((await context.facts.process()).version or UNKNOWN)
 
 
 VERSION = register(
-    Page("/version", "Version", collect, lambda data: f"{data['version']}\n", is_guarded=False, is_listed=False)
+    Page(
+        "/version",
+        "Version",
+        collect,
+        lambda data: f"{data.version}\n",
+        is_guarded=False,
+        is_listed=False,
+        about="the version",
+    )
 )

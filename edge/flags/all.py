@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
-from edge.flags import builtin, cli, httpd, hub, logging, naming_services, rtmp, server, tls, upstream
+from edge.flags import (
+    builtin,
+    cli,
+    debugging,
+    hls,
+    httpd,
+    hub,
+    logging,
+    naming_services,
+    rtmp,
+    server,
+    tls,
+    tracing,
+    upstream,
+)
 
-AREAS = (server, rtmp, hub, upstream, naming_services, httpd, tls, builtin, logging, cli)
+AREAS = (server, rtmp, hub, upstream, naming_services, httpd, hls, tls, builtin, debugging, tracing, logging, cli)

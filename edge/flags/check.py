@@ -16,6 +16,8 @@ from typing import Any
 from edge.flags.gflags import Parsed
 from edge.flags.problem import Problem
 from edge.flags.registry import DEFINITIONS, value_of
+from edge.hls_disk.template import TEMPLATE_FLAGS, template_fault
+from edge.logbook.config import parse_stages
 
 # A message length field has 24 bits, so from here on the limit limits nothing.
 _ALL_MESSAGE_LENGTHS = 16777215
@@ -28,12 +30,31 @@ _BOUNDED = (("max_message_bytes", "max_partial_bytes"), ("send_timeout_ms", "tcp
 # Of no use to a server that takes no TLS; who sets them has most likely forgotten to switch it on.
 _NEED_HTTPS = ("certificate", "private_key", "strict_sni")
 
+# What a path means as it is written: neither . nor .. alone.
+_PATH_SEGMENT = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]+", re.ASCII)
+
+# Of no use where no files of HLS are written.
+_NEED_HLS_PATH = (
+    *TEMPLATE_FLAGS,
+    *("hls_keep_s", "hls_cleanup", "hls_on_error", "hls_end_list_on_unpublish", "hls_disk_queue_bytes"),
+)
+
 _MERGE_PORT = re.compile(r":(?P<port>-?[0-9]{1,10})(?:[/ (,;?][^:]*)?\Z", re.ASCII)
 
 
 def check(parsed: Parsed) -> list[Problem]:
     """Everything wrong or doubtful about values that are each well-formed."""
-    checks = (_check_ports, _check_bind, _check_order, _check_limits, _check_policy, _check_files, _check_vmodule)
+    checks = (
+        _check_ports,
+        _check_bind,
+        _check_order,
+        _check_limits,
+        _check_policy,
+        _check_files,
+        _check_hls_path,
+        _check_vmodule,
+        _check_stages,
+    )
     return [problem for each in checks for problem in each(parsed)]
 
 
@@ -133,8 +154,9 @@ def _check_policy(parsed: Parsed) -> Iterator[Problem]:
     vhost = _value(parsed, "default_vhost")
     if not vhost or any(char in vhost for char in "/\\?& \t"):
         yield _error(parsed, "default_vhost", f'-default_vhost="{vhost}": not a name that can stand in a URL')
-    if "/" in _value(parsed, "cdn_probe_file").strip("/") or _value(parsed, "cdn_probe_file").startswith("/"):
-        message = f"-cdn_probe_file={_value(parsed, 'cdn_probe_file')}: one path segment without leading slash"
+    probe_file = _value(parsed, "cdn_probe_file")
+    if probe_file and not _PATH_SEGMENT.fullmatch(probe_file):
+        message = f"-cdn_probe_file={probe_file}: not one path segment of letters, digits and the signs . _ ~ -"
         yield _error(parsed, "cdn_probe_file", message)
 
 
@@ -149,6 +171,26 @@ def _check_files(parsed: Parsed) -> Iterator[Problem]:
     for name in _NEED_HTTPS:
         if name in parsed.origins:
             yield _warning(parsed, name, f"-{name} has no effect without -https: nothing is served over TLS")
+
+
+def _check_hls_path(parsed: Parsed) -> Iterator[Problem]:
+    for name in TEMPLATE_FLAGS:
+        if fault := template_fault(name, _value(parsed, name)):
+            yield _error(parsed, name, f"-{name}={_value(parsed, name)}: {fault}")
+    path = _value(parsed, "hls_path")
+    if not path:
+        for name in _NEED_HLS_PATH:
+            if name in parsed.origins:
+                yield _warning(parsed, name, f"-{name} has no effect without -hls_path: no files are written")
+        return
+    try:
+        # It is made when it is needed, in the nearest directory that is there.
+        existing = next(each for each in (Path(path).absolute(), *Path(path).absolute().parents) if each.exists())
+        is_usable = existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+    except (OSError, ValueError):
+        is_usable = False
+    if not is_usable:
+        yield _error(parsed, "hls_path", f"-hls_path={path}: not a directory that can be written to, or made")
 
 
 def _check_vmodule(parsed: Parsed) -> Iterator[Problem]:
@@ -173,3 +215,10 @@ def _error(parsed: Parsed, name: str, message: str) -> Problem:
 
 def _warning(parsed: Parsed, name: str, message: str) -> Problem:
     return Problem(parsed.where(name), message, is_warning=True)
+
+
+def _check_stages(parsed: Parsed) -> Iterator[Problem]:
+    try:
+        parse_stages(_value(parsed, "pithy_print_stage"))
+    except ValueError as error:
+        yield _error(parsed, "pithy_print_stage", f"-pithy_print_stage: {error}")

@@ -1,4 +1,4 @@
-"""Flags of HTTP, HLS, HTTP/2 and gRPC."""
+"""Flags of HTTP, HTTP/2 and gRPC."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from edge.flags.registry import FlagValues, define_bool, define_int32, define_in
 from edge.httpd.config import HttpConfig
 
 _TOPIC = "httpd"
-_HLS = "hls"
 _GRPC = "grpc"
 
 define_int32(
@@ -85,10 +84,16 @@ define_int32(
 define_string(
     "cdn_probe_file",
     "baidu-cdn-probe.gif",
-    "Path, without its leading slash, that answers the probe of a CDN.",
+    "Path, without its leading slash, that answers 200 to the probe of a CDN; empty for none.",
     topic=_TOPIC,
 )
 
+define_bool(
+    "http_preload",
+    False,
+    "Load HTTP and the pages right after the start: 17 MB more memory, and the first request waits for no loading.",
+    topic=_TOPIC,
+)
 define_bool("http_flv", True, "Serve streams as FLV, in HTTP and in WebSocket: /APP/STREAM.flv.", topic=_TOPIC)
 define_bool("http_ts", True, "Serve streams as MPEG-TS: /APP/STREAM.ts.", topic=_TOPIC)
 define_string(
@@ -107,73 +112,6 @@ define_int32(
     unit="ms",
     lower=0,
     upper=10000,
-)
-
-define_int64("ts_duration_ms", 1042, "Intended length of an HLS segment.", topic=_HLS, unit="ms", lower=100)
-define_int64(
-    "ts_max_stored",
-    32,
-    "HLS segments kept per stream, and most entries of a playlist.",
-    topic=_HLS,
-    lower=1,
-    upper=10000,
-)
-define_int64(
-    "ts_pre_generated",
-    3,
-    "Future HLS segments named in a playlist before they exist; below -ts_max_stored.",
-    topic=_HLS,
-    lower=0,
-    upper=10000,
-)
-define_int64(
-    "get_media_playlist_times",
-    20,
-    "Attempts to build a playlist, -retry_interval_ms apart, before the request fails.",
-    topic=_HLS,
-    is_reloadable=True,
-    lower=1,
-    upper=10000,
-)
-define_bool(
-    "use_host_in_m3u8",
-    True,
-    "With a merge tier, the URLs of a master playlist name the request's host; false: this machine's address and port.",
-    topic=_HLS,
-    is_reloadable=True,
-)
-define_bool(
-    "hls_user_session", False, "Give every HLS client an id of its own; playlists then cannot be cached.", topic=_HLS
-)
-define_int32("hls_max_users", 100000, "Most ids of HLS clients at a time.", topic=_HLS, is_reloadable=True, lower=1)
-define_int32(
-    "hls_segment_wait_ms",
-    10000,
-    "Longest wait of a request for a segment that is being made.",
-    topic=_HLS,
-    unit="ms",
-    is_reloadable=True,
-    is_zero_off=True,
-    lower=0,
-)
-define_int32(
-    "hls_playlist_wait_ms",
-    3000,
-    "Longest wait of a request for the first playlist of a stream.",
-    topic=_HLS,
-    unit="ms",
-    is_reloadable=True,
-    is_zero_off=True,
-    lower=0,
-)
-define_int32(
-    "hls_max_segment_bytes",
-    52428800,
-    "A segment is cut at this size.",
-    topic=_HLS,
-    unit="bytes",
-    is_reloadable=True,
-    lower=65536,
 )
 
 define_int32(
@@ -213,6 +151,15 @@ define_int32(
 )
 
 
-def http_config(flags: FlagValues, version: str = "") -> HttpConfig:
-    """Settings of the HTTP side; ``version`` is what the pages show."""
-    return pick(HttpConfig, flags, is_internal_port_set=value_of(flags, "internal_port") > 0, version=version)
+def http_config(flags: FlagValues, version: str = "", hostname: str = "") -> HttpConfig:
+    """Settings of the HTTP side; ``version`` is what the pages show, ``hostname`` the name of this machine."""
+    is_internal_port_set = value_of(flags, "internal_port") > 0
+    hosts = tuple(value_of(flags, "admin_allowed_hosts"))
+    return pick(
+        HttpConfig,
+        flags,
+        is_internal_port_set=is_internal_port_set,
+        version=version,
+        hostname=hostname,
+        admin_allowed_hosts=hosts,
+    )

@@ -116,7 +116,8 @@ define_int32(
 define_int32(
     "log_retain_ms",
     10000,
-    "Sent media are kept this long for slow players and for edges that come back.",
+    "Sent media are kept this long where a node plays the stream, pushes it or has within 30 s; elsewhere only as far "
+    "as a slow player stands, and no longer.",
     topic=_TOPIC,
     unit="ms",
     is_reloadable=True,
@@ -240,6 +241,7 @@ def hub_config(flags: FlagValues) -> HubConfig:
     return pick(
         HubConfig,
         flags,
+        hls=value_of(flags, "hls") or bool(value_of(flags, "hls_path")),  # files are cut as well
         original_timestamp_domains=frozenset(value_of(flags, "original_timestamp_domains").split()),
         keep_duration_domains=frozenset(value_of(flags, "keep_duration_domains").split()),
     )

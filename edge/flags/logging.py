@@ -30,6 +30,7 @@ class LogConfig:
     log_as_json: bool = False
     log_prefix: bool = True
     log_utc_time: bool = False
+    async_log: bool = True
     log_queue_lines: int = 10000
 
 
@@ -38,6 +39,7 @@ define_int32(
     0,
     "Detail of the log: 0 none, 1 and above everything of level DEBUG.",
     topic=_TOPIC,
+    is_reloadable=True,
     lower=0,
 )
 define_string(
@@ -45,9 +47,16 @@ define_string(
     "",
     "Detail by module: comma-separated name=level, name with * and ?, such as rtmp_server=1,edge.hub.*=1.",
     topic=_TOPIC,
+    is_reloadable=True,
 )
 define_int32(
-    "minloglevel", 0, "Lowest severity logged: 0 INFO, 1 WARNING, 2 ERROR, 3 FATAL.", topic=_TOPIC, lower=0, upper=3
+    "minloglevel",
+    0,
+    "Lowest severity logged: 0 INFO, 1 WARNING, 2 ERROR, 3 FATAL.",
+    topic=_TOPIC,
+    is_reloadable=True,
+    lower=0,
+    upper=3,
 )
 define_bool("logtostderr", False, "Log to standard error only, whatever -log_dir says.", topic=_TOPIC)
 define_bool("alsologtostderr", False, "With -log_dir, log to standard error as well.", topic=_TOPIC)
@@ -72,7 +81,11 @@ define_bool("log_as_json", False, "Write each line as a JSON object.", topic=_TO
 define_bool("log_prefix", True, "Begin each line with severity, time, thread and place.", topic=_TOPIC)
 define_bool("log_utc_time", False, "Times in UTC instead of local time.", topic=_TOPIC)
 define_bool(
-    "async_log", True, "Accepted for compatibility: lines are always written by a thread of their own.", topic=_TOPIC
+    "async_log",
+    True,
+    "Lines are written by a thread of their own. -noasync_log: each is written before the program goes on, so that a "
+    "crash loses none, and a reader of the log that stands still stops the program.",
+    topic=_TOPIC,
 )
 define_int32(
     "log_queue_lines",

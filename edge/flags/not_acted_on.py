@@ -23,38 +23,15 @@ NOT_ACTED_ON: frozenset[str] = frozenset(
         "max_memory_mb",
         "overload_lag_ms",
         "circuit_breaker",
-        "loop_stall_warn_ms",
         # upstream and naming
         "defer_close_second",
         # HTTP, HLS, gRPC
         "max_body_size",
         "http_body_compress_threshold",
-        "cdn_probe_file",
-        "ts_duration_ms",
-        "ts_max_stored",
-        "ts_pre_generated",
-        "get_media_playlist_times",
-        "use_host_in_m3u8",
-        "hls_user_session",
-        "hls_max_users",
-        "hls_segment_wait_ms",
-        "hls_playlist_wait_ms",
-        "hls_max_segment_bytes",
         "h2_max_concurrent_streams",
         "h2_max_resets",
         "grpc_max_message_bytes",
         "grpc_default_timeout_ms",
-        # pages and statistics
-        "show_streams_in_vars",
-        "dump_stats_interval",
-        "log_stats",
-        "immutable_flags",
-        "admin_allowed_hosts",
-        "log_error_text",
-        "log_connection_close",
-        "log_idle_connection_close",
-        # logging
-        "async_log",
     }
 )
 

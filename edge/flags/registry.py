@@ -30,6 +30,7 @@ TOPICS: dict[str, str] = {
     "tls": "TLS",
     "grpc": "HTTP/2 and gRPC",
     "builtin": "Builtin pages and statistics",
+    "tracing": "Traces",
     "logging": "Logging",
     "cli": "Command line",
 }

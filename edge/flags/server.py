@@ -45,6 +45,7 @@ define_int32(
     "Close an accepted connection that neither reads nor writes for longer than this; -1 or 0 never does.",
     topic=_TOPIC,
     unit="s",
+    is_reloadable=True,
     lower=-1,
 )
 define_int32(
@@ -149,8 +150,9 @@ define_int32(
 define_int32(
     "flush_interval_ms",
     -1,
-    "Players are written to this often: 0 at every message, above 0 at that interval, -1 at once while load allows "
-    "and then up to 350 ms.",
+    "Players are written to this often: 0 as messages are read, above 0 at that interval, -1 at once while they are "
+    "few, then merged by reading publishers each 16 to 18 ms, in turns up to 110 ms, and up to 350 ms by "
+    "-flush_cpu_pct.",
     topic=_TOPIC,
     unit="ms",
     is_reloadable=True,
@@ -159,8 +161,8 @@ define_int32(
 )
 define_int32(
     "flush_cpu_pct",
-    15,
-    "Share of one core that the calls of sending may take before -flush_interval_ms=-1 lengthens the interval.",
+    20,
+    "Share of one core that the calls of sending may take before -flush_interval_ms=-1 makes fewer of them.",
     topic=_TOPIC,
     unit="%",
     is_reloadable=True,
@@ -170,7 +172,8 @@ define_int32(
 define_int32(
     "ingest_tick_ms",
     20,
-    "Once many connections publish they are read together this often; 0 reads each as its bytes arrive.",
+    "From 24 publishers on they are read together this often, up to 74 ms with very many. Fewer are read so, each "
+    "18 ms at most, where -flush_interval_ms=-1 merges messages for players: 0 switches both off.",
     topic=_TOPIC,
     unit="ms",
     is_reloadable=True,
@@ -274,7 +277,7 @@ define_bool(
 define_double(
     "loop_stall_warn_ms",
     100.0,
-    "Log a turn of the loop that takes longer than this; 0 logs none.",
+    "Warn of a turn of the loop that takes longer than this; 0 never does.",
     topic=_TOPIC,
     unit="ms",
     is_reloadable=True,

@@ -37,6 +37,8 @@ def test_bit_rate(rate: float | None, text: str) -> None:
         (False, "no"),
         (0, "0"),
         (1.25, "1.2"),
+        (["_/live/a", "_/live/b\n"], "_/live/a _/live/b\\x0a"),
+        ((), "-"),
         ("a\r\nb\x1b", "a\\x0d\\x0ab\\x1b"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from edge.flags.check import check, merge_port
@@ -93,6 +95,8 @@ def test_bind_takes_numeric_addresses() -> None:
         (["-default_vhost="], "-default_vhost"),
         (["-default_vhost=a/b"], "-default_vhost"),
         (["-cdn_probe_file=/a"], "-cdn_probe_file"),
+        (["-cdn_probe_file=*.flv"], "-cdn_probe_file"),
+        (["-cdn_probe_file=.."], "-cdn_probe_file"),
         (["-vmodule=a=1,b"], '-vmodule: "b" is not of the form name=level'),
         (["-log_dir=/nonexistent/logs"], "-log_dir=/nonexistent/logs: not a directory"),
     ],
@@ -133,3 +137,21 @@ def test_force_ssl_without_https_is_refused() -> None:
     (finding,) = findings("-force_ssl")
     assert finding.endswith("-force_ssl needs -https: without it nobody could connect")
     assert findings("-force_ssl", "-https") == []
+
+
+def test_L10_a_directory_or_template_of_HLS_files_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for usable in (tmp_path, tmp_path / "made" / "when" / "needed"):
+        assert findings(f"-hls_path={usable}") == []
+    for unusable in (tmp_path / "file", tmp_path / "file" / "below"):
+        (finding,) = findings(f"-hls_path={unusable}")
+        assert finding.endswith("not a directory that can be written to, or made")
+    (finding,) = findings(f"-hls_path={tmp_path}", "-hls_ts_file=[app]/[stream].ts")
+    assert (
+        finding == "command line: -hls_ts_file=[app]/[stream].ts: [seq] is missing: files would take each other's place"
+    )
+
+
+def test_settings_of_HLS_files_without_a_directory_are_warned_of() -> None:
+    (finding,) = findings("-hls_keep_s=60")
+    assert "-hls_keep_s has no effect without -hls_path" in finding

@@ -6,20 +6,29 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+from edge.builtin.config import DebugConfig
 from edge.flags import all as all_flags
+from edge.flags.builtin import PagesConfig
 from edge.flags.logging import LogConfig
 from edge.flags.not_acted_on import NOT_ACTED_ON, used_in_vain
 from edge.flags.registry import DEFINITIONS
+from edge.flags.tracing import OtlpConfig
+from edge.hls.config import HlsConfig
+from edge.hls_disk.config import DiskConfig
 from edge.httpd.config import HttpConfig
 from edge.hub.config import HubConfig
+from edge.logbook.config import LogbookConfig
 from edge.net.config import NetConfig, TlsConfig
 from edge.rtmp.config import RtmpConfig
 from edge.upstream.config import UpstreamConfig
 from naming.base import NamingOptions
 
-CONFIGS = (NetConfig, TlsConfig, RtmpConfig, HubConfig, UpstreamConfig, HttpConfig, LogConfig, NamingOptions)
+CONFIGS = (
+    *(NetConfig, TlsConfig, RtmpConfig, HubConfig, UpstreamConfig, HttpConfig, HlsConfig, DiskConfig, LogConfig),
+    *(LogbookConfig, NamingOptions, DebugConfig, PagesConfig, OtlpConfig),
+)
 # Fields that no flag sets.
-BESIDE_FLAGS = {"is_internal_port_set", "version"}
+BESIDE_FLAGS = {"is_internal_port_set", "version", "hostname"}
 
 
 ROOT = Path(__file__).resolve().parents[2]

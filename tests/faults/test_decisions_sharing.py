@@ -18,6 +18,8 @@ from tests.harness.synth import Script, SynthPublisher
 pytestmark = pytest.mark.faults
 
 _NAMES = ("a", "b", "c", "d")
+# An origin that loads its pages on a busy machine answers late: the attempt is not to be made twice for that.
+_PATIENT = "-timeout_ms=5000"
 
 
 async def _play_all(stack: AsyncExitStack, server: EdgeServer, app: str = "live") -> None:
@@ -30,7 +32,7 @@ async def _play_all(stack: AsyncExitStack, server: EdgeServer, app: str = "live"
 @pytest.mark.parametrize(("flag", "count"), [("-share_play_connection", 1), ("-noshare_play_connection", 4)])
 async def test_plays_share_a_connection_to_a_node_of_ours_as_the_flag_says(flag: str, count: int) -> None:
     async with FaultProxy(0) as proxy:
-        with EdgeServer() as origin, EdgeServer(f"-proxy_to={proxy.address}", flag) as edge:
+        with EdgeServer() as origin, EdgeServer(f"-proxy_to={proxy.address}", _PATIENT, flag) as edge:
             proxy.retarget(origin.port)
             async with AsyncExitStack() as stack:
                 for name in _NAMES:
@@ -43,7 +45,7 @@ async def test_plays_share_a_connection_to_a_node_of_ours_as_the_flag_says(flag:
 @pytest.mark.parametrize(("flag", "count"), [("-share_publish_connection", 1), ("-noshare_publish_connection", 4)])
 async def test_pushes_share_a_connection_to_a_node_of_ours_as_the_flag_says(flag: str, count: int) -> None:
     async with FaultProxy(0) as proxy:
-        with EdgeServer() as origin, EdgeServer(f"-proxy_to={proxy.address}", flag) as edge:
+        with EdgeServer() as origin, EdgeServer(f"-proxy_to={proxy.address}", _PATIENT, flag) as edge:
             proxy.retarget(origin.port)
             async with AsyncExitStack() as stack:
                 publishers = [SynthPublisher(edge.rtmp_url("live", name), Script(gop=10)) for name in _NAMES]
@@ -56,7 +58,7 @@ async def test_pushes_share_a_connection_to_a_node_of_ours_as_the_flag_says(flag
 
 async def test_pushes_to_nginx_have_a_connection_each_and_the_log_says_so_once() -> None:
     async with NginxRtmp() as nginx, FaultProxy(nginx.port) as proxy:
-        with EdgeServer(f"-proxy_to={proxy.address}") as edge:
+        with EdgeServer(f"-proxy_to={proxy.address}", _PATIENT) as edge:
             async with AsyncExitStack() as stack:
                 for name in _NAMES:
                     publisher = SynthPublisher(edge.rtmp_url("live", name), Script(gop=10))
@@ -72,7 +74,10 @@ async def test_pushes_to_nginx_have_a_connection_each_and_the_log_says_so_once()
 
 async def test_unified_plays_of_several_apps_share_one_connection() -> None:
     async with FaultProxy(0) as proxy:
-        with EdgeServer() as origin, EdgeServer(f"-proxy_to={proxy.address}", "-unified_play_connections") as edge:
+        with (
+            EdgeServer() as origin,
+            EdgeServer(f"-proxy_to={proxy.address}", _PATIENT, "-unified_play_connections") as edge,
+        ):
             proxy.retarget(origin.port)
             async with AsyncExitStack() as stack:
                 for app in _NAMES:
@@ -133,7 +138,7 @@ async def test_push_whose_old_connection_still_holds_the_name_upstream_waits_for
     """nginx keeps a publisher whose connection has silently gone; the encoder must not pay for that."""
     async with NginxRtmp() as nginx, FaultProxy(nginx.port) as proxy:
         flags = ("-retry_interval_ms=300", "-timeout_ms=500")
-        with EdgeServer(f"-proxy_to={proxy.address}", *flags) as edge:
+        with EdgeServer(f"-proxy_to={proxy.address}", _PATIENT, *flags) as edge:
             async with SynthPublisher(edge.rtmp_url("live", "held"), Script(gop=10)) as publisher:
                 await asyncio.sleep(1.5)
                 held, proxy.up = proxy.up, Direction()

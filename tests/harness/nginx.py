@@ -1,8 +1,12 @@
-"""nginx: with its RTMP module the foreign server at either end of ours, with its stream module TLS before ours."""
+"""nginx: with its RTMP module the foreign server at either end of ours, with its stream module TLS before ours.
+
+Without either it gives out files.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import tempfile
 from pathlib import Path
@@ -46,15 +50,16 @@ class Nginx:
         path = Path(self._folder.name) / "error.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def _module(self) -> Path:
+    def _module(self) -> Path | None:
         raise NotImplementedError
 
     def _servers(self) -> str:
         raise NotImplementedError
 
     def _configuration(self) -> str:
+        module = self._module()
         return f"""
-load_module {self._module()};
+{f"load_module {module};" if module else ""}
 daemon off;
 master_process off;
 pid nginx.pid;
@@ -161,5 +166,28 @@ stream {{
     proxy_pass {self._target};
 {extra}
   }}
+}}
+"""
+
+
+class NginxFiles(Nginx):
+    """Gives out files over HTTP."""
+
+    def __init__(self, server: str) -> None:
+        """``server``: its block; ``{port}`` in it is where to listen."""
+        super().__init__()
+        self._server = server
+
+    def _module(self) -> None:
+        return None
+
+    def _servers(self) -> str:
+        # As root it gives up root, and would not be let into a directory of the test.
+        user = "user root;" if os.getuid() == 0 else ""
+        return f"""
+{user}
+http {{
+  access_log off;
+{self._server.replace("{port}", f"127.0.0.1:{self.port}")}
 }}
 """

@@ -40,7 +40,7 @@ CHOSEN = (
     "tests/runtime/test_late_http.py",
     "tests/runtime/test_loop.py",
     "tests/runtime/test_node.py",
-    "tests/runtime/test_pages.py",
+    "tests/runtime/test_gather.py",
     "tests/runtime/test_unit.py",
     "tests/hostile/test_detection.py",
     "tests/faults/test_upstream_rows.py",

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from edge.hub.histogram import Histogram
 from edge.hub.key import StreamKey
 from edge.net.counters import Counters
 from edge.net.rtmp.client import LinkEnd
+from edge.service.spans import SpanRing
 from edge.upstream.config import UpstreamConfig
 from edge.upstream.link import UpstreamLink
 from edge.upstream.target import Target
@@ -42,6 +44,7 @@ class Connection:
 
     def __init__(self, fleet: Fleet, link: Player, server: ServerNode) -> None:
         self.fleet, self.link, self.server = fleet, link, server
+        self.number = len(fleet.players)
         self.is_connecting = True
         self.is_shaking_hands = False
         self.is_connected = False
@@ -219,10 +222,14 @@ class Fleet:
         if self.checks is not None:
             self.checks.fleet = self
         context = SimpleNamespace(
-            now_ms=lambda: self.now_ms, call_later=self.call_later, counters=Counters(lambda: self.now_ms)
+            now_ms=lambda: self.now_ms,
+            call_later=self.call_later,
+            counters=Counters(lambda: self.now_ms),
+            spans=SpanRing(now_us=self._now_us, wall_us=self._now_us, entropy=bytes),
         )
         self.manager = SimpleNamespace(
             context=context,
+            connect_ms=Histogram(),
             service=SimpleNamespace(log_prefix=""),
             config=self.config,
             pull_target=self.target,
@@ -232,8 +239,17 @@ class Fleet:
             pace=lambda server, now_ms: 0,
             failed=lambda server: None,
             succeeded=lambda server: None,
+            story=SimpleNamespace(
+                asked=lambda link: None,
+                ended=lambda link, end, text: None,
+                runs=lambda link: None,
+                redirected=lambda link, place: None,
+            ),
             tc_url_of=lambda key, server, is_play: ("", ""),
         )
+
+    def _now_us(self) -> int:
+        return self.now_ms * 1000
 
     def call_later(self, delay_ms: float, callback: Callable[[], Any]) -> Timer:
         timer = Timer(callback)

@@ -1,8 +1,9 @@
-"""Every byte that RTMP players of a shared log get, against digests from before their clocks became openings.
+"""Every byte that RTMP players of a shared log get, against digests of what they got before.
 
-The scripts are the tests of the fan-out and courses of chance. The digests beside this file were written by
-``python -m tests.properties.test_fan_bytes`` with the code in which each player had its own clock, tracks and
-message stream id; they change only with a wish to send RTMP players something else.
+The scripts are the tests of the fan-out and courses of chance. The digests beside this file are written by
+``python -m tests.properties.test_fan_bytes``; they change only with a wish to send RTMP players something else,
+or the same in another order: as when a newcomer's first messages were put behind the answer to its play, so that
+a pong, or a jump, of one that takes nothing yet comes behind them.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def arguments(function: Callable[..., None]) -> Iterator[dict[str, Any]]:
     """What pytest would call a test with."""
     axes = []
     for mark in getattr(function, "pytestmark", []):
-        names = [name.strip() for name in mark.args[0].split(",")]
+        said = mark.args[0]
+        names = [name.strip() for name in said.split(",")] if isinstance(said, str) else list(said)
         axes.append([dict(zip(names, [value] if len(names) == 1 else value, strict=True)) for value in mark.args[1]])
     for chosen in product(*axes):
         yield {name: value for part in chosen for name, value in part.items()}

@@ -27,7 +27,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench/run.py", description="Measure edge and nginx-rtmp in one run.")
     parser.add_argument("--only", default="", help=f"scenarios, comma-separated, of {','.join(SCENARIOS)}")
     parser.add_argument("--quick", action="store_true", help="few players and short windows: shows that it works")
-    parser.add_argument("--repeat", type=int, default=0, help="repeats of every scenario instead of its own number")
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=0,
+        help="rounds of every chosen scenario instead of its own number",
+    )
     parser.add_argument("--json", type=Path, help="write the results here")
     parser.add_argument("--read", type=Path, help="report the results in this file instead of measuring")
     parser.add_argument("--rest", type=Path, help="with --only: the other scenarios as in this file; the page says so")
@@ -35,14 +40,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def chosen_plans(only: str, is_quick: bool, repeat: int) -> list[Plan]:
+def chosen_plans(only: str, is_quick: bool, repeats: int) -> list[Plan]:
     """The plans of the scenarios named; raises ``BenchError`` on an unknown name."""
     names = [name for name in only.split(",") if name] or list(SCENARIOS)
     unknown = [name for name in names if name not in SCENARIOS]
     if unknown:
         raise BenchError(f"unknown scenario {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
     plans = [quick(plan) if is_quick else plan for plan in FULL if plan.scenario in names]
-    return [plan.with_repeats(repeat) if repeat > 0 else plan for plan in plans]
+    return [plan.with_repeats(repeats) if repeats > 0 else plan for plan in plans]
 
 
 def _cpu_model() -> str:
@@ -120,12 +125,19 @@ def _carry_out(plan: Plan, server: Server, tool: Path, repeat: int) -> Row:
     _say(f"{title}: {server.name}, {repeat + 1} of {plan.repeats}, about {plan.run_s:.0f} s")
     run = carry_out(plan, server, tool, repeat)
     for row in run["rows"]:
-        size = f"{row['players']} players, p99 {row['lat_p99_ms']:.1f} ms" if "players" in row else ""
-        size = size or f"{row['per_s']:.0f} connects/s, first keyframe {row['ttfk_p50_ms']:.1f} ms"
-        _say(f"    {size}, CPU {row['cpu_pct']:.1f} %{', overloaded' if row['is_overloaded'] else ''}")
+        _say(f"    {_size(row)}, CPU {row['cpu_pct']:.1f} %{', overloaded' if row['is_overloaded'] else ''}")
     if "error" in run:
         _say(f"    failed: {run['error']}")
     return run
+
+
+def _size(row: Row) -> str:
+    """What a window was of, and its figure beside the CPU."""
+    if "players" in row:
+        return f"{row['players']} players, p99 {row['lat_p99_ms']:.1f} ms"
+    if "publishers" in row:
+        return f"{row['publishers']} publishers, {row['rss_mb'] - row['idle_rss_mb']:.1f} MB more than idle"
+    return f"{row['per_s']:.0f} connects/s, to the end of each {row['ttfk_p50_ms']:.2f} ms"
 
 
 def _say(text: str) -> None:
@@ -148,7 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if arguments.write and results["is_quick"]:
                 parser.error(f"{arguments.read} is of a --quick run, which measures nothing that a page may state")
         else:
-            plans = chosen_plans(arguments.only, arguments.quick, arguments.repeat)
+            plans = chosen_plans(arguments.only, arguments.quick, arguments.repeats)
             signal.signal(signal.SIGTERM, _leave)  # so that the servers are stopped
             results = measure(plans, arguments.quick)
             if arguments.rest:

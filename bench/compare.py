@@ -37,7 +37,7 @@ class Checkout(Edge):
 
 def chosen_plans(only: Sequence[str]) -> list[Plan]:
     """One plan of each scenario in ``only``, without nginx."""
-    plans = {plan.scenario: plan for plan in FULL if plan.scenario in _STEPS}
+    plans = {plan.scenario: plan for plan in reversed(FULL) if plan.scenario in _STEPS}  # the first of each
     return [dataclasses.replace(plans[name], steps=_STEPS[name], has_nginx=False) for name in only]
 
 

@@ -27,7 +27,7 @@ FORMS = {"rtmp": "RTMP", "flv": "HTTP-FLV", "ws": "FLV in WebSocket", "ts": "HTT
 CPU_RATIO_GOALS = {"flv": 1.05, "ws": 1.10}
 MEMORY_GOAL_KB = 4.0
 FLUSH_MS = 50
-FEW_PLAYERS = 20
+FEW_PLAYERS = 10
 #: By the name of the plan's variant; what is played at the third node went through two hops.
 DELAYS: dict[str, tuple[tuple[str, ...], int]] = {
     "first node": ((), 0),

@@ -14,12 +14,13 @@ from bench.load import BenchError, Load, Meter, Row, cores, usage
 from bench.servers import Running, Server
 
 _PUBLISH_LEAD_S = 2.5  # a keyframe each 2 s: every player finds one
-_START_AND_STOP_S = 2.2
+_START_AND_STOP_S = 1.7
 _OVERLOADED_BELOW = 0.7  # of the bytes that the median player should have had
 _SLACK_S = 25.0  # beyond its estimate, before a run of the generator is ended
 _SAMPLE = 20  # the generator's own
 QUEUE_LENGTH_S = 5  # of our server in the run with slow readers, so that the bound shows within it
 MANY_FLUSH_MS = 350
+_CLOSED_LOOP = 64  # connects under way, where the next follows the end of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,10 @@ class Plan:
         edge_flags: flags of our server beyond the port.
         has_nginx: whether nginx is measured too.
         slow_pct: share of players that read at a tenth of the stream's rate.
-        connects_per_s: above 0 the run is connect .. first keyframe .. close instead of playing.
+        until: ``keyframe`` or ``play``: the run is connect .. that .. close instead of playing.
+        connects_per_s: how often; 0: each as soon as one before it has ended.
+        is_unplayed: the run is of publishers alone.
+        idle_s: from the start until the idle server is looked at; a part of it may be loaded late.
         variant: tells plans of one scenario apart.
         form: what players ask for: ``rtmp``, ``flv``, ``ws`` or ``ts``.
         sample: one in so many players parses all it gets.
@@ -53,7 +57,10 @@ class Plan:
     edge_flags: tuple[str, ...] = ()
     has_nginx: bool = True
     slow_pct: int = 0
+    until: str = ""
     connects_per_s: int = 0
+    is_unplayed: bool = False
+    idle_s: float = 0.5
     variant: str = ""
     form: str = "rtmp"
     sample: int = _SAMPLE
@@ -61,19 +68,21 @@ class Plan:
 
     @property
     def publish_ramp(self) -> int:
-        return 50 if self.streams > 1 else 200
+        return 150 if self.streams > 1 else 200
 
     @property
     def load_s(self) -> float:
         """About how long the players take."""
-        if self.connects_per_s:
+        if self.until:
             return self.window_s
+        if self.is_unplayed:
+            return self.settle_s + self.window_s
         return max(self.steps) / self.ramp + len(self.steps) * (self.settle_s + self.window_s)
 
     @property
     def run_s(self) -> float:
         """About how long one run takes, start and stop included."""
-        return self.load_s + self.streams / self.publish_ramp + _PUBLISH_LEAD_S + _START_AND_STOP_S
+        return self.load_s + self.streams / self.publish_ramp + _PUBLISH_LEAD_S + self.idle_s + _START_AND_STOP_S
 
     def with_repeats(self, repeats: int) -> Plan:
         """The same, measured so often."""
@@ -91,9 +100,9 @@ class Plan:
         common = ["--port", port, "--streams", str(self.streams), "--kbps", str(self.kbps)]
         if self.form != "rtmp":
             common += ["--proto", self.form]
-        if self.connects_per_s:
-            rate = ("--rate", str(self.connects_per_s), "--conc", str(self.connects_per_s * 5))
-            return ["churn", *common, *rate, "--until", "keyframe", "--duration", f"{self.window_s:g}"]
+        if self.until:
+            rate = ("--rate", str(self.connects_per_s), "--conc", str(self.connects_per_s * 5 or _CLOSED_LOOP))
+            return ["churn", *common, *rate, "--until", self.until, "--duration", f"{self.window_s:g}"]
         slow = ("--slow-pct", str(self.slow_pct), "--slow-factor", "10") if self.slow_pct else ()
         sample = ("--sample", str(self.sample)) if self.sample != _SAMPLE else ()
         return [
@@ -102,19 +111,41 @@ class Plan:
         ]
 
 
+#: The variants of ``churn``; its figures are judged by these names.
+TO_KEYFRAME, TO_START = "to the first keyframe", "to Play.Start, closed loop"
+
+
+def publishers(count: int) -> str:
+    """The variant of ``ingest`` with so many."""
+    return f"{count} publishers"
+
+
 FULL: tuple[Plan, ...] = (
-    Plan("fanout", steps=(50, 1800, 2500), settle_s=6, repeats=2),
+    Plan("fanout", steps=(50, 300, 1800, 2500), settle_s=4, window_s=5, repeats=3),
     Plan(
         "many",
         steps=(10_000,),
         ramp=800,
-        window_s=8,
         edge_flags=(f"-flush_interval_ms={MANY_FLUSH_MS}",),
         has_nginx=False,
     ),
-    Plan("bitrate6m", steps=(1000,), kbps=6000, settle_s=5),
-    Plan("churn", connects_per_s=100),
-    Plan("ingest", steps=(200,), streams=200, ramp=200, repeats=2),
+    Plan("bitrate6m", steps=(1000,), kbps=6000),
+    Plan("churn", until="keyframe", connects_per_s=100, window_s=4, repeats=3, variant=TO_KEYFRAME),
+    Plan("churn", until="play", window_s=4, repeats=3, variant=TO_START),
+    *(
+        Plan(
+            "ingest",
+            steps=(count,),
+            streams=count,
+            ramp=200,
+            settle_s=3,
+            window_s=5,
+            repeats=3,
+            variant=publishers(count),
+        )
+        for count in (200, 500)
+    ),
+    Plan("unplayed", streams=100, settle_s=10, window_s=3, idle_s=3, repeats=3, is_unplayed=True),
     Plan("slow", steps=(100,), kbps=4000, variant="all prompt", edge_flags=(f"-queue_length_s={QUEUE_LENGTH_S}",)),
     Plan(
         "slow",
@@ -139,6 +170,7 @@ def quick(plan: Plan) -> Plan:
         connects_per_s=min(plan.connects_per_s, 50),
         settle_s=0.5,
         window_s=1.5,
+        idle_s=min(plan.idle_s, 1),
         repeats=1,
     )
 
@@ -165,7 +197,7 @@ def carry_out(plan: Plan, server: Server, tool: Path, repeat: int) -> Row:
         "repeat": repeat,
         "command": server.shown(flags),
         "publish": " ".join(["rtmpload", *plan.publish_arguments("PORT")]),
-        "load": " ".join(["rtmpload", *plan.load_arguments("PORT")]),
+        "load": "" if plan.is_unplayed else " ".join(["rtmpload", *plan.load_arguments("PORT")]),
         "kbps": plan.kbps,
         "streams": plan.streams,
         "rows": rows,
@@ -173,11 +205,11 @@ def carry_out(plan: Plan, server: Server, tool: Path, repeat: int) -> Row:
     try:
         server_core, load_core = cores()
         with contextlib.ExitStack() as stack:
-            first = running = stack.enter_context(Running(server, flags, server_core))
+            first = running = stack.enter_context(Running(server, flags, server_core, is_asked=not plan.is_unplayed))
             for _ in range(plan.edge_count):
                 upstream = f"-proxy_to=127.0.0.1:{running.port}"
                 running = stack.enter_context(Running(server, [*flags, upstream], server_core))
-            time.sleep(0.5)
+            time.sleep(plan.idle_s)
             run["idle_rss_mb"] = usage(running.program.session)[2] / 1e6
             limit_s = plan.run_s + 2 * _SLACK_S
             publishers = Load(tool, load_core, plan.publish_arguments(str(first.port)), limit_s)
@@ -186,12 +218,24 @@ def carry_out(plan: Plan, server: Server, tool: Path, repeat: int) -> Row:
                 if published["failed"]:
                     raise BenchError(f"{published['failed']} of {plan.streams} publishers failed")
                 time.sleep(_PUBLISH_LEAD_S)
-                rows.extend(_rows(plan, server, running, tool))
+                if plan.is_unplayed:
+                    rows.append({**_unplayed_row(plan, running), "idle_rss_mb": run["idle_rss_mb"]})
+                else:
+                    rows.extend(_rows(plan, server, running, tool))
             finally:
                 publishers.stop()
     except BenchError as error:
         run["error"] = str(error)
     return run
+
+
+def _unplayed_row(plan: Plan, running: Running) -> Row:
+    """What publishers alone cost; their streams are held back for 10 s, so the memory is that after more."""
+    meter = Meter(running.program.session, cores()[0])
+    time.sleep(plan.settle_s)
+    meter.start()
+    time.sleep(plan.window_s)
+    return {**meter.stop(), "publishers": plan.streams, "seconds": plan.window_s, "is_overloaded": False}
 
 
 def _rows(plan: Plan, server: Server, running: Running, tool: Path) -> Iterator[Row]:
@@ -207,7 +251,7 @@ def _rows(plan: Plan, server: Server, running: Running, tool: Path) -> Iterator[
                 meter.start()
             elif event["event"] == "window_end":
                 row = {**event, **meter.stop(), **server.status(running.port)}
-                row["is_overloaded"] = not plan.connects_per_s and is_overloaded(row, plan.kbps)
+                row["is_overloaded"] = not plan.until and is_overloaded(row, plan.kbps)
                 found += 1
                 yield row
                 if row["is_overloaded"]:

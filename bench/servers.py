@@ -115,8 +115,10 @@ def installed_nginx() -> Nginx | None:
 class Running:
     """A started server; a context manager that stops it."""
 
-    def __init__(self, server: Server, flags: Sequence[str], core: int) -> None:
+    def __init__(self, server: Server, flags: Sequence[str], core: int, *, is_asked: bool = True) -> None:
+        """``is_asked``: its status is going to be asked for, and what that loads is loaded at once."""
         self._server = server
+        self._is_asked = is_asked
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -127,6 +129,9 @@ class Running:
     def __enter__(self) -> Running:
         try:
             self._wait_until_listening()
+            if self._is_asked:
+                # What its first answer loads shall count neither as memory of players nor as CPU of a window.
+                self._server.status(self.port)
         except BaseException:
             self.__exit__()
             raise

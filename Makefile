@@ -17,8 +17,8 @@ NPM_PACKAGES := $(shell command -v npm >/dev/null || echo nodejs npm)
 # Programs that the tests run, and those that the measurements need. Debian names.
 DEB_PACKAGES := ca-certificates curl ffmpeg git openssl python3-venv rtmpdump nginx-light libnginx-mod-rtmp \
 	libnginx-mod-stream dnsmasq-base etcd-server iproute2 chromium chromium-driver $(NPM_PACKAGES) \
-	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
-BENCH_PACKAGES := ca-certificates python3-venv nginx-light libnginx-mod-rtmp gcc libc6-dev
+	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad strace
+BENCH_PACKAGES := ca-certificates python3-venv nginx-light libnginx-mod-rtmp gcc libc6-dev strace
 # Players for browsers, from npm.
 PLAYERS := tests/browser
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -62,7 +62,7 @@ format: $(VENV)/dev.stamp ## Format the code
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-bench: ## Measure beside nginx's RTMP module (9 minutes); ARGS="--only churn", ARGS="--write docs/performance.md"
+bench: ## Measure beside nginx's RTMP module (15 minutes); ARGS="--only churn", ARGS="--write docs/performance.md"
 	@$(call install-if-it-may,$(BENCH_PACKAGES),the measurements need a compiler (make bench-deps))
 	@$(MAKE) --no-print-directory $(VENV)/dev.stamp
 	$(BIN)/python bench/run.py $(ARGS)

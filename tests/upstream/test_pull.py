@@ -542,7 +542,7 @@ async def test_silent_stream_leaves_the_connection_that_it_shares_with_live_ones
     ):
         edge = nodes.add("edge")
         ports = (origin.port, other.port) if has_alternative else (origin.port,)
-        times = {"upstream_stall_timeout_ms": 100, "first_data_timeout_ms": 100, "timeout_ms": 100}
+        times = dict.fromkeys(("upstream_stall_timeout_ms", "first_data_timeout_ms", "timeout_ms"), 400)
         await edge.follow(*ports, **times, disable_server_duration=0)
         live = [await nodes.player(edge, name) for name in ("live1", "live2")]
         quiet = await nodes.player(edge, "quiet")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -388,7 +389,9 @@ async def test_slide_of_a_slate_is_seen_when_the_show_ends(slate_at: str, play_a
 async def test_end_of_a_publish_that_waits_behind_its_frames_is_told_by_a_node_that_stops() -> None:
     """Else the origin takes it for a loss, and waits for the return."""
     async with Nodes() as nodes:
-        origin, _, manager, feed = await forwarding(nodes)
+        origin, edge, manager, feed = await forwarding(nodes)
+        # However long a busy machine takes for all of them.
+        edge.context.config = replace(edge.context.config, reject_linger_ms=30_000)
         (upstream,) = manager.pool._open
         (at_origin,) = origin.context.connections
         at_origin.poll_reads(False)

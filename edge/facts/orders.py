@@ -31,7 +31,18 @@ class EndStream:
     service: str = ""
 
 
-Order = Kick | EndStream
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """See everybody off and exit with 0: not ready any more, then nobody new, then whoever is left is ended.
+
+    Attributes:
+        within_s: the longest that it may take; 0 ends all at once, None has no limit but ``-grace_max_wait_s``.
+    """
+
+    within_s: int | None = None
+
+
+Order = Kick | EndStream | Drain
 
 
 class Result(Enum):

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from edge.facts.orders import Drain, Outcome, Result
 from edge.flags.check import merge_port as merge_port_of
 from edge.net import system
 from edge.net.accepted import Accepted, Handler
@@ -58,6 +59,7 @@ class Node:
     Attributes:
         on_loaded: called in the loop when HTTP is served as well.
         on_failed: called in the loop when HTTP, which was to be loaded from the start, cannot be.
+        on_drain: begins to see everybody off; whoever runs the process sets it.
         page_routes: makes the routes of the pages, when HTTP is loaded.
         owned_by_pages: what these work with, and what ends with HTTP; filled by then.
         tls: None while no port takes it.
@@ -94,6 +96,7 @@ class Node:
         self.owned_by_pages: list[Owned] = []
         self.on_loaded: Callable[[], object] = lambda: None
         self.on_failed: Callable[[], object] = lambda: None
+        self.on_drain: Callable[[Drain], Outcome] = lambda _: Outcome(Result.REFUSED, "Nobody runs this node.")
         self.http = LateHttp(
             self._make_http,
             self.context,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
-from edge.facts.orders import EndStream, Kick, Order, Outcome, Result
+from edge.facts.orders import Drain, EndStream, Kick, Order, Outcome, Result
 from edge.hub.key import StreamKey
 from edge.hub.stream import Stream
 from edge.net.context import NetContext
@@ -32,6 +33,7 @@ class Ordered(Protocol):
 
     context: NetContext
     units: list[ServiceUnit]
+    on_drain: Callable[[Drain], Outcome]
 
 
 class OrderTaker:
@@ -42,8 +44,14 @@ class OrderTaker:
 
     async def carry_out(self, order: Order, who: str) -> Outcome:
         """Do what ``order`` says; ``who`` is an address."""
-        outcome = self._kick(order) if isinstance(order, Kick) else self._end_stream(order)
-        what = f"kick c{order.connection_id}" if isinstance(order, Kick) else f"end key={order.key[:_MAX_KEY_CHARS]}"
+        match order:
+            case Kick():
+                what, outcome = f"kick c{order.connection_id}", self._kick(order)
+            case EndStream():
+                what, outcome = f"end key={order.key[:_MAX_KEY_CHARS]}", self._end_stream(order)
+            case Drain():
+                limit = "none" if order.within_s is None else f"{order.within_s}"
+                what, outcome = f"drain within_s={limit}", self._node.on_drain(order)
         text = "order by %s: %s result=%s %s"
         logger.warning(text, who, what, outcome.result.value, outcome.text, extra={"cause": what})
         return outcome

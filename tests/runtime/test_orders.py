@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from edge.facts.orders import EndStream, Kick, Result
+from edge.facts.orders import Drain, EndStream, Kick, Outcome, Result
 from edge.runtime.alarms import cause_of
 from edge.runtime.orders import OrderTaker
 from tests.harness.at_once import at_once
@@ -140,6 +140,22 @@ async def test_the_body_of_a_kicked_player_by_http_ends() -> None:
         writer.close()
         await writer.wait_closed()
         publisher.peer.abort()
+
+
+async def test_a_drain_is_told_to_whoever_runs_the_process(caplog: pytest.LogCaptureFixture) -> None:
+    async with running() as one:
+        assert (await OrderTaker(one.node).carry_out(Drain(), WHO)).result is Result.REFUSED
+        orders = []
+
+        def on_drain(order: Drain) -> Outcome:
+            orders.append(order)
+            return Outcome(Result.DONE, "It drains.")
+
+        one.node.on_drain = on_drain
+        with caplog.at_level(logging.WARNING):
+            assert (await OrderTaker(one.node).carry_out(Drain(within_s=5), WHO)).result is Result.DONE
+        assert orders == [Drain(5)]
+        assert f"order by {WHO}: drain within_s=5 result=done" in caplog.text
 
 
 async def told(one: RunningNode, **asked: str) -> tuple[str, list[str]]:

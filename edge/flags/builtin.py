@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge.flags.classes import LIVE, NEW
 from edge.flags.registry import FlagValues, define_bool, define_int32, define_list, pick, value_of
 from edge.logbook.config import LogbookConfig, parse_stages
 
@@ -20,14 +21,14 @@ class PagesConfig:
     immutable_flags: bool = False
 
 
-define_bool("show_streams_in_vars", False, "Show two variables per stream on /vars.", topic=_TOPIC, is_reloadable=True)
-define_bool("save_series", True, "Record how the numbers on /vars were, for 30 days.", topic=_TOPIC, is_reloadable=True)
+define_bool("show_streams_in_vars", False, "Show two variables per stream on /vars.", topic=_TOPIC, reload=LIVE)
+define_bool("save_series", True, "Record how the numbers on /vars were, for 30 days.", topic=_TOPIC, reload=LIVE)
 define_int32(
     "max_shown_connections",
     1024,
     "Connections in each of the tables of /connections, which shows all with ?givemeall.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
     lower=1,
 )
 define_int32(
@@ -36,7 +37,7 @@ define_int32(
     "Write the table of streams to the log this often, and the billing events; 0 or below writes neither.",
     topic=_TOPIC,
     unit="s",
-    is_reloadable=True,
+    reload=LIVE,
     lower=-1,
 )
 define_bool("log_stats", False, "Write a [CONN_STATS] line per connection every 10 s.", topic=_TOPIC)
@@ -46,16 +47,16 @@ define_list(
     (),
     "Host names under which browsers see and change state, beside addresses, localhost and this host's name.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=NEW,
 )
-define_bool("log_error_text", False, "Log why a client was stopped.", topic=_TOPIC, is_reloadable=True)
-define_bool("log_connection_close", False, "Log the end of every connection.", topic=_TOPIC, is_reloadable=True)
+define_bool("log_error_text", False, "Log why a client was stopped.", topic=_TOPIC, reload=LIVE)
+define_bool("log_connection_close", False, "Log the end of every connection.", topic=_TOPIC, reload=LIVE)
 define_bool(
     "log_idle_connection_close",
     False,
     "Log the connections closed by -server_idle_timeout.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
 )
 define_int32(
     "pithy_print_ms",
@@ -64,7 +65,7 @@ define_int32(
     "none.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
 )
 define_list(
@@ -72,7 +73,7 @@ define_list(
     (),
     "Intervals of single stages in ms, such as publish:1100,play:1300, instead of -pithy_print_ms.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge.builtin.config import DebugConfig
+from edge.flags.classes import LIVE
 from edge.flags.registry import FlagValues, define_bool, define_int32, define_string, pick
 
 _TOPIC = "builtin"
@@ -13,7 +14,7 @@ define_int32(
     "Longest run of a profiler; who asks for more gets this. 0 refuses all profiles.",
     topic=_TOPIC,
     unit="s",
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
     upper=3600,
 )
@@ -22,7 +23,7 @@ define_int32(
     8,
     "Finished profiles that are held in memory to be shown again.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
     lower=1,
     upper=32,
 )
@@ -32,7 +33,7 @@ define_int32(
     "Width of flame graphs.",
     topic=_TOPIC,
     unit="px",
-    is_reloadable=True,
+    reload=LIVE,
     lower=200,
     upper=10000,
 )
@@ -47,7 +48,7 @@ define_bool(
     False,
     "Record how long connects, plays, publishes, pulls and pushes take, and show it at /rpcz.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
 )
 define_int32(
     "rpcz_max_spans", 2000, "Spans that are held in memory, of about 1 KB each.", topic=_TOPIC, lower=1, upper=100000
@@ -58,7 +59,7 @@ define_int32(
     "Older spans are not shown any more.",
     topic=_TOPIC,
     unit="s",
-    is_reloadable=True,
+    reload=LIVE,
     lower=1,
 )
 define_int32(
@@ -67,7 +68,7 @@ define_int32(
     "Quicker spans are not recorded.",
     topic=_TOPIC,
     unit="us",
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
 )
 

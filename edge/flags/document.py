@@ -17,8 +17,9 @@ A flag is written `-name=value`, `--name=value` or `-name value`; a bool also `-
 counts as an underscore, and the last of several wins. `-flagfile=FILE` reads flags from a file, one per line, with
 `#` and `//` comments. `edge -check` with the same flags says whether a server would start.
 
-*Reloadable* marks the values that may change while the server runs; all others are read at start. Flags marked
-*accepted* keep flagfiles working and do nothing yet; setting one is reported at start.
+*Live* marks the values that act at once when they change while the server runs; *new* those that act on what comes from
+then on, such as connections and plays. All others are read at start. Flags marked *accepted* keep flagfiles working and
+do nothing yet; setting one is reported at start.
 """
 
 
@@ -40,7 +41,7 @@ def _row(definition: Definition) -> str:
     if definition.is_zero_off:
         notes.append("0 switches it off.")
     if definition.is_reloadable:
-        notes.append("*Reloadable.*")
+        notes.append(f"*{definition.reload.value.capitalize()}.*")
     if definition.is_secret:
         notes.append("Shown nowhere.")
     if definition.name in NOT_ACTED_ON:

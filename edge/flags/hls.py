@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge.flags.classes import VHOST
 from edge.flags.registry import (
     FlagValues,
     define_bool,
@@ -16,13 +17,16 @@ from edge.hls_disk.config import DiskConfig
 
 _TOPIC = "hls"
 
-define_bool("hls", True, "Serve streams as HLS: /APP/STREAM.m3u8, .classic.m3u8 and .ll.m3u8.", topic=_TOPIC)
+define_bool(
+    "hls", True, "Serve streams as HLS: /APP/STREAM.m3u8, .classic.m3u8 and .ll.m3u8.", topic=_TOPIC, scope=VHOST
+)
 define_string(
     "hls_default",
     "two-level",
     "What /APP/STREAM.m3u8 is: media-server's two-level scheme of short segments that are sent while they grow, or "
     "classic segments. Both have a name of their own besides: .classic.m3u8, .ll.m3u8 (low latency).",
     topic=_TOPIC,
+    scope=VHOST,
     choices=("two-level", "classic"),
 )
 define_double(
@@ -31,6 +35,7 @@ define_double(
     "Intended length of a segment of classic and low-latency HLS; it ends at a keyframe. The origin's value holds on "
     "all nodes behind it.",
     topic=_TOPIC,
+    scope=VHOST,
     unit="s",
     lower=0.1,
     upper=600,
@@ -40,6 +45,7 @@ define_double(
     30.0,
     "How much of a stream the playlists of classic and low-latency HLS list, at least three segments.",
     topic=_TOPIC,
+    scope=VHOST,
     unit="s",
     lower=0.1,
     upper=3600,
@@ -49,6 +55,7 @@ define_double(
     1.0,
     "A segment ends at the next keyframe once it has this part of -hls_fragment_s.",
     topic=_TOPIC,
+    scope=VHOST,
     lower=0.1,
     upper=100,
 )
@@ -57,6 +64,7 @@ define_double(
     4.0,
     "A segment of a stream with pictures ends without a keyframe once it is this many times -hls_fragment_s long.",
     topic=_TOPIC,
+    scope=VHOST,
     lower=1,
     upper=100,
 )
@@ -65,24 +73,28 @@ define_bool(
     True,
     "Segments end at keyframes; false: at any picture once they are long enough.",
     topic=_TOPIC,
+    scope=VHOST,
 )
 define_bool(
     "hls_use_fmp4",
     False,
     "Classic segments are fragmented MP4 instead of MPEG-TS: what HEVC and AV1 need in browsers.",
     topic=_TOPIC,
+    scope=VHOST,
 )
 define_bool(
     "hls_low_latency",
     True,
     "Serve /APP/STREAM.ll.m3u8: parts of -hls_part_ms, for players of low-latency HLS.",
     topic=_TOPIC,
+    scope=VHOST,
 )
 define_int32(
     "hls_part_ms",
     300,
     "Longest part of a segment of low-latency HLS; the origin's value holds on all nodes behind it.",
     topic=_TOPIC,
+    scope=VHOST,
     unit="ms",
     lower=20,
     upper=5000,
@@ -92,6 +104,7 @@ define_string(
     "",
     "What URIs in playlists begin with, as http://cdn.example.com; empty: they are relative.",
     topic=_TOPIC,
+    scope=VHOST,
 )
 define_int32(
     "hls_viewer_timeout_ms",
@@ -108,6 +121,7 @@ define_int32(
     "How long the last playlist and its segments are served after the end of a stream, and how long their files "
     "below -hls_path stay; 0: served no longer, but the files stay for ever.",
     topic=_TOPIC,
+    scope=VHOST,
     unit="s",
     lower=0,
     upper=86400,
@@ -117,6 +131,7 @@ define_int64(
     1042,
     "Intended length of a segment of the two-level scheme of HLS.",
     topic=_TOPIC,
+    scope=VHOST,
     unit="ms",
     lower=100,
 )
@@ -125,6 +140,7 @@ define_int64(
     32,
     "Segments of the two-level scheme kept per stream, and most entries of its playlist.",
     topic=_TOPIC,
+    scope=VHOST,
     lower=1,
     upper=10000,
 )
@@ -133,6 +149,7 @@ define_int64(
     3,
     "Future HLS segments named in a playlist before they exist; below -ts_max_stored.",
     topic=_TOPIC,
+    scope=VHOST,
     lower=0,
     upper=10000,
 )
@@ -151,9 +168,14 @@ define_bool(
     "With -hls_user_session the URLs of master playlists name the request's host; false: this machine's address and "
     "port.",
     topic=_TOPIC,
+    scope=VHOST,
 )
 define_bool(
-    "hls_user_session", False, "Give every HLS client an id of its own; playlists then cannot be cached.", topic=_TOPIC
+    "hls_user_session",
+    False,
+    "Give every HLS client an id of its own; playlists then cannot be cached.",
+    topic=_TOPIC,
+    scope=VHOST,
 )
 define_int32(
     "hls_max_users",
@@ -186,6 +208,7 @@ define_int32(
     52428800,
     "A segment is cut at this size.",
     topic=_TOPIC,
+    scope=VHOST,
     unit="bytes",
     lower=65536,
 )
@@ -195,12 +218,14 @@ define_string(
     "Write the segments and playlists of all streams below this directory too, for other servers to give out; empty: "
     "no files. Needs neither -hls nor viewers.",
     topic=_TOPIC,
+    scope=VHOST,
 )
 define_string(
     "hls_m3u8_file",
     "[app]/[stream].m3u8",
     "Where below -hls_path the playlist of a stream is; variables: [vhost] [app] [stream].",
     topic=_TOPIC,
+    scope=VHOST,
 )
 define_string(
     "hls_ts_file",
@@ -208,12 +233,14 @@ define_string(
     "Where below -hls_path segments are. Variables: those of -hls_m3u8_file, [seq] (needed), [duration] (ms), [epoch], "
     "and of the time of the first frame [2006] [01] [02] [15] [04] [05] [999] [timestamp] (ms).",
     topic=_TOPIC,
+    scope=VHOST,
 )
 define_string(
     "hls_fmp4_file",
     "[app]/[stream]-[seq].m4s",
     "As -hls_ts_file, with -hls_use_fmp4.",
     topic=_TOPIC,
+    scope=VHOST,
 )
 define_string(
     "hls_init_file",
@@ -221,6 +248,7 @@ define_string(
     "Where below -hls_path decoder configurations are, with -hls_use_fmp4; variables: those of -hls_m3u8_file, "
     "[digest] (needed).",
     topic=_TOPIC,
+    scope=VHOST,
 )
 define_int32(
     "hls_keep_s",
@@ -228,6 +256,7 @@ define_int32(
     "How long a file below -hls_path stays when its playlist lists it no more; 0: as long as the playlist, and one "
     "target duration.",
     topic=_TOPIC,
+    scope=VHOST,
     unit="s",
     lower=0,
     upper=31536000,
@@ -237,6 +266,7 @@ define_bool(
     True,
     "Remove files below -hls_path that have expired; false: those that playlists list no more stay for ever.",
     topic=_TOPIC,
+    scope=VHOST,
 )
 define_string(
     "hls_on_error",
@@ -244,6 +274,7 @@ define_string(
     "When a file below -hls_path cannot be written: continue with the next segment, ignore (no more files of this "
     "publish), or disconnect the publisher.",
     topic=_TOPIC,
+    scope=VHOST,
     choices=("continue", "ignore", "disconnect"),
 )
 define_bool(
@@ -252,6 +283,7 @@ define_bool(
     "Close the playlist below -hls_path when its stream ends, so that players leave; the next publish then begins a "
     "new one.",
     topic=_TOPIC,
+    scope=VHOST,
 )
 define_int64(
     "hls_disk_queue_bytes",

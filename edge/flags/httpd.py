@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge.flags.classes import NEW, VHOST
 from edge.flags.registry import FlagValues, define_bool, define_int32, define_int64, define_string, pick, value_of
 from edge.httpd.config import HttpConfig
 
@@ -14,7 +15,7 @@ define_int32(
     "Answer 408 to a request whose head takes longer, counted from its first byte.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=NEW,
     is_zero_off=True,
     lower=0,
 )
@@ -24,7 +25,7 @@ define_int32(
     "Longest head of a request.",
     topic=_TOPIC,
     unit="bytes",
-    is_reloadable=True,
+    reload=NEW,
     lower=1024,
     upper=1048576,
 )
@@ -34,7 +35,7 @@ define_int32(
     "Longest body of a request; not above -max_body_size.",
     topic=_TOPIC,
     unit="bytes",
-    is_reloadable=True,
+    reload=NEW,
     lower=0,
 )
 define_int64(
@@ -51,7 +52,7 @@ define_int32(
     "Close an HTTP connection that waits longer for its next request.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=NEW,
     is_zero_off=True,
     lower=0,
 )
@@ -60,7 +61,7 @@ define_int32(
     10000,
     "Requests answered on one connection before it is closed.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=NEW,
     lower=1,
 )
 define_int32(
@@ -69,7 +70,7 @@ define_int32(
     "Close an HTTP connection that takes no byte of a finite answer for this long; players have -send_timeout_ms.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=NEW,
     is_zero_off=True,
     lower=0,
 )
@@ -94,14 +95,17 @@ define_bool(
     "Load HTTP and the pages right after the start: 17 MB more memory, and the first request waits for no loading.",
     topic=_TOPIC,
 )
-define_bool("http_flv", True, "Serve streams as FLV, in HTTP and in WebSocket: /APP/STREAM.flv.", topic=_TOPIC)
-define_bool("http_ts", True, "Serve streams as MPEG-TS: /APP/STREAM.ts.", topic=_TOPIC)
+define_bool(
+    "http_flv", True, "Serve streams as FLV, in HTTP and in WebSocket: /APP/STREAM.flv.", topic=_TOPIC, scope=VHOST
+)
+define_bool("http_ts", True, "Serve streams as MPEG-TS: /APP/STREAM.ts.", topic=_TOPIC, scope=VHOST)
 define_string(
     "http_flv_missing",
     "wait",
     "What a player by HTTP is told of a stream that the upstream does not have: wait up to -pull_nodata_timeout_ms for "
     "its publisher, or 404 at once.",
     topic=_TOPIC,
+    scope=VHOST,
     choices=("wait", "404"),
 )
 define_int32(
@@ -119,7 +123,7 @@ define_int32(
     100,
     "Requests in progress on one HTTP/2 connection.",
     topic=_GRPC,
-    is_reloadable=True,
+    reload=NEW,
     lower=1,
 )
 define_int32(
@@ -127,7 +131,7 @@ define_int32(
     100,
     "Close an HTTP/2 connection that cancels more requests within 10 s.",
     topic=_GRPC,
-    is_reloadable=True,
+    reload=NEW,
     lower=1,
 )
 define_int32(
@@ -136,7 +140,7 @@ define_int32(
     "Longest gRPC message.",
     topic=_GRPC,
     unit="bytes",
-    is_reloadable=True,
+    reload=NEW,
     lower=1024,
 )
 define_int32(
@@ -145,7 +149,7 @@ define_int32(
     "Longest gRPC call that names no deadline of its own.",
     topic=_GRPC,
     unit="ms",
-    is_reloadable=True,
+    reload=NEW,
     is_zero_off=True,
     lower=0,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge.flags.classes import LIVE, NEW, VHOST
 from edge.flags.registry import FlagValues, define_bool, define_int32, define_int64, define_string, pick, value_of
 from edge.hub.config import HubConfig
 
@@ -20,14 +21,16 @@ define_bool(
     "Refuse a second publisher of a live stream; by default it replaces the first. Wins over "
     "-stop_kickedoff_publisher.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
 )
 define_bool(
     "stop_kickedoff_publisher",
     False,
     "Stop the publisher that was replaced; by default it stays connected and its frames are dropped.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
 )
 define_int32(
     "republish_min_interval_ms",
@@ -35,7 +38,8 @@ define_int32(
     "A stream's publisher is replaced at most once in this time.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=0,
 )
 define_string(
@@ -43,14 +47,14 @@ define_string(
     "",
     "Blank-separated vhosts whose players by RTMP get the publisher's timestamps.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=NEW,
 )
 define_string(
     "keep_duration_domains",
     "",
     "Blank-separated vhosts whose metadata keeps its duration; it is removed for all others.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
 )
 define_int32(
     "timestamp_offset",
@@ -58,7 +62,8 @@ define_int32(
     "Added to every audio and video timestamp sent to players by RTMP.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=NEW,
+    scope=VHOST,
 )
 define_int32(
     "min_buffering_ms",
@@ -66,7 +71,8 @@ define_int32(
     "A new player starts at the newest keyframe that is at least this old: a longer start buffer for more delay.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=0,
 )
 define_int32(
@@ -74,15 +80,19 @@ define_int32(
     1,
     "Groups of pictures kept per stream, at least.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
 )
-define_int32("max_cached_frames", 32768, "Frames kept per stream, at most.", topic=_TOPIC, is_reloadable=True, lower=1)
+define_int32(
+    "max_cached_frames", 32768, "Frames kept per stream, at most.", topic=_TOPIC, reload=LIVE, scope=VHOST, lower=1
+)
 define_int32(
     "min_cached_frames_without_keyframes",
     128,
     "Frames kept of a stream without keyframes (audio only).",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=1,
 )
 define_int32(
@@ -91,7 +101,8 @@ define_int32(
     "A timestamp step above this is replaced by -frame_interval_ms.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=1,
 )
 define_int32(
@@ -100,7 +111,8 @@ define_int32(
     "Timestamp step that replaces an impossible one.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=1,
     upper=60000,
 )
@@ -110,7 +122,8 @@ define_int32(
     "Most bytes of frames kept per stream.",
     topic=_TOPIC,
     unit="bytes",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=65536,
 )
 define_int32(
@@ -120,7 +133,8 @@ define_int32(
     "as a slow player stands, and no longer.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=0,
 )
 define_int64(
@@ -129,7 +143,8 @@ define_int64(
     "Most bytes kept of one stream in one output form.",
     topic=_TOPIC,
     unit="bytes",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=65536,
 )
 define_int32(
@@ -138,7 +153,8 @@ define_int32(
     "A player that falls further behind jumps to the newest keyframe.",
     topic=_TOPIC,
     unit="s",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=1,
 )
 define_int32(
@@ -147,7 +163,8 @@ define_int32(
     "A new player waits this long for a keyframe before it is given what there is.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=0,
 )
 define_int32(
@@ -156,7 +173,8 @@ define_int32(
     "Players and clock of a stream are kept this long for a publisher that comes back; 0 ends them at once.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=0,
 )
 define_int32(
@@ -165,7 +183,8 @@ define_int32(
     "An edge that was told of the end of a stream keeps its players this long while it asks again.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=0,
 )
 define_int32(
@@ -174,7 +193,8 @@ define_int32(
     "Ask a publisher that has sent no media for this long by a ping whether it is still there.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     is_zero_off=True,
     lower=0,
 )
@@ -185,7 +205,8 @@ define_int32(
     "acknowledgement.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=0,
 )
 define_int32(
@@ -194,7 +215,8 @@ define_int32(
     "End a publisher that has sent no media for this long, although it is there; 0 lets it stay, as slides need it.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=0,
 )
 define_int32(
@@ -203,7 +225,8 @@ define_int32(
     "End a publisher whose first frame takes longer.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     is_zero_off=True,
     lower=0,
 )
@@ -213,7 +236,8 @@ define_int32(
     "A pull goes on this long after its last player has left.",
     topic=_TOPIC,
     unit="s",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=0,
 )
 define_int32(
@@ -221,7 +245,8 @@ define_int32(
     10,
     "More metadata messages of one publisher within a second are dropped.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=1,
 )
 define_int32(
@@ -231,7 +256,8 @@ define_int32(
     "upstream, unless a player waits.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=0,
 )
 

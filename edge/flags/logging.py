@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge.flags.classes import LIVE
 from edge.flags.registry import FlagValues, define_bool, define_int32, define_string, pick
 
 _TOPIC = "logging"
@@ -39,7 +40,7 @@ define_int32(
     0,
     "Detail of the log: 0 none, 1 and above everything of level DEBUG.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
 )
 define_string(
@@ -47,14 +48,14 @@ define_string(
     "",
     "Detail by module: comma-separated name=level, name with * and ?, such as rtmp_server=1,edge.hub.*=1.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
 )
 define_int32(
     "minloglevel",
     0,
     "Lowest severity logged: 0 INFO, 1 WARNING, 2 ERROR, 3 FATAL.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
     upper=3,
 )

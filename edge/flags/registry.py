@@ -16,6 +16,7 @@ from typing import Any, Required, TypedDict, TypeVar, Unpack
 from absl import flags as absl_flags
 
 from edge.flags import parsers
+from edge.flags.classes import Reload, Scope
 
 FlagValues = absl_flags.FlagValues
 ConfigType = TypeVar("ConfigType")
@@ -48,7 +49,8 @@ class Definition:
         parser: text to value; raises ``ValueError``.
         topic: key of ``TOPICS``.
         unit: ``ms``, ``bytes`` ...; "" for numbers without one and for text.
-        is_reloadable: a new value may be given to the running program.
+        reload: when a new value acts on the running program.
+        scope: for whom it may differ.
         is_zero_off: 0 switches this limit off, of which the start-up warns.
         is_secret: its value is shown nowhere.
     """
@@ -59,9 +61,15 @@ class Definition:
     parser: absl_flags.ArgumentParser[Any]
     topic: str
     unit: str = ""
-    is_reloadable: bool = False
+    reload: Reload = Reload.RESTART
+    scope: Scope = Scope.PROCESS
     is_zero_off: bool = False
     is_secret: bool = False
+
+    @property
+    def is_reloadable(self) -> bool:
+        """Whether a new value may be given to the running program."""
+        return self.reload is not Reload.RESTART
 
     @property
     def kind(self) -> str:
@@ -92,7 +100,7 @@ class Definition:
         notes = [f"unit: {self.unit}"] if self.unit else []
         notes += [f"accepts {self.range_text}"] if self.range_text else []
         notes += ["0 switches it off"] if self.is_zero_off else []
-        notes.append("reloadable" if self.is_reloadable else "read at start")
+        notes.append(self.reload.note)
         notes += ["secret"] if self.is_secret else []
         return f"{self.help} ({'; '.join(notes)})"
 
@@ -102,7 +110,8 @@ class Options(TypedDict, total=False):
 
     topic: Required[str]
     unit: str
-    is_reloadable: bool
+    reload: Reload
+    scope: Scope
     is_zero_off: bool
     is_secret: bool
 

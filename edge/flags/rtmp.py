@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge.flags.classes import NEW, VHOST
 from edge.flags.registry import FlagValues, define_bool, define_int32, define_string, pick
 from edge.rtmp.config import RtmpConfig
 
@@ -12,6 +13,7 @@ define_int32(
     60000,
     "Chunk size that the server announces and uses.",
     topic=_TOPIC,
+    scope=VHOST,
     unit="bytes",
     lower=128,
     upper=16777215,
@@ -21,6 +23,7 @@ define_int32(
     2500000,
     "Acknowledgement window and peer bandwidth that the server announces.",
     topic=_TOPIC,
+    scope=VHOST,
     unit="bytes",
     lower=1,
 )
@@ -53,7 +56,7 @@ define_int32(
     "Close a connection whose handshake takes longer.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=NEW,
     is_zero_off=True,
     lower=0,
 )
@@ -63,7 +66,7 @@ define_int32(
     "Close a connection that has neither played nor published this long after it was accepted.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=NEW,
     is_zero_off=True,
     lower=0,
 )
@@ -73,7 +76,7 @@ define_int32(
     "Close a connection that takes longer to send one message, counted from its first byte.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=NEW,
     is_zero_off=True,
     lower=0,
 )
@@ -83,7 +86,7 @@ define_int32(
     "Close a connection that announces smaller chunks, which cost time out of proportion.",
     topic=_TOPIC,
     unit="bytes",
-    is_reloadable=True,
+    reload=NEW,
     lower=1,
     upper=16777215,
 )
@@ -93,7 +96,7 @@ define_int32(
     "A larger announced chunk size is taken as this one.",
     topic=_TOPIC,
     unit="bytes",
-    is_reloadable=True,
+    reload=NEW,
     lower=128,
     upper=16777215,
 )
@@ -103,7 +106,7 @@ define_int32(
     "Close a connection at the header of a longer message. 16777215 and above switch the limit off.",
     topic=_TOPIC,
     unit="bytes",
-    is_reloadable=True,
+    reload=NEW,
     lower=4096,
 )
 define_int32(
@@ -112,7 +115,7 @@ define_int32(
     "Most bytes of unfinished messages that one connection may hold, over all its chunk streams.",
     topic=_TOPIC,
     unit="bytes",
-    is_reloadable=True,
+    reload=NEW,
     lower=4096,
 )
 define_int32(
@@ -121,7 +124,7 @@ define_int32(
     "Close a connection that sends a longer command.",
     topic=_TOPIC,
     unit="bytes",
-    is_reloadable=True,
+    reload=NEW,
     lower=1024,
 )
 define_int32(
@@ -130,7 +133,7 @@ define_int32(
     "Pass over longer data messages, such as the keyframe index of a long film; the connection goes on.",
     topic=_TOPIC,
     unit="bytes",
-    is_reloadable=True,
+    reload=NEW,
     lower=1024,
 )
 define_int32(
@@ -138,7 +141,7 @@ define_int32(
     1024,
     "Close a connection that uses more distinct chunk streams.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=NEW,
     lower=8,
     upper=65598,
 )
@@ -147,7 +150,7 @@ define_int32(
     20,
     "Close a connection that sends more messages of unknown type.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=NEW,
     lower=0,
 )
 define_int32(
@@ -155,7 +158,7 @@ define_int32(
     4096,
     "Refuse createStream beyond so many message streams on a connection.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=NEW,
     lower=1,
 )
 define_int32(
@@ -164,7 +167,7 @@ define_int32(
     "Refuse longer vhosts, apps and stream names.",
     topic=_TOPIC,
     unit="bytes",
-    is_reloadable=True,
+    reload=NEW,
     lower=16,
     upper=65535,
 )
@@ -174,26 +177,24 @@ define_int32(
     "Refuse longer tcUrls and stream names with their query.",
     topic=_TOPIC,
     unit="bytes",
-    is_reloadable=True,
+    reload=NEW,
     lower=64,
     upper=65535,
 )
-define_int32(
-    "amf_max_depth", 128, "Deepest nesting of AMF values.", topic=_TOPIC, is_reloadable=True, lower=1, upper=256
-)
+define_int32("amf_max_depth", 128, "Deepest nesting of AMF values.", topic=_TOPIC, reload=NEW, lower=1, upper=256)
 define_int32(
     "amf_max_string_size",
     67108864,
     "Longest AMF text.",
     topic=_TOPIC,
     unit="bytes",
-    is_reloadable=True,
+    reload=NEW,
     lower=64,
 )
 define_int32(
-    "amf_max_array_size", 65536, "Most elements of one AMF array or object.", topic=_TOPIC, is_reloadable=True, lower=1
+    "amf_max_array_size", 65536, "Most elements of one AMF array or object.", topic=_TOPIC, reload=NEW, lower=1
 )
-define_int32("amf_max_values", 4096, "Most AMF values of one message.", topic=_TOPIC, is_reloadable=True, lower=16)
+define_int32("amf_max_values", 4096, "Most AMF values of one message.", topic=_TOPIC, reload=NEW, lower=16)
 
 
 def rtmp_config(flags: FlagValues) -> RtmpConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge.flags.classes import LIVE, NEW, VHOST
 from edge.flags.registry import (
     FlagValues,
     define_bool,
@@ -45,7 +46,7 @@ define_int32(
     "Close an accepted connection that neither reads nor writes for longer than this; -1 or 0 never does.",
     topic=_TOPIC,
     unit="s",
-    is_reloadable=True,
+    reload=LIVE,
     lower=-1,
 )
 define_int32(
@@ -53,7 +54,7 @@ define_int32(
     64,
     "Connections accepted per turn of the loop, so that a storm of them cannot starve the streams.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
     lower=1,
     upper=65536,
 )
@@ -71,7 +72,7 @@ define_int32(
     "Most client connections at a time; one more is accepted and closed at once. 0: the descriptor limit less "
     "-reserved_fds.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
 )
 define_int32(
@@ -79,7 +80,7 @@ define_int32(
     0,
     "Most client connections of one address; 0 sets no limit.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
 )
 define_int32(
@@ -88,7 +89,7 @@ define_int32(
     "Close a connection whose first bytes do not tell its protocol in this time.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=NEW,
     is_zero_off=True,
     lower=0,
 )
@@ -98,7 +99,7 @@ define_int32(
     "Close a connection whose peer acknowledges nothing that was sent for this long; not below -send_timeout_ms.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=NEW,
     is_zero_off=True,
     lower=0,
 )
@@ -108,7 +109,7 @@ define_int32(
     "Close a player that takes no byte for this long.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
     is_zero_off=True,
     lower=0,
 )
@@ -118,7 +119,7 @@ define_int32(
     "Close a player that had to jump to a newer keyframe more often than this within a minute; 0 = never: jumping "
     "closes nobody, making no progress for send_timeout_ms does.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
 )
 define_int32(
@@ -127,7 +128,7 @@ define_int32(
     "Most bytes kept for one player beside the shared log.",
     topic=_TOPIC,
     unit="bytes",
-    is_reloadable=True,
+    reload=LIVE,
     lower=65536,
 )
 define_int64(
@@ -155,7 +156,8 @@ define_int32(
     "-flush_cpu_pct.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=-1,
     upper=10000,
 )
@@ -165,7 +167,7 @@ define_int32(
     "Share of one core that the calls of sending may take before -flush_interval_ms=-1 makes fewer of them.",
     topic=_TOPIC,
     unit="%",
-    is_reloadable=True,
+    reload=LIVE,
     lower=1,
     upper=90,
 )
@@ -176,7 +178,8 @@ define_int32(
     "18 ms at most, where -flush_interval_ms=-1 merges messages for players: 0 switches both off.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=0,
     upper=1000,
 )
@@ -186,7 +189,7 @@ define_int32(
     "Longest time one connection's input may take in one turn of the loop; the rest waits for the next.",
     topic=_TOPIC,
     unit="us",
-    is_reloadable=True,
+    reload=LIVE,
     lower=100,
     upper=1000000,
 )
@@ -196,7 +199,7 @@ define_int32(
     "When a stream ends its players are sent what is queued for at most this long.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
     upper=60000,
 )
@@ -206,7 +209,7 @@ define_int32(
     "A refused RTMP peer has this long to read the reason before its connection ends.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
     upper=60000,
 )
@@ -216,7 +219,8 @@ define_int32(
     "Most a publisher may send on average; 0 sets no limit.",
     topic=_TOPIC,
     unit="kbit/s",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=0,
 )
 define_bool(
@@ -259,7 +263,7 @@ define_int64(
     "Memory above which newcomers are refused and caches cut; 0: 80 % of the control group's limit.",
     topic=_TOPIC,
     unit="MiB",
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
 )
 define_int32(
@@ -268,19 +272,17 @@ define_int32(
     "Delay of the loop from which newcomers are refused.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
 )
-define_bool(
-    "circuit_breaker", True, "Refuse newcomers while the process is overloaded.", topic=_TOPIC, is_reloadable=True
-)
+define_bool("circuit_breaker", True, "Refuse newcomers while the process is overloaded.", topic=_TOPIC, reload=LIVE)
 define_double(
     "loop_stall_warn_ms",
     100.0,
     "Warn of a turn of the loop that takes longer than this; 0 never does.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
     lower=0.0,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge.flags.classes import LIVE, NEW
 from edge.flags.registry import FlagValues, define_bool, define_int32, define_string, pick, value_of
 from edge.net.config import TlsConfig
 
@@ -42,7 +43,7 @@ define_int32(
     "Close a connection whose TLS handshake is not done so long after it was accepted.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=NEW,
     is_zero_off=True,
     lower=0,
 )
@@ -51,7 +52,7 @@ define_int32(
     256,
     "TLS handshakes in progress at a time; more wait for their turn, unread.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
     lower=1,
 )
 define_string(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge.flags.classes import LIVE, NEW, VHOST
 from edge.flags.registry import FlagValues, define_bool, define_int32, define_int64, define_string, pick
 from edge.upstream.config import UpstreamConfig
 from lb import registry as balancers
@@ -14,6 +15,7 @@ define_string(
     "Empty makes this server an origin. Else it is an edge of this upstream: host:port, [v6]:port, rtmp://host[:port], "
     "rtmps://host[:port] over TLS, or a naming URL such as list://a:1935,b:1935 or http://name:port.",
     topic=_TOPIC,
+    scope=VHOST,
 )
 define_string(
     "proxy_lb",
@@ -21,6 +23,7 @@ define_string(
     f"Balancer for the servers of -proxy_to, needed with a naming URL: {', '.join(balancers.known())}, perhaps with "
     "parameters as in c_md5:replicas=200.",
     topic=_TOPIC,
+    scope=VHOST,
 )
 define_string(
     "cdn_merge_to",
@@ -62,14 +65,14 @@ define_bool(
     False,
     "Pulls of all vhosts and apps may share a connection; the upstream must read them from the stream name's query.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=NEW,
 )
 define_bool(
     "simplified_rtmp_play",
     False,
     "Pull without handshake and without waiting for answers; the upstream must know this way of starting.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=NEW,
 )
 define_int32(
     "timeout_ms",
@@ -77,7 +80,7 @@ define_int32(
     "Longest attempt to open a stream at an upstream, from connecting to its answer.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
     lower=1,
 )
 define_int32(
@@ -86,7 +89,7 @@ define_int32(
     "Longest TCP connect to an upstream; -1 or 0: a third of -timeout_ms.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
     lower=-1,
 )
 define_int32(
@@ -94,7 +97,7 @@ define_int32(
     2,
     "Retries at once, each at another server, before those at intervals.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
     upper=1000,
 )
@@ -104,7 +107,7 @@ define_int32(
     "A stream that a server does not have is asked for at once at so many others, before any retry; not with a "
     "balancer that hashes.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
     upper=1024,
 )
@@ -114,7 +117,7 @@ define_int32(
     "Different queries of waiting players that one round of attempts of a pull takes in turn: the newest, the oldest "
     "and some of those between. Who brings ever new ones cannot put the others off for longer.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=NEW,
     lower=5,
     upper=1000,
 )
@@ -124,7 +127,7 @@ define_int32(
     "Shortest time between two retries of a stream after the fast ones.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
     lower=1,
 )
 define_int32(
@@ -133,7 +136,8 @@ define_int32(
     "A lost pull or push is retried this long; -1: until its clients leave; 0: not at all.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     lower=-1,
 )
 define_bool(
@@ -142,7 +146,8 @@ define_bool(
     "Go on retrying a pull that never had data while a player waits; false gives up after 1 + -fast_retry_count "
     "attempts.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=NEW,
+    scope=VHOST,
 )
 define_int32(
     "pull_nodata_timeout_ms",
@@ -150,7 +155,8 @@ define_int32(
     "An HTTP request, and a brpc client, wait this long for a stream's first frame.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
+    scope=VHOST,
     is_zero_off=True,
     lower=0,
 )
@@ -160,7 +166,7 @@ define_int32(
     "Ask an upstream whether it lives, or leave it, when a pull has no first frame after this time.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
     is_zero_off=True,
     lower=0,
 )
@@ -170,7 +176,7 @@ define_int32(
     "Ask an upstream whether it lives when a running pull receives nothing for this time.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
     is_zero_off=True,
     lower=0,
 )
@@ -180,7 +186,7 @@ define_int64(
     "A server that had no data for a stream is passed over for that stream this long while there is another.",
     topic=_TOPIC,
     unit="s",
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
     upper=86400,
 )
@@ -200,7 +206,7 @@ define_int32(
     "Connects per second to one upstream server after failures. As many streams a second, lost or awaited, are asked "
     "for at all servers, and as many pulls a second move.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
     lower=1,
 )
 define_int32(
@@ -208,7 +214,7 @@ define_int32(
     10000,
     "Streams pulled at a time; a player of one more is refused.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
     lower=1,
 )
 define_int32(
@@ -216,7 +222,7 @@ define_int32(
     3,
     "Redirects of an upstream followed for one attempt.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
     lower=0,
     upper=20,
 )
@@ -225,7 +231,7 @@ define_int32(
     4,
     "Refuse a stream that has passed more servers of ours.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=NEW,
     lower=1,
     upper=64,
 )
@@ -235,7 +241,7 @@ define_int32(
     "Interval of connects to a server that failed, to find out when it is back; there are none to a server alone.",
     topic=_TOPIC,
     unit="s",
-    is_reloadable=True,
+    reload=LIVE,
     lower=1,
     upper=86400,
 )
@@ -245,7 +251,7 @@ define_int32(
     "Longest connect of -health_check_interval; a server that takes longer is still down.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
     lower=1,
 )
 define_int32(
@@ -255,7 +261,7 @@ define_int32(
     "it in this time, while others are up: if it fails under load, few players meet that. Not with a hashing balancer.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
     is_zero_off=True,
     lower=0,
 )
@@ -272,7 +278,7 @@ define_bool(
     True,
     "Check the certificate and name of an upstream reached over TLS; off: whoever answers in its place is believed.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=NEW,
 )
 define_int32(
     "ns_access_interval",
@@ -280,7 +286,7 @@ define_int32(
     "Interval of asking a naming service again.",
     topic=_TOPIC,
     unit="s",
-    is_reloadable=True,
+    reload=LIVE,
     lower=1,
 )
 define_int32(
@@ -289,7 +295,7 @@ define_int32(
     "Longest look-up of a name.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
     lower=1,
 )
 define_int32(
@@ -298,7 +304,7 @@ define_int32(
     "Longest fetch of a server list.",
     topic=_TOPIC,
     unit="ms",
-    is_reloadable=True,
+    reload=LIVE,
     is_zero_off=True,
     lower=0,
 )
@@ -308,18 +314,18 @@ define_int32(
     "Largest server list that is read.",
     topic=_TOPIC,
     unit="bytes",
-    is_reloadable=True,
+    reload=LIVE,
     lower=1024,
 )
 define_int32(
-    "ns_max_servers", 1024, "Most servers taken from one list.", topic=_TOPIC, is_reloadable=True, lower=1, upper=65536
+    "ns_max_servers", 1024, "Most servers taken from one list.", topic=_TOPIC, reload=LIVE, lower=1, upper=65536
 )
 define_bool(
     "ns_ignore_empty_list",
     True,
     "Keep the last servers when a naming service answers with none.",
     topic=_TOPIC,
-    is_reloadable=True,
+    reload=LIVE,
 )
 define_int32(
     "remote_file_timeout_ms",

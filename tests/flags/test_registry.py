@@ -153,7 +153,7 @@ def test_every_flag_has_help_that_names_its_class() -> None:
     for definition in registry.DEFINITIONS.values():
         assert len(definition.help) > 10, definition.name
         assert definition.help.endswith("."), definition.name
-        assert "reloadable" in definition.full_help or "read at start" in definition.full_help, definition.name
+        assert definition.reload.note in definition.full_help, definition.name
 
 
 def test_a_unit_in_the_name_is_the_unit_of_the_flag() -> None:

@@ -23,11 +23,12 @@ _SERVICE = ("edge.media", "edge.hub")
 _NET = ("edge.rtmp", "edge.media", "edge.hub", "edge.service")
 _LOGBOOK = ("edge.media", "edge.hub", "edge.service")
 _HLS = ("edge.media", "edge.hub")
+_QUALITY: tuple[str, ...] = ()
 _HLS_DISK = ("edge.media", "edge.hub", "edge.service", "edge.hls", "edge.net.aio")
 _PROFILING = ("edge.net.aio",)
 _UPSTREAM = (*_NET, "edge.net", "naming", "lb")
 _FACTS = ("edge.media", "edge.hub", "edge.service")
-_HTTPD = (*_UPSTREAM, "edge.upstream", "edge.hls")
+_HTTPD = (*_UPSTREAM, "edge.upstream", "edge.hls", "edge.quality")
 _APPLICATION = (*_HTTPD, "edge.httpd", "edge.profiling", "edge.logbook", "edge.flags", "edge.facts")
 
 # Each package and what of ours it may import beside itself and edge.errors.
@@ -40,6 +41,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "edge.net": _NET,
     "edge.hls": _HLS,
     "edge.hls_disk": _HLS_DISK,
+    "edge.quality": _QUALITY,
     "edge.profiling": _PROFILING,
     "edge.upstream": _UPSTREAM,
     "edge.httpd": _HTTPD,
@@ -50,7 +52,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "edge.flags": (
         *(
             f"edge.{name}.config"
-            for name in ("rtmp", "hub", "net", "upstream", "hls", "hls_disk", "httpd", "logbook", "builtin")
+            for name in ("rtmp", "hub", "net", "upstream", "hls", "hls_disk", "quality", "httpd", "logbook", "builtin")
         ),
         "lb.registry",
         "edge.hls_disk.template",
@@ -64,7 +66,16 @@ LAYERS: dict[str, tuple[str, ...]] = {
 }
 
 # These take the time, and chance, as arguments and do no I/O.
-PURE_PACKAGES = ("edge.rtmp", "edge.media", "edge.hub", "edge.service", "edge.logbook", "edge.hls", "edge.facts")
+PURE_PACKAGES = (
+    "edge.rtmp",
+    "edge.media",
+    "edge.hub",
+    "edge.service",
+    "edge.logbook",
+    "edge.hls",
+    "edge.quality",
+    "edge.facts",
+)
 IMPURE_MODULES = frozenset({"asyncio", "socket", "threading", "time", "random", "absl"})
 
 # Modules that know each other, until each of these is taken apart; no other may come.
@@ -92,6 +103,7 @@ MIRRORED_TEST_DIRECTORIES = (
         "upstream",
         "hls",
         "hls_disk",
+        "quality",
         "profiling",
         "httpd",
         "builtin",

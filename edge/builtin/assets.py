@@ -36,6 +36,7 @@ _HLS_MIN_LIFE_S = 80_000
 _OWN_FILES = {
     "player.js": (FOLDER / "player.js", _JAVASCRIPT),
     "engines.js": (FOLDER / "engines.js", _JAVASCRIPT),
+    "reports.js": (FOLDER / "reports.js", _JAVASCRIPT),
     "words.js": (FOLDER / "words.js", _JAVASCRIPT),
     "vars.js": (FOLDER / "vars.js", _JAVASCRIPT),
     "vars.css": (FOLDER / "vars.css", "text/css"),

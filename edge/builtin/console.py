@@ -41,6 +41,7 @@ class ConsoleStream(StreamFacts):
         shown_state: the state in words.
         level: ``good``, ``wait`` or ``bad``.
         delay_text: how long frames take, in words, "" while that is not known.
+        quality_text: what players report, in words, "" where none has.
         player_page: path of the page that plays it, "" for a stream without a name.
         preview_kind, preview_source: what plays it within the console (``static/engines.js``), "" where nothing does.
     """
@@ -48,6 +49,7 @@ class ConsoleStream(StreamFacts):
     shown_state: str
     level: str
     delay_text: str
+    quality_text: str
     player_page: str
     preview_kind: str
     preview_source: str
@@ -131,6 +133,7 @@ def _shown(stream: StreamFacts, addresses: AddressFacts, vhost_of_host: str) -> 
         shown_state=streams.shown_state(stream),
         level=streams.level(stream),
         delay_text=streams.delay_text(stream),
+        quality_text=streams.quality_text(stream.quality),
         player_page=player_page(stream, vhost_of_host) if stream.stream else "",
         preview_kind=kind,
         preview_source=source,

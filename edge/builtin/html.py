@@ -54,6 +54,7 @@ def _environment() -> jinja2.Environment:
         MAX_ROWS=streams.MAX_ROWS,
         has_services=streams.has_services,
         muted=streams.muted,
+        quality_text=streams.quality_text,
         shown_state=streams.shown_state,
         level=streams.level,
         server_groups=status.server_groups,

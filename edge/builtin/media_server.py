@@ -10,7 +10,7 @@ from urllib.parse import quote
 from edge.builtin.addresses import host_vhost, key_of, player_page
 from edge.builtin.page import Page, PageContext, Visit, register
 from edge.builtin.present import cell
-from edge.builtin.streams import delay_text
+from edge.builtin.streams import delay_text, quality_text
 from edge.facts.records import AddressFacts, DetailFacts, PlayerFacts, StreamFacts
 from edge.hub.key import normalise_vhost
 from edge.logbook.fluency import fluency_text
@@ -219,6 +219,8 @@ def players_text(data: PlayersData) -> str:
         parts += [f"{name}={cell(value)}\n" for name, value in _details(stream, data.at_ms).items()]
         if stream.service in data.delays:
             parts.append(f"delay={data.delays[stream.service]}\n")
+        if stream.quality is not None:
+            parts.append(f"viewers={quality_text(stream.quality)}\n")
         parts.append("\n")
         players = [player for player in data.players if player.service == stream.service]
         parts += [_player_line(number, player, data.at_ms) for number, player in enumerate(players)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edge.builtin.addresses import host_vhost
 from edge.builtin.page import Page, PageContext, PageFormat, Visit, register
 from edge.builtin.present import columns, table
-from edge.facts.records import StreamFacts
+from edge.facts.records import QualityFacts, StreamFacts
 from edge.facts.rows import row_of
 
 LIVE = "live"
@@ -21,10 +21,10 @@ _MAX_MUTED = 3
 TEXT_COLUMNS = (
     *("key", "service", "state", "push_state", "push_to", "push_state_s", "publisher", "players"),
     *("video_codec", "audio_codec", "video_bps", "audio_bps", "fps", "gop", "fluency_pct", "clock_drift_ms"),
-    *("bytes_held", "uptime_s", "muted_publishers", "push_error", "pull_error"),
+    *("bytes_held", "uptime_s", "muted_publishers", "push_error", "pull_error", "viewers_report"),
 )
 # Columns that are left out where no stream has anything to say in them.
-_RARE = ("service", "muted_publishers", "pull_error")
+_RARE = ("service", "muted_publishers", "pull_error", "viewers_report")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,21 @@ def delay_text(stream: StreamFacts) -> str:
     return ", ".join(parts) + ("" if stream.is_delay_whole else "; not of the whole way")
 
 
+def quality_text(quality: QualityFacts | None) -> str:
+    """What players report of themselves; "" where none has."""
+    if quality is None:
+        return ""
+    parts = [f"{quality.reporting} of {quality.sessions} report now"]
+    if quality.start_ms is not None:
+        parts.append(f"start {quality.start_ms / 1000:.1f} s")
+    stalls = f"{quality.stall_count} stall{'s' if quality.stall_count != 1 else ''}"
+    parts.append(f"{stalls} of {quality.stall_ms / 1000:.1f} s" if quality.stall_ms else stalls)
+    parts.append(f"{quality.dropped_frames} frames dropped")
+    if quality.buffer_ms is not None:
+        parts.append(f"buffer {quality.buffer_ms / 1000:.1f} s")
+    return ", ".join(parts)
+
+
 def _ms(delay_ms: float) -> str:
     """Hops within a site take less than one."""
     return f"{delay_ms:.0f}" if delay_ms >= 10 else f"{delay_ms:.1f}".removesuffix(".0")
@@ -96,7 +111,10 @@ def has_services(streams: Sequence[StreamFacts]) -> bool:
 
 def text(data: StreamsData) -> str:
     """One line per stream under a line of names."""
-    shown = [{**row_of(stream), "muted_publishers": muted(stream)} for stream in data.streams[:MAX_ROWS]]
+    shown = [
+        {**row_of(stream), "muted_publishers": muted(stream), "viewers_report": quality_text(stream.quality)}
+        for stream in data.streams[:MAX_ROWS]
+    ]
     if not shown:
         return "no streams\n"
     names = [name for name in columns(shown, TEXT_COLUMNS) if name in TEXT_COLUMNS]

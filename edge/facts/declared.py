@@ -111,6 +111,30 @@ _HLS = [
     Metric("hls_stream_count", GAUGE, "edge_hls_streams", "Streams of which segments are made.", rule=largest),
 ]
 
+_QUALITY = [
+    Metric("cmcd_session_count", GAUGE, "edge_viewer_sessions", "Viewers whose players report."),
+    Metric("cmcd_report_count", COUNTER, "edge_viewer_reports", "Reports of players that were read."),
+    Metric(
+        "cmcd_*_rejected_count",
+        COUNTER,
+        "edge_viewer_reports_rejected",
+        "Reports of players that were not taken, by reason.",
+        labels=("reason",),
+    ),
+    Metric(
+        "cmcd_forgotten_count",
+        COUNTER,
+        "edge_viewer_sessions_forgotten",
+        "Viewers forgotten for others, as there were more than -cmcd_max_sessions.",
+    ),
+    Metric("viewer_session_count", COUNTER, "edge_viewer_sessions_seen", "Viewers whose players have reported."),
+    Metric("viewer_stall_count", COUNTER, "edge_viewer_stalls", "Times that a viewer's player ran dry."),
+    Metric("viewer_stall_ms", COUNTER, "edge_viewer_stall_seconds", "How long players had run dry.", "ms"),
+    Metric(
+        "viewer_dropped_count", COUNTER, "edge_viewer_dropped_frames", "Pictures that players did not show in time."
+    ),
+]
+
 _TLS = [
     Metric("tls_handshakes_count", COUNTER, "edge_tls_handshakes", "TLS handshakes completed."),
     Metric("tls_handshakes_pending", GAUGE, "edge_tls_handshakes_pending", "TLS handshakes in progress."),
@@ -214,6 +238,12 @@ _DELAYS = [
             "From a viewer's request to play to its first bytes of media.",
             (),
         ),
+        (
+            "viewer_start_ms",
+            "edge_viewer_start_seconds",
+            "From the press of play to the first picture, by players.",
+            (),
+        ),
         ("flush_lag_ms", "edge_flush_lag_seconds", "From a frame's arrival to its having been sent to players.", ()),
         (
             "upstream_connect_ms",
@@ -269,6 +299,7 @@ TABLES: dict[str, Iterable[Metric]] = {
     "Streams and players": _STREAMS,
     "HTTP": _HTTP,
     "HLS": _HLS,
+    "Quality of experience": _QUALITY,
     "TLS": _TLS,
     "Upstreams": _UPSTREAMS,
     "HLS as files": _FILES,

@@ -64,6 +64,12 @@ def one_of(values: Sequence[Any]) -> Any:
     return record
 
 
+def known_as_one(values: Sequence[Any]) -> Any:
+    """As ``one_of``, of records that not all processes have; None where none has one."""
+    known = [value for value in values if value is not None]
+    return one_of(known) if known else None
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What a field is.

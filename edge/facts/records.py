@@ -9,7 +9,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from edge.facts.merging import About, first_known, first_said, identity, joined, largest, one_of, smallest, total
+from edge.facts.merging import (
+    About,
+    first_known,
+    first_said,
+    identity,
+    joined,
+    known_as_one,
+    largest,
+    one_of,
+    smallest,
+    total,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityFacts:
+    """What the players of a stream report of themselves."""
+
+    reporting: Annotated[int, About("players that report now", total)]
+    sessions: Annotated[int, About("those that there have been since the stream began here", total)]
+    start_ms: Annotated[
+        int | None, About("from the press of play to the first picture, on average, where players tell", largest)
+    ]
+    stall_count: Annotated[int, About("times that a player ran dry", total)]
+    stall_ms: Annotated[int, About("how long that took, all together, as far as players tell", total)]
+    dropped_frames: Annotated[int, About("pictures that players did not show in time", total)]
+    buffer_ms: Annotated[int | None, About("what players hold now, on average", smallest)]
+    bitrate_kbps: Annotated[int | None, About("what they load now, on average", largest)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +164,10 @@ class StreamFacts:
             is_rare=True,
         ),
     ] = None
+    quality: Annotated[
+        QualityFacts | None,
+        About("[what players report](monitoring.md#what-viewers-see)", known_as_one, is_rare=True),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +257,7 @@ class DetailFacts:
     metadata: Annotated[tuple[tuple[str, str], ...], About("names and values that the publisher sent", first_said)]
     video_header: Annotated[str, About("the first bytes of the video's sequence header in hexadecimal", first_said)]
     audio_header: Annotated[str, About("those of the sound's", first_said)]
+    quality: Annotated[QualityFacts | None, About("what players report", known_as_one, is_rare=True)] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from edge.flags import (
     hub,
     logging,
     naming_services,
+    quality,
     rtmp,
     server,
     tls,
@@ -18,4 +19,19 @@ from edge.flags import (
     upstream,
 )
 
-AREAS = (server, rtmp, hub, upstream, naming_services, httpd, hls, tls, builtin, debugging, tracing, logging, cli)
+AREAS = (
+    server,
+    rtmp,
+    hub,
+    upstream,
+    naming_services,
+    httpd,
+    hls,
+    quality,
+    tls,
+    builtin,
+    debugging,
+    tracing,
+    logging,
+    cli,
+)

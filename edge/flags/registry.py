@@ -28,6 +28,7 @@ TOPICS: dict[str, str] = {
     "upstream": "Upstream: pull, push, merge and naming",
     "httpd": "HTTP",
     "hls": "HLS",
+    "quality": "Quality of experience",
     "tls": "TLS",
     "grpc": "HTTP/2 and gRPC",
     "builtin": "Builtin pages and statistics",

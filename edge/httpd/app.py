@@ -24,7 +24,6 @@ NOT_HERE_TEXT = "Not available on this port\n"
 _ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
 # What a browser asks before it lets a page of another origin send odd headers (Fetch §3.2).
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, HEAD",
     "Access-Control-Allow-Headers": "*",
     "Access-Control-Max-Age": "86400",
 }
@@ -167,5 +166,7 @@ class HttpService:
             return await route.handler(request, target)
         allow = {"Allow": ", ".join((*route.methods, "OPTIONS"))}
         if request.method == "OPTIONS":
-            return web.Response(status=204, headers=allow | (_PREFLIGHT if route.is_cors else {}))
+            if route.is_cors:
+                allow |= _PREFLIGHT | {"Access-Control-Allow-Methods": ", ".join(route.methods)}
+            return web.Response(status=204, headers=allow)
         return web.Response(status=405, text="method not allowed\n", headers=allow)

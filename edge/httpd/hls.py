@@ -17,6 +17,7 @@ from edge.hls.config import HlsConfig
 from edge.hls.names import Asked, Uris, parse_path, parse_two_level_path
 from edge.hls.segmenter import Segmenter
 from edge.httpd.asking import refuses_head, refuses_newcomers, refuses_unready
+from edge.httpd.cmcd import Receiver
 from edge.httpd.config import HttpConfig
 from edge.httpd.connection import HttpConnection
 from edge.httpd.hls_about import about
@@ -85,6 +86,7 @@ class HlsPlayer:
         context: NetContext,
         services: Mapping[str, Service],
         live: LivePlayer,
+        receiver: Receiver,
         *,
         max_segment_bytes: int,
     ) -> None:
@@ -93,6 +95,7 @@ class HlsPlayer:
         self._config = config
         self._context = context
         self._live = live
+        self._receiver = receiver
         self.shelf = Shelf(config, context.loop)
         self.audience = Audience(
             config,
@@ -147,13 +150,14 @@ class HlsPlayer:
             asked = asked._replace(scheme=Scheme.CLASSIC if is_classic else Scheme.TWO_LEVEL)
         service = self._service_of(request)
         if asked.session:
-            return await self._session_playlist(request, service, asked)
+            return await self._session_playlist(request, target, service, asked)
         name = self._name_of(request, target, service, asked.path)
         if isinstance(name, Refusal):
             return self._refuse_name(request, name)
         found = await self._find(request, service, name, is_head=request.method == "HEAD")
         if not isinstance(found, HlsStream):
             return found
+        self._receiver.note(request, target, service, name.key)
         try:
             if not asked.is_media:
                 return self._master(request, target, service, name, asked, found)
@@ -361,7 +365,7 @@ class HlsPlayer:
         return found.text(what, segmenter.version, make)
 
     async def _session_playlist(
-        self, request: web.BaseRequest, service: Service, asked: PlaylistPath
+        self, request: web.BaseRequest, target: Target, service: Service, asked: PlaylistPath
     ) -> web.StreamResponse:
         session = self.sessions.find(service, asked.session, asked.path)
         if session is None:
@@ -369,6 +373,7 @@ class HlsPlayer:
         found = await self._find(request, service, session.name, is_head=request.method == "HEAD")
         if not isinstance(found, HlsStream):
             return found
+        self._receiver.note(request, target, service, session.name.key)
         return await self._two_level.session_playlist(request, session, found)
 
     # --- segments --------------------------------------------------------------
@@ -377,7 +382,10 @@ class HlsPlayer:
         """A segment in TS of either scheme; else the live stream in TS."""
         two_level = parse_two_level_path(target.path)
         if two_level is not None:
-            return await self._two_level.segment(request, self._service_of(request), two_level)
+            service, there = self._service_of(request), self.shelf.two_level_of(two_level.epoch)
+            if there is not None:
+                self._receiver.note(request, target, service, there[0].stream.key)
+            return await self._two_level.segment(request, service, two_level)
         if parse_path(target.path) is not None:
             return await self.media(request, target)
         return await self._live.play_ts(request, target)
@@ -400,6 +408,7 @@ class HlsPlayer:
             if not isinstance(answer, HlsStream):
                 return answer
             found = answer
+        self._receiver.note(request, target, service, name.key)
         kind, tracks = "ts" if asked.kind == "ts" else "m4s", segment_tracks(name)
         if (kind, tracks) not in found.segmenters and not self._is_served(kind):
             return missing("there is no HLS of that kind")

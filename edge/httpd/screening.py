@@ -100,7 +100,7 @@ def _body_refusal(request: web.BaseRequest, config: HttpConfig) -> Refusal | Non
     is_chunked = "Transfer-Encoding" in request.headers
     if len(lengths) + is_chunked > 1 or (lengths and not _CONTENT_LENGTH.fullmatch(lengths[0])):
         return Refusal(400, "bad_framing", "the length of the body is ambiguous")
-    # No route reads a body, so one of unknown length could only be read to be thrown away.
+    # Of the few routes that read a body none needs one of unknown length.
     if is_chunked or (lengths and int(lengths[0]) > config.http_max_body_bytes):
         return Refusal(413, "body_too_large", f"a body of more than {config.http_max_body_bytes} bytes")
     return None

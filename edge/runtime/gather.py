@@ -19,6 +19,7 @@ from edge.facts.records import (
     HealthFacts,
     PlayerFacts,
     ProcessFacts,
+    QualityFacts,
     ReadinessFacts,
     SampleFacts,
     ServerFacts,
@@ -222,6 +223,7 @@ class Gatherer:
             self._node.context.first_frame,
             [unit.upstream.connect_ms for unit in units if unit.upstream is not None],
             [unit.registry.delay for unit in units],
+            self._node.viewers.start,
         )
 
     # --- what it serves ------------------------------------------------------
@@ -229,7 +231,8 @@ class Gatherer:
     async def streams(self) -> list[StreamFacts]:
         """One per stream, by key."""
         found = [(unit, stream) for unit in self._node.units for _, stream in sorted(unit.registry.streams.items())]
-        return [_stream_facts(unit, stream) async for unit, stream in in_slices(found)]
+        quality = self._node.viewers.look()
+        return [_stream_facts(unit, stream, quality(unit.name, stream.key)) async for unit, stream in in_slices(found)]
 
     async def services(self) -> list[ServiceFacts]:
         """One per service: its id, which refusals of loops name, and where its streams come from and go to."""
@@ -362,7 +365,10 @@ class Gatherer:
 
     async def details(self, key: str) -> list[DetailFacts]:
         """What is told of the streams of ``key`` alone."""
-        return [details_of(unit, stream, now_ms()) for unit, stream in self._streams_of(key)]
+        quality = self._node.viewers.look()
+        return [
+            details_of(unit, stream, now_ms(), quality(unit.name, stream.key)) for unit, stream in self._streams_of(key)
+        ]
 
     def _streams_of(self, key: str) -> list[tuple[ServiceUnit, Stream]]:
         """The streams that pages call so."""
@@ -400,7 +406,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _MAX_TARGET_CHARS else f"{text[: _MAX_TARGET_CHARS - 3]}..."
 
 
-def _stream_facts(unit: ServiceUnit, stream: Stream) -> StreamFacts:
+def _stream_facts(unit: ServiceUnit, stream: Stream, quality: QualityFacts | None) -> StreamFacts:
     key, stats, now = stream.key, stream.stats, now_ms()
     fps, expected = stats.fps, number_field(dict(stream.metadata), "framerate")
     return StreamFacts(
@@ -440,6 +446,7 @@ def _stream_facts(unit: ServiceUnit, stream: Stream) -> StreamFacts:
         timestamp_jump_count=stream.timeline.jump_count,
         clock_drift_ms=stats.clock_drift_ms,
         **_delay_of(stream),
+        quality=quality,
     )
 
 

@@ -14,6 +14,7 @@ from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import LagProbe
 from edge.runtime.settings import Settings
 from edge.runtime.unit import ServiceUnit
+from edge.runtime.viewers import Viewers
 
 
 class Counting(Protocol):
@@ -36,6 +37,7 @@ class Gathered(Protocol):
     http: LateHttp
     tls: TlsEntrance | None
     tasks: TaskOwner
+    viewers: Viewers
     started_ms: int
     is_draining: bool
 

@@ -65,11 +65,15 @@ def upstream_samples(servers: Sequence[ServerFacts]) -> list[Sample]:
 
 
 def histogram_samples(
-    first_frame: Histogram, connects: Sequence[Histogram], delays: Sequence[DelayHistograms]
+    first_frame: Histogram,
+    connects: Sequence[Histogram],
+    delays: Sequence[DelayHistograms],
+    viewer_start: Histogram,
 ) -> list[Sample]:
     """Of the histograms that the parts of a node keep, those of both services together."""
     found = [
         _together("first_frame_ms", [first_frame]),
+        _together("viewer_start_ms", [viewer_start]),
         _together("upstream_connect_ms", connects),
         _together("flush_lag_ms", [delay.flush for delay in delays]),
         _together("ingest_delay_ms", [delay.ingest for delay in delays]),

@@ -25,6 +25,7 @@ from edge.runtime.loop import ClockWatch, LagProbe
 from edge.runtime.settings import Settings
 from edge.runtime.stat_log import StatLog
 from edge.runtime.unit import make_units
+from edge.runtime.viewers import Viewers
 
 if TYPE_CHECKING:
     from edge.hls_disk.recorder import DiskHls
@@ -63,6 +64,7 @@ class Node:
         page_routes: makes the routes of the pages, when HTTP is loaded.
         owned_by_pages: what these work with, and what ends with HTTP; filled by then.
         tls: None while no port takes it.
+        viewers: what players report.
         hls_disk: writes HLS as files; None where that is off.
         hls: serves HLS; None before HTTP is loaded, and where it is off.
         otlp: sends spans to a collector; None where that is off.
@@ -83,6 +85,7 @@ class Node:
         self.listeners: list[Listener] = []
         self.is_draining = False
         self.units = make_units(settings, self.context)
+        self.viewers = Viewers(settings.quality)
         self.stat_log = StatLog(self.units, settings, self.started_ms)
         self.hls_disk = self._make_hls_disk()
         self.hls: HlsPlayer | None = None
@@ -110,7 +113,7 @@ class Node:
     @property
     def counting(self) -> list[Counting]:
         """Parts that count for themselves."""
-        return [part for part in (self.hls_disk, self.hls, self.otlp) if part is not None]
+        return [part for part in (self.hls_disk, self.hls, self.otlp, self.viewers) if part is not None]
 
     def _make_otlp(self) -> SpanExport | None:
         settings = self.settings
@@ -216,6 +219,7 @@ class Node:
     def _make_http(self) -> HttpService:
         # They were imported by the thread that loads them.
         from edge.httpd.app import HttpService
+        from edge.httpd.cmcd import Receiver
         from edge.httpd.fixed import fixed_routes
         from edge.httpd.hls import HlsPlayer
         from edge.httpd.live import LivePlayer
@@ -225,6 +229,8 @@ class Node:
         services = {PUBLIC: front, INTERNAL: front, MERGE: merge}
         live = LivePlayer(self.settings.http, self.context, services)
         owned: list[Owned] = []
+        settings = self.settings
+        receiver = Receiver(settings.quality, settings.http, self.context, services, self.viewers.audience)
         if self.settings.hls.hls:
             hls = HlsPlayer(
                 self.settings.hls,
@@ -232,6 +238,7 @@ class Node:
                 self.context,
                 services,
                 live,
+                receiver,
                 max_segment_bytes=self.settings.hub.hls_max_segment_bytes,
             )
             owned.append(hls)
@@ -239,7 +246,7 @@ class Node:
             outputs = hls.routes()
         else:
             outputs = live.routes()
-        routes = [*self.page_routes(), *outputs]
+        routes = [*self.page_routes(), *outputs, *receiver.routes()]
         routes += fixed_routes(self.settings.http.cdn_probe_file, {route.path for route in routes})
         return HttpService(self.settings.http, routes, self.context, owned=[*owned, *self.owned_by_pages])
 
@@ -283,6 +290,7 @@ class Node:
         self.stat_log.tick(now)
         if is_full_second:
             self._clock.look(now_ms(), wall_ms())
+            self.viewers.tick(now, self.units)
         if is_full_second and self.tls is not None:
             self.tls.check_files(now, wall_ms())
         if is_full_second and self.settings.net.server_idle_timeout > 0:

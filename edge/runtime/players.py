@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from edge.facts.records import DetailFacts, PlayerFacts
+from edge.facts.records import DetailFacts, PlayerFacts, QualityFacts
 from edge.hub.stream import Stream
 from edge.media.frame import AUDIO_HEADER, VIDEO_HEADER
 from edge.runtime.unit import ServiceUnit
@@ -76,7 +76,7 @@ def _push_facts(unit: ServiceUnit, stream: Stream, push: Push, now_ms: int) -> P
     )
 
 
-def details_of(unit: ServiceUnit, stream: Stream, now_ms: int) -> DetailFacts:
+def details_of(unit: ServiceUnit, stream: Stream, now_ms: int, quality: QualityFacts | None = None) -> DetailFacts:
     """What is told of ``stream`` alone."""
     publisher, queue = stream.publisher, stream.queue
     last_ms = publisher.last_media_ms if publisher is not None else 0
@@ -97,6 +97,7 @@ def details_of(unit: ServiceUnit, stream: Stream, now_ms: int) -> DetailFacts:
         ),
         video_header=_header(stream, VIDEO_HEADER),
         audio_header=_header(stream, AUDIO_HEADER),
+        quality=quality,
     )
 
 

@@ -13,6 +13,7 @@ from edge.flags.hls import disk_config, hls_config
 from edge.flags.httpd import http_config
 from edge.flags.hub import hub_config
 from edge.flags.logging import LogConfig, log_config
+from edge.flags.quality import quality_config
 from edge.flags.registry import pick
 from edge.flags.rtmp import rtmp_config
 from edge.flags.server import net_config
@@ -25,6 +26,7 @@ from edge.httpd.config import HttpConfig
 from edge.hub.config import HubConfig
 from edge.logbook.config import LogbookConfig
 from edge.net.config import NetConfig, TlsConfig
+from edge.quality.config import QualityConfig
 from edge.rtmp.config import RtmpConfig
 from edge.runtime.version import installed_version
 from edge.upstream.config import UpstreamConfig
@@ -50,6 +52,7 @@ class Settings:
     http: HttpConfig
     hls: HlsConfig
     hls_disk: DiskConfig
+    quality: QualityConfig
     debug: DebugConfig
     log: LogConfig
     logbook: LogbookConfig
@@ -75,6 +78,7 @@ def build_settings(parsed: Parsed, values_in_vain: tuple[str, ...] = ()) -> Sett
         http=http_config(flags, program_version, hostname),
         hls=hls_config(flags),
         hls_disk=disk_config(flags),
+        quality=quality_config(flags),
         debug=debug_config(flags),
         log=log_config(flags),
         logbook=logbook_config(flags),

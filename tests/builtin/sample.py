@@ -20,6 +20,7 @@ from edge.facts.records import (
     HealthFacts,
     PlayerFacts,
     ProcessFacts,
+    QualityFacts,
     ReadinessFacts,
     SampleFacts,
     ServerFacts,
@@ -63,6 +64,18 @@ ADDRESSES = AddressFacts(
 HEALTH = HealthFacts(is_ok=True, is_draining=False, loop_lag_ms=1.5, uptime_s=12, python="3.11.7")
 READY = ReadinessFacts(is_ready=True, reasons=())
 PROCESS = ProcessFacts(version="1.2.3", addresses=ADDRESSES, health=HEALTH, readiness=READY)
+
+
+QUALITY = QualityFacts(
+    reporting=2,
+    sessions=5,
+    start_ms=840,
+    stall_count=3,
+    stall_ms=1250,
+    dropped_frames=7,
+    buffer_ms=2100,
+    bitrate_kbps=1264,
+)
 
 
 def stream(name: str = "a", **changes: Any) -> StreamFacts:

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from edge.builtin.page import PageFormat, Visit
 from edge.builtin.site import render
-from edge.builtin.streams import API_STREAMS, MAX_ROWS, STREAMS, collect, delay_text, level, shown_state, text
+from edge.builtin.streams import (
+    API_STREAMS,
+    MAX_ROWS,
+    STREAMS,
+    collect,
+    delay_text,
+    level,
+    quality_text,
+    shown_state,
+    text,
+)
 from edge.facts.records import StreamFacts
 from tests.builtin import sample
 from tests.harness.at_once import at_once
@@ -65,6 +76,19 @@ def test_delay_in_words(hops: tuple[float, ...], flush: float | None, is_whole: 
     timed = {"ingest_delay_ms": 3.0, "hop_delays_ms": hops, "delay_ms": sum(hops), "flush_delay_ms": flush}
     assert delay_text(sample.stream(**timed, is_delay_whole=is_whole)) == words
     assert delay_text(sample.stream()) == ""
+
+
+def test_what_viewers_report_in_words() -> None:
+    row = sample.stream(quality=sample.QUALITY)
+    words = "2 of 5 report now, start 0.8 s, 3 stalls of 1.2 s, 7 frames dropped, buffer 2.1 s"
+    assert quality_text(row.quality) == words
+    silent = replace(sample.QUALITY, start_ms=None, stall_count=1, stall_ms=0, buffer_ms=None)
+    assert quality_text(silent) == "2 of 5 report now, 1 stall, 7 frames dropped"
+    data = at_once(collect(sample.context(streams=[row]), Visit()))
+    assert words in text(data) and words in render(STREAMS, PageFormat.HTML, data)
+    assert '"stall_ms": 1250' in render(STREAMS, PageFormat.JSON, data)
+    alone = at_once(collect(sample.context(), Visit()))
+    assert "viewers" not in text(alone) and "quality" not in render(STREAMS, PageFormat.JSON, alone)
 
 
 def pushed(state: str = "retrying", **changes: Any) -> StreamFacts:

@@ -20,6 +20,7 @@ RECORDS = (
     records.HealthFacts,
     records.ReadinessFacts,
     records.ProcessFacts,
+    records.QualityFacts,
     records.PlayerFacts,
     records.DetailFacts,
     records.AudienceFacts,
@@ -84,6 +85,16 @@ def test_stream_of_two_processes_is_one() -> None:
 def test_streams_of_two_services_and_other_names_stay_apart() -> None:
     rows = [sample.stream("a"), sample.stream("a", service="merge"), sample.stream("b")]
     assert merge([rows[:2], rows[2:]]) == rows
+
+
+def test_viewers_of_two_processes_are_counted_together() -> None:
+    other = replace(sample.QUALITY, start_ms=None, stall_count=1, buffer_ms=900)
+    rows = [sample.stream(quality=sample.QUALITY), sample.stream(quality=other), sample.stream()]
+    (one,) = merge([[row] for row in rows])
+    assert one.quality == replace(
+        sample.QUALITY, reporting=4, sessions=10, stall_count=4, stall_ms=2500, dropped_frames=14, buffer_ms=900
+    )
+    assert merge([[sample.stream()], [sample.stream()]])[0].quality is None
 
 
 def test_connections_of_processes_are_all_there() -> None:

@@ -19,13 +19,14 @@ from edge.httpd.config import HttpConfig
 from edge.hub.config import HubConfig
 from edge.logbook.config import LogbookConfig
 from edge.net.config import NetConfig, TlsConfig
+from edge.quality.config import QualityConfig
 from edge.rtmp.config import RtmpConfig
 from edge.upstream.config import UpstreamConfig
 from naming.base import NamingOptions
 
 CONFIGS = (
     *(NetConfig, TlsConfig, RtmpConfig, HubConfig, UpstreamConfig, HttpConfig, HlsConfig, DiskConfig, LogConfig),
-    *(LogbookConfig, NamingOptions, DebugConfig, PagesConfig, OtlpConfig),
+    *(LogbookConfig, NamingOptions, DebugConfig, PagesConfig, OtlpConfig, QualityConfig),
 )
 # Fields that no flag sets.
 BESIDE_FLAGS = {"is_internal_port_set", "version", "hostname"}

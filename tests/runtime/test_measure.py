@@ -42,14 +42,15 @@ def test_histograms_of_two_services_are_one() -> None:
     delays = [DelayHistograms(), DelayHistograms()]
     delays[1].hop(2).observe(0.5)
     found = {
-        (sample.metric, *sample.labels): sample.value for sample in histogram_samples(Histogram(), connects, delays)
+        (sample.metric, *sample.labels): sample.value
+        for sample in histogram_samples(Histogram(), connects, delays, Histogram())
     }
     assert found["upstream_connect_ms",] == Distribution((1.0, 2.0), (1, 0, 1), 3.5)
     second = found["hop_delay_ms", "2"]
     assert isinstance(second, Distribution)
     assert (sum(second.counts), second.total) == (1, 0.5)
     assert sum(found["hop_delay_ms", "1"].counts) == 0  # type: ignore[union-attr]
-    found_without = {sample.metric for sample in histogram_samples(Histogram(), [], delays)}
+    found_without = {sample.metric for sample in histogram_samples(Histogram(), [], delays, Histogram())}
     assert "upstream_connect_ms" not in found_without
 
 

@@ -191,6 +191,7 @@ export function showDetail(stream) {
     ["GOP", stream.gop ? `${stream.gop} frames` : "-"],
     ["Fluency", stream.fluency_pct === null ? "-" : `${stream.fluency_pct.toFixed(1)} %`],
     ["Delay", stream.delay_text || "-"],
+    ["Viewers report", stream.quality_text || "-"],
   ];
   const list = byId("detail-facts");
   if (list.children.length !== 2 * facts.length) {

@@ -2,7 +2,8 @@
 //
 // An engine is started with new and ended with stop(). It calls report(problem) at most once, when it cannot go on;
 // words.js says what problems there are. delay() is how far behind the live edge it shows, in seconds, or null;
-// livePosition() is where whoever joins now would begin, on the element's clock, or null.
+// livePosition() is where whoever joins now would begin, on the element's clock, or null. With the reports of a viewer
+// (reports.js) hls.js tells of itself under the same session.
 
 import { codecsIn } from "./words.js";
 
@@ -123,9 +124,21 @@ function keepClose(config, path) {
   }
 }
 
+// What hls.js says with its requests (CMCD). In the query it would write a query anew that may be signed as it stands,
+// so that there headers say it.
+function cmcd(url, reports) {
+  if (reports === null || !reports.isWanted) {
+    return {};
+  }
+  const includeKeys = ["bl", "br", "bs", "cid", "d", "mtp", "ot", "sf", "sid", "st", "su"];
+  const useHeaders = new URL(url, location.href).search !== "";
+  return { cmcd: { sessionId: reports.sessionId, contentId: reports.contentId, useHeaders, includeKeys } };
+}
+
 class Hls {
-  constructor(video, url, report) {
+  constructor(video, url, report, reports = null) {
     const hls = new window.Hls({
+      ...cmcd(url, reports),
       enableWorker: false,
       lowLatencyMode: true,
       maxLiveSyncPlaybackRate: 1.5,

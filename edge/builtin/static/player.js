@@ -1,6 +1,7 @@
 // The player page: one output at a time, begun again by itself, with the reason when it does not play.
 
 import { ask, engineOf, measure } from "./engines.js";
+import { Reports } from "./reports.js";
 import { waitMs, why } from "./words.js";
 
 const TICK_MS = 250;
@@ -54,6 +55,9 @@ function stop() {
   run = null;
   if (old !== null) {
     old.stop.abort();
+    if (old.reports !== null) {
+      old.reports.stop();
+    }
     if (old.engine !== null) {
       old.engine.stop();
     }
@@ -72,7 +76,7 @@ async function begin() {
   const radio = chosen();
   const now = performance.now();
   const mine = {
-    radio, engine: null, stop: new AbortController(), problem: null,
+    radio, engine: null, reports: null, stop: new AbortController(), problem: null,
     progressAt: now, movedAt: now, playingAt: null, time: -1,
   };
   run = mine;
@@ -84,7 +88,9 @@ async function begin() {
       return;
     }
     // A player that reports is still in the middle of something: it is ended after that.
-    mine.engine = new Engine(video, addressOf(radio), (problem) => setTimeout(() => end(mine, problem)));
+    const address = addressOf(radio);
+    mine.reports = new Reports(video, address, radio.dataset.kind, () => measure(video, null).buffer);
+    mine.engine = new Engine(video, address, (problem) => setTimeout(() => end(mine, problem)), mine.reports);
   } catch (problem) {
     end(mine, problem.kind ? problem : { kind: "media", text: String(problem) });
     return;

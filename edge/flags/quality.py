@@ -1,0 +1,60 @@
+"""Flags of what players report."""
+
+from __future__ import annotations
+
+from edge.flags.registry import FlagValues, define_bool, define_int32, pick
+from edge.quality.config import QualityConfig
+
+_TOPIC = "quality"
+
+define_bool(
+    "cmcd",
+    True,
+    "Count what players report of themselves (CMCD): with their requests for HLS, and by POST to /-/cmcd; false: such "
+    "a POST is answered 410, at which players stop.",
+    topic=_TOPIC,
+)
+define_int32(
+    "cmcd_max_sessions",
+    10000,
+    "Most viewers whose reports are kept apart; for one more the one that has been silent longest is forgotten.",
+    topic=_TOPIC,
+    lower=1,
+    upper=1000000,
+)
+define_int32(
+    "cmcd_session_timeout_s",
+    60,
+    "A viewer who has not reported for this time is forgotten.",
+    topic=_TOPIC,
+    unit="s",
+    lower=1,
+    upper=86400,
+)
+define_int32(
+    "cmcd_max_body_bytes",
+    65536,
+    "Longest body of events that is read.",
+    topic=_TOPIC,
+    unit="bytes",
+    lower=1024,
+    upper=1048576,
+)
+define_int32("cmcd_max_lines", 100, "Most events in one body; more are left out.", topic=_TOPIC, lower=1, upper=10000)
+define_int32(
+    "cmcd_max_line_bytes",
+    8192,
+    "Longest report; a longer one is left out.",
+    topic=_TOPIC,
+    unit="bytes",
+    lower=256,
+    upper=65536,
+)
+define_int32(
+    "cmcd_max_keys", 64, "Most keys in a report; one with more is left out.", topic=_TOPIC, lower=8, upper=1000
+)
+
+
+def quality_config(flags: FlagValues) -> QualityConfig:
+    """Settings of what players report."""
+    return pick(QualityConfig, flags)

@@ -6,6 +6,8 @@ PYTHON ?= $(shell for each in python3.11 python3 python3.12 python3.13; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# By file, in the order that tests/conftest.py gives them.
+DEALING := --dist loadfile --no-loadscope-reorder
 SOURCES := edge naming lb tests $(wildcard bench/*.py)
 PORT ?= 8079
 
@@ -53,10 +55,10 @@ lint: $(VENV)/dev.stamp ## Check the style and the types
 	$(BIN)/mypy
 
 unit: portable $(PLAYERS)/node_modules ## Run all tests without the checks before them
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2 $(DEALING)
 
 portable: $(VENV)/dev.stamp ## Run the tests of RTMP, HTTP and upstreams with all hidden that only Linux has
-	$(BIN)/python -m tests.harness.portable -q -n 2 --dist loadgroup
+	$(BIN)/python -m tests.harness.portable -q -n 2 $(DEALING)
 
 format: $(VENV)/dev.stamp ## Format the code
 	$(BIN)/ruff check --fix $(SOURCES)

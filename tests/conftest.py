@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import pytest
 from _pytest.terminal import TerminalReporter
 
 from tests.harness.clock import left_out
 from tests.harness.portable import is_elsewhere
+
+Value = TypeVar("Value")
 
 _REAL_TIME_MARKERS = ("interop", "faults", "slow", "browser")
 
@@ -15,18 +20,28 @@ _REAL_TIME_MARKERS = ("interop", "faults", "slow", "browser")
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out those of other systems, and deal out the rest.
 
-    The tests of one file stay on one worker, and all that measure real time on the
-    same one: two of them side by side would falsify each other's deadlines. They go
-    first, since together they take longest.
+    The tests of one file stay on one worker (``--dist loadfile``). Files that measure real time mostly wait, and two
+    side by side would falsify each other's deadlines; so they are spread evenly among those that keep a core busy.
     """
     if elsewhere := [item for item in items if is_elsewhere(item)]:
         config.hook.pytest_deselected(items=elsewhere)
         items[:] = [item for item in items if item not in elsewhere]
+    files: dict[str, list[pytest.Item]] = {}
     for item in items:
-        is_real_time = any(item.get_closest_marker(name) for name in _REAL_TIME_MARKERS)
-        group = "real-time" if is_real_time else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in _REAL_TIME_MARKERS))
+        files.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    waiting = [file for file in files.values() if any(map(_is_real_time, file))]
+    busy = [file for file in files.values() if not any(map(_is_real_time, file))]
+    items[:] = [item for file in evenly(waiting, busy) for item in file]
+
+
+def _is_real_time(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in _REAL_TIME_MARKERS)
+
+
+def evenly(fewer: Sequence[Value], more: Sequence[Value]) -> list[Value]:
+    """Both in their order, with equal distances between those of each."""
+    placed = [((number + 1) / (len(each) + 1), value) for each in (fewer, more) for number, value in enumerate(each)]
+    return [value for _, value in sorted(placed, key=lambda one: one[0])]
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

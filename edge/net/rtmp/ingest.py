@@ -23,7 +23,7 @@ MANY = 24
 #: The tick grows with the number of publishers, so that reads per second stay bounded; no further, for the delay.
 _MAX_TICK_MS = 74
 _READS_PER_S = 2500
-_TURN_BUDGET_NS = 15_000_000
+_TURN_BUDGET_NS = 5_000_000
 
 
 class PublishingConnection(Hashable, Protocol):

@@ -57,16 +57,20 @@ class Watcher:
 
     __slots__ = (
         "_accepts",
+        "_address",
         "_answered",
         "_context",
         "_empty_warning",
         "_failed_warning",
         "_label",
+        "_leaving",
         "_name",
         "_on_update",
         "_options",
+        "_resolver",
         "_service",
         "_skipped_warning",
+        "_sleep",
         "_state",
         "_task",
         "_trim_warning",
@@ -91,20 +95,18 @@ class Watcher:
 
         Raises NamingError for a scheme that is not built.
         """
+        self._address, self._resolver, self._sleep = address, resolver, sleep
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        self._name = f"{host}:{address.port}" if address.is_plain else address.name
         self._options = options or NamingOptions()
-        resolver = resolver or Resolver(timeout_ms=self._options.dns_timeout_ms)
-        self._context = NamingContext(self._options, resolver, self._note_failure, sleep, self._note_skipped)
-        self._service: NamingService
-        if address.is_plain:
-            host = f"[{address.host}]" if ":" in address.host else address.host
-            self._service, self._name = StaticService(self._context), f"{host}:{address.port}"
-        else:
-            self._service, self._name = registry.create(address.scheme, self._context), address.name
+        self._context = self._new_context()
+        self._service: NamingService = self._new_service()
         shown_name = self._name if address.is_plain else address.shown.partition("://")[2]
         self._label = f'{type(self._service).__name__}("{shown_name}")'
         self._on_update = on_update
         self._accepts = accepts
         self._task: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()  # those that other settings have ended
         self._answered = asyncio.Event()
         self._failed_warning = _Warning("ns_failed")
         self._empty_warning = _Warning("ns_empty")
@@ -116,6 +118,28 @@ class Watcher:
         self.skipped_count = 0
         self.empty_count = 0
         self.fault = ""
+
+    def _new_context(self) -> NamingContext:
+        resolver = self._resolver or Resolver(timeout_ms=self._options.dns_timeout_ms)
+        return NamingContext(self._options, resolver, self._note_failure, self._sleep, self._note_skipped)
+
+    def _new_service(self) -> NamingService:
+        if self._address.is_plain:
+            return StaticService(self._context)
+        return registry.create(self._address.scheme, self._context)
+
+    def reconfigure(self, options: NamingOptions) -> None:
+        """Take other settings: the source is asked anew by them, and the list in force stays meanwhile."""
+        if options == self._options:
+            return
+        self._options = options
+        self._context = self._new_context()
+        self._service = self._new_service()
+        if self._task is not None and not self._task.done():
+            old, self._task = self._task, self._begin()
+            old.cancel()
+            self._leaving.add(old)
+            old.add_done_callback(self._leaving.discard)
 
     @property
     def has_answer(self) -> bool:
@@ -141,8 +165,7 @@ class Watcher:
         following goes on.
         """
         if self._task is None:
-            loop = asyncio.get_running_loop()
-            self._task = loop.create_task(self._run(), name=f"naming {self._label}")
+            self._task = self._begin()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_ms / 1000):
                 await self._answered.wait()
@@ -150,12 +173,15 @@ class Watcher:
             _log.warning("%s: no answer yet, starting with an empty list", self._label, extra={"cause": self._label})
         return self.has_answer
 
+    def _begin(self) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(self._run(), name=f"naming {self._label}")
+
     async def close(self) -> None:
         """Stop following; the list stays as it is. Safe to call again."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(*self._leaving, *([task] if task is not None else []), return_exceptions=True)
 
     def apply(self, answer: Iterable[ServerNode]) -> None:
         """Take one full answer of the source."""
@@ -180,9 +206,10 @@ class Watcher:
 
     async def _run(self) -> None:
         """Follow the name for ever; a fault of a service's own code is logged and tried again."""
+        service = self._service
         while True:
             try:
-                answers = cast(AsyncGenerator[Sequence[ServerNode], None], self._service.watch(self._name))
+                answers = cast(AsyncGenerator[Sequence[ServerNode], None], service.watch(self._name))
                 async with contextlib.aclosing(answers):
                     async for answer in answers:
                         self.apply(answer)

@@ -249,6 +249,64 @@ def test_front_door_speaks_no_protocol() -> None:
     assert not faults, "\n".join(faults)
 
 
+def reads_of(tree: ast.AST, names: set[str]) -> set[str]:
+    """Those of ``names`` that are read as an attribute."""
+    loads = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load))
+    return {node.attr for node in loads if node.attr in names}
+
+
+def frozen_in(cls: ast.ClassDef, live: set[str]) -> set[str]:
+    """Values of ``live`` flags that the constructor of a class takes, and no method that is told of new ones."""
+    methods = [node for node in cls.body if isinstance(node, ast.FunctionDef)]
+    told = [method for method in methods if method.name.startswith(("reconfigure", "_apply"))]
+    taken = {name for method in methods if method.name == "__init__" for name in reads_of(method, live)}
+    return taken.difference(*(reads_of(method, live) for method in told))
+
+
+# What classes call the settings that they keep for themselves.
+_SETTINGS = frozenset(("_config", "_options", "_settings", "_hub", "_http", "_net", "_rtmp", "_upstream"))
+
+
+def kept_in(cls: ast.ClassDef, live: set[str]) -> set[str]:
+    """Values of ``live`` flags that a class reads from settings which it was made with, and is given no others."""
+    stored: dict[str, set[str]] = {}
+    for method in (node for node in cls.body if isinstance(node, ast.FunctionDef)):
+        for node in ast.walk(method):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                stored.setdefault(node.attr, set()).add(method.name)
+    found = set()
+    for node in ast.walk(cls):
+        if not (isinstance(node, ast.Attribute) and node.attr in live and isinstance(node.value, ast.Attribute)):
+            continue
+        holder = node.value
+        is_own = isinstance(holder.value, ast.Name) and holder.value.id == "self"
+        if is_own and holder.attr in _SETTINGS and stored.get(holder.attr) == {"__init__"}:
+            found.add(f"{holder.attr}.{node.attr}")
+    return found
+
+
+def test_nobody_keeps_what_a_live_flag_had_when_he_was_made() -> None:
+    """It is read where it is used, or again in ``reconfigure``; of naming services a watcher makes new ones."""
+    from edge.flags.classes import Reload
+    from edge.flags.registry import DEFINITIONS
+
+    live = {name for name, definition in DEFINITIONS.items() if definition.reload is Reload.LIVE}
+    example = ast.parse(
+        "class A:\n def __init__(self, c):\n  self._config = c\n  self.x = c.v\n def f(self):\n  return self._config.v"
+    ).body[0]
+    assert isinstance(example, ast.ClassDef)
+    assert (frozen_in(example, {"v"}), kept_in(example, {"v"})) == ({"v"}, {"_config.v"})
+    faults = [
+        f"{relative(path)}:{cls.lineno} {cls.name} keeps {name}"
+        for path in sources()
+        if relative(path).startswith("edge/")
+        for cls in ast.walk(parse(path))
+        if isinstance(cls, ast.ClassDef)
+        for name in sorted(frozen_in(cls, live) | kept_in(cls, live))
+    ]
+    assert not faults, "\n".join(faults)
+
+
 def has_code(path: Path) -> bool:
     """Whether a file does anything: a function whose body is more than a docstring and ``...``."""
     for node in ast.walk(parse(path)):

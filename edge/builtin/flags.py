@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from edge.builtin.page import Page, PageContext, Visit, register
 from edge.builtin.present import cell
 from edge.builtin.query import arguments
+from edge.facts.orders import Result, SetFlag
 from edge.facts.patterns import Patterns
 from edge.flags.book import FlagFacts
 from naming.url import without_secrets
 
 PATH = "/flags"
 _COLUMNS = ("Name", "Value", "Description", "Defined At", "Set By")
+_STATUSES = {Result.DONE: 200, Result.NOT_FOUND: 404, Result.REFUSED: 403, Result.BAD_VALUE: 403}
 _RULE = "---------------------------------------"
 
 
@@ -42,8 +44,8 @@ async def collect(context: PageContext, visit: Visit) -> FlagsData:
     """Change what is to be changed, and return the flags that the path names; all without any."""
     book = context.flags
     if is_change(visit):
-        outcome = book.set(visit.path, arguments(visit)["setvalue"], visit.peer)
-        return FlagsData([], outcome.text, outcome.status)
+        outcome = await context.orders.carry_out(SetFlag(visit.path, arguments(visit)["setvalue"]), visit.peer)
+        return FlagsData([], outcome.text, _STATUSES[outcome.result])
     patterns = Patterns(visit.path)
     found = [_without_secrets(flag) for flag in book.facts() if patterns.matches(flag.name)]
     form = visit.path if "setvalue" in arguments(visit) and len(found) == 1 else ""

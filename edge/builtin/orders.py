@@ -1,4 +1,7 @@
-"""``/api/kick`` and ``/api/end``: what an operator may end. POST only, and only from where changes may come."""
+"""What an operator may end or have done: POST only, and only from where changes may come.
+
+``/api/kick`` and ``/api/end``, ``/api/reload`` and ``/api/save_flags``.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from dataclasses import dataclass, replace
 from edge.builtin.addresses import key_of
 from edge.builtin.page import Page, PageContext, PageFormat, Visit, register
 from edge.builtin.query import arguments
-from edge.facts.orders import EndStream, Kick, Order, Outcome, Result
+from edge.facts.orders import EndStream, Kick, Order, Outcome, Reload, Result, SaveFlags
 
-_STATUSES = {Result.DONE: 200, Result.NOT_FOUND: 404, Result.REFUSED: 409}
+_STATUSES = {Result.DONE: 200, Result.NOT_FOUND: 404, Result.REFUSED: 409, Result.BAD_VALUE: 422}
 # More digits are of no connection, and Python refuses thousands of them.
 _MAX_DIGITS = 18
 
@@ -78,4 +81,6 @@ def _page(path: str, title: str, order_of: Callable[[dict[str, str]], Order | st
 
 
 KICK = _page("/api/kick", "Kick", kick_of, "POST connection=NUMBER: disconnects a publisher or player")
+RELOAD = _page("/api/reload", "Reload", lambda _asked: Reload(), "POST: reads the flagfiles again, as SIGHUP does")
+SAVE = _page("/api/save_flags", "Save flags", lambda _asked: SaveFlags(), "POST: writes what was set to -save_flagfile")
 END = _page("/api/end", "End a stream", end_of, "POST key=KEY: ends a stream for all")

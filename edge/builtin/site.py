@@ -24,6 +24,7 @@ from edge.builtin import (  # noqa: F401
     orders,
     player,
     pprof,
+    reloads,
     rpcz,
     sockets,
     status,

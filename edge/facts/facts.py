@@ -11,6 +11,7 @@ from edge.facts.records import (
     DetailFacts,
     PlayerFacts,
     ProcessFacts,
+    ReloadFacts,
     SampleFacts,
     ServerFacts,
     ServiceFacts,
@@ -83,6 +84,10 @@ class Facts(Protocol):
 
     async def totals(self) -> TotalFacts:
         """What has gone through so far; of two looks the difference is a rate."""
+        ...
+
+    async def reloads(self) -> list[ReloadFacts]:
+        """Changes of flags, the newest first; the last few."""
         ...
 
     async def last_hour(self, since_s: int = 0) -> list[SampleFacts]:

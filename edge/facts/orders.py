@@ -42,17 +42,43 @@ class Drain:
     within_s: int | None = None
 
 
-Order = Kick | EndStream | Drain
+@dataclass(frozen=True, slots=True)
+class SetFlag:
+    """Give a flag a value while the program runs.
+
+    Attributes:
+        value: as it would be typed behind ``=``.
+        way: how it came: ``page`` or ``control``.
+    """
+
+    name: str
+    value: str
+    way: str = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Read the command line and its flagfiles again, and apply what is another now, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveFlags:
+    """Write what was set while the program ran into ``-save_flagfile``."""
+
+
+Order = Kick | EndStream | Drain | SetFlag | Reload | SaveFlags
 
 
 class Result(Enum):
     """What became of an order; the values are words for logs and JSON."""
 
     DONE = "done"
-    #: There is no such connection or stream, or not any more.
+    #: There is no such connection, stream or flag, or not any more.
     NOT_FOUND = "not_found"
-    #: It is there, and nothing that may be ended so.
+    #: It is there, and nothing that may be ended or changed so.
     REFUSED = "refused"
+    #: A flag, or what its files say, is not that.
+    BAD_VALUE = "bad_value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +103,7 @@ class Orders(Protocol):
 
 def outcome_of(outcomes: list[Outcome]) -> Outcome:
     """Make one outcome of those of several processes, which were all told: where it was done, or refused, counts."""
-    for result in (Result.DONE, Result.REFUSED):
+    for result in (Result.DONE, Result.REFUSED, Result.BAD_VALUE):
         for outcome in outcomes:
             if outcome.result is result:
                 return outcome

@@ -396,3 +396,27 @@ class ProcessFacts:
     addresses: Annotated[AddressFacts, About("where it is reached", one_of)]
     health: Annotated[HealthFacts, About("how it is", one_of)]
     readiness: Annotated[ReadinessFacts, About("whether traffic may come", one_of)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadFacts:
+    """A change of flags while the server ran, or one that was refused."""
+
+    id: Annotated[int, About("counts up from 1", identity)]
+    at_ms: Annotated[int, About("when: Unix time in milliseconds", smallest)]
+    what: Annotated[str, About("`reload` of the flagfiles, `set` of one flag, `save`")]
+    who: Annotated[str, About("`SIGHUP`, or how and from where it was asked for")]
+    requests: Annotated[int, About("how many requests that came together it answers", largest)]
+    state: Annotated[str, About("`done`; `unchanged`: there was no difference; `refused`: nothing was changed")]
+    error: Annotated[str, About("why it was refused, with the place: `FILE:LINE` or `command line`", first_said)]
+    changed: Annotated[
+        tuple[str, ...], About("flags that have another value since; of a save, those in the file", joined)
+    ]
+    kept: Annotated[
+        tuple[str, ...],
+        About("flags that the files change, and that were set while the server ran: they stay until saved", joined),
+    ]
+    needs_restart: Annotated[
+        tuple[str, ...], About("flags that are read at the start, and that the files have another value for", joined)
+    ]
+    took_ms: Annotated[int, About("from the request, or the one before, to the end", largest)]

@@ -1,21 +1,26 @@
-"""The flags of a process that runs: which value each has and who gave it, and the changing of those that may change."""
+"""The flags of a process that runs: their values, who gave them, and what another reading of them would change.
+
+Nothing here puts a value into force: a ``Change`` says how all flags would be, and whoever has put them into force
+tells the book (``edge.runtime.reload``).
+"""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from enum import Enum
 
+from edge.flags.classes import Reload
 from edge.flags.gflags import Parsed
 from edge.flags.not_acted_on import NOT_ACTED_ON
-from edge.flags.problem import Problem, cut
+from edge.flags.problem import cut
 from edge.flags.registry import DEFINITIONS, Definition, format_value, new_flags, value_of
-
-logger = logging.getLogger(__name__)
 
 MASK = "***"
 #: Characters of a value that an answer or the log repeats.
 _SHOWN_CHARS = 256
+# These say how a command line is read, and once it has been read mean nothing.
+_OF_READING = "cli"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +29,11 @@ class FlagFacts:
 
     Attributes:
         value: as it would be typed; masked where the flag is a secret.
-        is_reloadable: a page may change it, and the change acts at once.
+        is_reloadable: a page may change it.
+        reload: its class, a word of ``edge.flags.classes.Reload``.
         is_acted_on: it does something.
         origin: ``default``, ``command line``, ``FILE:LINE``, ``environment FLAGS_x`` or ``page PEER``.
+        after_restart: another value that the files have for it by now, of one that is read at the start; else None.
     """
 
     name: str
@@ -38,43 +45,67 @@ class FlagFacts:
     topic: str
     is_default: bool
     is_reloadable: bool
+    reload: str
     is_acted_on: bool
     origin: str
+    after_restart: str | None = None
+
+
+class Why(Enum):
+    """Why a flag cannot be set to a value."""
+
+    UNKNOWN = "unknown"
+    #: Not while the program runs, or not by those who ask.
+    NOT_NOW = "not_now"
+    BAD_VALUE = "bad_value"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a change: the status of HTTP and the text that brpc gives."""
+class Refused:
+    """A value that a flag is not given; the text is brpc's where brpc has one."""
 
-    status: int
+    why: Why
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """All flags as they would be.
+
+    Attributes:
+        changed: those whose value in force becomes another.
+        kept: those that were set while the program ran, and for which the files say something else than they did.
+        waiting: those that are read at the start, and for which the files say something else than what is in force;
+            with the value that the files have.
+    """
+
+    parsed: Parsed
+    changed: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    waiting: dict[str, object] = field(default_factory=dict)
+    files: Parsed | None = None
+    by_hand: frozenset[str] = frozenset()
 
 
 class FlagBook:
     """Flags with their values and origins."""
 
-    def __init__(
-        self,
-        parsed: Parsed,
-        *,
-        live: Collection[str],
-        check: Callable[[Parsed], Iterable[Problem]],
-        apply: Callable[[Parsed], None],
-        is_immutable: bool = False,
-    ) -> None:
-        """Take the flags that a process has started with.
+    def __init__(self, parsed: Parsed, *, is_immutable: bool = False) -> None:
+        """Take the flags that a process has started with; ``is_immutable``: no page changes any."""
+        self._parsed = self._files = parsed
+        self._by_hand: frozenset[str] = frozenset()
+        self._waiting: dict[str, object] = {}
+        self.is_immutable = is_immutable
 
-        Args:
-            live: flags whose change acts at once.
-            check: what speaks against all flags together; warnings do not.
-            apply: puts flags into force.
-            is_immutable: nothing may be changed (``-immutable_flags``).
-        """
-        self._parsed = parsed
-        self._live = frozenset(live)
-        self._check = check
-        self._apply = apply
-        self._is_immutable = is_immutable
+    @property
+    def in_force(self) -> Parsed:
+        """The flags as the program runs with them."""
+        return self._parsed
+
+    @property
+    def set_by_hand(self) -> frozenset[str]:
+        """Those that were set while the program ran, and not saved since."""
+        return self._by_hand
 
     def facts(self) -> list[FlagFacts]:
         """All flags, by name."""
@@ -92,47 +123,110 @@ class FlagBook:
             help=definition.help,
             topic=definition.topic,
             is_default=value == definition.default,
-            is_reloadable=name in self._live,
+            is_reloadable=is_settable(definition),
+            reload=definition.reload.value,
             is_acted_on=name not in NOT_ACTED_ON,
             origin=self._parsed.where(name),
+            after_restart=_shown(definition, self._waiting[name]) if name in self._waiting else None,
         )
 
-    def set(self, name: str, text: str, peer: str) -> Outcome:
-        """Give a flag the value that ``text`` is, for who asks from ``peer``; nothing changes unless all is well."""
-        refusal = self._refusal(name)
-        if refusal is not None:
-            return refusal
+    def with_value(self, name: str, text: str, origin: str) -> Change | Refused:
+        """How the flags would be with the value that ``text`` is; ``origin`` says who gives it."""
+        refused = self._refusal(name)
+        if refused is not None:
+            return refused
         definition = DEFINITIONS[name]
-        named = MASK if definition.is_secret else _visible(text)
-        origins = {**self._parsed.origins, name: f"page {peer}"}
-        candidate = Parsed(new_flags(), origins, flagfiles=self._parsed.flagfiles)
-        for other in DEFINITIONS:
-            candidate.flags[other].value = value_of(self._parsed.flags, other)
+        parsed = _copy(self._parsed)
         try:
-            candidate.flags[name].value = definition.parser.parse(text)
+            value = definition.parser.parse(text)
         except ValueError as error:
-            return Outcome(403, f"Fail to set `{name}' to {named}: {_visible(str(error))}")
-        faults = [problem.message for problem in self._check(candidate) if not problem.is_warning]
-        if faults:
-            return Outcome(403, f"Fail to set `{name}' to {named}: {_visible(faults[0])}")
-        before = _shown(definition, value_of(self._parsed.flags, name))
-        self._apply(candidate)
-        self._parsed = candidate
-        now = _visible(_shown(definition, value_of(candidate.flags, name)))
-        text = "flag changed name=%s peer=%s old=%s new=%s"
-        logger.warning(text, name, peer, _visible(before), now, extra={"cause": f"{name}={now}"})
-        return Outcome(200, f"Set `{name}' to {named}")
+            return Refused(Why.BAD_VALUE, failure_text(name, text, str(error)))
+        parsed.flags[name].value = value
+        parsed.origins[name] = origin
+        changed = (name,) if value != value_of(self._parsed.flags, name) else ()
+        return Change(parsed, changed, (), self._waiting, self._files, self._by_hand | {name})
 
-    def _refusal(self, name: str) -> Outcome | None:
+    def _refusal(self, name: str) -> Refused | None:
         if not name:
-            return Outcome(404, "Require gflag name")
+            return Refused(Why.UNKNOWN, "Require gflag name")
         if name not in DEFINITIONS:
-            return Outcome(404, "No such gflag")
-        if self._is_immutable:
-            return Outcome(403, f"Cannot modify `{name}' because -immutable_flags is on")
-        if name not in self._live:
-            return Outcome(403, "A reloadable gflag must have validator")
+            return Refused(Why.UNKNOWN, "No such gflag")
+        if self.is_immutable:
+            return Refused(Why.NOT_NOW, f"Cannot modify `{name}' because -immutable_flags is on")
+        if not is_settable(DEFINITIONS[name]):
+            return Refused(Why.NOT_NOW, "A reloadable gflag must have validator")
         return None
+
+    def with_files(self, read: Parsed) -> Change:
+        """How the flags would be after the command line and its files have been ``read`` again.
+
+        What has been set by hand stays, and so does what is read at the start.
+        """
+        parsed = Parsed(new_flags(), {}, flagfiles=read.flagfiles, arguments=read.arguments)
+        changed: list[str] = []
+        kept: list[str] = []
+        waiting: dict[str, object] = {}
+        for name, definition in DEFINITIONS.items():
+            now, then = value_of(self._parsed.flags, name), value_of(read.flags, name)
+            is_new, source = then != now, read
+            if name in self._by_hand:
+                source = self._parsed
+                if is_new and then != value_of(self._files.flags, name):
+                    kept.append(name)
+            elif is_new and definition.reload is Reload.RESTART and definition.topic != _OF_READING:
+                source = self._parsed
+                waiting[name] = then
+            elif is_new:
+                changed.append(name)
+            parsed.flags[name].value = value_of(source.flags, name)
+            if name in source.origins:
+                parsed.origins[name] = source.origins[name]
+        return Change(parsed, tuple(sorted(changed)), tuple(sorted(kept)), waiting, read, self._by_hand)
+
+    def take(self, change: Change) -> None:
+        """The flags of ``change`` are in force."""
+        self._parsed, self._waiting, self._by_hand = change.parsed, change.waiting, change.by_hand
+        if change.files is not None:
+            self._files = change.files
+
+    def saved(self, names: Collection[str], read: Parsed) -> None:
+        """What ``names`` have now stands in the files, as ``read`` has them."""
+        self._by_hand -= frozenset(names)
+        for name in names:
+            self._parsed.origins[name] = read.where(name)
+        self._files = read
+
+    def told(self, change: Change) -> list[tuple[str, str, str]]:
+        """Name, old and new value of what ``change`` changes, for people; secrets are masked."""
+        found = []
+        for name in change.changed:
+            definition = DEFINITIONS[name]
+            values = (value_of(parsed.flags, name) for parsed in (self._parsed, change.parsed))
+            before, after = (visible(_shown(definition, value)) for value in values)
+            found.append((name, before, after))
+        return found
+
+
+def is_settable(definition: Definition) -> bool:
+    """Whether a new value acts while the program runs."""
+    return definition.is_reloadable and definition.name not in NOT_ACTED_ON
+
+
+def named_value(name: str, text: str) -> str:
+    """What somebody gives a flag, to be repeated to people."""
+    return MASK if name in DEFINITIONS and DEFINITIONS[name].is_secret else visible(text)
+
+
+def failure_text(name: str, text: str, why: str) -> str:
+    """That a value was refused, in brpc's words with ours behind them."""
+    return f"Fail to set `{name}' to {named_value(name, text)}: {visible(why)}"
+
+
+def _copy(parsed: Parsed) -> Parsed:
+    copy = Parsed(new_flags(), dict(parsed.origins), flagfiles=parsed.flagfiles, arguments=parsed.arguments)
+    for name in DEFINITIONS:
+        copy.flags[name].value = value_of(parsed.flags, name)
+    return copy
 
 
 def _shown(definition: Definition, value: object) -> str:
@@ -140,7 +234,7 @@ def _shown(definition: Definition, value: object) -> str:
     return MASK if definition.is_secret and text else text
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Text of a user on one line, not too long."""
     line = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text[: _SHOWN_CHARS + 1])
     return cut(line)

@@ -26,7 +26,15 @@ class FlagLine:
 
 
 class FlagfileError(Exception):
-    """The file cannot be read; the text says why, without the path."""
+    """The file cannot be read; the text says why, without the path.
+
+    Attributes:
+        line: where in it, or 0.
+    """
+
+    def __init__(self, text: str, line: int = 0) -> None:
+        super().__init__(text)
+        self.line = line
 
 
 def read_flagfile(path: str) -> str:
@@ -43,7 +51,7 @@ def read_flagfile(path: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise FlagfileError(f"not valid UTF-8 in line {line}") from error
+        raise FlagfileError(f"not valid UTF-8 in line {line}", line) from error
 
 
 def split_lines(text: str, programs: Sequence[str]) -> Iterator[FlagLine]:

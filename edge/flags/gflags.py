@@ -27,7 +27,7 @@ PROGRAMS = ("edge", "media_server")
 _SHORT_NAMES = {"h": "helpshort", "?": "helpshort", "V": "version"}
 # Nested files may name each other without a cycle and still be read 2**n times.
 _MAX_FLAGFILES = 100
-_READERS = frozenset({"flagfile", "fromenv", "tryfromenv", "undefok"})
+_READERS = frozenset({"flagfile", "save_flagfile", "fromenv", "tryfromenv", "undefok"})
 
 assert _all_flags.AREAS, "importing it defines the flags"
 
@@ -41,12 +41,14 @@ class Parsed:
         origins: flag name to ``command line``, ``file:line`` or ``environment FLAGS_x``; only flags that were set.
         problems: errors and warnings, in the order found.
         flagfiles: the files read, as named.
+        arguments: the words of the command line, to be read again.
     """
 
     flags: FlagValues
     origins: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     flagfiles: list[str] = field(default_factory=list)
+    arguments: tuple[str, ...] = field(default=(), repr=False)  # may bear secrets
 
     def where(self, name: str) -> str:
         """Where the value of a flag came from."""
@@ -69,7 +71,9 @@ def parse(
     """Read a command line without the program's name; never raises for what it says."""
     reader = _Reader(os.environ if environ is None else environ, programs)
     reader.read_arguments(arguments)
-    return reader.finish()
+    parsed = reader.finish()
+    parsed.arguments = tuple(arguments)
+    return parsed
 
 
 class _Reader:
@@ -148,8 +152,13 @@ class _Reader:
         if name in _READERS:
             self._follow(name, value_of(self._parsed.flags, name), where)
 
-    def _follow(self, name: str, items: Sequence[str], where: str) -> None:
+    def _follow(self, name: str, value: str | Sequence[str], where: str) -> None:
         """Act on the flags that bring other flags, at their place in the order."""
+        items = (value,) if isinstance(value, str) else value
+        if name == "save_flagfile":
+            if value and os.path.exists(items[0]):  # before the first save there is none
+                self._read_flagfile(items[0], where)
+            return
         if name == "undefok":
             self._undefok.update(item.lstrip("-").replace("-", "_") for item in items)
             return
@@ -181,7 +190,8 @@ class _Reader:
         try:
             text = read_flagfile(path)
         except FlagfileError as error:
-            self._error(where, f"flagfile {cut(path)}: {error}")
+            place = f"{path}:{error.line}" if error.line else where
+            self._error(place, f"flagfile {cut(path)}: {error}")
             return
         self._parsed.flagfiles.append(path)
         self._open_files.append(identity)

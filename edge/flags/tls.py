@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.flags.classes import LIVE, NEW
+from edge.flags.classes import LIVE
 from edge.flags.registry import FlagValues, define_bool, define_int32, define_string, pick, value_of
 from edge.net.config import TlsConfig
 
@@ -43,7 +43,7 @@ define_int32(
     "Close a connection whose TLS handshake is not done so long after it was accepted.",
     topic=_TOPIC,
     unit="ms",
-    reload=NEW,
+    reload=LIVE,
     is_zero_off=True,
     lower=0,
 )

@@ -146,7 +146,7 @@ define_bool(
     "Go on retrying a pull that never had data while a player waits; false gives up after 1 + -fast_retry_count "
     "attempts.",
     topic=_TOPIC,
-    reload=NEW,
+    reload=LIVE,
     scope=VHOST,
 )
 define_int32(

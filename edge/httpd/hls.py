@@ -109,6 +109,12 @@ class HlsPlayer:
         self._two_level = TwoLevelPlayer(config, self.shelf)
         self._ticker: asyncio.TimerHandle | None = None
 
+    def reconfigure(self, config: HlsConfig, http: HttpConfig) -> None:
+        """Take other settings, for requests to come; those of HLS itself are read at the start."""
+        self._live.reconfigure(http)
+        self.audience.nodata_timeout_ms = http.pull_nodata_timeout_ms
+        self._two_level.reconfigure(config)
+
     def counters(self) -> dict[str, int]:
         """For pages and metrics: viewers with an id of their own, plays that viewers share, streams segmented."""
         return {

@@ -107,7 +107,7 @@ class Audience:
         self._on_joined = on_joined
         self._endings: dict[Stream, Ending] = {}
         self._config = config
-        self._nodata_timeout_ms = nodata_timeout_ms
+        self.nodata_timeout_ms = nodata_timeout_ms
         self._count_refused = count_refused
         self._viewers: dict[tuple[Service, StreamName], Viewers] = {}
         self._asking: dict[tuple[Service, StreamName], asyncio.Task[Stream | Refusal]] = {}
@@ -161,7 +161,7 @@ class Audience:
     async def _ask(self, request: PlayRequest, service: Service) -> Stream | Refusal:
         name = request.name
         first = FirstData(service, request, is_patient=False)
-        refusal = await first.ask(self._nodata_timeout_ms)
+        refusal = await first.ask(self.nodata_timeout_ms)
         if refusal is None and first.play is not None:
             play = first.take()
             self._viewers[service, name] = Viewers(service, play, self._ending_of(play.stream))

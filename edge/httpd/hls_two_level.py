@@ -30,6 +30,10 @@ class TwoLevelPlayer:
         self._config = config
         self._shelf = shelf
 
+    def reconfigure(self, config: HlsConfig) -> None:
+        """Take other settings, for requests to come."""
+        self._config = config
+
     def segmenter(self, found: HlsStream, name: StreamName, *, at_keyframes: bool) -> TwoLevelSegmenter:
         """Begin one if need be; raises UnsupportedCodecError for a stream that it would leave half out."""
         if (segment_tracks(name), at_keyframes) not in found.two_level:

@@ -130,6 +130,10 @@ class LivePlayer:
             ".ts", "MPEG-TS", ("http-ts", "https-ts"), self._start_ts, headers={"Content-Type": "video/mp2t"}
         )
 
+    def reconfigure(self, config: HttpConfig) -> None:
+        """Take other settings, for requests to come."""
+        self._config = config
+
     def routes(self) -> list[Route]:
         """The rows of the table, for the outputs that are on."""
         handlers: dict[str, Handler] = {}

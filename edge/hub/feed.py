@@ -42,30 +42,30 @@ class Feed:
         past_epochs: of the last epochs before this one the index that would have come next, by id.
         grace_until_ms: 0, or when a publisher that left is given up.
         replaced_ms: when one that was seen was last replaced by another.
+        min_interval_ms: live publishers replace each other no faster.
     """
 
     __slots__ = (
         "_arrivals",
         "_held_until_ms",
         "_is_over",
-        "_min_interval_ms",
         "current",
         "epoch",
         "grace_until_ms",
+        "min_interval_ms",
         "muted",
         "past_epochs",
         "replaced_ms",
     )
 
     def __init__(self, min_interval_ms: int = 1000) -> None:
-        """``min_interval_ms``: live publishers replace each other no faster."""
         self.current: Publisher[Any] | None = None
         self.muted: list[Publisher[Any]] = []
         self.epoch: Epoch | None = None
         self.past_epochs: dict[str, int] = {}
         self.grace_until_ms = 0
         self.replaced_ms = -(10**9)
-        self._min_interval_ms = min_interval_ms
+        self.min_interval_ms = min_interval_ms
         self._held_until_ms = 0
         self._arrivals = 0
         self._is_over = False
@@ -152,7 +152,7 @@ class Feed:
             # One publish by two ways. Who is behind goes on when it has caught up; see HopReceiver.
             return now_ms - max(current.last_media_ms, current.seen_since_ms) >= _SILENT_MS
         if is_younger(publisher, current):
-            return now_ms - self.replaced_ms >= self._min_interval_ms
+            return now_ms - self.replaced_ms >= self.min_interval_ms
         return self._is_idle(current, now_ms) and not self._is_outranked(publisher, now_ms)
 
     def is_settled_against(self, publisher: Publisher[Any], now_ms: int) -> bool:

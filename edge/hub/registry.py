@@ -57,6 +57,12 @@ class Registry:
         self._clock_us = clock_us
         self._metadata_name = metadata_name
 
+    def reconfigure(self, config: HubConfig) -> None:
+        """Take other settings, for the streams that there are too."""
+        self.config = config
+        for stream in self.streams.values():
+            stream.reconfigure(config)
+
     def find(self, key: StreamKey) -> Stream | None:
         """The stream of ``key`` if it is live or being pulled."""
         return self.streams.get(key)

@@ -118,11 +118,11 @@ class Stream:
     ) -> None:
         """``delay``: by whose clock delays are measured; without it none are."""
         self.key = key
-        self.config = config
         self.created_ms = now_ms
         self.queue = FrameQueue()
-        self.timeline = Timeline(config.max_jitter_ms, config.frame_interval_ms)
-        self.feed = Feed(config.republish_min_interval_ms)
+        self.timeline = Timeline()
+        self.feed = Feed()
+        self._apply(config)
         self.on_seen: Callable[[Stream, Publisher[Stream] | None, Publisher[Stream]], None] | None = None
         self.on_jumped: Callable[[Stream, int], None] | None = None
         self.logs: dict[WireForm, StreamLog] = {}
@@ -143,12 +143,21 @@ class Stream:
         self._metadata_name = metadata_name
         self._metadata_sent_ms = -(10**9)
         self._pending: dict[bytes, Frame] = {}
-        self._evict_at = 0
-        self._max_bytes = min(config.gop_cache_max_bytes, config.log_max_bytes)
         self._keyframe_wanted_since: int | None = None
         # Video tracks there were when keyframes were asked for, and those that have begun anew since.
         self._awaited_tracks: set[int] = set()
         self._begun_tracks: set[int] = set()
+
+    def _apply(self, config: HubConfig) -> None:
+        self.config = config
+        self.timeline.set_limits(config.max_jitter_ms, config.frame_interval_ms)
+        self.feed.min_interval_ms = config.republish_min_interval_ms
+        self._max_bytes = min(config.gop_cache_max_bytes, config.log_max_bytes)
+        self._evict_at = 0  # look at once whether frames are too many
+
+    def reconfigure(self, config: HubConfig) -> None:
+        """Take other settings, for what comes and for what is held; players go on."""
+        self._apply(config)
 
     # --- who feeds it --------------------------------------------------------
 

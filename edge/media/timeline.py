@@ -54,8 +54,7 @@ class Timeline:
     )
 
     def __init__(self, max_jitter_ms: int = 5000, frame_interval_ms: int = 40) -> None:
-        self._max_jitter_ms = max_jitter_ms
-        self._frame_interval_ms = frame_interval_ms
+        self.set_limits(max_jitter_ms, frame_interval_ms)
         self._tracks: dict[int, _Track] = {}
         self._data: _Track | None = None
         self._data_beside_ms = -1
@@ -64,6 +63,11 @@ class Timeline:
         self._next_shift_ms: int | None = None
         self.last_dts_ms = -1
         self.jump_count = 0
+
+    def set_limits(self, max_jitter_ms: int, frame_interval_ms: int) -> None:
+        """Take a step above ``max_jitter_ms`` as one of ``frame_interval_ms``, from now on."""
+        self._max_jitter_ms = max_jitter_ms
+        self._frame_interval_ms = frame_interval_ms
 
     def restart(self, shift_ms: int | None = None) -> None:
         """A new publisher begins: its first frame follows the last one by a frame interval.

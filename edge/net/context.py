@@ -53,6 +53,11 @@ class NetContext:
         self.spans = SpanRing(now_us=now_us, wall_us=wall_us, entropy=secrets.token_bytes)
         self._numbers = 0
 
+    def reconfigure(self, config: NetConfig) -> None:
+        """Take other settings; all others read them here each time."""
+        self.config = config
+        self.fanout.reconfigure(config)
+
     def next_connection_number(self) -> int:
         """Numbers count up for the life of the process."""
         self._numbers += 1

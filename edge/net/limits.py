@@ -37,6 +37,7 @@ class ConnectionLimits:
 
     Attributes:
         undecided: accepted connections that nobody serves yet.
+        max_connections: of all protocols together.
     """
 
     def __init__(self, context: NetContext, max_connections: int) -> None:

@@ -101,6 +101,7 @@ class Listener:
         self._limits = limits
         self._detection = Detection(context, handlers, self.held, limits.undecided, on_held)
         self._pause_ms = _MIN_PAUSE_MS
+        self._has_user_timeout = False
         self._timer: asyncio.TimerHandle | None = None
         self._set_up(sock)
         context.poller.add(sock.fileno(), self)
@@ -149,11 +150,16 @@ class Listener:
         """Set the options of connections, on the listening socket where they inherit them from that."""
         config = self._context.config
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if config.tcp_user_timeout_ms:
-            timeout_ms = max(config.tcp_user_timeout_ms, config.send_timeout_ms + 1000)
-            system.drop_when_unacknowledged(sock, timeout_ms)
+        timeout_ms = config.tcp_user_timeout_ms
+        if timeout_ms or self._has_user_timeout:
+            self._has_user_timeout = timeout_ms > 0
+            system.drop_when_unacknowledged(sock, max(timeout_ms, config.send_timeout_ms + 1000) if timeout_ms else 0)
         system.keep_alive(sock, idle_s=20, interval_s=5, probe_count=3)
         system.limit_unsent(sock, MIN_NOTSENT_BYTES)
+
+    def reconfigure(self) -> None:
+        """The settings of the network are others: connections to come are set up by them."""
+        self._set_up(self.sock)
 
     def detect(self, accepted: Accepted) -> None:
         """Find out what a connection speaks, and hand it to whoever serves that."""

@@ -51,6 +51,12 @@ class TlsEntrance:
             timeout_ms=config.ssl_handshake_timeout_ms,
         )
 
+    def reconfigure(self, config: TlsConfig) -> None:
+        """Take other limits of handshakes, for those in progress too."""
+        self.handshaker.reconfigure(
+            max_pending=config.max_pending_handshakes, timeout_ms=config.ssl_handshake_timeout_ms
+        )
+
     def serve(self, accepted: Accepted) -> None:
         """Shake hands; then its entrance detects what is inside."""
         _ShakingHands(accepted, self)

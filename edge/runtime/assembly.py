@@ -6,15 +6,15 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from edge.facts.records import ServiceFacts
 from edge.net.aio import spawn
 from edge.runtime.gather import Gatherer
-from edge.runtime.live_flags import flag_book
 from edge.runtime.node import Node
 from edge.runtime.orders import OrderTaker
+from edge.runtime.reload import Reloader
+from edge.runtime.reload_parts import new_reloader
 from edge.runtime.settings import Settings
 from edge.runtime.why import Why
 
@@ -32,11 +32,15 @@ class Daemon:
     Attributes:
         facts: what it tells of itself.
         debugging: for the pages for debugging; there once HTTP is.
+        reloader: changes its flags.
+        orders: carries out what it is told to do.
     """
 
     node: Node
     facts: Gatherer
     debugging: Callable[[], Debugging]
+    reloader: Reloader
+    orders: OrderTaker
 
     async def start(self) -> None:
         """Listen, and say which services there are; raises ConfigError as ``Node.start`` does."""
@@ -57,15 +61,20 @@ def service_line(facts: ServiceFacts) -> str:
 def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Daemon:
     """Make all parts; nothing listens yet. Raises ConfigError when a file that is named cannot be used."""
     node = Node(settings, loop)
-    facts = Gatherer(node)
+    made_debugging: Debugging | None = None
+    reloader = new_reloader(node, lambda: made_debugging)
+    facts = Gatherer(node, reloads=lambda: reloader.reports)
+    orders = OrderTaker(node, reloader)
     why = Why(node.units, node.context)
 
-    @cache
     def debugging() -> Debugging:
+        nonlocal made_debugging
+        if made_debugging is not None:
+            return made_debugging
         from edge.runtime.debugging import new_debugging
 
-        made = new_debugging(
-            settings.debug,
+        made_debugging = made = new_debugging(
+            node.settings.debug,
             loop,
             spans=node.context.spans,
             connections=lambda: node.context.connections,
@@ -79,8 +88,8 @@ def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Daemon:
         from edge.builtin.page import PageContext
         from edge.builtin.site import site_routes
 
-        flags = flag_book(node, debugging())
-        return site_routes(PageContext(facts, debugging, flags, OrderTaker(node), why))
+        debugging()
+        return site_routes(PageContext(facts, debugging, reloader.book, orders, why))
 
     node.page_routes = page_routes
-    return Daemon(node, facts, debugging)
+    return Daemon(node, facts, debugging, reloader, orders)

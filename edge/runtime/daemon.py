@@ -13,7 +13,6 @@ from edge.net.listener import PortBusyError
 from edge.runtime.assembly import Daemon, assemble
 from edge.runtime.host import reachable_host
 from edge.runtime.loop import new_event_loop
-from edge.runtime.node import Node
 from edge.runtime.settings import Settings
 from edge.upstream.config import UpstreamConfig
 from naming.resolver import Resolver
@@ -78,7 +77,7 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
         logger.error("%s", error.detail)
         await node.close()
         return EXIT_PORT_BUSY if isinstance(error, PortBusyError) else EXIT_ERROR
-    loop.add_signal_handler(signal.SIGHUP, reload, node)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reloader.request, "SIGHUP")
     node.on_failed = on_failed
     if settings.http.http_preload:  # later there are connections, which are not to stay for good
         node.on_loaded = gc.freeze
@@ -88,15 +87,6 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
     logger.info("Server[edge] is going to quit")
     await node.close()
     return code
-
-
-def reload(node: Node) -> None:
-    """SIGHUP: read the certificates again; flags are not."""
-    if node.tls is None:
-        logger.warning("SIGHUP: nothing to reload without -https; flags are not read again")
-        return
-    result = node.tls.reload()
-    logger.info("SIGHUP: certificates read again taken=%d refused=%d", len(result.taken), len(result.refused))
 
 
 def settle_collector() -> None:

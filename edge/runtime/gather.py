@@ -6,7 +6,7 @@ import asyncio
 import logging
 import platform
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from edge.facts.records import (
     ProcessFacts,
     QualityFacts,
     ReadinessFacts,
+    ReloadFacts,
     SampleFacts,
     ServerFacts,
     ServiceFacts,
@@ -72,8 +73,10 @@ _MAX_SERVER_STREAMS = 20
 class Gatherer:
     """Facts of one process (see ``edge.facts.facts.Facts``)."""
 
-    def __init__(self, node: Gathered) -> None:
+    def __init__(self, node: Gathered, *, reloads: Callable[[], list[ReloadFacts]] = list) -> None:
+        """``reloads`` returns what was changed lately, the newest first."""
         self._node = node
+        self._reloads = reloads
         self._started_s = wall_ms() / 1000 - age_s()
         self._variables = Variables(node, self)
         self._traffic = TrafficWatch()
@@ -351,6 +354,10 @@ class Gatherer:
             cpu_ms=process_cpu_ms(),
             uptime_ms=now_ms() - node.started_ms,
         )
+
+    async def reloads(self) -> list[ReloadFacts]:
+        """Changes of flags, the newest first; the last few."""
+        return self._reloads()
 
     async def last_hour(self, since_s: int = 0) -> list[SampleFacts]:
         """The looks after ``since_s``."""

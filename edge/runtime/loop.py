@@ -49,12 +49,12 @@ class LagProbe:
             loop's thread, so that a machine busy with something else does not count.
         busy_share: what the loop's thread has lately worked of the time, 0 to 1; a mean that forgets in some 5 s.
         mean_lag_ms: of ``lag_ms``, likewise.
+        warn_ms: a turn of the loop that takes longer is logged; 0: none is.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, warn_ms: float = 0.0) -> None:
-        """``warn_ms``: a turn of the loop that takes longer is logged; 0: none is."""
         self._loop = loop
-        self._warn_ms = warn_ms
+        self.warn_ms = warn_ms
         self._due_ms = 0
         self._timer: asyncio.TimerHandle | None = None
         self.lag_ms = 0
@@ -79,7 +79,7 @@ class LagProbe:
         # The turn that made this one late was no longer than that, nor did it work longer than the thread has since.
         turn_cpu_ms = min(self.lag_ms, thread_cpu_ms() - self._cpu_ms)
         self.turn_cpu_max_ms = max(self.turn_cpu_max_ms, turn_cpu_ms)
-        if 0 < self._warn_ms < self.lag_ms:
+        if 0 < self.warn_ms < self.lag_ms:
             logger.warning("loop stalled for_ms=%d own_cpu_ms=%d", self.lag_ms, turn_cpu_ms)
         self.start()
 

@@ -33,18 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = requested_help(parsed.flags, installed_version())
         if text is not None:
             return _print(text)
-    from edge.flags.check import check
-    from edge.runtime.http_modules import check_http
-    from edge.runtime.otlp_extra import check_otlp
-    from edge.runtime.own_certificates import check_own_certificates
-    from edge.runtime.targets import LOOKUP_BUDGET_S, check_targets
+    from edge.runtime.findings import findings
 
     if value_of(parsed.flags, "check") or not parsed.has_errors:
-        parsed.problems.extend(check(parsed))
-        parsed.problems.extend(check_own_certificates(parsed, LOOKUP_BUDGET_S))
-        parsed.problems.extend(check_targets(parsed))
-        parsed.problems.extend(check_http(parsed))
-        parsed.problems.extend(check_otlp(parsed))
+        parsed.problems.extend(findings(parsed))
     if value_of(parsed.flags, "check"):
         return _report_check(parsed)
     if parsed.has_errors:

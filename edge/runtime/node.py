@@ -13,6 +13,7 @@ from edge.net import system
 from edge.net.accepted import Accepted, Handler
 from edge.net.aio import TaskOwner, now_ms, spawn, wall_ms
 from edge.net.byte_stream import ListeningSocket
+from edge.net.config import NetConfig
 from edge.net.context import NetContext
 from edge.net.limits import ConnectionLimits
 from edge.net.listener import Listener, open_socket
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from edge.hls_disk.recorder import DiskHls
     from edge.httpd.app import HttpService, Owned
     from edge.httpd.hls import HlsPlayer
+    from edge.httpd.live import LivePlayer
     from edge.httpd.routes import Route
     from edge.runtime.gathered import Counting
     from edge.runtime.otlp import SpanExport
@@ -89,9 +91,10 @@ class Node:
         self.stat_log = StatLog(self.units, settings, self.started_ms)
         self.hls_disk = self._make_hls_disk()
         self.hls: HlsPlayer | None = None
+        self._live: LivePlayer | None = None
         self.otlp = self._make_otlp()
-        limit = raise_descriptor_limit()
-        self.limits = ConnectionLimits(self.context, self._connection_cap(limit))
+        self._descriptor_limit = raise_descriptor_limit()
+        self.limits = ConnectionLimits(self.context, self._connection_cap(self._descriptor_limit, settings.net))
         self.tls: TlsEntrance | None = None
         if certificates is not None:
             self.tls = TlsEntrance(self.context, self.limits.undecided, tls, certificates)
@@ -141,8 +144,7 @@ class Node:
             disk.attach(unit.registry, unit.service.stop_publisher)
         return disk
 
-    def _connection_cap(self, limit: int) -> int:
-        net = self.settings.net
+    def _connection_cap(self, limit: int, net: NetConfig) -> int:
         available = max(limit - net.reserved_fds, 16)
         if not net.max_connections:
             return available
@@ -227,7 +229,7 @@ class Node:
         # The internal port shows the front's streams, as all but the merge port do.
         front, merge = self.units[0].service, self.units[-1].service
         services = {PUBLIC: front, INTERNAL: front, MERGE: merge}
-        live = LivePlayer(self.settings.http, self.context, services)
+        live = self._live = LivePlayer(self.settings.http, self.context, services)
         owned: list[Owned] = []
         settings = self.settings
         receiver = Receiver(settings.quality, settings.http, self.context, services, self.viewers.audience)
@@ -276,6 +278,41 @@ class Node:
     def _serve_merge_http(self, accepted: Accepted) -> None:
         """Other nodes must reach the merge port, so it is as public as can be: health and version, no other page."""
         self.http.adopt(accepted, hides_pages=True)
+
+    # --- other settings ------------------------------------------------------
+
+    def take_settings(self, settings: Settings) -> None:
+        """For those who read them each time."""
+        self.settings = settings
+
+    def reconfigure_network(self, settings: Settings) -> None:
+        """Limits and times of sockets, connections and TLS."""
+        self.context.reconfigure(settings.net)
+        for listener in self.listeners:
+            listener.reconfigure()
+        self.limits.max_connections = self._connection_cap(self._descriptor_limit, settings.net)
+        self.lag.warn_ms = settings.net.loop_stall_warn_ms
+        if self.tls is not None:
+            self.tls.reconfigure(settings.tls)
+
+    def reconfigure_http(self, settings: Settings) -> None:
+        """HTTP, if it is loaded; later it begins with the settings of that time."""
+        if self.http.service is not None:
+            self.http.service.reconfigure(settings.http)
+        if self._live is not None:
+            self._live.reconfigure(settings.http)
+        if self.hls is not None:
+            self.hls.reconfigure(settings.hls, settings.http)
+
+    def reload_certificates(self) -> None:
+        """Read them again; one that cannot be used stays as it is."""
+        if self.tls is not None:
+            result = self.tls.reload()
+            logger.info("certificates read again taken=%d refused=%d", len(result.taken), len(result.refused))
+
+    def count_refused_reload(self) -> None:
+        """The flags stay as they are."""
+        self.context.counters["error_reload_failed_count"] += 1
 
     # --- ticks ---------------------------------------------------------------
 

@@ -6,12 +6,13 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from edge.facts.orders import Drain, EndStream, Kick, Order, Outcome, Result
+from edge.facts.orders import Drain, EndStream, Kick, Order, Outcome, Reload, Result, SaveFlags, SetFlag
 from edge.hub.key import StreamKey
 from edge.hub.stream import Stream
 from edge.net.context import NetContext
 from edge.net.listed import ConnectionFacts
 from edge.rtmp.commands import KICKED
+from edge.runtime.reload import Reloader
 from edge.runtime.unit import ServiceUnit
 from edge.service.refusal import Reason, Refusal
 
@@ -39,22 +40,43 @@ class Ordered(Protocol):
 class OrderTaker:
     """Orders of one process (see ``edge.facts.orders.Orders``)."""
 
-    def __init__(self, node: Ordered) -> None:
+    def __init__(self, node: Ordered, reloader: Reloader) -> None:
         self._node = node
+        self._reloader = reloader
 
     async def carry_out(self, order: Order, who: str) -> Outcome:
         """Do what ``order`` says; ``who`` is an address."""
-        match order:
-            case Kick():
-                what, outcome = f"kick c{order.connection_id}", self._kick(order)
-            case EndStream():
-                what, outcome = f"end key={order.key[:_MAX_KEY_CHARS]}", self._end_stream(order)
-            case Drain():
-                limit = "none" if order.within_s is None else f"{order.within_s}"
-                what, outcome = f"drain within_s={limit}", self._node.on_drain(order)
+        outcome = await self._done(order, who)
+        what = _words_of(order)
         text = "order by %s: %s result=%s %s"
         logger.warning(text, who, what, outcome.result.value, outcome.text, extra={"cause": what})
         return outcome
+
+    async def _done(self, order: Order, who: str) -> Outcome:
+        match order:
+            case Kick():
+                return self._kick(order)
+            case EndStream():
+                return self._end_stream(order)
+            case Drain():
+                return self._node.on_drain(order)
+            case SetFlag():
+                return self._reloader.set_value(order, who)
+            case SaveFlags():
+                return await self._reloader.save(who)
+            case Reload():
+                return await self._reload(who)
+
+    async def _reload(self, who: str) -> Outcome:
+        if self._reloader.book.is_immutable:
+            return Outcome(Result.REFUSED, "Nothing is read again for a page because -immutable_flags is on")
+        report = await self._reloader.reload(who)
+        if report.state == "refused":
+            return Outcome(Result.BAD_VALUE, f"Nothing was changed: {report.error}")
+        changed = ", ".join(report.changed) or "nothing"
+        waiting = f" Needs a restart: {', '.join(report.needs_restart)}." if report.needs_restart else ""
+        kept = f" Kept as set by hand: {', '.join(report.kept)}." if report.kept else ""
+        return Outcome(Result.DONE, f"Changed: {changed}.{kept}{waiting}")
 
     def _kick(self, order: Kick) -> Outcome:
         number = order.connection_id
@@ -95,6 +117,23 @@ class OrderTaker:
             _end(unit, stream)
             unit.service.chronicle.ended(stream.key)
         return Outcome(Result.DONE, f"{order.key} was ended.")
+
+
+def _words_of(order: Order) -> str:
+    """What an order is, for the log; without values, which may be secrets."""
+    match order:
+        case Kick():
+            return f"kick c{order.connection_id}"
+        case EndStream():
+            return f"end key={order.key[:_MAX_KEY_CHARS]}"
+        case Drain():
+            return f"drain within_s={'none' if order.within_s is None else order.within_s}"
+        case SetFlag():
+            return f"set name={order.name[:_MAX_KEY_CHARS]}"
+        case SaveFlags():
+            return "save flags"
+        case Reload():
+            return "reload"
 
 
 def _end(unit: ServiceUnit, stream: Stream) -> None:

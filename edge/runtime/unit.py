@@ -134,6 +134,7 @@ class ServiceUnit:
         )
         self.service.spans = context.spans
         self.rtmp = RtmpService(context, self.service, settings.rtmp)
+        self._tls = tls
         self.upstream: UpstreamManager | None = None
         if pull_target is not None and push_target is not None:
             from edge.upstream.manager import UpstreamManager
@@ -142,6 +143,16 @@ class ServiceUnit:
                 self.rtmp, settings.upstream, pull_target=pull_target, push_target=push_target, tls=tls
             )
         self._watch = PublishWatch(context, settings.hub, self.rtmp.ingest)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Take other settings, for what runs too, as each flag's class says."""
+        self.service.reconfigure(settings.hub)
+        self._watch.hub = settings.hub
+        self.rtmp.config = settings.rtmp
+        if self._tls is not None:
+            self._tls.reconfigure(settings.tls)
+        if self.upstream is not None:
+            self.upstream.reconfigure(settings.rtmp, settings.upstream, settings.naming)
 
     def tick(self, now: int, *, is_full_second: bool) -> None:
         """Four times a second."""

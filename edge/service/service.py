@@ -91,6 +91,11 @@ class Service(HubObserver):
         self.chronicle = Chronicle(stories, default_vhost=hub.default_vhost, default_app=hub.default_app)
         registry.observers += [self, self.chronicle]
 
+    def reconfigure(self, hub: HubConfig) -> None:
+        """Take other settings, for its streams too."""
+        self.hub = hub
+        self.registry.reconfigure(hub)
+
     @property
     def log_prefix(self) -> str:
         """What log lines of a process with two services begin with: the name and a space."""

@@ -174,6 +174,7 @@ class HealthTable:
 
     __slots__ = (
         "_groups",
+        "_has_slow_start",
         "_health",
         "_interval_ms",
         "_longest_attempt_ms",
@@ -184,15 +185,23 @@ class HealthTable:
     )
 
     def __init__(self, config: UpstreamConfig, *, has_slow_start: bool) -> None:
-        self._interval_ms = config.health_check_interval * 1000
-        self._longest_attempt_ms = config.timeout_ms
-        self._slow_start_ms = config.slow_start_ms if has_slow_start else 0
+        self._has_slow_start = has_slow_start
+        self._apply(config)
         # The list, and what is known of it, by endpoint.
         self._servers_at: Mapping[str, Sequence[ServerNode]] = {}
         self._groups: Sequence[Sequence[str]] = ()  # the endpoints of each priority
         self._health: dict[str, ServerHealth] = {}
         self._unwell: dict[str, ServerHealth] = {}  # those of them that are failing or in their slow start
         self.is_checked = True
+
+    def _apply(self, config: UpstreamConfig) -> None:
+        self._interval_ms = config.health_check_interval * 1000
+        self._longest_attempt_ms = config.timeout_ms
+        self._slow_start_ms = config.slow_start_ms if self._has_slow_start else 0
+
+    def reconfigure(self, config: UpstreamConfig) -> None:
+        """Take other settings; a connect that is planned stays planned."""
+        self._apply(config)
 
     def follow(self, servers: tuple[ServerNode, ...], now_ms: int) -> None:
         """Take a list of servers: those that left are forgotten, those that are new begin slowly.

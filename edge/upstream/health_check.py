@@ -92,12 +92,12 @@ async def try_connect(server: ServerNode, timeout_ms: int) -> str:
 class HealthChecker:
     """Makes the connects that a table plans, one at a time per server; nothing runs while none is planned."""
 
-    __slots__ = ("_going_on", "_io", "_is_closed", "_table", "_timeout_ms", "_timer", "_timer_at_ms")
+    __slots__ = ("_going_on", "_io", "_is_closed", "_table", "_timer", "_timer_at_ms", "timeout_ms")
 
     def __init__(self, table: HealthTable, io: CheckIO, *, timeout_ms: int) -> None:
         self._table = table
         self._io = io
-        self._timeout_ms = timeout_ms
+        self.timeout_ms = timeout_ms
         self._timer: Timer | None = None
         self._timer_at_ms = 0
         self._going_on = 0
@@ -119,7 +119,7 @@ class HealthChecker:
         self._timer = None
         for server in self._table.begin_checks(self._io.now_ms(), MAX_CHECKS - self._going_on):
             self._going_on += 1
-            self._io.connect(server, self._timeout_ms, partial(self._end, server))
+            self._io.connect(server, self.timeout_ms, partial(self._end, server))
         self.wake()
 
     def _end(self, server: ServerNode, error: str) -> None:

@@ -18,6 +18,7 @@ from edge.net.aio import TaskOwner, spawn, wall_ms
 from edge.net.config import TlsConfig
 from edge.net.rtmp.client import LinkEnd
 from edge.net.rtmp.service import RtmpService
+from edge.rtmp.config import RtmpConfig
 from edge.service.grants import Play
 from edge.service.insight import Insight
 from edge.service.names import StreamName
@@ -33,7 +34,7 @@ from edge.upstream.rebalance import Rebalancer
 from edge.upstream.target import Target
 from edge.upstream.telling import LinkStory, insight_of
 from edge.upstream.tls import UpstreamTls
-from naming.base import NamingError
+from naming.base import NamingError, NamingOptions
 from naming.endpoint import is_ip
 from naming.node import ServerNode
 from naming.resolver import Resolver
@@ -114,6 +115,16 @@ class UpstreamManager(HubObserver):
             target.on_found = self._on_found
         service.source = self
         service.registry.observers.append(self)
+
+    def reconfigure(self, rtmp: RtmpConfig, config: UpstreamConfig, naming: NamingOptions) -> None:
+        """Take other settings, for pulls and pushes that run too."""
+        self.config = config
+        self.pool.reconfigure(rtmp, config.timeout_ms)
+        self._rebalancer.moves_per_call = config.max_connects_per_s
+        for target in self.targets:
+            target.reconfigure(config, naming)
+        for link in (*self.pulls.values(), *self.pushes.values()):
+            link.policy.reconfigure(config)
 
     @property
     def has_answer(self) -> bool:

@@ -58,10 +58,9 @@ class UpstreamPool:
         """``why_desk`` answers what upstreams of ours ask."""
         self._context = context
         self._tls = tls
-        self._rtmp = rtmp
+        self.reconfigure(rtmp, timeout_ms)
         self._edge_id = edge_id
         self._why_desk = why_desk
-        self._timeout_ms = timeout_ms
         self._shared: dict[PoolKey, RtmpClientConnection] = {}
         self._can_share: dict[str, bool] = {}
         # Endpoints where the digest form of the handshake has just failed: the next attempt takes the simple one.
@@ -73,6 +72,11 @@ class UpstreamPool:
         self._open: set[RtmpClientConnection] = set()
         self._prune_at = _PRUNE_MIN
         self.connect_count = 0
+
+    def reconfigure(self, rtmp: RtmpConfig, timeout_ms: int) -> None:
+        """Take other settings, for connections to come."""
+        self._rtmp = rtmp
+        self._timeout_ms = timeout_ms
 
     @property
     def connection_count(self) -> int:

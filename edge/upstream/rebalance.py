@@ -63,14 +63,15 @@ class Rebalancer:
 
     Attributes:
         move_count: moves so far.
+        moves_per_call: most moves of one call.
     """
 
-    __slots__ = ("_after_ms", "_jitter", "_looks", "_moves_per_call", "_strays", "move_count")
+    __slots__ = ("_after_ms", "_jitter", "_looks", "_strays", "move_count", "moves_per_call")
 
     def __init__(self, *, after_ms: int, moves_per_call: int, jitter: Callable[[], float]) -> None:
         """``jitter()`` is uniform in [0, 1)."""
         self._after_ms = after_ms
-        self._moves_per_call = moves_per_call
+        self.moves_per_call = moves_per_call
         self._jitter = jitter
         self._looks: Iterator[Movable] = iter(())
         self._strays: dict[StreamKey, _Stray] = {}
@@ -94,7 +95,7 @@ class Rebalancer:
                 if pull.is_running and stray.is_doubtful:
                     del self._strays[key]
                 stray.is_doubtful = pull.is_running
-            elif stray.until_ms <= now_ms and moves < self._moves_per_call and pull.move():
+            elif stray.until_ms <= now_ms and moves < self.moves_per_call and pull.move():
                 moves += 1
                 stray.wait_ms = min(2 * stray.wait_ms, _MAX_WAIT_MS)
                 stray.until_ms = now_ms + stray.wait_ms

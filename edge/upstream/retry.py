@@ -56,7 +56,7 @@ class RetryPolicy:
         "_last_creation_ms",
         "_last_start_ms",
         "_searched",
-        "_waits",
+        "_waits_always",
     )
 
     def __init__(
@@ -74,13 +74,21 @@ class RetryPolicy:
         """
         self._config = config
         self._jitter = jitter
-        self._waits = config.pull_wait_for_stream if waits_for_stream is None else waits_for_stream
+        self._waits_always = waits_for_stream
         self._last_start_ms = now_ms
         self._last_creation_ms = now_ms
         self._fast_used = 0
         self._searched = 0
         self._is_ever_useful = False
         self._gone_at_ms: int | None = None
+
+    def reconfigure(self, config: UpstreamConfig) -> None:
+        """Take other settings; what has been decided stands."""
+        self._config = config
+
+    @property
+    def _waits(self) -> bool:
+        return self._config.pull_wait_for_stream if self._waits_always is None else self._waits_always
 
     @property
     def deadline_ms(self) -> int | None:

@@ -102,7 +102,6 @@ class Target:
             raise ConfigError(str(error)) from error
         self.is_tls = self.address.is_tls or (config.upstream_tls and not self.address.is_plain)
         self.on_found: Callable[[], None] | None = None
-        self._disable_ms = config.disable_server_duration * 1000
         self._servers: tuple[ServerNode, ...] = ()
         self._choosable: tuple[ServerNode, ...] = ()  # those with a weight, for a balancer that needs one
         self._groups: tuple[ServerGroup, ...] = ()  # the best first
@@ -120,10 +119,22 @@ class Target:
         has_slow_start = self._create_balancer is not None and not self._has_owners
         self._health = HealthTable(config, has_slow_start=has_slow_start)
         self._checks = checks or TcpChecks()
-        self._checker = HealthChecker(self._health, self._checks, timeout_ms=config.health_check_timeout_ms)
+        self._checker = HealthChecker(self._health, self._checks, timeout_ms=0)
+        self._apply(config)
         self.why_unusable = self._find_missing()
         if self.address.is_plain or services.is_built(self.address.scheme):
             self._watcher = Watcher(self.address, self._on_update, options=naming, resolver=resolver, accepts=accepts)
+
+    def _apply(self, config: UpstreamConfig) -> None:
+        self._disable_ms = config.disable_server_duration * 1000
+        self._checker.timeout_ms = config.health_check_timeout_ms
+
+    def reconfigure(self, config: UpstreamConfig, naming: NamingOptions) -> None:
+        """Take other settings; the servers, and what is known of them, stay."""
+        self._apply(config)
+        self._health.reconfigure(config)
+        if self._watcher is not None:
+            self._watcher.reconfigure(naming)
 
     @property
     def servers(self) -> tuple[ServerNode, ...]:

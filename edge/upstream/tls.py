@@ -36,6 +36,11 @@ class UpstreamTls:
         seen = self._look()
         self._context, self._seen = client_context(self._config), seen
 
+    def reconfigure(self, config: TlsConfig) -> None:
+        """Take other settings, for connections to come."""
+        if config != self._config:
+            self._config, self._context = config, None
+
     def wrap(self, wire: ByteStream, host: str) -> TlsClientStream:
         """TLS over ``wire``, towards the host that the certificate must be for; raises UpstreamTlsError."""
         return TlsClientStream(wire, self._now(), host)

@@ -11,7 +11,7 @@ from edge.builtin.config import DebugConfig
 from edge.builtin.debugging import Debugging
 from edge.builtin.page import PageContext
 from edge.facts.metrics import Distribution, Sample
-from edge.facts.orders import Order, Outcome, Result
+from edge.facts.orders import Order, Outcome, Result, SetFlag
 from edge.facts.records import (
     AddressFacts,
     AudienceFacts,
@@ -22,6 +22,7 @@ from edge.facts.records import (
     ProcessFacts,
     QualityFacts,
     ReadinessFacts,
+    ReloadFacts,
     SampleFacts,
     ServerFacts,
     ServiceFacts,
@@ -37,9 +38,11 @@ from edge.flags.check import check
 from edge.flags.gflags import parse
 from edge.httpd.routes import Route
 from edge.hub.key import StreamKey
-from edge.net.aio import now_us, wall_us
+from edge.net.aio import TaskOwner, now_us, wall_us
 from edge.net.listed import Listed
 from edge.profiling.runs import Profiler
+from edge.runtime.reload import Reloader
+from edge.runtime.settings import build_settings
 from edge.service.answers import AddressAnswer, Cause, Diagnosis, Happened, NodeReport, OpenConnection, Trouble
 from edge.service.diagnosis import diagnose
 from edge.service.insight import Way
@@ -247,6 +250,24 @@ def taken(at_s: int = 1_796_056_580, **changes: Any) -> SampleFacts:
     return replace(known, **changes)
 
 
+def reloaded(number: int = 1, **changes: Any) -> ReloadFacts:
+    """A reload that was refused."""
+    report = ReloadFacts(
+        id=number,
+        at_ms=1_796_056_580_000,
+        what="reload",
+        who="SIGHUP",
+        requests=3,
+        state="refused",
+        error=f"/etc/edge/edge.flags:3: flag -v={EVIL}: not an integer",
+        changed=(),
+        kept=(),
+        needs_restart=("port", "workers"),
+        took_ms=12,
+    )
+    return replace(report, **changes)
+
+
 class FixedOrders:
     """Takes orders, and says what a test chooses."""
 
@@ -272,6 +293,7 @@ class FixedFacts:
         self.of_players: Sequence[PlayerFacts] = [player()]
         self.of_details: Sequence[DetailFacts] = [details()]
         self.of_audience: Sequence[AudienceFacts] = [AudienceFacts(protocol="http-flv", player_count=3)]
+        self.of_reloads: Sequence[ReloadFacts] = [reloaded()]
         self.of_last_hour: Sequence[SampleFacts] = [taken()]
         self.of_totals = TotalFacts(received_bytes=5, sent_bytes=15, cpu_ms=250, uptime_ms=12_000)
         self.of_counters: dict[str, int | float] = {"http_requests_count": 7, "error_handshake_count": 1}
@@ -307,6 +329,9 @@ class FixedFacts:
 
     async def totals(self) -> TotalFacts:
         return self.of_totals
+
+    async def reloads(self) -> list[ReloadFacts]:
+        return list(self.of_reloads)
 
     async def last_hour(self, since_s: int = 0) -> list[SampleFacts]:
         return [sample for sample in self.of_last_hour if sample.at_s > since_s]
@@ -393,9 +418,30 @@ def debugging(
 _debugging = debugging
 
 
-def flag_book(*arguments: str, live: Sequence[str] = ("max_connections_per_ip",), **options: Any) -> FlagBook:
+def flag_book(*arguments: str, **options: Any) -> FlagBook:
     """Flags that nobody acts on."""
-    return FlagBook(parse(arguments), live=live, check=check, apply=lambda parsed: None, **options)
+    return FlagBook(parse(arguments), **options)
+
+
+class FlagOrders(FixedOrders):
+    """Changes the flags of a book, of which no part hears."""
+
+    def __init__(self, book: FlagBook) -> None:
+        super().__init__(DONE)
+        self.reloader = Reloader(
+            book,
+            (),
+            build=build_settings,
+            read=lambda parsed: parsed,
+            find=lambda parsed: (),
+            check=check,
+            owner=TaskOwner("sample"),
+        )
+
+    async def carry_out(self, order: Order, who: str) -> Outcome:
+        if isinstance(order, SetFlag):
+            return self.reloader.set_value(order, who)
+        return await super().carry_out(order, who)
 
 
 def context(
@@ -405,7 +451,8 @@ def context(
 
     ``orders``: who takes them.
     """
-    facts, orders = FixedFacts(), changes.pop("orders", None) or FixedOrders(DONE)
+    book = flags or flag_book()
+    facts, orders = FixedFacts(), changes.pop("orders", None) or FlagOrders(book)
     for name, value in changes.items():
         if name in ("addresses", "health", "readiness"):
             value = replace(getattr(facts.of_process, name), **value)
@@ -413,4 +460,4 @@ def context(
             setattr(facts, f"of_{name}", value)
         else:
             facts.of_process = replace(facts.of_process, **{name: value})
-    return PageContext(facts, debugging or _debugging(), flags or flag_book(), orders, FixedAnswers())
+    return PageContext(facts, debugging or _debugging(), book, orders, FixedAnswers())

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from edge.builtin.site import site_routes
-from edge.facts.orders import EndStream, Kick, Order, Outcome, Result
+from edge.facts.orders import EndStream, Kick, Order, Outcome, Reload, Result, SaveFlags
 from edge.httpd.config import HttpConfig
 from tests.builtin import sample
 from tests.httpd.serving import body_of, serving, status_of
@@ -45,6 +45,8 @@ async def ordered(
         ("/api/end?key=live/a", EndStream("_/live/a")),
         ("/api/end?key=live/none", EndStream("live/none")),
         ("/api/kick?connection=7&connection=8", Kick(8)),
+        ("/api/reload", Reload()),
+        ("/api/save_flags", SaveFlags()),
     ],
 )
 async def test_what_is_ordered(target: str, order: Order) -> None:

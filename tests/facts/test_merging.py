@@ -26,6 +26,7 @@ RECORDS = (
     records.AudienceFacts,
     records.TotalFacts,
     records.SampleFacts,
+    records.ReloadFacts,
 )
 
 

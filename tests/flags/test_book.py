@@ -1,82 +1,98 @@
-from __future__ import annotations
+"""Flags with their values and origins, and what another value or another reading of the files would change."""
 
-import logging
+from __future__ import annotations
 
 import pytest
 
-from edge.flags.book import FlagBook, Outcome
-from edge.flags.check import check
-from edge.flags.gflags import Parsed, parse
+from edge.flags.book import MASK, Change, FlagBook, Refused, Why
+from edge.flags.gflags import parse
 from edge.flags.registry import value_of
-from edge.runtime.alarms import cause_of
-
-
-class Applied:
-    """Takes what is put into force."""
-
-    def __init__(self) -> None:
-        self.flags: list[Parsed] = []
-
-    def __call__(self, parsed: Parsed) -> None:
-        self.flags.append(parsed)
-
-
-def book(*arguments: str, live: tuple[str, ...] = ("v", "send_timeout_ms", "vmodule")) -> tuple[FlagBook, Applied]:
-    applied = Applied()
-    return FlagBook(parse(arguments), live=live, check=check, apply=applied), applied
 
 
 def value(flags: FlagBook, name: str) -> tuple[str, str]:
     return next((facts.value, facts.origin) for facts in flags.facts() if facts.name == name)
 
 
-def test_a_change_is_put_into_force_with_all_else_as_it_was() -> None:
-    flags, applied = book("-port=1935")
-    assert flags.set("v", "2", "10.0.0.1:5") == Outcome(200, "Set `v' to 2")
-    (parsed,) = applied.flags
-    assert (value_of(parsed.flags, "v"), value_of(parsed.flags, "port")) == (2, 1935)
+def change_to(flags: FlagBook, name: str, text: str) -> Change:
+    change = flags.with_value(name, text, "page 10.0.0.1:5")
+    assert isinstance(change, Change)
+    return change
+
+
+def test_a_value_is_in_force_once_it_is_taken_with_all_else_as_it_was() -> None:
+    flags = FlagBook(parse(["-port=1935"]))
+    change = change_to(flags, "v", "2")
+    assert (change.changed, value(flags, "v")) == (("v",), ("0", "default"))
+    flags.take(change)
     assert value(flags, "v") == ("2", "page 10.0.0.1:5")
     assert value(flags, "port") == ("1935", "command line")
+    assert flags.set_by_hand == {"v"}
 
 
-def test_origins_are_told(tmp_path: object) -> None:
-    flags, _ = book()
+@pytest.mark.parametrize(
+    ("name", "text", "why", "said"),
+    [
+        ("", "1", Why.UNKNOWN, "Require gflag name"),
+        ("nothing", "1", Why.UNKNOWN, "No such gflag"),
+        ("port", "1", Why.NOT_NOW, "A reloadable gflag must have validator"),
+        ("v", "x", Why.BAD_VALUE, "Fail to set `v' to x: not an integer"),
+    ],
+)
+def test_what_is_no_value_or_not_now_is_refused(name: str, text: str, why: Why, said: str) -> None:
+    refused = FlagBook(parse([])).with_value(name, text, "page p")
+    assert isinstance(refused, Refused)
+    assert refused.why is why and refused.text.startswith(said)
+
+
+def test_X3_nothing_is_taken_while_flags_are_immutable() -> None:
+    refused = FlagBook(parse([]), is_immutable=True).with_value("v", "1", "page p")
+    assert isinstance(refused, Refused) and "-immutable_flags is on" in refused.text
+
+
+def test_files_change_what_is_another_in_them_and_what_was_set_by_hand_stays() -> None:
+    flags = FlagBook(parse(["-v=1", "-send_timeout_ms=9000", "-port=1935"]))
+    flags.take(change_to(flags, "v", "5"))
+    change = flags.with_files(parse(["-v=2", "-send_timeout_ms=8000", "-port=1936", "-tcp_user_timeout_ms=40000"]))
+    assert change.changed == ("send_timeout_ms", "tcp_user_timeout_ms")
+    assert change.kept == ("v",)
+    assert change.waiting == {"port": 1936}
+    flags.take(change)
+    found = {name: value_of(flags.in_force.flags, name) for name in ("v", "send_timeout_ms", "port")}
+    assert found == {"v": 5, "send_timeout_ms": 8000, "port": 1935}
+    assert value(flags, "v")[1] == "page 10.0.0.1:5"
+    port = next(facts for facts in flags.facts() if facts.name == "port")
+    assert (port.value, port.after_restart) == ("1935", "1936")
+
+
+def test_the_same_files_again_change_nothing_and_those_of_the_start_take_a_change_back() -> None:
+    start = ["-v=1", "-port=1935"]
+    flags = FlagBook(parse(start))
+    again = flags.with_files(parse(start))
+    assert (again.changed, again.kept, again.waiting) == ((), (), {})
+    flags.take(flags.with_files(parse(["-port=1"])))
     assert value(flags, "v") == ("0", "default")
+    flags.take(flags.with_files(parse(start)))
+    assert value(flags, "v") == ("1", "command line")
+    assert [facts.name for facts in flags.facts() if facts.after_restart is not None] == []
 
 
-def test_what_contradicts_other_flags_changes_nothing() -> None:
-    flags, applied = book("-tcp_user_timeout_ms=5000", "-send_timeout_ms=4000")
-    outcome = flags.set("vmodule", "nonsense=", "p")
-    assert outcome.status == 403
-    assert outcome.text.startswith("Fail to set `vmodule' to nonsense=: ")
-    assert (applied.flags, value(flags, "vmodule")[0]) == ([], "")
+def test_what_is_saved_is_of_the_files_from_then_on() -> None:
+    flags = FlagBook(parse([]))
+    flags.take(change_to(flags, "v", "5"))
+    flags.saved(["v"], parse(["-v=5"]))
+    assert (flags.set_by_hand, value(flags, "v")) == (frozenset(), ("5", "command line"))
+    assert flags.with_files(parse(["-v=4"])).changed == ("v",)
 
 
-def test_a_change_that_cannot_be_applied_is_none() -> None:
-    def fails(_: Parsed) -> None:
-        raise RuntimeError
-
-    flags = FlagBook(parse([]), live=("v",), check=check, apply=fails)
-    with pytest.raises(RuntimeError):
-        flags.set("v", "1", "p")
-    assert value(flags, "v") == ("0", "default")
+def test_secrets_are_shown_nowhere() -> None:
+    flags = FlagBook(parse(["-nacos_password=hunter2"]))
+    assert value(flags, "nacos_password")[0] == MASK
+    change = flags.with_files(parse(["-nacos_password=hunter3"]))
+    flags.take(change)
+    assert "hunter" not in str([facts for facts in flags.facts() if facts.name == "nacos_password"])
 
 
-def test_X7_the_log_tells_who_changed_what_on_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    flags, _ = book()
-    with caplog.at_level(logging.WARNING):
-        flags.set("vmodule", "a=1", "10.0.0.1:5")
-        flags.set("vmodule", "b\n\x1b=1" + "x" * 1000, "10.0.0.1:5")
-    first, *rest = [record.getMessage() for record in caplog.records]
-    assert first == "flag changed name=vmodule peer=10.0.0.1:5 old= new=a=1"
-    for line in rest:
-        assert line.isprintable() and len(line) < 600
-
-
-def test_each_change_of_a_minute_is_a_warning_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
-    flags, _ = book()
-    for number in ("1", "2"):
-        flags.set("v", number, "10.0.0.1:5")
-    flags.set("send_timeout_ms", "4000", "10.0.0.1:5")
-    told = [record for record in caplog.records if record.name == "edge.flags.book"]
-    assert len({cause_of(record) for record in told}) == len(told) == 3
+def test_values_of_users_are_told_on_one_line() -> None:
+    flags = FlagBook(parse([]))
+    (row,) = flags.told(change_to(flags, "vmodule", "b\t=1" + "x" * 1000))
+    assert all(text.isprintable() and len(text) < 300 for text in row)

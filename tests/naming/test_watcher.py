@@ -241,6 +241,30 @@ async def test_fault_of_a_service_is_logged_and_tried_again(caplog: pytest.LogCa
     await watcher.close()
 
 
+async def test_other_settings_ask_the_source_anew_and_keep_the_list_meanwhile() -> None:
+    first, steps = FakeResolver(origin=["10.0.0.1", "10.0.0.2"]), Steps()
+    watcher, updates = make_watcher(resolver=first, sleep=steps.sleep)
+    assert await watcher.start()
+    watcher.reconfigure(NamingOptions())
+    await steps.next_round()
+    assert (len(first.asked), len(updates)) == (2, 1)
+    watcher.reconfigure(NamingOptions(ns_max_servers=1))
+    assert len(watcher.servers) == 2
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (len(first.asked), len(watcher.servers), len(updates)) == (3, 1, 2)
+    await watcher.close()
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("naming ")]
+
+
+async def test_other_settings_before_the_start_count_from_the_start() -> None:
+    watcher, _ = make_watcher(resolver=FakeResolver(origin=["10.0.0.1", "10.0.0.2"]))
+    watcher.reconfigure(NamingOptions(ns_max_servers=1))
+    assert await watcher.start()
+    assert len(watcher.servers) == 1
+    await watcher.close()
+
+
 async def test_name_that_can_never_work_ends_the_watch() -> None:
     address = parse_address("http://origin:1")
     object.__setattr__(address, "name", "origin:x")

@@ -31,6 +31,9 @@ class RunningNode:
         self.node = daemon.node
         self.facts = daemon.facts
         self.debugging = daemon.debugging
+        self.reloader = daemon.reloader
+        self.orders = daemon.orders
+        self.reloader.gap_ms = 0
         self.clients: list[RtmpClient] = []
 
     def port(self, role: str = "public") -> int:

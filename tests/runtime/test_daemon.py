@@ -127,7 +127,7 @@ def test_SIGUSR2_dumps_the_stacks_and_changes_nothing() -> None:
 def test_SIGHUP_does_not_end_it() -> None:
     with EdgeServer() as server:
         server.process.send_signal(signal.SIGHUP)
-        wait_until_sync(lambda: "SIGHUP: nothing to reload" in server.log, deadline(1), "the line")
+        wait_until_sync(lambda: "reload unchanged id=1 by=SIGHUP" in server.log, deadline(1), "the line")
         assert server.http("/health") == b"OK\n"
 
 

@@ -341,11 +341,11 @@ async def test_T16_more_connections_than_descriptors_are_lowered_with_a_warning(
         node = one.node
         assert node.limits.max_connections == 10
         assert not [record for record in caplog.records if "lowered" in record.getMessage()]
-        assert node._connection_cap(15) == 10, "never less than sixteen may be open"
-        assert node._connection_cap(22) == 10
-        assert node._connection_cap(20) == 10
+        assert node._connection_cap(15, node.settings.net) == 10, "never less than sixteen may be open"
+        assert node._connection_cap(22, node.settings.net) == 10
+        assert node._connection_cap(20, node.settings.net) == 10
     async with running("-max_connections=1000", "-reserved_fds=6") as one:
-        assert one.node._connection_cap(106) == 100
+        assert one.node._connection_cap(106, one.node.settings.net) == 100
     assert "max_connections 1000 lowered to 100: 106 open files less 6 reserved" in caplog.text
 
 

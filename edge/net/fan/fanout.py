@@ -46,11 +46,11 @@ class Fanout:
         now_ms: Callable[[], int],
         first_frame: Histogram | None = None,
     ) -> None:
-        self._config = config
         self.now_ms = now_ms
         self._fans: dict[tuple[Stream, WireForm], LogFan] = {}
         self._resting: dict[LogFan, int] = {}
-        self._flush = FlushInterval(config.flush_interval_ms, config.flush_cpu_pct)
+        self._flush = FlushInterval(-1, 1)
+        self._apply(config)
         self._wheel = Wheel(loop, self._flush, now_ms=now_ms, flush_slot=self._flush_slot, run_pump=self._run_pump)
         self._ends = Ends(loop)
         self.schedule_pump: Callable[[Pumpable], None] = self._wheel.schedule_pump
@@ -58,6 +58,14 @@ class Fanout:
         self.dropped_count = 0
         self.send_count = 0
         self.first_frame = first_frame or Histogram()
+
+    def _apply(self, config: NetConfig) -> None:
+        self._config = config
+        self._flush.reconfigure(config.flush_interval_ms, config.flush_cpu_pct)
+
+    def reconfigure(self, config: NetConfig) -> None:
+        """Take other settings, for those who play now too."""
+        self._apply(config)
 
     @property
     def interval_ms(self) -> int:

@@ -66,6 +66,13 @@ class FlushInterval:
         # calls per second, which the interval itself changes: it would be judged by calls of one that is over.
         self._made = 0.0
 
+    def reconfigure(self, fixed_ms: int, cpu_pct: int) -> None:
+        """Keep to ``fixed_ms``, or from its like back to choosing, which begins with every message at once."""
+        if fixed_ms != self._fixed_ms:
+            self.interval_ms = max(fixed_ms, 0)
+            self._raw_ms = self._made = 0.0
+        self._fixed_ms, self._pct = fixed_ms, cpu_pct
+
     @property
     def is_brief(self) -> bool:
         """The interval is automatic, and as long as it takes to merge messages."""

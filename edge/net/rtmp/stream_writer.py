@@ -248,7 +248,7 @@ class StreamWriter:
         """Write other tracks from the next frame on; a picture that is wanted again is shown as to a newcomer."""
         before, self._form = self._form.tracks, form
         if self._switched is None:
-            self._switched = Switched(self.stream.queue, self.stream.config)
+            self._switched = Switched(self.stream)
         is_running = self._waiting_since_ms is None
         self.seq = self._switched.change(before, form.tracks, self.seq, is_running=is_running)
         self._owner.writer_has_frames()

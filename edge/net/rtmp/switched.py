@@ -8,8 +8,7 @@ however far apart keyframes are, and each of several tracks begins on one.
 
 from __future__ import annotations
 
-from edge.hub.config import HubConfig
-from edge.hub.frame_queue import FrameQueue
+from edge.hub.stream import Stream
 from edge.media.frame import AUDIO, MEDIA, TRACK_BIT, VIDEO, Frame, tracks_of
 
 _AUDIO_BIT, _VIDEO_BIT = TRACK_BIT[AUDIO], TRACK_BIT[VIDEO]
@@ -27,19 +26,19 @@ class Switched:
 
     __slots__ = (
         "_begun",
-        "_config",
         "_floor_ms",
         "_is_sound_due",
         "_left_ms",
         "_queue",
         "_replay_end",
         "_since_ms",
+        "_stream",
         "is_picture_due",
     )
 
-    def __init__(self, queue: FrameQueue, config: HubConfig) -> None:
-        self._queue = queue
-        self._config = config
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._queue = stream.queue
         self.is_picture_due = False
         self._is_sound_due = False
         # Video tracks that have begun since the picture was switched on, None once all have.
@@ -89,7 +88,7 @@ class Switched:
         self._begun, self._since_ms = set(), now_ms
         if not queue.frames:
             return seq, []
-        start = queue.start_seq(self._config)
+        start = queue.start_seq(self._stream.config)
         if start is not None and start < seq:
             self._replay_end, seq = max(seq, self._replay_end), start
         newest_ms = queue[max(queue.last_seq.get(VIDEO, -1), queue.base)].dts_ms
@@ -123,7 +122,7 @@ class Switched:
         if frame.kind != MEDIA:
             return True
         tracks = tracks_of(VIDEO, frame.payload)
-        has_waited = now_ms - self._since_ms >= self._config.keyframe_wait_ms
+        has_waited = now_ms - self._since_ms >= self._stream.config.keyframe_wait_ms
         if frame.is_keyframe or (has_waited and not self._queue.keyframes):
             begun.update(tracks)
         return not begun.isdisjoint(tracks)

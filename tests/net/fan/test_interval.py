@@ -117,6 +117,21 @@ def test_calls_too_close_together_change_nothing() -> None:
     assert flush.interval_ms == 0
 
 
+def test_another_interval_is_kept_from_then_on_and_choosing_begins_anew() -> None:
+    flush = FlushInterval(-1, 20)
+    run(flush, 10, 2000)
+    assert flush.interval_ms > 0
+    chosen = flush.interval_ms
+    flush.reconfigure(-1, 30)
+    assert flush.interval_ms == chosen, "only the share has changed"
+    flush.reconfigure(40, 30)
+    assert (flush.interval_ms, flush.is_brief) == (40, False)
+    run(flush, 10, 2000, begin_ms=20_000)
+    assert flush.interval_ms == 40
+    flush.reconfigure(-1, 30)
+    assert flush.interval_ms == 0
+
+
 def test_one_small_flush_in_32_is_measured() -> None:
     flush = FlushInterval(-1, 20)
     assert sum(flush.is_sample_due() for _ in range(320)) == 10

@@ -1,4 +1,4 @@
-"""Each flag that may change while the node runs acts."""
+"""Each flag that may change while the node runs acts, by whichever way it is changed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge.flags.registry import DEFINITIONS
-from edge.runtime.live_flags import LIVE
 from tests.harness.client import RtmpClient
 from tests.net.live import eventually
 from tests.runtime.nodes import RunningNode, running
@@ -28,10 +26,6 @@ def levels() -> Iterator[None]:
     yield
     for name, level in before.items():
         logging.getLogger(name).setLevel(level)
-
-
-def test_they_are_said_to_be_reloadable() -> None:
-    assert sorted(name for name in LIVE if not DEFINITIONS[name].is_reloadable) == []
 
 
 async def test_one_that_is_not_among_them_is_refused() -> None:

@@ -1,0 +1,49 @@
+"""``/reloads``: which flags were changed while the server ran, who asked, and what was refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from edge.builtin.page import Page, PageContext, Visit, register
+from edge.builtin.present import cell
+from edge.facts.records import ReloadFacts
+from naming.url import without_secrets
+
+_COLUMNS = ("Id", "When", "What", "Asked by", "State", "Changed", "Kept", "Needs a restart", "Error")
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadsData:
+    """The last changes, the newest first."""
+
+    reloads: list[ReloadFacts]
+
+
+async def collect(context: PageContext, _visit: Visit) -> ReloadsData:
+    """All that are remembered."""
+    return ReloadsData(await context.facts.reloads())
+
+
+def text(data: ReloadsData) -> str:
+    """A line each, below the heads."""
+    lines = [" | ".join(_COLUMNS), *(" | ".join(_row(each)) for each in data.reloads)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _row(report: ReloadFacts) -> tuple[str, ...]:
+    when = datetime.fromtimestamp(report.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    lists = [",".join(names) or "-" for names in (report.changed, report.kept, report.needs_restart)]
+    who = f"{report.who} x{report.requests}" if report.requests > 1 else report.who
+    return str(report.id), when, report.what, who, report.state, *lists, cell(without_secrets(report.error)) or "-"
+
+
+RELOADS = register(
+    Page(
+        "/reloads",
+        "Reloads",
+        collect,
+        text,
+        about="changes of flags while the server ran, and those that were refused",
+    )
+)

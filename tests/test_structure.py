@@ -249,10 +249,23 @@ def test_front_door_speaks_no_protocol() -> None:
     assert not faults, "\n".join(faults)
 
 
+# What settings are called, where they are handed over and where a class keeps them for itself.
+_SETTINGS = frozenset(["config", "options", "settings", "hub", "http", "net", "rtmp", "upstream", "naming", "pages"])
+
+
+def _is_of_settings(node: ast.AST) -> bool:
+    """Whether an attribute is one of settings: ``config.x``, ``self._config.x``, ``settings.net.x``."""
+    if not isinstance(node, ast.Attribute):
+        return False
+    owner = node.value
+    word = owner.id if isinstance(owner, ast.Name) else owner.attr if isinstance(owner, ast.Attribute) else ""
+    return word.lstrip("_") in _SETTINGS
+
+
 def reads_of(tree: ast.AST, names: set[str]) -> set[str]:
-    """Those of ``names`` that are read as an attribute."""
-    loads = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load))
-    return {node.attr for node in loads if node.attr in names}
+    """Those of ``names`` that are read as an attribute of settings."""
+    found = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _is_of_settings(node)}
+    return found & names
 
 
 def frozen_in(cls: ast.ClassDef, live: set[str]) -> set[str]:
@@ -261,10 +274,6 @@ def frozen_in(cls: ast.ClassDef, live: set[str]) -> set[str]:
     told = [method for method in methods if method.name.startswith(("reconfigure", "_apply"))]
     taken = {name for method in methods if method.name == "__init__" for name in reads_of(method, live)}
     return taken.difference(*(reads_of(method, live) for method in told))
-
-
-# What classes call the settings that they keep for themselves.
-_SETTINGS = frozenset(("_config", "_options", "_settings", "_hub", "_http", "_net", "_rtmp", "_upstream"))
 
 
 def kept_in(cls: ast.ClassDef, live: set[str]) -> set[str]:
@@ -279,8 +288,8 @@ def kept_in(cls: ast.ClassDef, live: set[str]) -> set[str]:
         if not (isinstance(node, ast.Attribute) and node.attr in live and isinstance(node.value, ast.Attribute)):
             continue
         holder = node.value
-        is_own = isinstance(holder.value, ast.Name) and holder.value.id == "self"
-        if is_own and holder.attr in _SETTINGS and stored.get(holder.attr) == {"__init__"}:
+        is_own = isinstance(holder.value, ast.Name) and holder.value.id == "self" and holder.attr.startswith("_")
+        if is_own and _is_of_settings(node) and stored.get(holder.attr) == {"__init__"}:
             found.add(f"{holder.attr}.{node.attr}")
     return found
 
@@ -292,7 +301,8 @@ def test_nobody_keeps_what_a_live_flag_had_when_he_was_made() -> None:
 
     live = {name for name, definition in DEFINITIONS.items() if definition.reload is Reload.LIVE}
     example = ast.parse(
-        "class A:\n def __init__(self, c):\n  self._config = c\n  self.x = c.v\n def f(self):\n  return self._config.v"
+        "class A:\n def __init__(self, config):\n  self._config = config\n  self.x = config.v\n"
+        " def f(self):\n  return self._config.v"
     ).body[0]
     assert isinstance(example, ast.ClassDef)
     assert (frozen_in(example, {"v"}), kept_in(example, {"v"})) == ({"v"}, {"_config.v"})

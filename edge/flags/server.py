@@ -22,8 +22,10 @@ _TOPIC = "server"
 define_int32(
     "port",
     8079,
-    "Main port: RTMP and HTTP are told apart on it by their first bytes. 0 lets the kernel choose.",
+    "Main port: RTMP and HTTP are told apart on it by their first bytes. 0 lets the kernel choose. When it changes the "
+    "new one is opened before the old one is closed, and who is connected stays.",
     topic=_TOPIC,
+    reload=LIVE,
     lower=0,
     upper=65535,
 )
@@ -36,7 +38,13 @@ define_int32(
     lower=-1,
     upper=65535,
 )
-define_port_list("listen", (), "Further ports that serve all that -port serves, such as 1935,19350.", topic=_TOPIC)
+define_port_list(
+    "listen",
+    (),
+    "Further ports that serve all that -port serves, such as 1935,19350.",
+    topic=_TOPIC,
+    reload=LIVE,
+)
 define_list(
     "bind", (), "Numeric addresses to listen on, IPv4 or IPv6, for all ports. Empty: all addresses.", topic=_TOPIC
 )

@@ -23,6 +23,7 @@ from edge.net.sniff import WireProtocol
 from edge.net.tls_entrance import TlsEntrance, open_certificates
 from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import ClockWatch, LagProbe
+from edge.runtime.ports import PUBLIC
 from edge.runtime.settings import Settings
 from edge.runtime.stat_log import StatLog
 from edge.runtime.unit import make_units
@@ -45,7 +46,7 @@ _CLOSE_POLL_MS = 10
 #: What clients are told in the end.
 STOPPING = "Shutdown: server is stopping"
 
-PUBLIC, INTERNAL, MERGE = "public", "internal", "merge"
+INTERNAL, MERGE = "internal", "merge"
 
 
 def raise_descriptor_limit() -> int:
@@ -177,19 +178,7 @@ class Node:
                 sock.close()
             raise
         for sock, role in sockets:
-            is_internal = role == INTERNAL
-            self.listeners.append(
-                Listener(
-                    sock,
-                    self.context,
-                    self._handlers(role),
-                    is_internal=is_internal,
-                    limits=self.limits,
-                    role=role,
-                    held=(WireProtocol.HTTP,),
-                    on_held=lambda _: self.http.start(),
-                )
-            )
+            self.listen_on(sock, role)
         if self.tls is not None:
             self.tls.certificates.warn_of_dates(wall_ms())
         for unit in self.units:
@@ -201,6 +190,21 @@ class Node:
         self._timer = self.loop.call_later(_TICK_MS / 1000, self._on_tick)
         if self.settings.http.http_preload:
             self.http.start()
+
+    def listen_on(self, sock: ListeningSocket, role: str) -> None:
+        """Serve what comes to ``sock`` as it is served on the ports of a role."""
+        self.listeners.append(
+            Listener(
+                sock,
+                self.context,
+                self._handlers(role),
+                is_internal=role == INTERNAL,
+                limits=self.limits,
+                role=role,
+                held=(WireProtocol.HTTP,) if self.http.service is None else (),
+                on_held=lambda _: self.http.start(),
+            )
+        )
 
     def _handlers(self, role: str) -> dict[WireProtocol, Handler]:
         """Who serves what on the ports of a role.

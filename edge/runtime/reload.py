@@ -240,8 +240,11 @@ class Reloader:
         return Reading(parsed, tuple(problems))
 
     def _placed(self, change: Change, fault: str) -> str:
-        """The fault with the place of the first flag that is another now."""
-        return f"{change.parsed.where(change.changed[0])}: {fault}" if change.changed else fault
+        """The fault with the place of the flag that it names, else of the first that is another now."""
+        if not change.changed:
+            return fault
+        name = next((name for name in change.changed if f"-{name}" in fault), change.changed[0])
+        return f"{change.parsed.where(name)}: {fault}"
 
     def _refuse(self, who: str, asked: list[str], began_ms: int, faults: list[str]) -> ReloadFacts:
         error, took_ms = faults[0], now_ms() - began_ms

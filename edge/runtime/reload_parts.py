@@ -10,6 +10,7 @@ from edge.flags.gflags import Parsed, parse
 from edge.net.aio import now_ms
 from edge.runtime import logs
 from edge.runtime.findings import findings
+from edge.runtime.ports import Ports
 from edge.runtime.reload import Part, Reloader, Simple
 from edge.runtime.settings import Settings, build_settings
 from edge.runtime.targets import values_in_vain
@@ -64,4 +65,4 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None]) -> list[Part
             unit.reconfigure(new)
 
     takers = (node.reconfigure_network, units, node.reconfigure_http, debug, log, logbook, node.take_settings)
-    return [Simple(take) for take in takers]
+    return [Ports(node), *(Simple(take) for take in takers)]

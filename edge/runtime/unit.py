@@ -29,6 +29,7 @@ from naming.node import ServerNode
 from naming.url import parse_address
 
 if TYPE_CHECKING:
+    from edge.upstream.config import UpstreamConfig
     from edge.upstream.manager import UpstreamManager
     from edge.upstream.target import Target
     from edge.upstream.tls import UpstreamTls
@@ -52,7 +53,7 @@ def make_units(settings: Settings, context: NetContext) -> list[ServiceUnit]:
         words = _balancer_in_force(address, balancer)
         return Target(address, words, config, naming=settings.naming, accepts=accepts)
 
-    is_other = partial(_is_other, settings)
+    is_other = partial(_is_other, context, settings.upstream)
     source = target(config.proxy_to, config.proxy_lb, is_other)
     if not config.cdn_merge_to:
         tls = _upstream_tls(settings, source)
@@ -78,9 +79,9 @@ def _upstream_tls(settings: Settings, *targets: Target | None) -> UpstreamTls | 
     return tls
 
 
-def _is_other(settings: Settings, server: ServerNode) -> bool:
+def _is_other(context: NetContext, upstream: UpstreamConfig, server: ServerNode) -> bool:
     """Whether ``server`` is not this process, which must not be its own source; a front may be in its merge tier."""
-    net, upstream = settings.net, settings.upstream
+    net = context.config
     merged = merge_port(upstream.cdn_merge_to, upstream.cdn_merge_port) or 0
     ports = (net.port, net.internal_port, *net.listen, merged)
     return not is_own_server((server.host, server.port), ports, net.bind, is_local)

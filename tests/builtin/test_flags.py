@@ -27,8 +27,8 @@ async def test_columns_are_brpcs_and_who_set_the_value() -> None:
     assert lines[0] == "Name | Value | Description | Defined At | Set By"
     assert set(lines[1]) == {"-"}
     found = {line.partition(" | ")[0]: line.split(" | ") for line in lines[2:]}
-    assert found["port"][1] == "1935 (default:8079)"
-    assert found["port"][-2:] == ["edge.flags.server", "command line"]
+    assert found["port (R)"][1] == "1935 (default:8079)"
+    assert found["port (R)"][-2:] == ["edge.flags.server", "command line"]
     assert found["http_flv"][1] == "false (default:true)"
     assert found["bind"][1] == " "
     assert found["max_connections_per_ip (R)"][-1] == "default"
@@ -37,7 +37,7 @@ async def test_columns_are_brpcs_and_who_set_the_value() -> None:
 async def test_names_and_patterns_choose_and_unknown_ones_are_200() -> None:
     status, text = await get("/flags/port;http_f*")
     assert status == 200
-    assert [line.split(" | ")[0] for line in text.splitlines()[2:]] == ["http_flv", "http_flv_missing", "port"]
+    assert [line.split(" | ")[0] for line in text.splitlines()[2:]] == ["http_flv", "http_flv_missing", "port (R)"]
     status, text = await get("/flags/unknown")
     assert (status, len(text.splitlines())) == (200, 2)
 
@@ -47,7 +47,7 @@ async def test_names_and_patterns_choose_and_unknown_ones_are_200() -> None:
     [
         ("/flags?setvalue=1", 404, "Require gflag name"),
         ("/flags/unknown?setvalue=1", 404, "No such gflag"),
-        ("/flags/port?setvalue=1", 403, "A reloadable gflag must have validator"),
+        ("/flags/internal_port?setvalue=1", 403, "A reloadable gflag must have validator"),
         ("/flags/max_connections_per_ip?setvalue=7", 200, "Set `max_connections_per_ip' to 7"),
         ("/flags/max_connections_per_ip?setvalue=%37", 200, "Set `max_connections_per_ip' to 7"),
     ],

@@ -21,6 +21,7 @@ from edge.flags.book import is_settable
 from edge.flags.classes import Reload
 from edge.flags.registry import DEFINITIONS
 from edge.net.listed import Listed
+from tests.harness.ports import free_port
 from tests.net.live import eventually
 from tests.net.tls_pairs import server_pair
 from tests.runtime.nodes import RunningNode, running
@@ -110,6 +111,8 @@ def many(owners: tuple[Owner, ...], **values: Any) -> dict[str, Row]:
     return {name: Row(texts[name], value, owners) for name, value in values.items()}
 
 
+PORT, FURTHER = free_port(), free_port()
+
 ROWS: dict[str, Row] = {
     **many(
         NET,
@@ -128,6 +131,14 @@ ROWS: dict[str, Row] = {
         send_timeout_ms=32100,
         server_idle_timeout=3210,
         slow_player_max_jumps=7,
+    ),
+    "port": Row(str(PORT), PORT, NET, lambda seen: seen.one.port(), PORT),
+    "listen": Row(
+        str(FURTHER),
+        (FURTHER,),
+        NET,
+        lambda seen: [each.port for each in seen.node.listeners if each.role == "public"],
+        [PORT, FURTHER],
     ),
     "tcp_user_timeout_ms": Row(
         "45678",

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import signal
+import socket
 import urllib.request
 from pathlib import Path
 
@@ -29,6 +30,10 @@ BAD = [
     (b"-min_in_chunk_size=2000\n-max_in_chunk_size=1000\n", "FILE:1: -min_in_chunk_size=2000 is above"),
     (b"-max_connections_per_ip=9\n-proxy_to=nowhere://a\n", "FILE:2: -proxy_to"),
     (b"-https\n-certificate=FILE.pem\n", "FILE:2: -certificate=FILE.pem"),
+    (
+        b"-max_connections_per_ip=9\n-listen=TAKEN\n",
+        "FILE:2: -listen=TAKEN: Fail to listen 0.0.0.0:TAKEN: Address already",
+    ),
     (None, "command line: flagfile FILE: No such file or directory"),
     ("folder", "command line: flagfile FILE: Is a directory"),
 ]
@@ -52,22 +57,26 @@ def flag(server: EdgeServer, name: str) -> str:
 async def test_R7_a_fault_of_the_files_keeps_everything_and_tells_its_place(tmp_path: Path) -> None:
     path = tmp_path / "edge.flags"
     put(path, b"-max_connections_per_ip=500\n")
-    with EdgeServer(f"-flagfile={path}") as server:
+    taken = socket.create_server(("", 0))
+    port = str(taken.getsockname()[1])
+    with taken, EdgeServer(f"-flagfile={path}") as server:
         url = server.rtmp_url("live", "s")
         publisher = SynthPublisher(url, Script(gop=10))
         await publisher.start()
         async with SynthPlayer(url) as player:
             await player.wait_frames(10, 3)
             for number, (content, said) in enumerate(BAD, 1):
-                put(path, content)
+                put(path, content.replace(b"TAKEN", port.encode()) if isinstance(content, bytes) else content)
                 server.process.send_signal(signal.SIGHUP)
-                line = f"reload refused id={number} by=SIGHUP reason=reload_failed {said.replace('FILE', str(path))}"
+                line = f"reload refused id={number} by=SIGHUP reason=reload_failed " + said.replace(
+                    "FILE", str(path)
+                ).replace("TAKEN", port)
                 await wait_until(lambda line=line: line in server.log, deadline(3), line)  # type: ignore[misc]
                 player.assert_alive()
             assert await asyncio.to_thread(flag, server, "max_connections_per_ip") == "500"
             reloads = json.loads(await asyncio.to_thread(server.http, "/reloads?format=json"))["reloads"]
             assert [report["state"] for report in reloads] == ["refused"] * len(BAD)
-            put(path, b"-max_connections_per_ip=400\n-port=1\n")
+            put(path, b"-max_connections_per_ip=400\n-default_vhost=x\n")
             server.process.send_signal(signal.SIGHUP)
             good = f"reload done id={len(BAD) + 1} by=SIGHUP requests=1 changed=max_connections_per_ip kept=- needs_"
             await wait_until(lambda: good in server.log, deadline(3), "the good one")

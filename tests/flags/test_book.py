@@ -20,12 +20,12 @@ def change_to(flags: FlagBook, name: str, text: str) -> Change:
 
 
 def test_a_value_is_in_force_once_it_is_taken_with_all_else_as_it_was() -> None:
-    flags = FlagBook(parse(["-port=1935"]))
+    flags = FlagBook(parse(["-internal_port=1935"]))
     change = change_to(flags, "v", "2")
     assert (change.changed, value(flags, "v")) == (("v",), ("0", "default"))
     flags.take(change)
     assert value(flags, "v") == ("2", "page 10.0.0.1:5")
-    assert value(flags, "port") == ("1935", "command line")
+    assert value(flags, "internal_port") == ("1935", "command line")
     assert flags.set_by_hand == {"v"}
 
 
@@ -34,7 +34,7 @@ def test_a_value_is_in_force_once_it_is_taken_with_all_else_as_it_was() -> None:
     [
         ("", "1", Why.UNKNOWN, "Require gflag name"),
         ("nothing", "1", Why.UNKNOWN, "No such gflag"),
-        ("port", "1", Why.NOT_NOW, "A reloadable gflag must have validator"),
+        ("internal_port", "1", Why.NOT_NOW, "A reloadable gflag must have validator"),
         ("v", "x", Why.BAD_VALUE, "Fail to set `v' to x: not an integer"),
     ],
 )
@@ -50,26 +50,28 @@ def test_X3_nothing_is_taken_while_flags_are_immutable() -> None:
 
 
 def test_files_change_what_is_another_in_them_and_what_was_set_by_hand_stays() -> None:
-    flags = FlagBook(parse(["-v=1", "-send_timeout_ms=9000", "-port=1935"]))
+    flags = FlagBook(parse(["-v=1", "-send_timeout_ms=9000", "-internal_port=1935"]))
     flags.take(change_to(flags, "v", "5"))
-    change = flags.with_files(parse(["-v=2", "-send_timeout_ms=8000", "-port=1936", "-tcp_user_timeout_ms=40000"]))
+    change = flags.with_files(
+        parse(["-v=2", "-send_timeout_ms=8000", "-internal_port=1936", "-tcp_user_timeout_ms=40000"])
+    )
     assert change.changed == ("send_timeout_ms", "tcp_user_timeout_ms")
     assert change.kept == ("v",)
-    assert change.waiting == {"port": 1936}
+    assert change.waiting == {"internal_port": 1936}
     flags.take(change)
-    found = {name: value_of(flags.in_force.flags, name) for name in ("v", "send_timeout_ms", "port")}
-    assert found == {"v": 5, "send_timeout_ms": 8000, "port": 1935}
+    found = {name: value_of(flags.in_force.flags, name) for name in ("v", "send_timeout_ms", "internal_port")}
+    assert found == {"v": 5, "send_timeout_ms": 8000, "internal_port": 1935}
     assert value(flags, "v")[1] == "page 10.0.0.1:5"
-    port = next(facts for facts in flags.facts() if facts.name == "port")
+    port = next(facts for facts in flags.facts() if facts.name == "internal_port")
     assert (port.value, port.after_restart) == ("1935", "1936")
 
 
 def test_the_same_files_again_change_nothing_and_those_of_the_start_take_a_change_back() -> None:
-    start = ["-v=1", "-port=1935"]
+    start = ["-v=1", "-internal_port=1935"]
     flags = FlagBook(parse(start))
     again = flags.with_files(parse(start))
     assert (again.changed, again.kept, again.waiting) == ((), (), {})
-    flags.take(flags.with_files(parse(["-port=1"])))
+    flags.take(flags.with_files(parse(["-internal_port=1"])))
     assert value(flags, "v") == ("0", "default")
     flags.take(flags.with_files(parse(start)))
     assert value(flags, "v") == ("1", "command line")

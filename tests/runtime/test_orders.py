@@ -165,7 +165,7 @@ async def test_flags_are_set_saved_and_read_again_by_orders(caplog: pytest.LogCa
         assert facts.origin == f"control {WHO}"
         for order, result in (
             (SetFlag("queue_length_s", "x"), Result.BAD_VALUE),
-            (SetFlag("port", "1"), Result.REFUSED),
+            (SetFlag("bind", "1"), Result.REFUSED),
             (SetFlag("nothing", "1"), Result.NOT_FOUND),
             (SaveFlags(), Result.REFUSED),  # there is no -save_flagfile
             (Reload(), Result.DONE),

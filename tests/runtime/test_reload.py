@@ -134,16 +134,16 @@ async def test_files_that_are_as_they_were_change_nothing_and_are_reported(rig: 
 
 
 async def test_the_difference_is_applied_and_told(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
-    rig.now = ["-v=3", "-port=1935", "-default_vhost=x"]
+    rig.now = ["-v=3", "-workers=2", "-default_vhost=x"]
     with caplog.at_level(logging.INFO):
         report = await rig.reloader.reload("SIGHUP")
-    assert (report.state, report.changed, report.needs_restart) == ("done", ("v",), ("default_vhost", "port"))
+    assert (report.state, report.changed, report.needs_restart) == ("done", ("v",), ("default_vhost", "workers"))
     assert (report.id, report.who, report.error) == (1, "SIGHUP", "")
     assert rig.v == 3
     changed, done = [record.getMessage() for record in caplog.records]
     assert changed == "flag changed name=v by=SIGHUP old=1 new=3"
     assert done.startswith(
-        "reload done id=1 by=SIGHUP requests=1 changed=v kept=- needs_restart=default_vhost,port took_"
+        "reload done id=1 by=SIGHUP requests=1 changed=v kept=- needs_restart=default_vhost,workers took_"
     )
 
 

@@ -30,7 +30,7 @@ def levels() -> Iterator[None]:
 
 async def test_one_that_is_not_among_them_is_refused() -> None:
     async with running() as one:
-        assert (await one.get("/flags/port?setvalue=1"))[0] == 403
+        assert (await one.get("/flags/internal_port?setvalue=1"))[0] == 403
 
 
 async def test_max_connections_per_ip_acts() -> None:

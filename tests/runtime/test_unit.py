@@ -11,7 +11,6 @@ from edge.errors import ConfigError
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
 from edge.net.aio import now_ms
-from edge.net.config import NetConfig
 from edge.net.context import NetContext
 from edge.net.rtmp import server as rtmp_server
 from edge.net.system import unacknowledged_bytes
@@ -23,9 +22,10 @@ from tests.runtime.nodes import RunningNode, running, settings_of
 
 async def units_of(*flags: str) -> list[ServiceUnit]:
     """Units of the given flags; nothing has been started of them."""
-    context = NetContext(asyncio.get_running_loop(), NetConfig())
+    settings = settings_of(*flags)
+    context = NetContext(asyncio.get_running_loop(), settings.net)
     try:
-        return make_units(settings_of(*flags), context)
+        return make_units(settings, context)
     finally:
         context.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from typing import Any, NamedTuple
 
@@ -54,3 +55,11 @@ def local_address(sock: socket.socket) -> Address:
 def host_of(text: str) -> str:
     """The host in the text of an address; "" where there is none."""
     return text.rpartition(":")[0].strip("[]")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a numeric address is this machine's own; False of what is none."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

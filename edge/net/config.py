@@ -45,6 +45,20 @@ class NetConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Http2Config:
+    """Limits of connections of HTTP/2; the fields bear the names of the flags that set them.
+
+    Times in milliseconds, 0 for no limit. ``h2_max_resets`` are those of 10 s.
+    """
+
+    h2_max_concurrent_streams: int = 100
+    h2_max_resets: int = 100
+    http_header_timeout_ms: int = 10000
+    http_keepalive_ms: int = 60000
+    write_stall_timeout_ms: int = 10000
+
+
+@dataclass(frozen=True, slots=True)
 class TlsConfig:
     """Settings of TLS on both sides; the fields bear the names of the flags that set them.
 

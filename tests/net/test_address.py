@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from edge.net.address import NOWHERE, Address, address_of, host_of, local_address, peer_address
+from edge.net.address import NOWHERE, Address, address_of, host_of, is_loopback, local_address, peer_address
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,10 @@ def test_our_end() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert local_address(server) == Address("127.0.0.1", server.getsockname()[1])
     assert local_address(server) == NOWHERE
+
+
+@pytest.mark.parametrize(
+    ("host", "found"), [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("192.0.2.1", False), ("", False)]
+)
+def test_addresses_of_this_machine_alone(host: str, found: bool) -> None:
+    assert is_loopback(host) is found

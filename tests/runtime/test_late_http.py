@@ -13,7 +13,7 @@ from edge.net import aio
 from edge.net.accepted import Accepted
 from edge.net.address import NOWHERE
 from edge.net.byte_stream import stream_of
-from edge.runtime import late_http
+from edge.runtime import late, late_http
 from tests.harness.at_once import at_once
 from tests.net.live import eventually
 from tests.runtime.nodes import running
@@ -101,7 +101,7 @@ async def test_an_import_that_fails_later_is_told_and_tried_again(
                 assert await one.get("/health") == (503, "HTTP could not be loaded: see the log\n")
         assert caplog.text.count("HTTP and its pages cannot be loaded") == 1
         player = await one.player()
-        monkeypatch.setattr(late_http, "now_ms", lambda: aio.now_ms() + 60_000)
+        monkeypatch.setattr(late, "now_ms", lambda: aio.now_ms() + 60_000)
         assert (await one.get("/health"))[0] == 503  # it does not wait, and has it loaded for others
         await eventually(lambda: one.node.http.service, "HTTP")
         assert await one.get("/health") == (200, "OK\n") and not one.node.http.has_failed

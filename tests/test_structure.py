@@ -52,12 +52,16 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "edge.flags": (
         *(
             f"edge.{name}.config"
-            for name in ("rtmp", "hub", "net", "upstream", "hls", "hls_disk", "quality", "httpd", "logbook", "builtin")
+            for name in (
+                *("rtmp", "hub", "net", "upstream", "hls", "hls_disk", "quality", "httpd", "logbook", "builtin"),
+                "control",
+            )
         ),
         "lb.registry",
         "edge.hls_disk.template",
     ),
-    "edge.tools": (*_APPLICATION, "edge.runtime.loop"),
+    # Its control client reads messages as the server writes them.
+    "edge.tools": (*_APPLICATION, "edge.builtin", "edge.control", "edge.runtime.loop", "proto"),
     "edge.runtime": ("edge", "naming", "lb", "proto"),
     "edge.__main__": ("edge.runtime",),
     "edge.errors": (),
@@ -376,6 +380,7 @@ def test_files_and_functions_stay_small() -> None:
 _IMPORT_EACH_ALONE = """
 import importlib, os, sys
 import absl.flags, absl.logging, aiohttp.web, asyncio, jinja2, prometheus_client  # once, before the forks
+import grpc, grpc_health.v1.health_pb2_grpc, grpc_reflection.v1alpha.reflection
 failed = 0
 for name in sys.argv[1:]:
     child = os.fork()
@@ -569,5 +574,6 @@ def test_lock_of_players_is_exact_and_names_no_registry() -> None:
 def test_packages_are_named_one_by_one() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     named = set(project["tool"]["setuptools"]["packages"])
-    present = {module_of(path) for path in sources() if path.name == "__init__.py"}
+    generated = sorted((ROOT / "proto").rglob("__init__.py"))
+    present = {module_of(path) for path in [*sources(), *generated] if path.name == "__init__.py"}
     assert named == present

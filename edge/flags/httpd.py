@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from edge.control.config import GrpcConfig
 from edge.flags.classes import NEW, VHOST
 from edge.flags.registry import FlagValues, define_bool, define_int32, define_int64, define_string, pick, value_of
 from edge.httpd.config import HttpConfig
+from edge.net.config import Http2Config
 
 _TOPIC = "httpd"
 _GRPC = "grpc"
@@ -167,3 +169,13 @@ def http_config(flags: FlagValues, version: str = "", hostname: str = "") -> Htt
         hostname=hostname,
         admin_allowed_hosts=hosts,
     )
+
+
+def http2_config(flags: FlagValues) -> Http2Config:
+    """Limits of connections of HTTP/2."""
+    return pick(Http2Config, flags)
+
+
+def grpc_config(flags: FlagValues) -> GrpcConfig:
+    """Settings of control by gRPC."""
+    return pick(GrpcConfig, flags, is_internal_port_set=value_of(flags, "internal_port") > 0)

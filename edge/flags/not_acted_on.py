@@ -25,13 +25,9 @@ NOT_ACTED_ON: frozenset[str] = frozenset(
         "circuit_breaker",
         # upstream and naming
         "defer_close_second",
-        # HTTP, HLS, gRPC
+        # HTTP
         "max_body_size",
         "http_body_compress_threshold",
-        "h2_max_concurrent_streams",
-        "h2_max_resets",
-        "grpc_max_message_bytes",
-        "grpc_default_timeout_ms",
     }
 )
 

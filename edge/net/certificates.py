@@ -15,8 +15,8 @@ from edge.net.x509 import Certificate, date_text, read_certificate
 
 logger = logging.getLogger(__name__)
 
-# HTTP/2 is for gRPC alone: who offers it joins it behind this.
-DEFAULT_ALPN = ("http/1.1",)
+# In the order of our choice: HTTP/2 is for gRPC alone, and browsers, which offer both, are to speak HTTP/1.1.
+DEFAULT_ALPN = ("http/1.1", "h2")
 # A bundle of all CAs of a system has a quarter of that.
 MAX_FILE_BYTES = 1 << 20
 # The two files of a pair are renewed one after the other.

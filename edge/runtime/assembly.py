@@ -20,6 +20,8 @@ from edge.runtime.why import Why
 
 if TYPE_CHECKING:
     from edge.builtin.debugging import Debugging
+    from edge.control.config import GrpcConfig
+    from edge.control.server import ControlServers
     from edge.httpd.routes import Route
 
 logger = logging.getLogger(__name__)
@@ -91,5 +93,12 @@ def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Daemon:
         debugging()
         return site_routes(PageContext(facts, debugging, reloader.book, orders, why))
 
+    def make_control(config: GrpcConfig) -> ControlServers:
+        from edge.control.context import ControlContext
+        from edge.control.server import ControlServers
+
+        return ControlServers(ControlContext(facts, orders, reloader.book, why), node.context, config)
+
     node.page_routes = page_routes
+    node.make_control = make_control
     return Daemon(node, facts, debugging, reloader, orders)

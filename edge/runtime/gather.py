@@ -146,6 +146,7 @@ class Gatherer:
             context.internal_error_count
             + TaskOwner.failed_count
             + int(node.http.counters.get("error_internal_count", 0))
+            + node.grpc.failed_count
         )
         rows.update(
             {

@@ -10,6 +10,7 @@ from edge.net.context import NetContext
 from edge.net.limits import ConnectionLimits
 from edge.net.listener import Listener
 from edge.net.tls_entrance import TlsEntrance
+from edge.runtime.late_grpc import LateGrpc
 from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import LagProbe
 from edge.runtime.settings import Settings
@@ -35,6 +36,7 @@ class Gathered(Protocol):
     units: list[ServiceUnit]
     listeners: list[Listener]
     http: LateHttp
+    grpc: LateGrpc
     tls: TlsEntrance | None
     tasks: TaskOwner
     viewers: Viewers

@@ -1,4 +1,4 @@
-"""What HTTP and the pages consist of, and whether it is there before it is loaded."""
+"""What HTTP, the pages and control consist of, and whether it is there before it is loaded."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from edge.flags.registry import value_of
 MODULES = ("edge.httpd.app", "edge.httpd.fixed", "edge.httpd.live", "edge.httpd.hls", "edge.builtin.site")
 #: Of others; what they bring themselves comes with them.
 LIBRARIES = ("aiohttp", "jinja2", "prometheus_client")
+#: Those of ``late_grpc.py``.
+GRPC_LIBRARIES = ("grpc", "google.protobuf", "grpc_health", "grpc_reflection")
 
 
 def check_http(parsed: Parsed) -> Iterator[Problem]:
@@ -20,12 +22,21 @@ def check_http(parsed: Parsed) -> Iterator[Problem]:
 
     What a start would load at once (``-http_preload``), ``--check`` loads too.
     """
-    missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
-    if missing:
-        yield Problem("installation", f"HTTP and its pages need {' and '.join(missing)}: not installed")
-    elif value_of(parsed.flags, "check") and value_of(parsed.flags, "http_preload"):
+    for who, names in (("HTTP and its pages need", LIBRARIES), ("control by gRPC needs", GRPC_LIBRARIES)):
+        missing = [name for name in names if not _is_installed(name)]
+        if missing:
+            yield Problem("installation", f"{who} {' and '.join(missing)}: not installed")
+            return
+    if value_of(parsed.flags, "check") and value_of(parsed.flags, "http_preload"):
         try:
             for name in MODULES:
                 importlib.import_module(name)
         except Exception as error:
             yield Problem("installation", f"HTTP and its pages cannot be loaded: {error!r}")
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # what it is in is not there
+        return False

@@ -21,6 +21,7 @@ from edge.net.plain_refused import encrypted_only
 from edge.net.rtmp.server import RtmpServerConnection
 from edge.net.sniff import WireProtocol
 from edge.net.tls_entrance import TlsEntrance, open_certificates
+from edge.runtime.late_grpc import LateGrpc, is_public
 from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import ClockWatch, LagProbe
 from edge.runtime.ports import PUBLIC
@@ -30,6 +31,8 @@ from edge.runtime.unit import make_units
 from edge.runtime.viewers import Viewers
 
 if TYPE_CHECKING:
+    from edge.control.config import GrpcConfig
+    from edge.control.server import ControlServers
     from edge.hls_disk.recorder import DiskHls
     from edge.httpd.app import HttpService, Owned
     from edge.httpd.hls import HlsPlayer
@@ -57,6 +60,10 @@ def raise_descriptor_limit() -> int:
     return limit
 
 
+def _no_control(config: GrpcConfig) -> ControlServers:
+    raise RuntimeError("nobody has said what control tells of")
+
+
 class Node:
     """Everything that serves; made and closed inside its event loop.
 
@@ -65,6 +72,7 @@ class Node:
         on_failed: called in the loop when HTTP, which was to be loaded from the start, cannot be.
         on_drain: begins to see everybody off; whoever runs the process sets it.
         page_routes: makes the routes of the pages, when HTTP is loaded.
+        make_control: makes the servers of gRPC, when they are loaded.
         owned_by_pages: what these work with, and what ends with HTTP; filled by then.
         tls: None while no port takes it.
         viewers: what players report.
@@ -110,6 +118,14 @@ class Node:
             owner=self.tasks,
             on_ready=self._http_is_ready,
             on_failed=self._http_has_failed,
+        )
+        self.make_control: Callable[[GrpcConfig], ControlServers] = _no_control
+        self.grpc = LateGrpc(
+            lambda config: self.make_control(config),
+            settings.grpc,
+            self.context,
+            owner=self.tasks,
+            on_ready=self._grpc_is_ready,
         )
         self._timer: asyncio.TimerHandle | None = None
         self._ticks = 0
@@ -201,10 +217,15 @@ class Node:
                 is_internal=role == INTERNAL,
                 limits=self.limits,
                 role=role,
-                held=(WireProtocol.HTTP,) if self.http.service is None else (),
-                on_held=lambda _: self.http.start(),
+                held=self._not_loaded(),
+                on_held=self._load,
             )
         )
+
+    def _not_loaded(self) -> list[WireProtocol]:
+        """Protocols whose connections are to wait until they are."""
+        parts = ((WireProtocol.HTTP, self.http), (WireProtocol.HTTP2, self.grpc))
+        return [protocol for protocol, part in parts if part.service is None and not part.has_failed]
 
     def _handlers(self, role: str) -> dict[WireProtocol, Handler]:
         """Who serves what on the ports of a role.
@@ -215,6 +236,7 @@ class Node:
         handlers: dict[WireProtocol, Handler] = {
             WireProtocol.RTMP: self._serve_merge if role == MERGE else self._serve_rtmp,
             WireProtocol.HTTP: self._serve_merge_http if role == MERGE else self._serve_http,
+            WireProtocol.HTTP2: self._serve_grpc,
         }
         if self.tls is None or role == MERGE:
             return handlers
@@ -256,6 +278,17 @@ class Node:
         routes += fixed_routes(self.settings.http.cdn_probe_file, {route.path for route in routes})
         return HttpService(self.settings.http, routes, self.context, owned=[*owned, *self.owned_by_pages])
 
+    def _load(self, protocol: WireProtocol) -> None:
+        """Somebody waits for what is not loaded."""
+        if protocol is WireProtocol.HTTP2:
+            self.grpc.start()
+        else:
+            self.http.start()
+
+    def _grpc_is_ready(self) -> None:
+        for listener in self.listeners:
+            listener.release(WireProtocol.HTTP2)
+
     def _http_is_ready(self) -> None:
         self._release_http()
         self.on_loaded()
@@ -283,6 +316,11 @@ class Node:
         """Other nodes must reach the merge port, so it is as public as can be: health and version, no other page."""
         self.http.adopt(accepted, hides_pages=True)
 
+    def _serve_grpc(self, accepted: Accepted) -> None:
+        is_hidden = is_public(accepted, is_internal_port_set=self.settings.http.is_internal_port_set)
+        is_merge = accepted.entrance.role == MERGE
+        self.grpc.adopt(accepted, self.settings.http2, is_public=is_merge or is_hidden)
+
     # --- other settings ------------------------------------------------------
 
     def take_settings(self, settings: Settings) -> None:
@@ -307,6 +345,10 @@ class Node:
             self._live.reconfigure(settings.http)
         if self.hls is not None:
             self.hls.reconfigure(settings.hls, settings.http)
+
+    def reconfigure_grpc(self, settings: Settings) -> None:
+        """Control by gRPC, of connections that come from now on."""
+        self.grpc.reconfigure(settings.grpc)
 
     def reload_certificates(self) -> None:
         """Read them again; one that cannot be used stays as it is."""
@@ -368,10 +410,11 @@ class Node:
             await self.hls_disk.close()
         self._shut_down(are_feeding=True)
         for _ in range(wait_ms // _CLOSE_POLL_MS):
-            if len(self.context.connections) <= self.http.connection_count:
-                break  # those of HTTP end last: they tell how it goes
+            if len(self.context.connections) <= self.http.connection_count + self.grpc.connection_count:
+                break  # those of HTTP and gRPC end last: they tell how it goes
             await asyncio.sleep(_CLOSE_POLL_MS / 1000)
         await self.http.close()
+        await self.grpc.close()
         for connection in list(self.context.connections):
             connection.close_now("shutdown")
         await self.tasks.close()

@@ -64,5 +64,6 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None]) -> list[Part
         for unit in node.units:
             unit.reconfigure(new)
 
-    takers = (node.reconfigure_network, units, node.reconfigure_http, debug, log, logbook, node.take_settings)
+    servers = (node.reconfigure_network, units, node.reconfigure_http, node.reconfigure_grpc)
+    takers = (*servers, debug, log, logbook, node.take_settings)
     return [Ports(node), *(Simple(take) for take in takers)]

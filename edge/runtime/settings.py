@@ -6,11 +6,12 @@ import socket
 from dataclasses import dataclass
 
 from edge.builtin.config import DebugConfig
+from edge.control.config import GrpcConfig
 from edge.flags.builtin import PagesConfig, logbook_config, pages_config
 from edge.flags.debugging import debug_config
 from edge.flags.gflags import Parsed
 from edge.flags.hls import disk_config, hls_config
-from edge.flags.httpd import http_config
+from edge.flags.httpd import grpc_config, http2_config, http_config
 from edge.flags.hub import hub_config
 from edge.flags.logging import LogConfig, log_config
 from edge.flags.quality import quality_config
@@ -25,7 +26,7 @@ from edge.hls_disk.config import DiskConfig
 from edge.httpd.config import HttpConfig
 from edge.hub.config import HubConfig
 from edge.logbook.config import LogbookConfig
-from edge.net.config import NetConfig, TlsConfig
+from edge.net.config import Http2Config, NetConfig, TlsConfig
 from edge.quality.config import QualityConfig
 from edge.rtmp.config import RtmpConfig
 from edge.runtime.version import installed_version
@@ -50,6 +51,8 @@ class Settings:
     hub: HubConfig
     upstream: UpstreamConfig
     http: HttpConfig
+    http2: Http2Config
+    grpc: GrpcConfig
     hls: HlsConfig
     hls_disk: DiskConfig
     quality: QualityConfig
@@ -76,6 +79,8 @@ def build_settings(parsed: Parsed, values_in_vain: tuple[str, ...] = ()) -> Sett
         hub=hub_config(flags),
         upstream=upstream_config(flags),
         http=http_config(flags, program_version, hostname),
+        http2=http2_config(flags),
+        grpc=grpc_config(flags),
         hls=hls_config(flags),
         hls_disk=disk_config(flags),
         quality=quality_config(flags),

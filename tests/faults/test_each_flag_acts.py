@@ -81,6 +81,8 @@ NAMING: tuple[Owner, ...] = (
     lambda seen: seen.target._watcher._service._context.options,
 )
 HTTP: tuple[Owner, ...] = (lambda seen: seen.node.http.service._config, lambda seen: seen.node._live._config)
+HTTP2: tuple[Owner, ...] = (lambda seen: seen.node.settings.http2,)
+GRPC: tuple[Owner, ...] = (lambda seen: seen.node.grpc._config,)
 DEBUG: tuple[Owner, ...] = (lambda seen: seen.one.debugging().config,)
 LOGBOOK: tuple[Owner, ...] = (lambda seen: seen.node.stat_log._config, lambda seen: seen.node.stat_log._stages.config)
 PAGES: tuple[Owner, ...] = (lambda seen: seen.node.settings.pages,)
@@ -248,6 +250,9 @@ ROWS: dict[str, Row] = {
         http_max_requests=77,
         write_stall_timeout_ms=4321,
     ),
+    **many((*HTTP2, *GRPC), h2_max_concurrent_streams=77),
+    **many(HTTP2, h2_max_resets=77),
+    **many(GRPC, grpc_max_message_bytes=77777, grpc_default_timeout_ms=7777),
     "admin_allowed_hosts": Row("a.example,b.example", ("a.example", "b.example"), HTTP),
     **many(
         DEBUG,

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from edge.builtin.config import DebugConfig
+from edge.control.config import GrpcConfig
 from edge.flags import all as all_flags
 from edge.flags.builtin import PagesConfig
 from edge.flags.logging import LogConfig
@@ -18,7 +19,7 @@ from edge.hls_disk.config import DiskConfig
 from edge.httpd.config import HttpConfig
 from edge.hub.config import HubConfig
 from edge.logbook.config import LogbookConfig
-from edge.net.config import NetConfig, TlsConfig
+from edge.net.config import Http2Config, NetConfig, TlsConfig
 from edge.quality.config import QualityConfig
 from edge.rtmp.config import RtmpConfig
 from edge.upstream.config import UpstreamConfig
@@ -27,6 +28,7 @@ from naming.base import NamingOptions
 CONFIGS = (
     *(NetConfig, TlsConfig, RtmpConfig, HubConfig, UpstreamConfig, HttpConfig, HlsConfig, DiskConfig, LogConfig),
     *(LogbookConfig, NamingOptions, DebugConfig, PagesConfig, OtlpConfig, QualityConfig),
+    *(Http2Config, GrpcConfig),
 )
 # Fields that no flag sets.
 BESIDE_FLAGS = {"is_internal_port_set", "version", "hostname"}

@@ -1,0 +1,1 @@
+"""Control by gRPC: thin services over facts and orders."""

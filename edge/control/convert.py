@@ -1,0 +1,44 @@
+"""Records of the server as messages: fields of the same names, which a test holds equal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+
+from edge.facts.rows import row_of
+from edge.net.slices import in_slices
+
+Made = TypeVar("Made", bound=Message)
+
+
+def message_of(kind: type[Made], record: Any) -> Made:
+    """A dataclass as a message; what is None in it stays unset."""
+    made: Made = kind(**{name: value for name, value in row_of(record).items() if value is not None})
+    return made
+
+
+async def messages_of(kind: type[Made], records: Sequence[Any]) -> list[Made]:
+    """One for each; others have their turn meanwhile."""
+    return [message_of(kind, record) async for record in in_slices(records)]
+
+
+def plain_of(message: Message) -> dict[str, Any]:
+    """A message as what JSON is made of: all fields by name, None for those that are unset and may be."""
+    found: dict[str, Any] = {}
+    for field in message.DESCRIPTOR.fields:
+        value = getattr(message, field.name)
+        if field.is_repeated:
+            found[field.name] = [_plain(item) for item in value]
+        elif field.has_presence and not message.HasField(field.name):
+            found[field.name] = None
+        elif field.enum_type is not None:
+            found[field.name] = field.enum_type.values_by_number[value].name
+        else:
+            found[field.name] = _plain(value)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return plain_of(value) if isinstance(value, Message) else value

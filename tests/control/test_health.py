@@ -1,0 +1,86 @@
+"""Health over gRPC, as probes ask for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2_grpc
+
+from edge.control import health
+from proto.edge.v1 import clients_pb2, node_pb2, node_pb2_grpc
+from tests.control.calling import Calls, calling, channel_to, refusal, within
+from tests.harness.ports import free_port
+
+SERVING, NOT_SERVING, UNKNOWN = 1, 2, 3
+
+
+def stub(calls: Calls) -> Any:
+    return health_pb2_grpc.HealthStub(calls.channel)
+
+
+def asked(service: str = "") -> health_pb2.HealthCheckRequest:
+    return health_pb2.HealthCheckRequest(service=service)
+
+
+async def test_it_says_what_the_pages_say() -> None:
+    async with calling() as calls:
+        for service in ("", "readiness", "liveness"):
+            assert (await stub(calls).Check(asked(service), timeout=within())).status == SERVING
+        calls.one.node.is_draining = True
+        statuses = (await stub(calls).List(health_pb2.HealthListRequest(), timeout=within())).statuses
+        assert {name: status.status for name, status in statuses.items()} == {
+            "": NOT_SERVING,
+            "readiness": NOT_SERVING,
+            "liveness": SERVING,
+        }
+        code, _ = await refusal(stub(calls).Check(asked("mail"), timeout=within()))
+        assert code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_watch_is_told_when_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_LOOK_EVERY_S", 0.02)
+    async with calling() as calls:
+        watch = stub(calls).Watch(asked(), timeout=within())
+        assert (await watch.read()).status == SERVING
+        calls.one.node.is_draining = True
+        assert (await watch.read()).status == NOT_SERVING
+        other = stub(calls).Watch(asked("mail"), timeout=within())
+        assert (await other.read()).status == UNKNOWN
+        for each in (watch, other):
+            each.cancel()
+
+
+async def test_no_more_may_watch_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "MAX_WATCHERS", 1)
+    async with calling() as calls:
+        watch = stub(calls).Watch(asked(), timeout=within())
+        await watch.read()
+        code, _ = await refusal(stub(calls).Watch(asked(), timeout=within()).read())
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        watch.cancel()
+        async with asyncio.timeout(within()):
+            while True:  # whoever leaves makes room
+                try:
+                    await stub(calls).Watch(asked(), timeout=within()).read()
+                    break
+                except grpc.aio.AioRpcError:
+                    await asyncio.sleep(0.02)
+
+
+async def test_both_ports_have_it_and_the_public_one_has_nothing_else() -> None:
+    async with calling(f"-internal_port={free_port()}") as calls, channel_to(calls.one.port("internal")) as internal:
+        for channel in (calls.channel, internal):
+            answer = await health_pb2_grpc.HealthStub(channel).Check(asked(), timeout=within())
+            assert answer.status == SERVING
+        for call in (
+            calls.node.Status(node_pb2.StatusRequest(), timeout=within()),
+            calls.clients.Kick(clients_pb2.KickRequest(connection=1), timeout=within()),
+            reflection_pb2_grpc.ServerReflectionStub(calls.channel).ServerReflectionInfo(iter(()), timeout=within()),
+        ):
+            code, _ = await refusal(call if hasattr(call, "__await__") else call.read())
+            assert code is grpc.StatusCode.UNIMPLEMENTED
+        assert (await node_pb2_grpc.NodeStub(internal).Status(node_pb2.StatusRequest(), timeout=within())).services

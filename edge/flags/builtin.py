@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge.flags.classes import LIVE, NEW
-from edge.flags.registry import FlagValues, define_bool, define_int32, define_list, define_string, pick, value_of
+from edge.flags.registry import FlagValues, define_bool, define_int32, define_list, pick, value_of
 from edge.logbook.config import LogbookConfig, parse_stages
 
 _TOPIC = "builtin"
@@ -45,13 +45,6 @@ define_bool(
     "immutable_flags",
     False,
     "Refuse every change of a flag through the pages; SIGHUP reads the flagfiles again nevertheless.",
-    topic=_TOPIC,
-)
-define_string(
-    "save_flagfile",
-    "",
-    "File that /api/save_flags writes: the values that were set while the server ran. It is read at this place of the "
-    "command line, if it is there. Empty: nothing can be saved.",
     topic=_TOPIC,
 )
 define_list(

@@ -7,6 +7,13 @@ from edge.flags.registry import define_bool, define_list, define_string
 _TOPIC = "cli"
 
 define_list("flagfile", (), "Read flags from these files, at this place of the command line.", topic=_TOPIC)
+define_string(
+    "save_flagfile",
+    "",
+    "File that /api/save_flags writes: the values that were set while the server ran. It is read at this place of the "
+    "command line, if it is there. Empty: nothing can be saved.",
+    topic=_TOPIC,
+)
 define_list("fromenv", (), "Take these flags from the environment variables FLAGS_<name>.", topic=_TOPIC)
 define_list("tryfromenv", (), "As fromenv; a variable that is not set is no error.", topic=_TOPIC)
 define_list("undefok", (), "Ignore these names on the command line when no such flag exists.", topic=_TOPIC)

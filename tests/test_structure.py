@@ -432,7 +432,7 @@ def banned_calls(path: Path) -> Iterator[str]:
                 yield f"{name}:{node.lineno} reads the wall clock: take the time as an argument"
 
 
-def test_tasks_are_owned_and_the_wall_clock_is_left_alone() -> None:
+def test_Y7_Y12_tasks_are_owned_and_the_wall_clock_is_left_alone() -> None:
     faults = [fault for path in sources() for fault in banned_calls(path)]
     assert not faults, "\n".join(faults)
 

@@ -200,6 +200,25 @@ _TRACES = [
     Metric("otlp_sent_count", COUNTER, "edge_otlp_spans_sent", "Spans that a collector has taken."),
 ]
 
+_OVERLOAD = [
+    Metric(
+        "overload_level",
+        GAUGE,
+        "edge_overload_level",
+        "What is done against too much load: 0 nothing, 1 newcomers refused, 2 caches cut too, 3 players closed too.",
+        rule=largest,
+    ),
+    Metric("overload_refused_count", COUNTER, "edge_overload_refused", "Newcomers refused for that."),
+    Metric("overload_closed_count", COUNTER, "edge_overload_closed", "Players closed for that."),
+    Metric(
+        "memory_limit_bytes",
+        GAUGE,
+        "edge_memory_limit_bytes",
+        "Memory that the process is to stay below; 0 for none.",
+        "bytes",
+    ),
+]
+
 _LOOP = [
     Metric("loop_lag_ms", GAUGE, "edge_loop_lag_seconds", "How late the event loop was last.", "ms", rule=largest),
     Metric(
@@ -218,12 +237,14 @@ _LOOP = [
         "ms",
         rule=largest,
     ),
+    Metric("log_dropped_count", COUNTER, "edge_log_dropped", "Lines of the log left out, as its reader was too slow."),
     Metric("task_count", GAUGE, "edge_tasks", "Tasks of the node that run."),
     Metric(
         "load_ratio",
         GAUGE,
         "edge_load_ratio",
-        "For autoscalers: the largest of the loop's share of a CPU, open of possible connections, and lag of a second.",
+        "For autoscalers: the largest of the loop's share of a CPU, open of possible connections, lag of a second, "
+        "and memory of its limit.",
         "ratio",
         rule=largest,
     ),
@@ -305,6 +326,7 @@ TABLES: dict[str, Iterable[Metric]] = {
     "HLS as files": _FILES,
     "Traces": _TRACES,
     "Event loop": _LOOP,
+    "Overload": _OVERLOAD,
     "Delays": _DELAYS,
     "Process": _PROCESS,
     "Names of SRS": _SRS,

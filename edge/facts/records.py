@@ -378,6 +378,7 @@ class HealthFacts:
     loop_lag_ms: Annotated[float, About("how late its loop is", largest)]
     uptime_s: Annotated[int, About("since it started", largest)]
     python: Annotated[str, About("version of Python")]
+    overload: Annotated[str, About('what is done against too much load, and why; "" while nothing is', largest)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

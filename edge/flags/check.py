@@ -47,6 +47,7 @@ def check(parsed: Parsed) -> list[Problem]:
     checks = (
         _check_ports,
         _check_bind,
+        _check_proxies,
         _check_order,
         _check_limits,
         _check_policy,
@@ -120,6 +121,22 @@ def _check_bind(parsed: Parsed) -> Iterator[Problem]:
             ipaddress.ip_address(address.removeprefix("[").removesuffix("]"))
         except ValueError:
             yield _error(parsed, "bind", f"-bind={address}: not a numeric IPv4 or IPv6 address")
+
+
+def _check_proxies(parsed: Parsed) -> Iterator[Problem]:
+    networks = _value(parsed, "trusted_proxies")
+    if _value(parsed, "rtmp_proxy_protocol") and not networks:
+        message = "-rtmp_proxy_protocol has no effect without -trusted_proxies: nobody may send the header"
+        yield _warning(parsed, "rtmp_proxy_protocol", message)
+    for text in networks:
+        try:
+            network = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            yield _error(parsed, "trusted_proxies", f"-trusted_proxies={text}: neither an address nor a network")
+            continue
+        if not network.prefixlen:
+            message = f"-trusted_proxies={text}: anybody may say that he is anybody"
+            yield _warning(parsed, "trusted_proxies", message)
 
 
 def _check_order(parsed: Parsed) -> Iterator[Problem]:

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 NOT_ACTED_ON: frozenset[str] = frozenset(
     {
         # listening and process
-        "rtmp_proxy_protocol",
         "workers",
         "pid_file",
         "port_file",
@@ -20,9 +19,6 @@ NOT_ACTED_ON: frozenset[str] = frozenset(
         "grace_final_wait_ms",
         "grace_max_wait_s",
         "graceful_quit_on_sigterm",
-        "max_memory_mb",
-        "overload_lag_ms",
-        "circuit_breaker",
         # upstream and naming
         "defer_close_second",
         # HTTP

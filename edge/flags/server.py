@@ -234,8 +234,19 @@ define_int32(
 define_bool(
     "rtmp_proxy_protocol",
     False,
-    "Expect the PROXY header of a load balancer before the first byte of each connection.",
+    "Expect the PROXY header, version 1 or 2, before the first byte of each connection that a load balancer of "
+    "-trusted_proxies makes to a public port; whoever else sends one is refused. For all protocols, TLS included.",
     topic=_TOPIC,
+    reload=LIVE,
+)
+define_list(
+    "trusted_proxies",
+    (),
+    "Load balancers and reverse proxies that may say who their client is, as addresses or networks such as "
+    "10.0.0.0/8: by the PROXY header (-rtmp_proxy_protocol), and in HTTP by X-Forwarded-For or Forwarded. That client "
+    "then counts for -max_connections_per_ip and stands in logs, pages and bills.",
+    topic=_TOPIC,
+    reload=LIVE,
 )
 define_int32(
     "workers", 1, "Processes that share the ports; a stream lives in one of them.", topic=_TOPIC, lower=1, upper=1024
@@ -268,7 +279,8 @@ define_bool(
 define_int64(
     "max_memory_mb",
     0,
-    "Memory above which newcomers are refused and caches cut; 0: 80 % of the control group's limit.",
+    "Memory that the process is to stay below: from 85 % of it newcomers are refused, from 92 % streams keep one group "
+    "of pictures only, from 97 % the slowest players are closed. 0: 80 % of what the control group or the machine has.",
     topic=_TOPIC,
     unit="MiB",
     reload=LIVE,
@@ -277,13 +289,21 @@ define_int64(
 define_int32(
     "overload_lag_ms",
     200,
-    "Delay of the loop from which newcomers are refused.",
+    "Refuse newcomers while two of the last ten turns of the loop, a tenth of a second each, were late by this; from "
+    "1000 on streams keep one group of pictures only.",
     topic=_TOPIC,
     unit="ms",
     reload=LIVE,
+    is_zero_off=True,
     lower=0,
 )
-define_bool("circuit_breaker", True, "Refuse newcomers while the process is overloaded.", topic=_TOPIC, reload=LIVE)
+define_bool(
+    "circuit_breaker",
+    True,
+    "Refuse newcomers while the process is overloaded, by -max_memory_mb or -overload_lag_ms, and say so to them.",
+    topic=_TOPIC,
+    reload=LIVE,
+)
 define_double(
     "loop_stall_warn_ms",
     100.0,

@@ -16,6 +16,7 @@ from edge.httpd.screening import Refusal, refusal_of
 from edge.net.accepted import Accepted
 from edge.net.context import NetContext
 from edge.net.stream_transport import StreamTransport
+from edge.net.trust import trusted_proxies
 
 # One text for all guarded paths: it tells neither what there is nor where.
 NOT_HERE_TEXT = "Not available on this port\n"
@@ -98,6 +99,7 @@ class HttpService:
             count=self._count,
             log=self._context.counters.log_limited,
             role=accepted.entrance.role,
+            is_proxied=accepted.is_proxied,
         )
         word = "http" if accepted.tls is None else "https"
         StreamTransport(accepted, self._context, connection, protocol_word=word, role="page").start()
@@ -119,6 +121,9 @@ class HttpService:
         connection = cast(HttpConnection, request.protocol)
         self.counters["http_requests_count"] += 1
         is_last = connection.take_request()
+        proxies = self._context.config.trusted_proxies
+        if proxies:
+            connection.look_through(request, trusted_proxies(proxies))
         refusal = refusal_of(request, connection.config)
         if refusal is None:
             try:

@@ -32,7 +32,10 @@ def change_refusal_of(request: web.BaseRequest) -> Refusal | None:
     """``why_change_refused`` with what the connection of ``request`` tells."""
     connection = cast(HttpConnection, request.protocol)
     return why_change_refused(
-        request, connection.config, is_internal=connection.is_internal, peer_host=host_of(connection.peer)
+        request,
+        connection.config,
+        is_internal=connection.is_internal,
+        peer_host="" if connection.is_proxied or connection.is_forwarded else host_of(connection.peer),
     )
 
 
@@ -44,7 +47,7 @@ def why_change_refused(
     Args:
         config: ``is_internal_port_set``, ``hostname`` and ``admin_allowed_hosts`` are read.
         is_internal: whether the internal port accepted the connection.
-        peer_host: numeric address of the other end, as the socket tells it.
+        peer_host: numeric address of the other end, as the socket tells it; "" of one that only a proxy knows.
 
     Returns:
         A refusal with status 403; its reason is ``csrf``, ``bad_host`` or ``not_local``.

@@ -20,8 +20,9 @@ from aiohttp.web_protocol import RequestHandler
 from edge.httpd.config import HttpConfig
 from edge.httpd.detached import Detached
 from edge.httpd.screening import MAX_TARGET_BYTES, Refusal
-from edge.net.address import Address
+from edge.net.address import Address, host_of
 from edge.net.stream_transport import StreamTransport
+from edge.net.trust import TrustedProxies
 
 # What the parser reads before it gives up; what may be is said by the screening, which has a status for each.
 _MAX_READ_LINE_BYTES = 32768
@@ -60,6 +61,9 @@ class HttpConnection(RequestHandler):
         is_internal: whether the listener that accepted it is the internal port.
         role: its owner's word for the listener.
         on_lost: called once when the connection is lost before its present request is answered; None for nobody.
+        peer: whose request is being answered, ``ip:port``: of the other end, or as a proxy of ours says.
+        is_proxied: a load balancer has said whose connection it is.
+        is_forwarded: a reverse proxy has said whose request it is.
         hides_pages: guarded pages are refused on it, whether or not there is an internal port.
         config: limits that this connection was accepted under.
     """
@@ -70,12 +74,15 @@ class HttpConnection(RequestHandler):
         "_head_handle",
         "_log",
         "_payload",
+        "_socket_peer",
         "_stall_handle",
         "_taken_count",
         "_unwritten_bytes",
         "config",
         "hides_pages",
+        "is_forwarded",
         "is_internal",
+        "is_proxied",
         "on_lost",
         "peer",
         "role",
@@ -92,6 +99,7 @@ class HttpConnection(RequestHandler):
         count: Callable[[str], None],
         log: Log,
         role: str = "",
+        is_proxied: bool = False,
     ) -> None:
         super().__init__(
             server,
@@ -110,7 +118,9 @@ class HttpConnection(RequestHandler):
         self.hides_pages = hides_pages
         self.role = role
         self.on_lost: Callable[[], None] | None = None
-        self.peer = "-"
+        self.peer = self._socket_peer = "-"
+        self.is_proxied = is_proxied
+        self.is_forwarded = False
         self._count = count
         self._log = log
         self._head_bytes = 0
@@ -120,6 +130,17 @@ class HttpConnection(RequestHandler):
         self._taken_count = 0
         self._unwritten_bytes = 0
 
+    def look_through(self, request: web.BaseRequest, proxies: TrustedProxies) -> None:
+        """Find out whose request this is: a proxy that is trusted has many clients on one connection."""
+        self.peer, self.is_forwarded = self._socket_peer, False
+        host = host_of(self._socket_peer)
+        forwarded = request.headers.getall("Forwarded", ())
+        client = proxies.client_of(
+            host, forwarded=forwarded, x_forwarded_for=request.headers.getall("X-Forwarded-For", ())
+        )
+        if client != host:
+            self.peer, self.is_forwarded = str(Address(client, 0)), True
+
     def take_request(self) -> bool:
         """Count one request; True means that its answer must end the connection, which may not be used for ever."""
         self._taken_count += 1
@@ -128,7 +149,7 @@ class HttpConnection(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
-        self.peer = str(Address(*peer)) if peer else "-"
+        self.peer = self._socket_peer = str(Address(*peer)) if peer else "-"
         self._begin_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -166,6 +166,9 @@ class HlsPlayer:
         self._receiver.note(request, target, service, name.key)
         try:
             if not asked.is_media:
+                overloaded = service.refuse_newcomer()  # who plays already asks for media playlists
+                if overloaded is not None:
+                    return refuse(overloaded)
                 return self._master(request, target, service, name, asked, found)
             if asked.scheme is Scheme.TWO_LEVEL:
                 two_level = self._two_level.segmenter(found, name, at_keyframes=asked.at_keyframes)

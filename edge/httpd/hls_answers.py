@@ -6,7 +6,7 @@ import hashlib
 
 from aiohttp import web
 
-from edge.httpd.status import ERROR_CODE, NEVER_CACHED, Status, play_status, words
+from edge.httpd.status import ERROR_CODE, NEVER_CACHED, Status, play_status, retry_after, words
 from edge.service.refusal import Reason, Refusal
 
 _PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
@@ -16,7 +16,9 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 #: Caches must not ask again and again for what there is not, nor long after it has come.
 _MISSING_S = 1
 #: What may be otherwise in a moment, and is no fault of the client: hls.js and Safari never ask again after a 4xx.
-_PASSING = frozenset({Reason.OVERLOAD, Reason.UNREACHABLE, Reason.SILENT, Reason.LOOP, Reason.RULE_FAILED})
+_PASSING = frozenset(
+    {Reason.OVERLOAD, Reason.OVERLOADED, Reason.UNREACHABLE, Reason.SILENT, Reason.LOOP, Reason.RULE_FAILED}
+)
 RETRY_AFTER_S = 1
 _OVERLOADED = Status(503, 2004)
 
@@ -81,5 +83,7 @@ def refuse(refusal: Refusal) -> web.Response:
     if refusal.reason is Reason.NOT_FOUND or status == 404:
         return missing(refusal.detail)
     if refusal.reason in _PASSING:
-        return not_yet(refusal.detail, found if refusal.reason is Reason.UNREACHABLE else _OVERLOADED)
+        answer = not_yet(refusal.detail, found if refusal.reason is Reason.UNREACHABLE else _OVERLOADED)
+        answer.headers.update(retry_after(refusal))
+        return answer
     return web.Response(status=status, text=words(refusal.detail), headers={**NEVER_CACHED, ERROR_CODE: str(code)})

@@ -27,6 +27,7 @@ from edge.httpd.ws_handshake import handshake_headers, refuse_handshake, wants_w
 from edge.hub.media_seen import MediaSeen, media_seen
 from edge.hub.stream import Stream
 from edge.hub.wire_form import Opening, WireForm
+from edge.net.address import host_of
 from edge.net.byte_stream import ByteStream
 from edge.net.context import NetContext
 from edge.net.flv_form import FlvForm
@@ -175,6 +176,8 @@ class LivePlayer:
             return self._answer_head(connection, service, name, output)
         if connection.transport is None:
             return web.Response()  # lost since its request was read: nobody would say so again
+        if connection.is_forwarded and self._is_over(host_of(connection.peer)):
+            return self._refuse(connection, Refusal(Reason.OVERLOAD, "too many: -max_connections_per_ip"))
         number, protocol = self._context.next_connection_number(), output.protocols[request.secure]
         client = HttpClient(number, connection.peer, protocol, TcUrl(host, "", name.key.app, ""))
         is_patient = self._config.http_flv_missing == "wait"
@@ -222,6 +225,11 @@ class LivePlayer:
         if output.status == 101:
             headers |= handshake_headers(request)
         return Detached(take, first.give_up, status=output.status, headers=headers)
+
+    def _is_over(self, host: str) -> bool:
+        """Whether a client behind a proxy plays as often as it may; the listener knew the proxy only."""
+        limit = self._context.config.max_connections_per_ip
+        return 0 < limit <= self._context.connections.count_from(host)
 
     def _refuse(self, connection: HttpConnection, refusal: Refusal) -> web.StreamResponse:
         """Count and answer; of names that are none the log tells."""

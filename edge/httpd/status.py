@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from edge.service.overload import RETRY_AFTER_S
 from edge.service.refusal import Reason, Refusal
 
 #: What is true of a live stream now may be wrong the next moment.
@@ -28,6 +29,7 @@ _OF_PLAY: Mapping[Reason, Status] = {
     Reason.BAD_NAME: Status(400, 1003),
     Reason.NOT_FOUND: _NOT_FOUND,
     Reason.OVERLOAD: Status(503, 2004),
+    Reason.OVERLOADED: Status(503, 2004),
     Reason.LOOP: Status(508, -1),
     Reason.UPSTREAM: Status(403, 1),
     Reason.UNREACHABLE: Status(502, -1),
@@ -44,6 +46,11 @@ def play_status(refusal: Refusal) -> Status:
     return _OF_PLAY.get(refusal.reason, _NOT_FOUND)
 
 
+def retry_after(refusal: Refusal) -> dict[str, str]:
+    """When it may be asked again, where that is known (RFC 9110 §10.2.3)."""
+    return {"Retry-After": str(RETRY_AFTER_S)} if refusal.reason is Reason.OVERLOADED else {}
+
+
 def words(text: str) -> str:
     """``text``, which an upstream may have written in bytes that are no UTF-8, as the body of an answer."""
     return text.encode("utf-8", "replace").decode() + "\n"
@@ -52,5 +59,5 @@ def words(text: str) -> str:
 def refuse_play(refusal: Refusal) -> web.Response:
     """The answer with its reason."""
     status, code = play_status(refusal)
-    headers = {**NEVER_CACHED, ERROR_CODE: str(code)}
+    headers = {**NEVER_CACHED, ERROR_CODE: str(code), **retry_after(refusal)}
     return web.Response(status=status, text=words(refusal.detail), headers=headers)

@@ -34,6 +34,7 @@ class Registry:
 
     Attributes:
         observers: hear what happens to streams, one after the other.
+        is_tight: streams keep no more than their newest group of pictures; see ``tighten``.
         delay: delays of all streams since the start; of hops, those that lead to this node.
         wall_ms: the wall clock, for what leaves the process.
     """
@@ -51,6 +52,7 @@ class Registry:
         self.config = config
         self.streams: dict[StreamKey, Stream] = {}
         self.observers: list[HubObserver] = []
+        self.is_tight = False
         self.delay = DelayHistograms()
         self._new_id = new_id
         self.wall_ms = wall_ms
@@ -73,10 +75,22 @@ class Registry:
         if stream is None:
             delay = StreamDelay(self._clock_us, self.delay)
             stream = Stream(key, self.config, now_ms, metadata_name=self._metadata_name, delay=delay)
+            stream.is_tight = self.is_tight
             self.streams[key] = stream
             stream.on_seen = self._tell_seen
             stream.on_jumped = self._tell_jumped
         return stream
+
+    def tighten(self, is_tight: bool) -> None:
+        """Have all streams keep their newest group of pictures only, or what they are to keep.
+
+        A player behind that goes to the newest keyframe, and a node that comes back for more has a gap.
+        """
+        self.is_tight = is_tight
+        for stream in list(self.streams.values()):
+            stream.is_tight = is_tight
+            if is_tight:
+                stream.evict()
 
     def _tell_seen(self, stream: Stream, old: Publisher[Stream] | None, new: Publisher[Stream]) -> None:
         for observer in self.observers:

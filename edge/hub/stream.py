@@ -7,7 +7,8 @@ have come, that old ones are about to go, and that it has ended.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from edge.errors import AmfError
 from edge.hub.config import HubConfig
@@ -50,6 +51,9 @@ from edge.media.timeline import Timeline
 _EVICT_EVERY = 64
 _EVICT_EVERY_WHEN_FULL = 16
 
+#: What a stream is to keep where memory is short: what somebody who comes now needs to begin.
+_TIGHT: Final[dict[str, Any]] = {"log_retain_ms": 0, "min_buffering_ms": 0, "max_cached_keyframes": 1}
+
 #: Headers are kept as long as the publish lasts: huge ones must not fill the memory.
 MAX_HEADER_BYTES = 1048576
 
@@ -64,6 +68,7 @@ class Stream:
         has_begun: sound or picture of the present publish has come.
         is_ended: players have been told that the broadcast is over; a new
             publisher of the key gets a new stream.
+        is_tight: no more than the newest group of pictures is kept, whoever stands on more.
         end_reason: what they were told, None before that.
         pull: the owner's handle of an upstream pull (opaque here).
         roster: the plays that were admitted, by what their players said (what else they are is not known here).
@@ -91,6 +96,7 @@ class Stream:
         "has_begun",
         "idle_since_ms",
         "is_ended",
+        "is_tight",
         "key",
         "logs",
         "metadata",
@@ -134,7 +140,7 @@ class Stream:
         self.delay = delay or StreamDelay()
         self.metadata: dict[str, object] = {}
         self.has_begun = False
-        self.is_ended = False
+        self.is_ended = self.is_tight = False
         self.end_reason: str | None = None
         self.pull: object | None = None
         self.player_count = 0
@@ -370,10 +376,16 @@ class Stream:
             log.sync()
         for reader in tuple(self.readers):
             reader.on_frames()
+        if self.queue.end >= self._evict_at or self.queue.size_bytes > self._max_bytes:
+            self.evict()
+
+    def evict(self) -> None:
+        """Let go of what is old; meant for a moment when all frames that were pushed are encoded."""
         queue = self.queue
-        if queue.end < self._evict_at and queue.size_bytes <= self._max_bytes:
-            return
-        count = queue.evictable(self.config, None if self.retention.is_full else self._oldest_read)
+        if self.is_tight:
+            count = queue.evictable(replace(self.config, **_TIGHT))
+        else:
+            count = queue.evictable(self.config, None if self.retention.is_full else self._oldest_read)
         if count:
             for reader in tuple(self.readers):
                 reader.on_evict(queue.base + count)

@@ -50,6 +50,7 @@ class Accepted:
         address: of the peer.
         tls: None for one that is not encrypted.
         head: the first bytes, as far as they were looked at; set when its protocol is known.
+        is_proxied: a load balancer has said the address: no such peer is on this machine, whatever it says.
         accepted_ms: monotonic, when its listener took it in.
     """
 
@@ -59,6 +60,7 @@ class Accepted:
     tls: TlsFacts | None = None
     head: bytes = b""
     accepted_ms: int = 0
+    is_proxied: bool = False
 
 
 Handler = Callable[[Accepted], None]

@@ -19,6 +19,7 @@ Result = TypeVar("Result")
 # The process waits for an import in its middle when it ends, which the interpreter might not survive; but a file
 # system that hangs keeps nobody for ever.
 _LOADED_WITHIN_S = 2.0
+_ANEW_AFTER_S = 1.0
 
 
 def now_ms() -> int:
@@ -100,6 +101,22 @@ def spawn(coro: Coroutine[Any, Any, Any], *, name: str, owner: TaskOwner) -> asy
     return task
 
 
+def spawn_lasting(make: Callable[[], Coroutine[Any, Any, Any]], *, name: str, owner: TaskOwner) -> asyncio.Task[Any]:
+    """As ``spawn``, for what is to go on until it is cancelled: after a failure it is made and begun anew."""
+
+    async def run() -> None:
+        while True:
+            try:
+                await make()
+                return
+            except Exception:
+                TaskOwner.failed_count += 1
+                logger.exception("task failed and is begun anew name=%s owner=%s", name, owner.name)
+            await asyncio.sleep(_ANEW_AFTER_S)
+
+    return spawn(run(), name=name, owner=owner)
+
+
 async def load_in_thread(*modules: str) -> None:
     """Import ``modules`` in a thread that ends with it, so that the loop goes on; raises what the import raises."""
     loop = asyncio.get_running_loop()
@@ -127,7 +144,11 @@ async def load_in_thread(*modules: str) -> None:
             loop.call_soon_threadsafe(settle, failure)
 
     atexit.register(is_over.wait, _LOADED_WITHIN_S)
-    threading.Thread(target=load, name=f"load-{modules[0]}", daemon=True).start()
+    try:
+        threading.Thread(target=load, name=f"load-{modules[0]}", daemon=True).start()
+    except BaseException:  # no thread is to be had: nobody will say that it is over
+        atexit.unregister(is_over.wait)
+        raise
     await loaded
 
 

@@ -25,6 +25,8 @@ class NetConfig:
     reserved_fds: int = 64
     max_connections: int = 0
     max_connections_per_ip: int = 0
+    trusted_proxies: tuple[str, ...] = ()
+    rtmp_proxy_protocol: bool = False
     protocol_detect_timeout_ms: int = 5000
     tcp_user_timeout_ms: int = 35000
     send_timeout_ms: int = 30000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from edge.net.connection_set import ConnectionSet, FromHost
+from edge.net.trust import trusted_proxies
 
 if TYPE_CHECKING:
     from edge.net.accepted import Accepted
@@ -54,6 +55,12 @@ class ConnectionLimits:
         """The reason to refuse one more connection from ``host``, or None."""
         if self.open_count >= self.max_connections:
             return "max_connections"
+        # Behind one balancer there are many clients: each counts by its own address once that is known.
+        proxies = self._context.config.trusted_proxies
+        return None if proxies and trusted_proxies(proxies).is_trusted(host) else self.why_client_refused(host)
+
+    def why_client_refused(self, host: str) -> str | None:
+        """The same by address alone, for one that has been counted with all others."""
         limit = self._context.config.max_connections_per_ip
         if limit and self._context.connections.count_from(host) + self.undecided.count_from(host) >= limit:
             return "max_connections_per_ip"

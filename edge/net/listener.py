@@ -17,12 +17,14 @@ from edge.errors import ConfigError, ProtocolError
 from edge.net import system
 from edge.net.accepted import Accepted, Handler
 from edge.net.address import Address, address_of
-from edge.net.byte_stream import ListeningSocket, SocketStream
+from edge.net.byte_stream import ByteStream, ListeningSocket, SocketStream
 from edge.net.config import MIN_NOTSENT_BYTES
 from edge.net.detecting import Detecting, Detection
 from edge.net.limits import ConnectionLimits, Undecided
 from edge.net.poller import READ
+from edge.net.proxied import AwaitingHeader
 from edge.net.sniff import WireProtocol
+from edge.net.trust import trusted_proxies
 
 if TYPE_CHECKING:
     from edge.net.context import NetContext
@@ -89,8 +91,12 @@ class Listener:
         role: str = "",
         held: Collection[WireProtocol] = (),
         on_held: Callable[[WireProtocol], object] = lambda protocol: None,
+        expects_header: bool = False,
     ) -> None:
-        """``on_held`` is called for each connection that begins to wait, so that its handler can be made ready."""
+        """``on_held`` is called for each connection that begins to wait, so that its handler can be made ready.
+
+        ``expects_header``: load balancers connect here, and begin with the PROXY header where that is switched on.
+        """
         self.role = role
         self.held = set(held)
         self.sock = sock
@@ -99,6 +105,7 @@ class Listener:
         self.accept_paused = False
         self._context = context
         self._limits = limits
+        self._expects_header = expects_header
         self._detection = Detection(context, handlers, self.held, limits.undecided, on_held)
         self._pause_ms = _MIN_PAUSE_MS
         self._has_user_timeout = False
@@ -127,15 +134,16 @@ class Listener:
         counters["conn_accepted_count"] += 1
         why = None if self.is_internal else self._limits.why_refused(peer)
         if why is not None:
-            counters["conn_rejected_count"] += 1
-            counters.log_limited(logging.WARNING, why, "connection refused reason=%s peer=%s", why, peer)
-            counters.tell_fault(ProtocolError("connections are refused", reason=why), str(address))
-            wire.close()
+            self._refuse(wire, address, why)
             return
         try:
             if not system.INHERITS_OPTIONS:
                 self._set_up(wire.sock)
-            self.detect(Accepted(wire, address, self, accepted_ms=self._context.now_ms()))
+            accepted = Accepted(wire, address, self, accepted_ms=self._context.now_ms())
+            if self._expects_header and self._is_balancer(peer):
+                AwaitingHeader(accepted, self._context, self._limits.undecided, self._take_client)
+            else:
+                self.detect(accepted)
         except OSError as error:
             counters["conn_rejected_count"] += 1
             counters.log_limited(logging.WARNING, "accept", "connection dropped peer=%s %s", peer, error)
@@ -145,6 +153,25 @@ class Listener:
             self._context.poller.internal_error_count += 1
             logger.exception("connection dropped peer=%s", peer)
             wire.close()
+
+    def _refuse(self, wire: ByteStream, address: Address, why: str) -> None:
+        counters, peer = self._context.counters, address.host
+        counters["conn_rejected_count"] += 1
+        counters.log_limited(logging.WARNING, why, "connection refused reason=%s peer=%s", why, peer)
+        counters.tell_fault(ProtocolError("connections are refused", reason=why), str(address))
+        wire.close()
+
+    def _is_balancer(self, host: str) -> bool:
+        config = self._context.config
+        return config.rtmp_proxy_protocol and trusted_proxies(config.trusted_proxies).is_trusted(host)
+
+    def _take_client(self, accepted: Accepted) -> None:
+        """A balancer has said who its client is, which counts as any other."""
+        why = self._limits.why_client_refused(accepted.address.host) if accepted.is_proxied else None
+        if why is not None:
+            self._refuse(accepted.wire, accepted.address, why)
+        else:
+            self.detect(accepted)
 
     def _set_up(self, sock: socket.socket) -> None:
         """Set the options of connections, on the listening socket where they inherit them from that."""

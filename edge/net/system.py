@@ -210,6 +210,20 @@ def most_resident_bytes() -> int:
     return usage().ru_maxrss * (1 if _IS_MACOS else 1024)
 
 
+def give_memory_back() -> None:
+    """Have the C library give the kernel what the program has freed between what it holds; milliseconds per GiB.
+
+    Elsewhere, and by other C libraries, it is kept for what comes next.
+    """
+    if not _IS_LINUX:
+        return
+    import ctypes  # 2 MB that a process needs only when memory is short
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def kernel_version() -> str:
     """Name, release and version of the system."""
     return " ".join((platform.system(), platform.release(), platform.version()))

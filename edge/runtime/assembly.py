@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.facts.records import ServiceFacts
-from edge.net.aio import spawn
+from edge.net.aio import spawn_lasting
 from edge.runtime.gather import Gatherer
 from edge.runtime.node import Node
 from edge.runtime.orders import OrderTaker
@@ -47,8 +47,8 @@ class Daemon:
     async def start(self) -> None:
         """Listen, and say which services there are; raises ConfigError as ``Node.start`` does."""
         await self.node.start()
-        spawn(self.facts.watch(), name="variables", owner=self.node.tasks)
-        spawn(self.facts.looks.run(), name="history", owner=self.node.tasks)
+        spawn_lasting(self.facts.watch, name="variables", owner=self.node.tasks)
+        spawn_lasting(self.facts.looks.run, name="history", owner=self.node.tasks)
         for service in self.facts.service_facts():
             logger.info("%s", service_line(service))
 

@@ -40,6 +40,7 @@ from edge.net.listed import Listed
 from edge.net.slices import in_slices
 from edge.runtime.gathered import Gathered
 from edge.runtime.history import History
+from edge.runtime.logs import dropped_count
 from edge.runtime.loop import process_cpu_ms
 from edge.runtime.measure import (
     build_sample,
@@ -102,6 +103,7 @@ class Gatherer:
             loop_lag_ms=node.lag.lag_ms,
             uptime_s=(now_ms() - node.started_ms) // 1000,
             python=platform.python_version(),
+            overload=node.overload.state,
         )
 
     def readiness(self) -> ReadinessFacts:
@@ -168,6 +170,7 @@ class Gatherer:
                 "loop_lag_max_ms": node.lag.max_ms,
                 "loop_turn_cpu_max_ms": node.lag.turn_cpu_max_ms,
                 "task_count": len(node.tasks),
+                "log_dropped_count": dropped_count(),
                 "load_ratio": round(self._load_ratio(), 3),
             }
         )
@@ -187,6 +190,7 @@ class Gatherer:
             busy_share=lag.busy_share,
             connection_share=limits.open_count / limits.max_connections,
             mean_lag_ms=lag.mean_lag_ms,
+            memory_share=self._node.overload.guard.memory_share,
         )
 
     async def samples(self) -> list[Sample]:

@@ -13,6 +13,7 @@ from edge.net.tls_entrance import TlsEntrance
 from edge.runtime.late_grpc import LateGrpc
 from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import LagProbe
+from edge.runtime.overload import Overload
 from edge.runtime.settings import Settings
 from edge.runtime.unit import ServiceUnit
 from edge.runtime.viewers import Viewers
@@ -40,6 +41,7 @@ class Gathered(Protocol):
     tls: TlsEntrance | None
     tasks: TaskOwner
     viewers: Viewers
+    overload: Overload
     started_ms: int
     is_draining: bool
 

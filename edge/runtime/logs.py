@@ -378,6 +378,12 @@ def change(config: LogConfig) -> None:
         send_lines_to(handlers[0].take if config.minloglevel == 0 else _leave_out)
 
 
+def dropped_count() -> int:
+    """Lines that the log has left out, as whoever reads it was too slow."""
+    handlers = logging.getLogger().handlers
+    return sum(handler.dropped_count for handler in handlers if isinstance(handler, QueueingHandler))
+
+
 def _leave_out(line: Line) -> None:
     """Less than what is logged."""
 

@@ -6,12 +6,14 @@ import asyncio
 import importlib
 import logging
 import time
+from collections import deque
 
 from edge.net.aio import now_ms
 
 logger = logging.getLogger(__name__)
 
 _PERIOD_MS = 100
+_RECENT = 10
 #: A wall clock that differs by more from one tick to the next has been set.
 _CLOCK_STEP_MS = 1000
 # Of a mean that is to be made of the last 5 s.
@@ -61,7 +63,14 @@ class LagProbe:
         self.max_ms = self.peak_ms = 0
         self.turn_cpu_max_ms = 0
         self.busy_share = self.mean_lag_ms = 0.0
+        self._recent_ms: deque[int] = deque(maxlen=_RECENT)
         self._cpu_ms = 0
+
+    @property
+    def p90_ms(self) -> int:
+        """Of the last ten periods, a second where all are on time, nine were no later: one pause alone is nothing."""
+        recent = sorted(self._recent_ms)
+        return recent[-2] if len(recent) == _RECENT else 0
 
     def start(self) -> None:
         """Begin to measure."""
@@ -71,6 +80,7 @@ class LagProbe:
 
     def _fired(self) -> None:
         self.lag_ms = max(now_ms() - self._due_ms, 0)
+        self._recent_ms.append(self.lag_ms)
         self.max_ms = max(self.max_ms, self.lag_ms)
         self.peak_ms = max(self.peak_ms, self.lag_ms)
         share = (thread_cpu_ms() - self._cpu_ms) / (_PERIOD_MS + self.lag_ms)

@@ -24,9 +24,9 @@ OTHERS = "other"
 FULL_LAG_MS = 1000.0
 
 
-def load_ratio(*, busy_share: float, connection_share: float, mean_lag_ms: float) -> float:
+def load_ratio(*, busy_share: float, connection_share: float, mean_lag_ms: float, memory_share: float = 0.0) -> float:
     """How much of what a process can do is in use, by what is scarcest; above 1 where the loop is very late."""
-    return max(busy_share, connection_share, mean_lag_ms / FULL_LAG_MS)
+    return max(busy_share, connection_share, mean_lag_ms / FULL_LAG_MS, memory_share)
 
 
 async def connection_samples(connections: ConnectionSet[Listed], past: Traffic) -> list[Sample]:

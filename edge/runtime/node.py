@@ -15,6 +15,7 @@ from edge.net.aio import TaskOwner, now_ms, spawn, wall_ms
 from edge.net.byte_stream import ListeningSocket
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
+from edge.net.deadlines import STANDSTILL_MS
 from edge.net.limits import ConnectionLimits
 from edge.net.listener import Listener, open_socket
 from edge.net.plain_refused import encrypted_only
@@ -24,6 +25,7 @@ from edge.net.tls_entrance import TlsEntrance, open_certificates
 from edge.runtime.late_grpc import LateGrpc, is_public
 from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import ClockWatch, LagProbe
+from edge.runtime.overload import Overload
 from edge.runtime.ports import PUBLIC
 from edge.runtime.settings import Settings
 from edge.runtime.stat_log import StatLog
@@ -78,6 +80,7 @@ class Node:
         viewers: what players report.
         hls_disk: writes HLS as files; None where that is off.
         hls: serves HLS; None before HTTP is loaded, and where it is off.
+        overload: refuses newcomers while there is too much to do.
         otlp: sends spans to a collector; None where that is off.
     """
 
@@ -97,6 +100,7 @@ class Node:
         self.is_draining = False
         self.units = make_units(settings, self.context)
         self.viewers = Viewers(settings.quality)
+        self.overload = Overload(settings.overload, self.units, self.lag)
         self.stat_log = StatLog(self.units, settings, self.started_ms)
         self.hls_disk = self._make_hls_disk()
         self.hls: HlsPlayer | None = None
@@ -128,12 +132,12 @@ class Node:
             on_ready=self._grpc_is_ready,
         )
         self._timer: asyncio.TimerHandle | None = None
-        self._ticks = 0
+        self._ticks = self._ticked_ms = 0
 
     @property
     def counting(self) -> list[Counting]:
         """Parts that count for themselves."""
-        return [part for part in (self.hls_disk, self.hls, self.otlp, self.viewers) if part is not None]
+        return [part for part in (self.overload, self.hls_disk, self.hls, self.otlp, self.viewers) if part is not None]
 
     def _make_otlp(self) -> SpanExport | None:
         settings = self.settings
@@ -203,6 +207,7 @@ class Node:
         if self.hls_disk is not None:
             self.hls_disk.start()
         self.lag.start()
+        self._ticked_ms = now_ms()
         self._timer = self.loop.call_later(_TICK_MS / 1000, self._on_tick)
         if self.settings.http.http_preload:
             self.http.start()
@@ -217,6 +222,7 @@ class Node:
                 is_internal=role == INTERNAL,
                 limits=self.limits,
                 role=role,
+                expects_header=role == PUBLIC,
                 held=self._not_loaded(),
                 on_held=self._load,
             )
@@ -365,7 +371,13 @@ class Node:
     def _on_tick(self) -> None:
         self._timer = self.loop.call_later(_TICK_MS / 1000, self._on_tick)
         now = now_ms()
+        stood_ms, self._ticked_ms = now - self._ticked_ms, now
+        if stood_ms > STANDSTILL_MS:
+            # Peers have not been silent, we have not listened: what they sent is read before they are judged.
+            logger.warning("the process stood still for_ms=%d", stood_ms)
+            return
         self._ticks += 1
+        self.overload.tick(now)
         self.context.fanout.tick(now)
         is_full_second = self._ticks % 4 == 0
         for unit in self.units:

@@ -64,6 +64,9 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None]) -> list[Part
         for unit in node.units:
             unit.reconfigure(new)
 
+    def overload(new: Settings) -> None:
+        node.overload.reconfigure(new.overload)
+
     servers = (node.reconfigure_network, units, node.reconfigure_http, node.reconfigure_grpc)
-    takers = (*servers, debug, log, logbook, node.take_settings)
+    takers = (*servers, overload, debug, log, logbook, node.take_settings)
     return [Ports(node), *(Simple(take) for take in takers)]

@@ -30,6 +30,7 @@ from edge.net.config import Http2Config, NetConfig, TlsConfig
 from edge.quality.config import QualityConfig
 from edge.rtmp.config import RtmpConfig
 from edge.runtime.version import installed_version
+from edge.service.config import OverloadConfig
 from edge.upstream.config import UpstreamConfig
 from naming.base import NamingOptions
 
@@ -49,6 +50,7 @@ class Settings:
     tls: TlsConfig
     rtmp: RtmpConfig
     hub: HubConfig
+    overload: OverloadConfig
     upstream: UpstreamConfig
     http: HttpConfig
     http2: Http2Config
@@ -77,6 +79,7 @@ def build_settings(parsed: Parsed, values_in_vain: tuple[str, ...] = ()) -> Sett
         tls=tls_config(flags),
         rtmp=rtmp_config(flags),
         hub=hub_config(flags),
+        overload=pick(OverloadConfig, flags),
         upstream=upstream_config(flags),
         http=http_config(flags, program_version, hostname),
         http2=http2_config(flags),

@@ -20,6 +20,7 @@ _KINDS: Mapping[Reason, Kind] = {
     Reason.BAD_NAME: Kind.BAD_NAME,
     Reason.NOT_FOUND: Kind.ABSENT,
     Reason.OVERLOAD: Kind.OVERLOAD,
+    Reason.OVERLOADED: Kind.OVERLOAD,
     Reason.LOOP: Kind.LOOP,
     Reason.BUSY: Kind.BUSY,
     Reason.UNREACHABLE: Kind.NO_SERVER,
@@ -41,6 +42,7 @@ _FAULTS: Mapping[str, Kind] = {
     "max_connections": Kind.TOO_MANY,
     "max_connections_per_ip": Kind.TOO_MANY,
     "draining": Kind.DRAINING,
+    "overloaded": Kind.OVERLOAD,
 }
 #: Told with the stream that it is about.
 _TOLD_ELSEWHERE = "slow_player"

@@ -14,6 +14,8 @@ class Reason(Enum):
     NOT_FOUND = "not_found"
     #: It may be there, and this node has not room for another one.
     OVERLOAD = "overload"
+    #: This node takes nobody new at present, whatever he wants.
+    OVERLOADED = "overloaded"
     #: The stream would come from, or go to, a node that asks for it.
     LOOP = "proxy_loop"
     #: Somebody else publishes it.

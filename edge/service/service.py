@@ -21,6 +21,7 @@ from edge.service.admission import Admission, Asking
 from edge.service.chronicle import Chronicle
 from edge.service.grants import Play, Publish
 from edge.service.names import BadNameError, StreamName, TcUrl, parse_stream_name
+from edge.service.overload import OverloadGuard
 from edge.service.paths import name_of_path
 from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest, PublishRequest
@@ -57,6 +58,7 @@ class Service(HubObserver):
         name: ``front`` or ``merge`` in a process with both, else "".
         service_id: names this service in hop lists; a request that bears it already has come back, and is refused.
         is_draining: no new clients are let in.
+        guard: says when the process has too much to do to let them in; None for never.
         publishes: those that were granted, by publisher.
         spans: hears how long answers take; None for nobody.
         watchers: hear of grants, one after the other.
@@ -82,6 +84,7 @@ class Service(HubObserver):
         self.source: Source | None = None
         self.admission = Admission()
         self.is_draining = False
+        self.guard: OverloadGuard | None = None
         self.spans: SpanRing | None = None
         self.publishes: dict[Publisher[Stream], Publish] = {}
         self.watchers: list[GrantWatcher] = []
@@ -105,6 +108,10 @@ class Service(HubObserver):
     def is_edge(self) -> bool:
         """Streams are pulled from, and publishes pushed to, somewhere else."""
         return self.source is not None
+
+    def refuse_newcomer(self) -> Refusal | None:
+        """Why one who has come just now is not let in, whatever he wants; he is counted."""
+        return self.guard.refuse() if self.guard is not None else None
 
     def resolve(self, name: str, server_url: TcUrl, *, is_play: bool) -> StreamName | Refusal:
         """The stream that a client means by ``name`` at ``server_url``."""

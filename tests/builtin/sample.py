@@ -64,7 +64,7 @@ ADDRESSES = AddressFacts(
     role="origin",
     proxy_to="",
 )
-HEALTH = HealthFacts(is_ok=True, is_draining=False, loop_lag_ms=1.5, uptime_s=12, python="3.11.7")
+HEALTH = HealthFacts(is_ok=True, is_draining=False, loop_lag_ms=1.5, uptime_s=12, python="3.11.7", overload="")
 READY = ReadinessFacts(is_ready=True, reasons=())
 PROCESS = ProcessFacts(version="1.2.3", addresses=ADDRESSES, health=HEALTH, readiness=READY)
 

@@ -85,6 +85,7 @@ HTTP2: tuple[Owner, ...] = (lambda seen: seen.node.settings.http2,)
 GRPC: tuple[Owner, ...] = (lambda seen: seen.node.grpc._config,)
 DEBUG: tuple[Owner, ...] = (lambda seen: seen.one.debugging().config,)
 LOGBOOK: tuple[Owner, ...] = (lambda seen: seen.node.stat_log._config, lambda seen: seen.node.stat_log._stages.config)
+OVERLOAD: tuple[Owner, ...] = (lambda seen: seen.node.overload.config,)
 PAGES: tuple[Owner, ...] = (lambda seen: seen.node.settings.pages,)
 LOG: tuple[Owner, ...] = (lambda seen: seen.node.settings.log,)
 
@@ -130,6 +131,7 @@ ROWS: dict[str, Row] = {
         parse_budget_us=777,
         protocol_detect_timeout_ms=4321,
         reject_linger_ms=321,
+        rtmp_proxy_protocol=True,
         send_timeout_ms=32100,
         server_idle_timeout=3210,
         slow_player_max_jumps=7,
@@ -263,6 +265,11 @@ ROWS: dict[str, Row] = {
     ),
     "enable_rpcz": Row("true", True, DEBUG, lambda seen: seen.node.context.spans.is_on, True),
     "max_profiles_kept": Row("3", 3, DEBUG, lambda seen: seen.one.debugging().profiler.max_kept, 3),
+    "trusted_proxies": Row("10.0.0.0/8,192.0.2.1", ("10.0.0.0/8", "192.0.2.1"), NET),
+    **many(OVERLOAD, overload_lag_ms=321),
+    # The nodes of tests begin with it off, see tests/harness/server.py.
+    "circuit_breaker": Row("true", True, OVERLOAD, lambda seen: seen.node.overload.guard._is_on, True),
+    "max_memory_mb": Row("7777", 7777, OVERLOAD, lambda seen: seen.node.overload.guard.limit_bytes, 7777 << 20),
     **many(LOGBOOK, dump_stats_interval=7, pithy_print_ms=7777),
     "pithy_print_stage": Row("play:1300", {"play": 1300}, LOGBOOK),
     **many(PAGES, max_shown_connections=77, save_series=False, show_streams_in_vars=True),

@@ -116,7 +116,7 @@ async def test_player_that_takes_a_second_stream_while_the_first_has_ended_is_to
         await status(player, UNPUBLISHED)
 
 
-async def test_stream_that_has_ended_is_freed_without_the_garbage_collector() -> None:
+async def test_Y8_stream_that_has_ended_is_freed_without_the_garbage_collector() -> None:
     gc.collect()
     known = {id(thing) for thing in gc.get_objects()}
     gc.disable()

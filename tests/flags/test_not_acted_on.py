@@ -22,12 +22,13 @@ from edge.logbook.config import LogbookConfig
 from edge.net.config import Http2Config, NetConfig, TlsConfig
 from edge.quality.config import QualityConfig
 from edge.rtmp.config import RtmpConfig
+from edge.service.config import OverloadConfig
 from edge.upstream.config import UpstreamConfig
 from naming.base import NamingOptions
 
 CONFIGS = (
     *(NetConfig, TlsConfig, RtmpConfig, HubConfig, UpstreamConfig, HttpConfig, HlsConfig, DiskConfig, LogConfig),
-    *(LogbookConfig, NamingOptions, DebugConfig, PagesConfig, OtlpConfig, QualityConfig),
+    *(LogbookConfig, NamingOptions, DebugConfig, PagesConfig, OtlpConfig, QualityConfig, OverloadConfig),
     *(Http2Config, GrpcConfig),
 )
 # Fields that no flag sets.

@@ -18,7 +18,7 @@ def test_lists_become_tuples() -> None:
     assert config.bind == ("127.0.0.1", "[::1]")
 
 
-def test_T4_the_kernel_never_gives_up_on_a_player_before_us() -> None:
+def test_T4_Y13_the_kernel_never_gives_up_on_a_player_before_us() -> None:
     assert net_config(parse(["-send_timeout_ms=60000"]).flags).tcp_user_timeout_ms == 60000
     assert net_config(parse(["-tcp_user_timeout_ms=70000"]).flags).tcp_user_timeout_ms == 70000
     assert net_config(parse(["-tcp_user_timeout_ms=0"]).flags).tcp_user_timeout_ms == 0

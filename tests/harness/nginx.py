@@ -170,6 +170,28 @@ stream {{
 """
 
 
+class NginxBalancer(Nginx):
+    """Hands connections on as they are, and says whose they are in the PROXY header."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__()
+        self._target = target
+
+    def _module(self) -> Path:
+        return _module("ngx_stream_module.so", "stream")
+
+    def _servers(self) -> str:
+        return f"""
+stream {{
+  server {{
+    listen 127.0.0.1:{self.port};
+    proxy_pass {self._target};
+    proxy_protocol on;
+  }}
+}}
+"""
+
+
 class NginxFiles(Nginx):
     """Gives out files over HTTP."""
 

@@ -1,8 +1,8 @@
 """Each known kind of hostile input has a number, which its test bears in its name; here is the list of all.
 
 The letters say where it comes: HS in the handshake, C in chunks, A in AMF, M in commands, V in media, Q with
-publishers and players, T in TCP, P in the first bytes, S in TLS, H in HTTP, L in HLS, X at the pages. The
-defaults of the limits that meet it are held here too.
+publishers and players, T in TCP, P in the first bytes, S in TLS, H in HTTP, L in HLS, X at the pages, R in the
+process and what it lives on, Y in the language. The defaults of the limits that meet it are held here too.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ ROWS = {
     *(f"V{number}" for number in range(1, 15)),
     *(f"Q{number}" for number in range(1, 11)),
 }
-# Of TCP and of detection those that concern RTMP, and all of TLS.
-OTHER_ROWS = {
-    *("T2", "T3", "T5", "T6", "T8", "T10", "T11", "T12", "T13", "T14", "T15"),
-    *(f"S{number}" for number in range(1, 11)),
+# Of TCP and of TLS.
+OTHER_ROWS = {*(f"T{number}" for number in range(1, 17)), *(f"S{number}" for number in range(1, 11))}
+# Of the process, but for its end, its reload and its workers (R6 to R8); and of the language.
+PROCESS_ROWS = {
+    *(f"R{number}" for number in (1, 2, 3, 4, 5, 9, 10, 11, 12)),
+    *(f"Y{number}" for number in range(1, 14)),
 }
 # Those of the first bytes, and of HTTP.
 HTTP_ROWS = {*(f"P{number}" for number in range(1, 10)), *(f"H{number}" for number in range(1, 18))}
@@ -38,6 +40,7 @@ HTTP_ROWS = {*(f"P{number}" for number in range(1, 10)), *(f"H{number}" for numb
 HLS_ROWS = {f"L{number}" for number in range(1, 10)}
 # Those of the pages.
 PAGE_ROWS = {"X1", "X2", "X3", "X4", "X5", "X6", "X7", "X8", "X9", "X10"}
+ALL_ROWS = ROWS | OTHER_ROWS | PROCESS_ROWS | HTTP_ROWS | HLS_ROWS | PAGE_ROWS
 DEFAULTS = {
     "protocol_detect_timeout_ms": 5000,
     "ssl_handshake_timeout_ms": 5000,
@@ -49,6 +52,12 @@ DEFAULTS = {
     "tcp_user_timeout_ms": 35000,
     "accept_per_turn": 64,
     "reserved_fds": 64,
+    "circuit_breaker": True,
+    "max_memory_mb": 0,
+    "overload_lag_ms": 200,
+    "log_queue_lines": 10000,
+    "trusted_proxies": (),
+    "rtmp_proxy_protocol": False,
     "max_connections_per_ip": 0,
     "min_in_chunk_size": 128,
     "max_in_chunk_size": 16777215,
@@ -112,12 +121,12 @@ def rows_with_tests() -> set[str]:
 
 
 def test_every_row_has_a_test() -> None:
-    assert sorted((ROWS | OTHER_ROWS | HTTP_ROWS | HLS_ROWS | PAGE_ROWS) - rows_with_tests()) == []
+    assert sorted(ALL_ROWS - rows_with_tests()) == []
 
 
 def test_every_named_row_is_of_the_catalogue() -> None:
-    named = {row for row in rows_with_tests() if re.fullmatch(r"(HS|[CAMVQPHLX])\d+", row)}
-    assert sorted(named - ROWS - HTTP_ROWS - HLS_ROWS - PAGE_ROWS - {"L10"}) == []
+    named = {row for row in rows_with_tests() if re.fullmatch(r"(HS|[CAMVQTSPHLXRY])\d+", row)}
+    assert sorted(named - ALL_ROWS - {"L10", "R6", "R7", "R8"}) == []
 
 
 @pytest.mark.parametrize("name", DEFAULTS)

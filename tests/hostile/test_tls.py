@@ -127,7 +127,7 @@ def test_S3_handshake_of_any_size_and_with_any_protocols_succeeds(tls: Row, prot
     peer.gets_an_answer()
 
 
-def test_S3_rtmp_and_first_bytes_one_by_one_are_served_inside(tls: Row) -> None:
+def test_S3_Y11_rtmp_and_first_bytes_one_by_one_are_served_inside(tls: Row) -> None:
     peer = tls.raw()
     peer.sock.settimeout(deadline(5))
     peer.sock = plain_context().wrap_socket(peer.sock, server_hostname="localhost")

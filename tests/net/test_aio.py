@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import subprocess
 import sys
@@ -12,8 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from edge.net.aio import TaskOwner, call_in_thread, clock_us, load_in_thread, now_ms, spawn, wall_ms
-from tests.harness.clock import ROOT
+from edge.net import aio
+from edge.net.aio import (
+    TaskOwner,
+    call_in_thread,
+    clock_us,
+    load_in_thread,
+    now_ms,
+    spawn,
+    spawn_lasting,
+    wall_ms,
+)
+from tests.harness.clock import ROOT, deadline
 from tests.httpd.serving import until
 
 
@@ -118,3 +129,42 @@ def test_clock_for_other_nodes_begins_with_the_wall_clock_and_does_not_step_with
     before = clock_us()
     monkeypatch.setattr(time, "time_ns", lambda: 0)
     assert 0 <= clock_us() - before < 60_000_000
+
+
+async def test_R10_a_task_that_is_to_last_is_begun_anew_after_a_failure(caplog, monkeypatch) -> None:
+    monkeypatch.setattr(aio, "_ANEW_AFTER_S", 0.001)
+    owner, failed, begun = TaskOwner("test"), TaskOwner.failed_count, []
+    lasts = asyncio.Event()
+
+    async def run() -> None:
+        begun.append(1)
+        if len(begun) < 3:
+            raise ValueError("injected")
+        lasts.set()
+        await asyncio.Event().wait()
+
+    spawn_lasting(run, name="lasting", owner=owner)
+    async with asyncio.timeout(deadline(2)):
+        await lasts.wait()
+    assert (len(owner), TaskOwner.failed_count - failed) == (1, 2)
+    assert caplog.text.count("begun anew name=lasting") == 2
+    await owner.close()
+    TaskOwner.failed_count = failed
+
+
+async def test_R12_without_a_thread_it_is_said_at_once_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    at_exit: list[object] = []
+    monkeypatch.setattr(atexit, "register", lambda call, *_: at_exit.append(call))
+    monkeypatch.setattr(atexit, "unregister", at_exit.remove)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        with pytest.raises(RuntimeError):
+            await load_in_thread("json")
+        with pytest.raises(RuntimeError):
+            await call_in_thread(lambda: 1, name="one")
+    assert not at_exit, "the end of the process would wait for it"
+    await load_in_thread("json")
+    assert await call_in_thread(lambda: 1, name="one") == 1

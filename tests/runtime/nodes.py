@@ -11,6 +11,7 @@ from edge.runtime.assembly import Daemon, assemble
 from edge.runtime.settings import Settings, build_settings
 from tests.harness.client import RtmpClient
 from tests.harness.clock import deadline
+from tests.harness.server import CALM
 from tests.harness.wire import AUDIO, VIDEO
 from tests.net.conftest import open_sockets
 from tests.net.fakes import AUDIO_HEADER_BODY, VIDEO_HEADER_BODY
@@ -19,7 +20,7 @@ from tests.net.live import WAIT_S, eventually, send, send_video, status
 
 def settings_of(*flags: str) -> Settings:
     """Settings of the given flags, on the loopback and a port chosen by the kernel."""
-    parsed = parse(["-port=0", "-bind=127.0.0.1", "-flush_interval_ms=0", *flags])
+    parsed = parse(["-port=0", "-bind=127.0.0.1", "-flush_interval_ms=0", *CALM, *flags])
     assert not parsed.has_errors, parsed.problems
     return build_settings(parsed)
 

@@ -20,7 +20,7 @@ from edge.net.rtmp.asked import Asked
 from edge.net.rtmp.play import RtmpPlay
 from edge.net.rtmp.playing import PlayingConnection
 from edge.net.rtmp.service import RtmpService, resume_info, waiting_info
-from edge.net.rtmp.status import play_status, publish_status
+from edge.net.rtmp.status import connect_refusal, play_status, publish_status
 from edge.net.system import unacknowledged_bytes
 from edge.rtmp.events import (
     ClockAsked,
@@ -372,14 +372,14 @@ class RtmpServerConnection(PlayingConnection):
 
     def _on_connect(self, event: ConnectRequested) -> None:
         self.server_url = parse_tc_url(event.tc_url, event.app)
-        self._tell_span("draining" if self.service.is_draining else "")
-        if self.service.is_draining:
-            self._session.reject_connect(event.request_id, "Shutdown: server is stopping")
-            self.send_session()
-            self.close_gracefully("draining")
-            self.context.counters.tell_fault(ProtocolError("the server is stopping", reason="draining"), self.peer)
-            return
-        self._session.accept_connect(event.request_id)
+        error = connect_refusal(self.service)
+        self._tell_span(error.reason if error is not None else "")
+        if error is None:
+            return self._session.accept_connect(event.request_id)
+        self._session.reject_connect(event.request_id, error.detail)
+        self.send_session()
+        self.context.counters.report(error, str(self), peer=self.peer)
+        self.close_gracefully(error.reason)
 
     def _refuse(self, reason: str, detail: str = "") -> None:
         """Count a refused request, and log ``detail``; the connection ends unless its peer multiplexes."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from edge.errors import ProtocolError
 from edge.rtmp.commands import KICKED
 from edge.service.refusal import Reason, Refusal
+from edge.service.service import Service
 
 NOT_FOUND = "NetStream.Play.StreamNotFound"
 BAD_NAME = "NetStream.Publish.BadName"
@@ -20,10 +22,14 @@ class Status(NamedTuple):
     word: str
 
 
+#: Said of the server, not of the stream: a node of ours that hears it asks another one, and its players stay.
+OVERLOADED = Status("NetConnection.Connect.Rejected", "", "overloaded")
+
 _OF_PLAY: Mapping[Reason, Status] = {
     Reason.BAD_NAME: Status(NOT_FOUND, "bad_name: ", "bad_name"),
     Reason.NOT_FOUND: Status(NOT_FOUND, "", "not_found"),
     Reason.OVERLOAD: Status(NOT_FOUND, "", "not_found"),
+    Reason.OVERLOADED: OVERLOADED,
     Reason.LOOP: Status(NOT_FOUND, "", "proxy_loop"),
     Reason.UPSTREAM: Status("NetStream.Play.Failed", "", "upstream_refused"),
     Reason.FORBIDDEN: Status("NetStream.Play.Failed", "forbidden: ", "forbidden"),
@@ -31,6 +37,7 @@ _OF_PLAY: Mapping[Reason, Status] = {
 }
 _OF_PUBLISH: Mapping[Reason, Status] = {
     Reason.BAD_NAME: Status(BAD_NAME, "bad_name: ", "bad_name"),
+    Reason.OVERLOADED: OVERLOADED,
     Reason.BUSY: Status(BAD_NAME, "StreamBusy: ", "stream_busy"),
     Reason.UPSTREAM: Status(BAD_NAME, "", "upstream_refused"),
     Reason.KICKED: Status(BAD_NAME, f"{KICKED}: ", "kicked"),
@@ -39,6 +46,14 @@ _OF_PUBLISH: Mapping[Reason, Status] = {
     Reason.FORBIDDEN: Status(BAD_NAME, "forbidden: ", "forbidden"),
     Reason.RULE_FAILED: Status(BAD_NAME, "", "rule_failed"),
 }
+
+
+def connect_refusal(service: Service) -> ProtocolError | None:
+    """Why nobody new is let in at present, None where they are; not the peer's fault, but told of like one."""
+    if service.is_draining:
+        return ProtocolError("Shutdown: server is stopping", reason="draining", is_quiet=True)
+    refusal = service.refuse_newcomer()
+    return ProtocolError(refusal.detail, reason=refusal.reason.value, is_quiet=True) if refusal is not None else None
 
 
 def play_status(refusal: Refusal) -> tuple[str, str, str]:

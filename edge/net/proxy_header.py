@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from edge.errors import HandshakeError
@@ -25,6 +26,10 @@ _LOCAL, _PROXY = 0x20, 0x21
 # Address family and transport -> length of an address. Others are of no TCP client.
 _TCP4, _TCP6 = 0x11, 0x21
 _ADDRESS_BYTES = {_TCP4: 4, _TCP6: 16}
+_KINDS: Final[Mapping[str, type[ipaddress.IPv4Address] | type[ipaddress.IPv6Address]]] = {
+    "TCP4": ipaddress.IPv4Address,
+    "TCP6": ipaddress.IPv6Address,
+}
 _PORT = re.compile(r"0|[1-9][0-9]{0,4}", re.ASCII)
 _MAX_PORT = 65535
 
@@ -69,7 +74,7 @@ def _parse_v1(head: bytes) -> ProxyHeader | None:
     size_bytes = end + 2
     if words[0] == "UNKNOWN":
         return ProxyHeader(size_bytes, None)
-    kind = {"TCP4": ipaddress.IPv4Address, "TCP6": ipaddress.IPv6Address}.get(words[0])
+    kind = _KINDS.get(words[0])
     if kind is None or len(words) != 5:
         raise ProxyHeaderError("a line that is neither of TCP4, TCP6 nor UNKNOWN")
     try:

@@ -267,8 +267,7 @@ ROWS: dict[str, Row] = {
     "max_profiles_kept": Row("3", 3, DEBUG, lambda seen: seen.one.debugging().profiler.max_kept, 3),
     "trusted_proxies": Row("10.0.0.0/8,192.0.2.1", ("10.0.0.0/8", "192.0.2.1"), NET),
     **many(OVERLOAD, overload_lag_ms=321),
-    # The nodes of tests begin with it off, see tests/harness/server.py.
-    "circuit_breaker": Row("true", True, OVERLOAD, lambda seen: seen.node.overload.guard._is_on, True),
+    "circuit_breaker": Row("false", False, OVERLOAD, lambda seen: seen.node.overload.guard._is_on, False),
     "max_memory_mb": Row("7777", 7777, OVERLOAD, lambda seen: seen.node.overload.guard.limit_bytes, 7777 << 20),
     **many(LOGBOOK, dump_stats_interval=7, pithy_print_ms=7777),
     "pithy_print_stage": Row("play:1300", {"play": 1300}, LOGBOOK),
@@ -293,7 +292,7 @@ async def _change_all(path: Path) -> tuple[ReloadFacts, dict[str, list[tuple[Any
     pair = server_pair()
     tls = ("-https", f"-certificate={pair.cert}", f"-private_key={pair.key}", "-flush_interval_ms=-1")
     edge = ("-proxy_to=list://127.0.0.1:1,127.0.0.1:2", "-proxy_lb=rr")
-    async with running(*edge, *tls, f"-flagfile={path}") as one:
+    async with running(*edge, *tls, "-circuit_breaker", f"-flagfile={path}") as one:
         await one.get("/health")
         await one.publisher("s", pictures=2)
         waiting = await one.client()

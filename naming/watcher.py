@@ -176,6 +176,11 @@ class Watcher:
     def _begin(self) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(self._run(), name=f"naming {self._label}")
 
+    def stop(self) -> None:
+        """Hand on no list from now on; ``close`` is to follow."""
+        if self._task is not None:
+            self._task.cancel()
+
     async def close(self) -> None:
         """Stop following; the list stays as it is. Safe to call again."""
         task, self._task = self._task, None

@@ -15,6 +15,7 @@ define_string(
     "Empty makes this server an origin. Else it is an edge of this upstream: host:port, [v6]:port, rtmp://host[:port], "
     "rtmps://host[:port] over TLS, or a naming URL such as list://a:1935,b:1935 or http://name:port.",
     topic=_TOPIC,
+    reload=LIVE,
     scope=VHOST,
 )
 define_string(
@@ -23,6 +24,7 @@ define_string(
     f"Balancer for the servers of -proxy_to, needed with a naming URL: {', '.join(balancers.known())}, perhaps with "
     "parameters as in c_md5:replicas=200.",
     topic=_TOPIC,
+    reload=LIVE,
     scope=VHOST,
 )
 define_string(

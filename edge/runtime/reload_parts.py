@@ -13,6 +13,7 @@ from edge.runtime.findings import findings
 from edge.runtime.ports import Ports
 from edge.runtime.reload import Part, Reloader, Simple
 from edge.runtime.settings import Settings, build_settings
+from edge.runtime.sources import Sources
 from edge.runtime.targets import values_in_vain
 
 if TYPE_CHECKING:
@@ -69,4 +70,4 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None]) -> list[Part
 
     servers = (node.reconfigure_network, units, node.reconfigure_http, node.reconfigure_grpc)
     takers = (*servers, overload, debug, log, logbook, node.take_settings)
-    return [Ports(node), *(Simple(take) for take in takers)]
+    return [Ports(node), Sources(node), *(Simple(take) for take in takers)]

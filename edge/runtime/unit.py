@@ -45,26 +45,35 @@ def make_units(settings: Settings, context: NetContext) -> list[ServiceUnit]:
     """
     config = settings.upstream
 
-    def target(address: str, balancer: str, accepts: Callable[[ServerNode], bool] | None = None) -> Target | None:
-        if not address:
-            return None
-        from edge.upstream.target import Target  # an origin does without
-
-        words = _balancer_in_force(address, balancer)
-        return Target(address, words, config, naming=settings.naming, accepts=accepts)
-
-    is_other = partial(_is_other, context, settings.upstream)
-    source = target(config.proxy_to, config.proxy_lb, is_other)
+    source = new_source(settings, context)
     if not config.cdn_merge_to:
         tls = _upstream_tls(settings, source)
         return [ServiceUnit("", settings, context, pull_target=source, push_target=source, tls=tls)]
-    merge = target(config.cdn_merge_to, config.cdn_merge_lb)
-    front_push = target(config.proxy_to, config.proxy_lb, is_other) or merge
+    merge = _new_target("cdn_merge_to", config.cdn_merge_to, config.cdn_merge_lb, settings)
+    front_push = new_source(settings, context) or merge
     tls = _upstream_tls(settings, source, merge)
     return [
         ServiceUnit("front", settings, context, pull_target=merge, push_target=front_push, tls=tls),
         ServiceUnit("merge", settings, context, pull_target=source, push_target=source, tls=tls),
     ]
+
+
+def new_source(settings: Settings, context: NetContext) -> Target | None:
+    """What ``-proxy_to`` names, not started; None of an origin. Raises ConfigError as ``make_units`` does."""
+    config = settings.upstream
+    is_other = partial(_is_other, context, config)
+    return _new_target("proxy_to", config.proxy_to, config.proxy_lb, settings, is_other)
+
+
+def _new_target(
+    flag: str, address: str, balancer: str, settings: Settings, accepts: Callable[[ServerNode], bool] | None = None
+) -> Target | None:
+    if not address:
+        return None
+    from edge.upstream.target import Target  # an origin does without
+
+    words = _balancer_in_force(address, balancer)
+    return Target(address, words, settings.upstream, naming=settings.naming, accepts=accepts, flag=flag)
 
 
 def _upstream_tls(settings: Settings, *targets: Target | None) -> UpstreamTls | None:

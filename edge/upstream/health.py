@@ -199,8 +199,9 @@ class HealthTable:
         self._longest_attempt_ms = config.timeout_ms
         self._slow_start_ms = config.slow_start_ms if self._has_slow_start else 0
 
-    def reconfigure(self, config: UpstreamConfig) -> None:
+    def reconfigure(self, config: UpstreamConfig, *, has_slow_start: bool) -> None:
         """Take other settings; a connect that is planned stays planned."""
+        self._has_slow_start = has_slow_start
         self._apply(config)
 
     def follow(self, servers: tuple[ServerNode, ...], now_ms: int) -> None:

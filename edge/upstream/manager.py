@@ -38,6 +38,7 @@ from naming.base import NamingError, NamingOptions
 from naming.endpoint import is_ip
 from naming.node import ServerNode
 from naming.resolver import Resolver
+from naming.watcher import Watcher
 
 logger = logging.getLogger(__name__)
 
@@ -125,6 +126,20 @@ class UpstreamManager(HubObserver):
             target.reconfigure(config, naming)
         for link in (*self.pulls.values(), *self.pushes.values()):
             link.policy.reconfigure(config)
+
+    def aim(self, other: Target, naming: NamingOptions) -> None:
+        """Have the targets that follow the same flag as ``other`` follow its servers, in its way.
+
+        Pulls and pushes stay where they run; one whose server is not among the new ones moves as when it leaves a list.
+        """
+        for target in self.targets:
+            if target.flag == other.flag:
+                spawn(self._exchange(target, target.aim(other, naming)), name="aim", owner=self._tasks)
+
+    async def _exchange(self, target: Target, left: Watcher | None) -> None:
+        if left is not None:
+            await left.close()
+        await target.start(within_ms=_FIRST_ANSWER_MS)
 
     @property
     def has_answer(self) -> bool:

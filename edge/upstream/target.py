@@ -48,12 +48,14 @@ class Target:
 
     Attributes:
         address: the target as configured.
+        flag: the one that names it.
         is_tls: its servers are reached over TLS.
         on_found: called when the list has servers for the first time, or again.
         why_unusable: "not acted on yet: ..." when a part of it is not built, else "".
     """
 
     __slots__ = (
+        "_accepts",
         "_by_endpoint",
         "_checker",
         "_checks",
@@ -63,15 +65,18 @@ class Target:
         "_disabled",
         "_entropy",
         "_groups",
+        "_had_answer",
         "_has_owners",
         "_has_recovery",
         "_health",
         "_is_learning",
         "_lb",
         "_loads",
+        "_resolver",
         "_servers",
         "_watcher",
         "address",
+        "flag",
         "is_tls",
         "on_found",
         "why_unusable",
@@ -88,6 +93,7 @@ class Target:
         accepts: Callable[[ServerNode], bool] | None = None,
         entropy: Callable[[int], int] = random.randrange,
         checks: CheckIO | None = None,
+        flag: str = "proxy_to",
     ) -> None:
         """Read the configuration; nothing is looked up before ``start``.
 
@@ -101,7 +107,10 @@ class Target:
         except NamingError as error:
             raise ConfigError(str(error)) from error
         self.is_tls = self.address.is_tls or (config.upstream_tls and not self.address.is_plain)
+        self.flag = flag
         self.on_found: Callable[[], None] | None = None
+        self._accepts, self._resolver = accepts, resolver
+        self._had_answer = False
         self._servers: tuple[ServerNode, ...] = ()
         self._choosable: tuple[ServerNode, ...] = ()  # those with a weight, for a balancer that needs one
         self._groups: tuple[ServerGroup, ...] = ()  # the best first
@@ -116,14 +125,20 @@ class Target:
         self._is_learning = traits.is_learning
         self._has_recovery = traits.may_recover and self._lb.partition(":")[2].strip() != ""
         self._has_owners = self._create_balancer is not None and traits.has_owners
-        has_slow_start = self._create_balancer is not None and not self._has_owners
-        self._health = HealthTable(config, has_slow_start=has_slow_start)
+        self._health = HealthTable(config, has_slow_start=self._has_slow_start)
         self._checks = checks or TcpChecks()
         self._checker = HealthChecker(self._health, self._checks, timeout_ms=0)
         self._apply(config)
         self.why_unusable = self._find_missing()
-        if self.address.is_plain or services.is_built(self.address.scheme):
-            self._watcher = Watcher(self.address, self._on_update, options=naming, resolver=resolver, accepts=accepts)
+        if not self.why_unusable:
+            self._watcher = self._new_watcher(naming)
+
+    def _new_watcher(self, naming: NamingOptions | None) -> Watcher:
+        return Watcher(self.address, self._on_update, options=naming, resolver=self._resolver, accepts=self._accepts)
+
+    @property
+    def _has_slow_start(self) -> bool:
+        return self._create_balancer is not None and not self._has_owners
 
     def _apply(self, config: UpstreamConfig) -> None:
         self._disable_ms = config.disable_server_duration * 1000
@@ -132,9 +147,27 @@ class Target:
     def reconfigure(self, config: UpstreamConfig, naming: NamingOptions) -> None:
         """Take other settings; the servers, and what is known of them, stay."""
         self._apply(config)
-        self._health.reconfigure(config)
+        self._health.reconfigure(config, has_slow_start=self._has_slow_start)
         if self._watcher is not None:
             self._watcher.reconfigure(naming)
+
+    def aim(self, other: Target, naming: NamingOptions) -> Watcher | None:
+        """Take the address and the balancer of ``other``, which has not been started; ``start`` is to follow.
+
+        The servers in force stay until the new source has answered, and what runs stays where it runs: that is then
+        a change of the list as any other. Returns who followed the old source, for the caller to close.
+        """
+        left, self._had_answer = self._watcher, self.has_answer
+        if left is not None:
+            left.stop()
+        self.address, self.is_tls, self.why_unusable = other.address, other.is_tls, other.why_unusable
+        self._lb, self._create_balancer = other._lb, other._create_balancer
+        self._is_learning, self._has_recovery = other._is_learning, other._has_recovery
+        self._has_owners = other._has_owners
+        self._watcher = self._new_watcher(naming) if not self.why_unusable else None
+        self._groups = ()
+        self._choose_among(self._servers)
+        return left
 
     @property
     def servers(self) -> tuple[ServerNode, ...]:
@@ -144,7 +177,7 @@ class Target:
     @property
     def has_answer(self) -> bool:
         """Whether the naming service has answered; true for good once it has."""
-        return self._watcher is not None and self._watcher.has_answer
+        return self._had_answer or (self._watcher is not None and self._watcher.has_answer)
 
     async def start(self, *, within_ms: int = 5000) -> bool:
         """Begin to follow the servers; waits for the first answer or failure, at most ``within_ms``.
@@ -374,20 +407,24 @@ class Target:
             del self._disabled[pair]
 
     def _on_update(self, servers: tuple[ServerNode, ...]) -> None:
-        had_servers, left_out = bool(self._servers), set(self._servers).difference(self._choosable)
+        had_servers = bool(self._servers)
+        left_out = set(self._servers).difference(self._choosable)
         self._servers = servers
         self._by_endpoint = by_endpoint(servers)
         # What is known of a server outlives a change of its tag.
         loads, self._loads = self._loads, Counter()
         for server, count in loads.items():
             self._loads[self._now(server)] += count
-        self._choosable = choosable(self._lb, servers) if self._create_balancer is not None else servers
+        self._choose_among(servers)
         self._tell_left_out(left_out)
-        self._groups = self._regroup()
         self._health.follow(self._choosable, self._checks.now_ms())
         self._checker.wake()
         if servers and not had_servers and self.on_found is not None:
             self.on_found()
+
+    def _choose_among(self, servers: tuple[ServerNode, ...]) -> None:
+        self._choosable = choosable(self._lb, servers) if self._create_balancer is not None else servers
+        self._groups = self._regroup()
 
     def _tell_left_out(self, before: Collection[ServerNode]) -> None:
         """Warn of servers that the balancer never chooses, unless they are those of ``before`` and there are others."""

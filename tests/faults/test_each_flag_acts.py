@@ -234,6 +234,10 @@ ROWS: dict[str, Row] = {
     "retry_interval_ms": Row("777", 777, PULLS, lambda seen: seen.node.hls._two_level._config.retry_interval_ms, 777),
     "timeout_ms": Row("2345", 2345, PULLS, lambda seen: seen.unit.upstream.pool._timeout_ms, 2345),
     "upstream_tls_verify": Row("false", False, (lambda seen: seen.unit._tls._config,)),
+    "proxy_to": Row(
+        "list://127.0.0.1:3", "list://127.0.0.1:3", PULLS, lambda seen: seen.target.address.name, "127.0.0.1:3"
+    ),
+    "proxy_lb": Row("random", "random", PULLS, lambda seen: seen.target._lb, "random"),
     **many(
         NAMING,
         dns_timeout_ms=4321,

@@ -92,6 +92,17 @@ class LocalProtocolError(ProtocolError):
     reason = "local_protocol"
 
 
+class HandoverError(EdgeError):
+    """What one process hands to the next cannot be handed over, or not be taken up; nothing has been changed.
+
+    Attributes:
+        reason: ``handover_busy`` (not now), ``handover_version`` (of a version that this one does not know),
+            ``handover_malformed``, ``handover_refused`` (it cannot move at all) or ``handover_broken`` (the channel).
+    """
+
+    reason = "handover_refused"
+
+
 class MediaError(EdgeError):
     """Coded media that cannot be read, or has no place where it is wanted; the peer stays."""
 

@@ -21,6 +21,11 @@ class Shown:
     def __init__(self) -> None:
         self._frames: list[Frame] = []
 
+    @property
+    def frames(self) -> list[Frame]:
+        """Those that are kept."""
+        return list(self._frames)
+
     def note(self, frame: Frame) -> None:
         """The publish goes on with ``frame``, a picture; keyframes of one stamp are slices of one picture."""
         if not frame.is_keyframe and not (self._frames and has_picture(frame.payload)):

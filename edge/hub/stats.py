@@ -132,6 +132,10 @@ class StreamStats:
             self.audio_bytes += sound_bytes
             self._audio_dts_ms = last_dts[AUDIO]
 
+    def go_on(self) -> None:
+        """The counters are those of another process: the second that is sampled next begins with them."""
+        self._last = (self.video_bytes, self.audio_bytes)
+
     def sample(self) -> None:
         """Called once a second."""
         video_bytes, audio_bytes = self._last

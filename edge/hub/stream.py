@@ -443,6 +443,13 @@ class Stream:
             log = self.logs[form] = StreamLog(self.queue, form, self.queue.start_seq(self.config))
         return log
 
+    def open_whole_log(self, form: WireForm) -> StreamLog:
+        """The same from the oldest frame held, for players of another process who may stand on any."""
+        log = self.logs.get(form)
+        if log is None:
+            log = self.logs[form] = StreamLog(self.queue, form)
+        return log
+
     def close_log(self, form: WireForm) -> None:
         """Nobody reads this form any more."""
         self.logs.pop(form, None)

@@ -14,6 +14,8 @@ data alone goes by their own.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 #: Backward steps up to this are late frames (clamped); larger ones are a new base.
 _LATE_MS = 250
 
@@ -21,6 +23,24 @@ _LATE_MS = 250
 def signed_difference(newer: int, older: int) -> int:
     """Difference of two 32-bit timestamps as a signed number (RTMP 1.0 §5.3.1.3 and its wrap)."""
     return ((newer - older + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+
+
+class TimelineState(NamedTuple):
+    """Where a clock is, for the process that goes on with it.
+
+    Attributes:
+        tracks: by type id, the newest raw timestamp, what is added to it and the newest dts.
+        data: the same of data messages, or None.
+    """
+
+    tracks: dict[int, tuple[int, int, int]]
+    data: tuple[int, int, int] | None
+    data_beside_ms: int
+    arrived_ms: int
+    floor_ms: int
+    next_shift_ms: int | None
+    last_dts_ms: int
+    jump_count: int
 
 
 class _Track:
@@ -80,6 +100,28 @@ class Timeline:
         self._data = None
         self._next_shift_ms = shift_ms
         self._floor_ms = self.newest_position() if shift_ms is None else 0
+
+    def state(self) -> TimelineState:
+        """Where the clock is."""
+        data = self._data
+        return TimelineState(
+            {type_id: (track.raw, track.shift_ms, track.dts_ms) for type_id, track in self._tracks.items()},
+            None if data is None else (data.raw, data.shift_ms, data.dts_ms),
+            self._data_beside_ms,
+            self._arrived_ms,
+            self._floor_ms,
+            self._next_shift_ms,
+            self.last_dts_ms,
+            self.jump_count,
+        )
+
+    def go_on(self, state: TimelineState) -> None:
+        """Be where a clock of another process is."""
+        self._tracks = {type_id: _go_on(*track) for type_id, track in state.tracks.items()}
+        self._data = None if state.data is None else _go_on(*state.data)
+        self._data_beside_ms, self._arrived_ms = state.data_beside_ms, state.arrived_ms
+        self._floor_ms, self._next_shift_ms = state.floor_ms, state.next_shift_ms
+        self.last_dts_ms, self.jump_count = state.last_dts_ms, state.jump_count
 
     @property
     def original_shift_ms(self) -> int:
@@ -198,3 +240,9 @@ class Timeline:
             return  # the publisher was really silent that long
         self.jump_count += 1
         track.shift_ms = self.last_dts_ms + self._frame_interval_ms - track.raw
+
+
+def _go_on(raw: int, shift_ms: int, dts_ms: int) -> _Track:
+    track = _Track(raw, shift_ms)
+    track.dts_ms = dts_ms
+    return track

@@ -66,7 +66,12 @@ class SaveFlags:
     """Write what was set while the program ran into ``-save_flagfile``."""
 
 
-Order = Kick | EndStream | Drain | SetFlag | Reload | SaveFlags
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """Start a new process of the program as it is installed now, and hand all over to it; this one ends then."""
+
+
+Order = Kick | EndStream | Drain | SetFlag | Reload | SaveFlags | Upgrade
 
 
 class Result(Enum):

@@ -45,6 +45,38 @@ define_port_list(
     topic=_TOPIC,
     reload=LIVE,
 )
+define_string(
+    "upgrade_socket",
+    "",
+    "Path of a private unix socket by which a new process takes over from this one: python -m edge.tools.upgrade PATH "
+    "has this process start it, edge -takeover=PATH is one that was started by hand. Empty: none.",
+    topic=_TOPIC,
+)
+define_string(
+    "takeover",
+    "",
+    "Take the listening sockets, players and publishers of the process with this -upgrade_socket over, which then "
+    "ends; until all is in its place that one goes on. fd:N is an inherited socket, as the old process passes it.",
+    topic=_TOPIC,
+)
+define_int32(
+    "upgrade_timeout_ms",
+    30000,
+    "A new process that is not ready to take over within this is given up; the old one goes on.",
+    topic=_TOPIC,
+    unit="ms",
+    lower=1000,
+    upper=600000,
+)
+define_int32(
+    "upgrade_pause_ms",
+    3000,
+    "All connections stand still while they are handed over, at most so long; then the new process is given up.",
+    topic=_TOPIC,
+    unit="ms",
+    lower=100,
+    upper=60000,
+)
 define_list(
     "bind", (), "Numeric addresses to listen on, IPv4 or IPv6, for all ports. Empty: all addresses.", topic=_TOPIC
 )

@@ -74,6 +74,14 @@ class DiskHls:
         """For pages and metrics."""
         return {**self.reports.counts(), "hls_disk_queue_bytes": self.writer.queued_bytes}
 
+    async def leave(self) -> None:
+        """Write what there is, without an end: the next process goes on with the streams."""
+        for registry, recorder in self._observers:
+            if recorder in registry.observers:
+                registry.observers.remove(recorder)
+        self._observers.clear()
+        await self.writer.wait_closed(_CLOSE_WITHIN_S)
+
     async def close(self) -> None:
         """Write what there is, and end; the files stay for the next process."""
         for registry, recorder in self._observers:

@@ -94,9 +94,20 @@ class ListeningSocket(socket.socket):
 
     __slots__ = ("_kind",)
 
-    def __init__(self, family: int) -> None:
-        super().__init__(family, socket.SOCK_STREAM)
+    def __init__(self, family: int, fileno: int | None = None) -> None:
+        """``fileno``: of one that listens already, which is owned from here on."""
+        super().__init__(family, socket.SOCK_STREAM, 0, fileno)
         self._kind = (family, int(socket.SOCK_STREAM), 0)
+
+    @classmethod
+    def of_descriptor(cls, fileno: int) -> ListeningSocket:
+        """One that another process has opened."""
+        with socket.socket(fileno=fileno) as found:
+            family = found.family
+            found.detach()
+        sock = cls(family, fileno)
+        sock.setblocking(False)
+        return sock
 
     def accept(self) -> tuple[SocketStream, Any]:
         """The next connection, non-blocking, and its peer's name; raises as the library's does."""

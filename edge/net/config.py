@@ -38,6 +38,10 @@ class NetConfig:
     ingest_tick_ms: int = 20
     parse_budget_us: int = 5000
     end_flush_ms: int = 2000
+    upgrade_socket: str = ""
+    takeover: str = ""
+    upgrade_timeout_ms: int = 30000
+    upgrade_pause_ms: int = 3000
     reject_linger_ms: int = 100
     max_publish_kbps: int = 0
     loop_stall_warn_ms: float = 100.0

@@ -198,6 +198,11 @@ class Detecting:
         """The first bytes did not come, or do not decide."""
         self._drop("detect_timeout")
 
+    def let_go(self) -> None:
+        """Another process has the socket, and looks anew what it speaks: nothing of what came was taken."""
+        self._release()
+        self.accepted.wire.close()
+
     def abort(self, why: str) -> None:
         """Close at once."""
         self._drop(why)

@@ -67,6 +67,15 @@ class FlvOpening:
         self._has_begun = False
 
     @property
+    def has_begun(self) -> bool:
+        """The file header has been made."""
+        return self._has_begun
+
+    def go_on(self) -> None:
+        """Another process has begun for it."""
+        self._has_begun = True
+
+    @property
     def likeness(self) -> int:
         """The tracks that its file header names."""
         return self._named

@@ -72,6 +72,14 @@ class ClientFrames:
         self._skip_bytes = 0
         self._is_over = False
 
+    def state(self) -> tuple[bytes, int, bool]:
+        """What of a frame has come, what of one is still to be passed over, and whether it is over."""
+        return self._head, self._skip_bytes, self._is_over
+
+    def go_on(self, head: bytes, skip_bytes: int, is_over: bool) -> None:
+        """Go on where another process has stopped, as ``state`` says."""
+        self._head, self._skip_bytes, self._is_over = head, skip_bytes, is_over
+
     def receive_data(self, data: bytes) -> list[Event]:
         """What the bytes complete, in order."""
         events: list[Event] = []

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from edge.facts.records import ServiceFacts
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from edge.control.config import GrpcConfig
     from edge.control.server import ControlServers
     from edge.httpd.routes import Route
+    from edge.runtime.upgrade import Upgrader
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class Daemon:
         debugging: for the pages for debugging; there once HTTP is.
         reloader: changes its flags.
         orders: carries out what it is told to do.
+        upgrader: hands all over to a new process.
     """
 
     node: Node
@@ -43,6 +46,7 @@ class Daemon:
     debugging: Callable[[], Debugging]
     reloader: Reloader
     orders: OrderTaker
+    upgrader: Callable[[], Upgrader]
 
     async def start(self) -> None:
         """Listen, and say which services there are; raises ConfigError as ``Node.start`` does."""
@@ -85,6 +89,12 @@ def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Daemon:
         node.owned_by_pages.append(made.profiler)
         return made
 
+    @cache
+    def upgrader() -> Upgrader:
+        from edge.runtime.upgrade import Upgrader  # most processes end without
+
+        return Upgrader(node, lambda: node.on_handed_over())
+
     def page_routes() -> list[Route]:
         # Imported by the thread that loads HTTP.
         from edge.builtin.page import PageContext
@@ -101,4 +111,5 @@ def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Daemon:
 
     node.page_routes = page_routes
     node.make_control = make_control
-    return Daemon(node, facts, debugging, reloader, orders)
+    node.upgrade = lambda: upgrader().upgrade()
+    return Daemon(node, facts, debugging, reloader, orders, upgrader)

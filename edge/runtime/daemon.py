@@ -8,7 +8,7 @@ import gc
 import logging
 import signal
 
-from edge.errors import ConfigError
+from edge.errors import ConfigError, EdgeError, HandoverError
 from edge.net.listener import PortBusyError
 from edge.runtime.assembly import Daemon, assemble
 from edge.runtime.host import reachable_host
@@ -70,13 +70,29 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
     except ConfigError as error:
         logger.error("%s", error.detail)
         return EXIT_ERROR
-    node = daemon.node
+    node, taker, net = daemon.node, None, settings.net
+    is_handed_over = False
+
+    def on_handed_over() -> None:
+        nonlocal is_handed_over
+        is_handed_over = True
+        stop.set()
+
+    node.on_handed_over = on_handed_over
     try:
+        if net.takeover:
+            from edge.runtime.taking import take_over
+
+            taker = await take_over(node, net.takeover, within_ms=net.upgrade_timeout_ms)
         await daemon.start()
-    except ConfigError as error:
-        logger.error("%s", error.detail)
+        if net.upgrade_socket:
+            daemon.upgrader().listen(net.upgrade_socket)
+    except (ConfigError, HandoverError, OSError) as error:
+        logger.error("%s", error.detail if isinstance(error, EdgeError) else error)
         await node.close()
         return EXIT_PORT_BUSY if isinstance(error, PortBusyError) else EXIT_ERROR
+    if taker is not None:
+        taker.go_on()
     loop.add_signal_handler(signal.SIGHUP, daemon.reloader.request, "SIGHUP")
     node.on_failed = on_failed
     if settings.http.http_preload:  # later there are connections, which are not to stay for good
@@ -85,7 +101,9 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
     await announce(daemon)
     await stop.wait()
     logger.info("Server[edge] is going to quit")
-    await node.close()
+    if is_handed_over or net.upgrade_socket:
+        daemon.upgrader().close()
+    await node.close(is_handed_over=is_handed_over)
     return code
 
 

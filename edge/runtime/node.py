@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from edge.errors import HandoverError
 from edge.facts.orders import Drain, Outcome, Result
 from edge.flags.check import merge_port as merge_port_of
+from edge.handover.keys import SocketKey
 from edge.net import system
 from edge.net.accepted import Accepted, Handler
+from edge.net.address import local_address
 from edge.net.aio import TaskOwner, now_ms, spawn, wall_ms
 from edge.net.byte_stream import ListeningSocket
 from edge.net.config import NetConfig
@@ -66,6 +69,10 @@ def _no_control(config: GrpcConfig) -> ControlServers:
     raise RuntimeError("nobody has said what control tells of")
 
 
+async def _cannot_upgrade() -> str:
+    raise HandoverError("nobody can start a new process")
+
+
 class Node:
     """Everything that serves; made and closed inside its event loop.
 
@@ -73,9 +80,12 @@ class Node:
         on_loaded: called in the loop when HTTP is served as well.
         on_failed: called in the loop when HTTP, which was to be loaded from the start, cannot be.
         on_drain: begins to see everybody off; whoever runs the process sets it.
+        on_handed_over: called in the loop when another process has all that can move.
+        upgrade: hands all over to a new process; see ``edge.runtime.upgrade``.
         page_routes: makes the routes of the pages, when HTTP is loaded.
         make_control: makes the servers of gRPC, when they are loaded.
         owned_by_pages: what these work with, and what ends with HTTP; filled by then.
+        sockets: those that listen, by what each was asked for.
         tls: None while no port takes it.
         viewers: what players report.
         hls_disk: writes HLS as files; None where that is off.
@@ -97,6 +107,7 @@ class Node:
         self.lag = LagProbe(loop, warn_ms=settings.net.loop_stall_warn_ms)
         self._clock = ClockWatch(now_ms(), wall_ms())
         self.listeners: list[Listener] = []
+        self.sockets: list[tuple[ListeningSocket, SocketKey]] = []
         self.is_draining = False
         self.units = make_units(settings, self.context)
         self.viewers = Viewers(settings.quality)
@@ -116,6 +127,8 @@ class Node:
         self.on_loaded: Callable[[], object] = lambda: None
         self.on_failed: Callable[[], object] = lambda: None
         self.on_drain: Callable[[Drain], Outcome] = lambda _: Outcome(Result.REFUSED, "Nobody runs this node.")
+        self.upgrade: Callable[[], Awaitable[str]] = _cannot_upgrade
+        self.on_handed_over: Callable[[], object] = lambda: None
         self.http = LateHttp(
             self._make_http,
             self.context,
@@ -133,6 +146,7 @@ class Node:
         )
         self._timer: asyncio.TimerHandle | None = None
         self._ticks = self._ticked_ms = 0
+        self._is_upstream_started = False
 
     @property
     def counting(self) -> list[Counting]:
@@ -179,8 +193,26 @@ class Node:
             )
         return min(net.max_connections, available)
 
-    async def start(self) -> None:
-        """Listen; raises ConfigError when an address cannot be listened on, with nothing left open."""
+    def open_sockets(self, inherited: dict[SocketKey, ListeningSocket] | None = None) -> None:
+        """Listen, at first without accepting; what is not wanted of the inherited ones is closed.
+
+        Raises:
+            ConfigError: an address cannot be listened on; nothing is left open.
+        """
+        known = inherited or {}
+        try:
+            for key in self._wanted_sockets():
+                sock = known.pop(key) if key in known else open_socket(key.host, key.port)
+                self.sockets.append((sock, key))
+        except Exception:
+            for sock in (*known.values(), *(sock for sock, _ in self.sockets)):
+                sock.close()
+            self.sockets.clear()
+            raise
+        for sock in known.values():
+            sock.close()
+
+    def _wanted_sockets(self) -> list[SocketKey]:
         net = self.settings.net
         wanted = [(host, port, PUBLIC) for port in (net.port, *net.listen) for host in net.bind or ("",)]
         if net.internal_port >= 0:
@@ -189,21 +221,48 @@ class Node:
         merge_port = merge_port_of(upstream.cdn_merge_to, upstream.cdn_merge_port)
         if merge_port is not None:
             wanted += [(host, merge_port, MERGE) for host in net.bind or ("",)]
-        sockets: list[tuple[ListeningSocket, str]] = []
-        try:
-            for host, port, role in wanted:
-                sockets.append((open_socket(host, port), role))
-        except Exception:
-            for sock, _ in sockets:
-                sock.close()
-            raise
-        for sock, role in sockets:
-            self.listen_on(sock, role)
-        if self.tls is not None:
-            self.tls.certificates.warn_of_dates(wall_ms())
+        return [SocketKey(*each) for each in wanted]
+
+    async def get_ready(self, within_ms: int) -> None:
+        """Do what takes time before another process hands its connections over: servers of upstreams, HTTP."""
+        self.http.start()
+        self._start_upstream()
+        for _ in range(within_ms // _CLOSE_POLL_MS):
+            has_http = self.http.service is not None or self.http.has_failed
+            if has_http and all(unit.upstream is None or unit.upstream.has_answer for unit in self.units):
+                return
+            await asyncio.sleep(_CLOSE_POLL_MS / 1000)
+
+    def _start_upstream(self) -> None:
+        if self._is_upstream_started:
+            return
+        self._is_upstream_started = True
         for unit in self.units:
             if unit.upstream is not None:
                 spawn(unit.upstream.start(), name="upstream", owner=self.tasks)
+
+    def key_of(self, listener: object) -> SocketKey | None:
+        """What a listener was asked for, at the start or since then; None for what is no listener of ours."""
+        found = next((each for each in self.listeners if each is listener), None)
+        if found is None:
+            return None
+        host = str(local_address(found.sock).host) if self.settings.net.bind else ""
+        since = SocketKey(host, found.port, found.role)
+        return next((key for sock, key in self.sockets if sock is found.sock), since)
+
+    def listener_of(self, key: SocketKey) -> Listener | None:
+        """The listener of what was asked for, if there is one."""
+        return next((each for each in self.listeners if self.key_of(each) == key), None)
+
+    async def start(self) -> None:
+        """Accept, and listen before that if that has not been done; raises ConfigError as ``open_sockets`` does."""
+        if not self.sockets:
+            self.open_sockets()
+        for sock, key in self.sockets:
+            self.listen_on(sock, key.role)
+        if self.tls is not None:
+            self.tls.certificates.warn_of_dates(wall_ms())
+        self._start_upstream()
         if self.hls_disk is not None:
             self.hls_disk.start()
         self.lag.start()
@@ -402,8 +461,12 @@ class Node:
 
     # --- the end -------------------------------------------------------------
 
-    async def close(self, *, wait_ms: int = 1500) -> None:
-        """Stop listening, tell everyone, flush, and close."""
+    async def close(self, *, wait_ms: int = 1500, is_handed_over: bool = False) -> None:
+        """Stop listening, tell everyone, flush, and close.
+
+        ``is_handed_over``: another process goes on with the streams, so their ends are told to nobody but
+        the clients that are left; upstreams wait for that process as after a loss.
+        """
         self.is_draining = True
         for unit in self.units:
             unit.service.is_draining = True
@@ -414,6 +477,11 @@ class Node:
         if self._timer is not None:
             self._timer.cancel()
         self.lag.close()
+        if is_handed_over:
+            for unit in self.units:
+                unit.abandon_upstream()
+            if self.hls_disk is not None:
+                await self.hls_disk.leave()
         # Players first: the end of their streams would tell them of a publisher that has left.
         self._shut_down(are_feeding=False)
         for unit in self.units:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from edge.facts.orders import Drain, EndStream, Kick, Order, Outcome, Reload, Result, SaveFlags, SetFlag
+from edge.errors import HandoverError
+from edge.facts.orders import Drain, EndStream, Kick, Order, Outcome, Reload, Result, SaveFlags, SetFlag, Upgrade
 from edge.hub.key import StreamKey
 from edge.hub.stream import Stream
 from edge.net.context import NetContext
@@ -30,11 +31,16 @@ _CLIENT_ROLES = frozenset({"publish", "play", "publish+play", "idle"})
 
 
 class Ordered(Protocol):
-    """The parts of a node that orders are about."""
+    """The parts of a node that orders are about.
+
+    Attributes:
+        upgrade: hands all over to a new process; says what was done, and raises HandoverError where nothing was.
+    """
 
     context: NetContext
     units: list[ServiceUnit]
     on_drain: Callable[[Drain], Outcome]
+    upgrade: Callable[[], Awaitable[str]]
 
 
 class OrderTaker:
@@ -66,6 +72,8 @@ class OrderTaker:
                 return await self._reloader.save(who)
             case Reload():
                 return await self._reload(who)
+            case Upgrade():
+                return await self._upgrade()
 
     async def _reload(self, who: str) -> Outcome:
         if self._reloader.book.is_immutable:
@@ -77,6 +85,12 @@ class OrderTaker:
         waiting = f" Needs a restart: {', '.join(report.needs_restart)}." if report.needs_restart else ""
         kept = f" Kept as set by hand: {', '.join(report.kept)}." if report.kept else ""
         return Outcome(Result.DONE, f"Changed: {changed}.{kept}{waiting}")
+
+    async def _upgrade(self) -> Outcome:
+        try:
+            return Outcome(Result.DONE, await self._node.upgrade())
+        except HandoverError as error:
+            return Outcome(Result.REFUSED, error.detail)
 
     def _kick(self, order: Kick) -> Outcome:
         number = order.connection_id
@@ -134,6 +148,8 @@ def _words_of(order: Order) -> str:
             return "save flags"
         case Reload():
             return "reload"
+        case Upgrade():
+            return "upgrade"
 
 
 def _end(unit: ServiceUnit, stream: Stream) -> None:

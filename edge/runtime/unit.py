@@ -181,6 +181,11 @@ class ServiceUnit:
             return self.upstream.state_of(stream)
         return "live" if stream.publisher is not None else "waiting"
 
+    def abandon_upstream(self) -> None:
+        """Leave the nodes upstream without a word: another process goes on with pulls and pushes."""
+        if self.upstream is not None:
+            self.upstream.pool.abandon()
+
     async def close(self) -> None:
         """End pulls, pushes and streams; players are told."""
         await self.rtmp.why_desk.close()

@@ -330,6 +330,46 @@ class Service(HubObserver):
         reason = f"publisher on key={publish.stream.key} is gone"
         self.registry.release_publisher(publish.publisher, now_ms, reason, is_loss=is_loss)
 
+    # --- from one process to the next ----------------------------------------
+
+    def resume_play(self, request: PlayRequest, stream: Stream, now_ms: int) -> Play:
+        """A play that the process before this one has granted, at ``now_ms``; ``go_on`` follows all of these."""
+        play = Play(request, stream, now_ms)
+        self.chronicle.joined(play)
+        self.registry.add_player(stream, play, is_internal=play.is_internal)
+        for watcher in self.watchers:
+            watcher.on_play(play)
+        return play
+
+    def resume_publish(self, request: PublishRequest, publisher: Publisher[Stream]) -> Publish:
+        """The same of a publish, whose publisher is in its place already."""
+        publish = self.publishes[publisher] = Publish(request, publisher)
+        self.chronicle.published(publish)
+        for watcher in self.watchers:
+            watcher.on_publish(publish)
+        return publish
+
+    def go_on(self) -> None:
+        """All that has been granted before is in its place: begin the pulls and pushes that it needs."""
+        for stream in list(self.registry.streams.values()):
+            if stream.publisher is not None:
+                self.registry.tell_published(stream)
+            elif self.source is not None and stream.pull is None and stream.key.realm == LIVE_REALM:
+                play = next(stream.roster.plays(), None)
+                if play is not None:
+                    self.source.begin(stream, PlayRequest(play.client, play.name))
+
+    def hand_over_play(self, play: Play) -> None:
+        """Another process goes on with it: what is counted here is over."""
+        for watcher in self.watchers:
+            watcher.on_play_over(play)
+
+    def hand_over_publish(self, publish: Publish) -> None:
+        """The same of a publish; nobody stops it here any more."""
+        for watcher in self.watchers:
+            watcher.on_publish_over(publish)
+        self.publishes.pop(publish.publisher, None)
+
     def stop_publisher(self, publisher: Publisher[Stream], refusal: Refusal) -> None:
         """It may not go on; nothing for one that has left."""
         publish = self.publishes.get(publisher)

@@ -224,6 +224,13 @@ class UpstreamPool:
             else:
                 self._connect(link, server, key, is_shared=False)
 
+    def abandon(self) -> None:
+        """Drop all connections without a word to either side, as if they were lost; nothing may be begun after that."""
+        for connection in list(self._open):
+            if connection.state != "closed":
+                connection.release()
+                connection.wire.close()
+
     def close(self) -> None:
         """Close everything; links are told, and what is queued, such as the ends of publishes, is still sent."""
         for connection in list(self._open):

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import HandoverError
@@ -61,6 +61,7 @@ def shown(stream: Stream) -> tuple[Any, ...]:
     )
 
 
+@settings(deadline=None)
 @given(
     script=st.lists(st.tuples(st.sampled_from(BODIES), st.integers(0, 90)), min_size=1, max_size=60),
     cut=st.integers(0, 60),

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import HandoverError
@@ -51,6 +51,7 @@ def check_alike(data: bytes, cuts: list[int], config: RtmpConfig = CONFIG) -> No
     ]
 
 
+@settings(deadline=None)
 @given(cuts=st.sets(st.integers(1, len(SESSION) - 1), max_size=12))
 def test_a_session_that_moves_anywhere_is_the_same_session(cuts: set[int]) -> None:
     check_alike(SESSION, sorted(cuts))

@@ -48,6 +48,8 @@ WAKES = {
     "the loop stalls": ("edge/runtime/loop.py", "_fired"),
     "the wall clock was set": ("edge/runtime/loop.py", "look"),
     "a port is taken, or another start fails": ("edge/runtime/daemon.py", "_serve"),
+    "an upgrade has failed, which changes nothing": ("edge/runtime/upgrade.py", "_tell_failed"),
+    "the new process of an upgrade has failed": ("edge/runtime/taking.py", "take_over"),
     "a reload did nothing": ("edge/runtime/daemon.py", "reload"),
     "it is told to stop at once": ("edge/runtime/daemon.py", "on_stop"),
     "somebody kicks a client or ends a stream": ("edge/runtime/orders.py", "carry_out"),

@@ -108,6 +108,20 @@ class Fanout:
         if fan.end_reason is not None:  # the stream has ended meanwhile, and says so only once
             self._ends.end_player(fan, player)
 
+    def attach_at(self, player: Player, stream: Stream, form: WireForm, seq: int, *, has_begun: bool) -> None:
+        """``player`` goes on with frame ``seq`` (see ``LogFan.add_at``); nothing is sent before ``go_on``."""
+        fan = self._fans.get((stream, form))
+        if fan is None:
+            stream.open_whole_log(form)
+            fan = self._fans[stream, form] = LogFan(self, stream, form)
+        fan.add_at(player, seq, has_begun=has_begun)
+
+    def flush_all(self) -> None:
+        """Send all players that take it all that there is for them."""
+        for fan in list(self._fans.values()):
+            for slot in list(fan.slots):
+                self._flush_slot(slot)
+
     def rest(self, fan: LogFan) -> None:
         """The last player of a log has left; another one may come soon and find it."""
         if fan.end_reason is not None:

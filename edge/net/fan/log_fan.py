@@ -161,6 +161,25 @@ class LogFan(QuietReader):
         if own:
             player.tail = bytes(own) + player.tail if player.tail else own
 
+    def add_at(self, player: Player, seq: int, *, has_begun: bool) -> None:
+        """Let a player in that another process has served: behind its tail it goes on with ``seq``, unless it waits.
+
+        Nothing is sent before ``advance``. It stands for itself, so it is not put with the newcomers.
+        """
+        slot = min(self.slots, key=len)
+        if len(slot) >= MAX_SLOT_MEMBERS:
+            slot = Slot(self, self.log.end, self.stream.queue.end)
+            self.slots.append(slot)
+        player.fan, player.slot = self, slot
+        slot.roaming.add(player)
+        if player.waiting_since_ms is not None:
+            self.waiting_for_keyframe.add(player)
+            seq = self.stream.queue.end
+        if has_begun:
+            player.move(self.log.offset_of(seq))
+        else:
+            player.offset = self.log.offset_of(seq)
+
     def begin_waiting(self, now_ms: int) -> None:
         """Start the players that wait for a keyframe, if there is one now."""
         stream = self.stream

@@ -50,6 +50,10 @@ class RtmpOpening:
         original = stream.timeline if is_original else None
         return cls(form, message_stream_id, offset_ms=stream.config.timestamp_offset, original=original)
 
+    def go_on(self, base_ms: int | None, low_bases: dict[int, int] | None) -> None:
+        """Another process has begun for it; with its next message of each track the player is told the clock again."""
+        self.base_ms, self.low_bases = base_ms, low_bases
+
     @property
     def likeness(self) -> tuple[int, int, bool]:
         """Message stream and clock: what the messages with headers of their own depend on."""

@@ -77,9 +77,9 @@ class RtmpServerConnection(PlayingConnection):
         "server_url",
     )
 
-    def __init__(self, accepted: Accepted, rtmp: RtmpService) -> None:
+    def __init__(self, accepted: Accepted, rtmp: RtmpService, session: ServerSession | None = None) -> None:
         context = rtmp.context
-        session = ServerSession(
+        session = session or ServerSession(
             rtmp.config, entropy=context.entropy, now_ms=context.now_ms(), edge_id=rtmp.service.service_id
         )
         super().__init__(accepted.wire, rtmp, session, str(accepted.address))

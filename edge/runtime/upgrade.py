@@ -1,0 +1,204 @@
+"""The hot upgrade: a new process takes over from this one, started by it or by an operator."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from edge.errors import HandoverError
+from edge.handover.channel import Channel
+from edge.handover.frames import Frame, Kind
+from edge.net.aio import now_ms, spawn
+from edge.runtime.giving import give, greet, next_frame
+
+if TYPE_CHECKING:
+    from edge.runtime.node import Node
+
+logger = logging.getLogger(__name__)
+
+_TAKEOVER = "takeover"
+_SAYS_WITHIN_S = 5.0
+_TOLD_WITHIN_MS = 1000
+_BACKLOG = 8
+
+
+def new_command(inherited: int) -> list[str]:
+    """How this process was started, and that it is to take over by descriptor ``inherited``.
+
+    The interpreter is the one that runs; the program is what is installed now.
+    """
+    words: list[str] = []
+    is_value = False
+    for word in sys.orig_argv[1:]:
+        name, is_whole, _ = word.lstrip("-").partition("=")
+        if not is_value and name != _TAKEOVER:
+            words.append(word)
+        is_value = not is_value and name == _TAKEOVER and not is_whole
+    return [sys.executable, *words, f"-{_TAKEOVER}=fd:{inherited}"]
+
+
+class Upgrader:
+    """Hands all over to a new process, once.
+
+    Attributes:
+        is_over: that has been done, and the process ends.
+    """
+
+    def __init__(self, node: Node, on_given: Callable[[], object]) -> None:
+        """``on_given`` is called when nothing of what moves is left."""
+        self.is_over = False
+        self._node = node
+        self._on_given = on_given
+        self._is_busy = False
+        self._listening: socket.socket | None = None
+        self._path = ""
+
+    # --- started by this process -----------------------------------------------
+
+    async def upgrade(self) -> str:
+        """Start a new process and hand over to it; returns what was done, in words.
+
+        Raises:
+            HandoverError: it has failed, and nothing has changed.
+        """
+        self._begin()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        channel, process = Channel(ours), None
+        try:
+            with theirs:
+                process = _start(theirs.fileno())
+            timeout_ms = self._node.settings.net.upgrade_timeout_ms
+            try:
+                async with asyncio.timeout(timeout_ms / 1000):
+                    hello = await next_frame(channel, self._node.loop)
+            except TimeoutError:
+                raise HandoverError(f"it said nothing within {timeout_ms} ms", reason="handover_broken") from None
+            return await self._hand_over(channel, hello, process.pid)
+        except (HandoverError, OSError) as error:
+            _tell_failed(error)
+            await _end(process)
+            raise error if isinstance(error, HandoverError) else HandoverError(str(error)) from error
+        finally:
+            self._is_busy = False
+            channel.close()
+
+    def _begin(self) -> None:
+        if os.getpid() == 1:
+            raise HandoverError("as process 1 of its container it cannot be replaced: roll the container instead")
+        if self._is_busy or self.is_over or self._node.is_draining:
+            raise HandoverError("it is ending, or being upgraded, already", reason="handover_busy")
+        self._is_busy = True
+
+    async def _hand_over(self, channel: Channel, hello: Frame, pid: int) -> str:
+        node, net = self._node, self._node.settings.net
+        if hello.kind is not Kind.HELLO:
+            raise HandoverError(f"{hello.kind.name}: {hello.body[:200].decode(errors='replace')}")
+        await greet(node, channel, hello, within_ms=net.upgrade_timeout_ms)
+        if node.is_draining:
+            raise HandoverError("the old process is ending", reason="handover_busy")
+        began_ms = now_ms()
+        moving = give(node, channel, within_ms=net.upgrade_pause_ms, pid=pid)
+        self.is_over = True
+        stay = ", ".join(f"{count} ({why})" for why, count in moving.left_behind.items()) or "none"
+        text = f"handed over to process {pid}: {len(moving.parcels)} connections in {now_ms() - began_ms} ms"
+        logger.info("%s; left behind: %s", text, stay)
+        self._on_given()
+        return f"{text}; left behind: {stay}"
+
+    # --- by -upgrade_socket ------------------------------------------------------
+
+    def listen(self, path: str) -> None:
+        """Serve ``-upgrade_socket``; of another process that still has the path nobody hears there any more.
+
+        Raises:
+            OSError: the path cannot be used.
+        """
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        beside = f"{path}.{os.getpid()}"
+        try:
+            mask = os.umask(0o177)
+            try:
+                sock.bind(beside)
+            finally:
+                os.umask(mask)
+            sock.listen(_BACKLOG)
+            sock.setblocking(False)
+            os.replace(beside, path)
+        except OSError:
+            sock.close()
+            with suppress(OSError):
+                os.unlink(beside)
+            raise
+        self._listening = sock
+        self._path = path
+        self._node.loop.add_reader(sock.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        assert self._listening is not None
+        try:
+            sock, _ = self._listening.accept()
+        except OSError:
+            return
+        spawn(self._serve(Channel(sock)), name="upgrade", owner=self._node.tasks)
+
+    async def _serve(self, channel: Channel) -> None:
+        """One that has come: a tool with an order, or a new process."""
+        try:
+            pid, uid = channel.peer_ids()
+            if uid not in (-1, 0, os.geteuid()):
+                raise HandoverError(f"user {uid} may not upgrade")
+            async with asyncio.timeout(_SAYS_WITHIN_S):
+                first = await next_frame(channel, self._node.loop)
+            if first.kind is Kind.ORDER:
+                outcome = await self.upgrade()
+                channel.set_deadline(_TOLD_WITHIN_MS)
+                with suppress(HandoverError):  # who has asked may have left
+                    channel.send(Kind.OUTCOME, outcome.encode())
+                return
+            self._begin()
+            try:
+                await self._hand_over(channel, first, pid)
+            finally:
+                self._is_busy = False
+        except (HandoverError, TimeoutError) as error:
+            _tell_failed(error)
+            with suppress(HandoverError):
+                channel.set_deadline(_TOLD_WITHIN_MS)
+                channel.send(Kind.REFUSED, str(error).encode())
+        finally:
+            channel.close()
+
+    def close(self) -> None:
+        """Hear nobody any more; the path is a new process's once all has been handed over."""
+        if self._listening is None:
+            return
+        self._node.loop.remove_reader(self._listening.fileno())
+        self._listening.close()
+        self._listening = None
+        if not self.is_over:
+            with suppress(OSError):
+                os.unlink(self._path)
+
+
+def _tell_failed(error: Exception) -> None:
+    logger.error("upgrade refused or failed, this process goes on: %s", error)
+
+
+def _start(inherited: int) -> subprocess.Popen[bytes]:
+    """The new process, which has what this one writes to and reads from."""
+    return subprocess.Popen(new_command(inherited), pass_fds=[inherited])
+
+
+async def _end(process: subprocess.Popen[bytes] | None) -> None:
+    """A new process that was of no use."""
+    if process is not None:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await asyncio.to_thread(process.wait)

@@ -1,0 +1,59 @@
+"""What was granted, told so that another process can go on with it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edge.hub.key import StreamKey
+from edge.service.grants import Play, Publish
+from edge.service.names import StreamName
+from edge.service.request import Client, PlayRequest, PublishRequest
+
+
+class GrantState(msgspec.Struct, forbid_unknown_fields=True):
+    """A play or a publish.
+
+    Attributes:
+        key: what was asked for: vhost, app, stream name, realm.
+        stream: that of the stream that is played or fed; beside the first one's where a node keeps both.
+    """
+
+    key: tuple[str, str, str, str]
+    stream: tuple[str, str, str, str]
+    query: str
+    only_audio: bool
+    only_video: bool
+    is_internal: bool
+    since_ms: int
+
+    @property
+    def name(self) -> StreamName:
+        """As the client has said it."""
+        return StreamName(StreamKey(*self.key), self.query, self.only_audio, self.only_video, self.is_internal)
+
+    @property
+    def stream_key(self) -> StreamKey:
+        """Of the stream."""
+        return StreamKey(*self.stream)
+
+    def play_request(self, client: Client) -> PlayRequest:
+        """What ``client`` has asked for."""
+        return PlayRequest(client, self.name)
+
+    def publish_request(self, client: Client) -> PublishRequest:
+        """The same of a publish; no node of ours is behind it."""
+        return PublishRequest(client, self.name)
+
+
+def grant_state(grant: Play | Publish) -> GrantState:
+    """Of what was granted."""
+    name = grant.name
+    return GrantState(
+        key=name.key,
+        stream=grant.stream.key,
+        query=name.query,
+        only_audio=name.only_audio,
+        only_video=name.only_video,
+        is_internal=name.is_internal,
+        since_ms=grant.since_ms,
+    )

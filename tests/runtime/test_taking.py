@@ -1,0 +1,106 @@
+"""The new process: what another one has told goes on here, over the very same sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from edge.errors import HandoverError
+from edge.handover.documents import Parcel, encode
+from edge.handover.frames import Frame, Kind
+from edge.runtime.giving import give
+from edge.runtime.taking import Taker, open_channel
+from tests.harness.clock import deadline
+from tests.harness.http_media import FlvReader, WsFlvReader
+from tests.net.live import eventually, number_of, pictures, send_video
+from tests.runtime.handing import WITHIN_MS, Predecessor, Successor, copies, move_all
+from tests.runtime.nodes import running
+
+
+async def test_players_and_publishers_go_on_in_another_node() -> None:
+    async with running() as old, running() as new, AsyncExitStack() as stack:
+        publisher = await old.publisher(pictures=2)
+        player = await old.player()
+        waiting = await old.client()
+        await pictures(player, 1)
+        base = f"://127.0.0.1:{old.port()}/live/s.flv"
+        flv = await stack.enter_async_context(FlvReader("http" + base))
+        ws = await stack.enter_async_context(WsFlvReader("ws" + base))
+        await eventually(lambda: flv.items and ws.items, "players of FLV")
+        seen = [len(one.items) for one in (flv, ws)]
+        moving = move_all(old.node, new.node)
+        assert moving.left_behind == {}
+        for number in range(2, 6):
+            send_video(publisher, number, is_keyframe=number == 4)
+        assert [number_of(message) for message in await pictures(player, 5)] == [2, 3, 4, 5]
+        await eventually(lambda: all(len(o.items) >= was + 4 for o, was in zip((flv, ws), seen, strict=True)), "tags")
+        waiting.play("s")  # it had only connected
+        await pictures(waiting, 5)
+        (stream,) = new.node.units[0].registry.streams.values()
+        assert stream.player_count == 4
+        (publish,) = new.node.units[0].service.publishes.values()
+        assert publish.publisher is stream.publisher
+        for client in (publisher, player, waiting):  # the node that serves them is the first to end
+            client.peer.abort()
+
+
+async def test_a_process_that_is_not_told_to_commit_has_touched_nothing() -> None:
+    async with running() as old:
+        publisher, player = await old.publisher(pictures=2), await old.player()
+        await pictures(player, 1)
+        with Successor(leaves_at=Kind.END) as successor, pytest.raises(HandoverError):
+            give(old.node, successor.ours, within_ms=WITHIN_MS)
+        async with running() as new:
+            with copies(successor.frames) as made:
+                before = Predecessor(made, commits=False)
+                with pytest.raises(HandoverError):
+                    Taker(new.node, before.theirs).take()
+                before.join()
+                before.theirs.close()
+            successor.close_sockets()
+            for connection in list(new.node.context.connections):  # as the end of its process does
+                connection.release()
+                connection.wire.close()
+        send_video(publisher, 2, is_keyframe=True)
+        await pictures(player, 2)
+
+
+@pytest.mark.parametrize(
+    ("frames", "reason"),
+    [
+        ([Frame(Kind.FRAMES, b"\x90")], "handover_malformed"),
+        ([Frame(Kind.READY)], "handover_malformed"),
+        ([Frame(Kind.CONNECTIONS, encode([Parcel("rtmp", b"")]))], "handover_malformed"),
+        ([Frame(Kind.REFUSED, b"no")], "handover_refused"),
+    ],
+    ids=["frames of nothing", "out of turn", "no descriptor", "refused"],
+)
+async def test_what_makes_no_sense_is_not_taken(frames: list[Frame], reason: str) -> None:
+    async with running() as one:
+        old = Predecessor(frames)
+        with pytest.raises(HandoverError) as refused:
+            Taker(one.node, old.theirs).take()
+        assert refused.value.reason == reason
+        old.theirs.close()
+        old.join()
+
+
+def test_where_nobody_is_there_is_no_channel() -> None:
+    for place in ("/nowhere/at/all", "fd:x", "fd:99999"):
+        with pytest.raises(HandoverError) as refused:
+            open_channel(place)
+        assert refused.value.reason == "handover_broken"
+
+
+async def test_listening_sockets_are_taken_and_those_not_wanted_closed() -> None:
+    async with running() as old, running() as new:
+        ports = [listener.port for listener in old.node.listeners]
+        assert ports != [listener.port for listener in new.node.listeners]
+        key = old.node.sockets[0][1]
+        assert old.node.listener_of(key) is old.node.listeners[0]
+        assert new.node.key_of(old.node.listeners[0]) is None
+        async with asyncio.timeout(deadline(5)):
+            await new.node.get_ready(5000)
+        assert new.node.http.service is not None

@@ -463,7 +463,9 @@ class Segmenter(Maker):
 
     def _prune(self) -> None:
         """Let go of what the window does not hold; three target durations stay (RFC 8216 §6.2.2)."""
-        segments, window_ms = self.segments, max(self._window_ms, _LEAST_LISTED * self.target_s * 1000)
+        # Where memory is short, what players at the live edge ask for has to do.
+        wanted_ms = 0 if self.stream.is_tight else self._window_ms
+        segments, window_ms = self.segments, max(wanted_ms, _LEAST_LISTED * self.target_s * 1000)
         total_ms = sum(segment.duration_ms for segment in segments)
         while len(segments) > _LEAST_LISTED and total_ms - segments[0].duration_ms >= window_ms:
             total_ms -= segments[0].duration_ms

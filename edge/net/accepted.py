@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge.net.address import Address
+from edge.net.address import Address, is_loopback
 from edge.net.byte_stream import ByteStream
 
 
@@ -61,6 +61,11 @@ class Accepted:
     head: bytes = b""
     accepted_ms: int = 0
     is_proxied: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this machine itself has connected; what a load balancer on it hands on has come from elsewhere."""
+        return not self.is_proxied and is_loopback(self.address.host)
 
 
 Handler = Callable[[Accepted], None]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from edge.errors import RemoteProtocolError
-from edge.net.address import is_loopback
 from edge.net.aio import TaskOwner, spawn
 from edge.runtime.late import Late
 
@@ -100,4 +99,4 @@ def is_public(accepted: Accepted, *, is_internal_port_set: bool) -> bool:
     """Whether a connection may have no more than health: all but the internal port, or this machine without one."""
     if accepted.entrance.is_internal:
         return False
-    return is_internal_port_set or not is_loopback(accepted.address.host)
+    return is_internal_port_set or not accepted.is_local

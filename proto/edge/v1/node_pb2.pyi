@@ -81,18 +81,20 @@ class Address(_message.Message):
     def __init__(self, host: _Optional[str] = ..., rtmp_port: _Optional[int] = ..., http_port: _Optional[int] = ..., has_flv: _Optional[bool] = ..., has_ts: _Optional[bool] = ..., has_hls: _Optional[bool] = ..., has_low_latency: _Optional[bool] = ..., has_tls: _Optional[bool] = ..., is_tls_forced: _Optional[bool] = ..., internal_port: _Optional[int] = ..., role: _Optional[str] = ..., proxy_to: _Optional[str] = ...) -> None: ...
 
 class Health(_message.Message):
-    __slots__ = ("is_ok", "is_draining", "loop_lag_ms", "uptime_s", "python")
+    __slots__ = ("is_ok", "is_draining", "loop_lag_ms", "uptime_s", "python", "overload")
     IS_OK_FIELD_NUMBER: _ClassVar[int]
     IS_DRAINING_FIELD_NUMBER: _ClassVar[int]
     LOOP_LAG_MS_FIELD_NUMBER: _ClassVar[int]
     UPTIME_S_FIELD_NUMBER: _ClassVar[int]
     PYTHON_FIELD_NUMBER: _ClassVar[int]
+    OVERLOAD_FIELD_NUMBER: _ClassVar[int]
     is_ok: bool
     is_draining: bool
     loop_lag_ms: float
     uptime_s: int
     python: str
-    def __init__(self, is_ok: _Optional[bool] = ..., is_draining: _Optional[bool] = ..., loop_lag_ms: _Optional[float] = ..., uptime_s: _Optional[int] = ..., python: _Optional[str] = ...) -> None: ...
+    overload: str
+    def __init__(self, is_ok: _Optional[bool] = ..., is_draining: _Optional[bool] = ..., loop_lag_ms: _Optional[float] = ..., uptime_s: _Optional[int] = ..., python: _Optional[str] = ..., overload: _Optional[str] = ...) -> None: ...
 
 class Readiness(_message.Message):
     __slots__ = ("is_ready", "reasons")

@@ -14,7 +14,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from edge.errors import ConfigError
 from edge.facts.orders import Outcome, Result, SetFlag
@@ -27,6 +27,8 @@ from edge.runtime.save_flags import SaveError, save
 from edge.runtime.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
 
 #: From the end of one reading of the files to the next.
 GAP_MS = 500
@@ -75,6 +77,24 @@ class Simple:
     def prepare(self, new: Settings) -> Prepared:
         """Nothing is to be made ready."""
         return Prepared(lambda: self._take(new))
+
+
+class OnChange(Generic[Value]):
+    """A part that takes some of the settings, and only when they are others than it has."""
+
+    def __init__(self, pick: Callable[[Settings], Value], take: Callable[[Value], object], start: Settings) -> None:
+        """``pick`` returns what it takes of settings, and has of those of the ``start``."""
+        self._pick, self._take = pick, take
+        self._has = pick(start)
+
+    def prepare(self, new: Settings) -> Prepared:
+        """Nothing is to be made ready."""
+        return Prepared(lambda: self._commit(self._pick(new)))
+
+    def _commit(self, value: Value) -> None:
+        if value != self._has:
+            self._has = value
+            self._take(value)
 
 
 @dataclass(frozen=True, slots=True)

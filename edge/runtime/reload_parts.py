@@ -11,7 +11,7 @@ from edge.net.aio import now_ms
 from edge.runtime import logs
 from edge.runtime.findings import findings
 from edge.runtime.ports import Ports
-from edge.runtime.reload import Part, Reloader, Simple
+from edge.runtime.reload import OnChange, Part, Reloader, Simple
 from edge.runtime.settings import Settings, build_settings
 from edge.runtime.sources import Sources
 from edge.runtime.targets import values_in_vain
@@ -19,6 +19,7 @@ from edge.runtime.targets import values_in_vain
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge.builtin.config import DebugConfig
     from edge.builtin.debugging import Debugging
     from edge.runtime.node import Node
 
@@ -46,20 +47,14 @@ def new_reloader(node: Node, debugging: Callable[[], Debugging | None]) -> Reloa
 def parts_of(node: Node, debugging: Callable[[], Debugging | None]) -> list[Part]:
     """All parts; the last is the one that tells those who look at the settings whenever they need them."""
 
-    def debug(new: Settings) -> None:
+    start = node.settings
+
+    def debug(config: DebugConfig) -> None:
         found = debugging()
         if found is not None:
-            found.reconfigure(new.debug)
-        elif new.debug != node.settings.debug:
-            node.context.spans.configure(new.debug)
-
-    def log(new: Settings) -> None:
-        if new.log != node.settings.log:
-            logs.change(new.log)
-
-    def logbook(new: Settings) -> None:
-        if new.logbook != node.settings.logbook:
-            node.stat_log.reconfigure(new.logbook, now_ms())
+            found.reconfigure(config)
+        else:
+            node.context.spans.configure(config)
 
     def units(new: Settings) -> None:
         for unit in node.units:
@@ -68,6 +63,16 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None]) -> list[Part
     def overload(new: Settings) -> None:
         node.overload.reconfigure(new.overload)
 
-    servers = (node.reconfigure_network, units, node.reconfigure_http, node.reconfigure_grpc)
-    takers = (*servers, overload, debug, log, logbook, node.take_settings)
-    return [Ports(node), Sources(node), *(Simple(take) for take in takers)]
+    return [
+        Ports(node),
+        Sources(node),
+        Simple(node.reconfigure_network),
+        Simple(units),
+        Simple(node.reconfigure_http),
+        Simple(node.reconfigure_grpc),
+        Simple(overload),
+        OnChange(lambda new: new.debug, debug, start),
+        OnChange(lambda new: new.log, logs.change, start),
+        OnChange(lambda new: new.logbook, lambda config: node.stat_log.reconfigure(config, now_ms()), start),
+        Simple(node.take_settings),
+    ]

@@ -150,7 +150,12 @@ class ServiceUnit:
             from edge.upstream.manager import UpstreamManager
 
             self.upstream = UpstreamManager(
-                self.rtmp, settings.upstream, pull_target=pull_target, push_target=push_target, tls=tls
+                self.rtmp,
+                settings.upstream,
+                pull_target=pull_target,
+                push_target=push_target,
+                tls=tls,
+                naming=settings.naming,
             )
         self._watch = PublishWatch(context, settings.hub, self.rtmp.ingest)
 

@@ -72,6 +72,7 @@ class UpstreamManager(HubObserver):
         pull_target: Target,
         push_target: Target,
         tls: UpstreamTls | None = None,
+        naming: NamingOptions | None = None,
     ) -> None:
         """``tls``: of the process, for servers that are reached over TLS; by default the CAs of the system."""
         self.service = service = rtmp.service
@@ -99,7 +100,7 @@ class UpstreamManager(HubObserver):
             moves_per_call=config.max_connects_per_s,
             jitter=lambda: self.jitter(),
         )
-        self._resolver = Resolver()
+        self._resolver = _resolver_by(naming or NamingOptions())
         self._tasks = TaskOwner("upstream")
         self._missing: OrderedDict[StreamKey, tuple[int, Refusal]] = OrderedDict()
         # Until when, by key and query: what the upstream said of that query, and of no other.
@@ -122,6 +123,7 @@ class UpstreamManager(HubObserver):
         self.config = config
         self.pool.reconfigure(rtmp, config.timeout_ms)
         self._rebalancer.moves_per_call = config.max_connects_per_s
+        self._resolver = _resolver_by(naming)
         for target in self.targets:
             target.reconfigure(config, naming)
         for link in (*self.pulls.values(), *self.pushes.values()):
@@ -543,3 +545,7 @@ def _told(why: str, meaning: str, last_error: str) -> str:
     mark = why if why in (LinkEnd.LOOP.value, LinkEnd.KICKED.value) else meaning
     _, word, found = last_error.rpartition(mark)
     return f"{word}{found}" if word else f"{mark}: {last_error}"
+
+
+def _resolver_by(naming: NamingOptions) -> Resolver:
+    return Resolver(timeout_ms=naming.dns_timeout_ms)

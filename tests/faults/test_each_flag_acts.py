@@ -238,9 +238,9 @@ ROWS: dict[str, Row] = {
         "list://127.0.0.1:3", "list://127.0.0.1:3", PULLS, lambda seen: seen.target.address.name, "127.0.0.1:3"
     ),
     "proxy_lb": Row("random", "random", PULLS, lambda seen: seen.target._lb, "random"),
+    "dns_timeout_ms": Row("4321", 4321, NAMING, lambda seen: seen.unit.upstream._resolver._timeout_s, 4.321),
     **many(
         NAMING,
-        dns_timeout_ms=4321,
         ns_access_interval=7,
         ns_fetch_timeout_ms=4321,
         ns_ignore_empty_list=False,

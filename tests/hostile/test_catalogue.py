@@ -29,9 +29,9 @@ ROWS = {
 }
 # Of TCP and of TLS.
 OTHER_ROWS = {*(f"T{number}" for number in range(1, 17)), *(f"S{number}" for number in range(1, 11))}
-# Of the process, but for its end, its reload and its workers (R6 to R8); and of the language.
+# Of the process, but for its end and its workers (R6, R8); and of the language.
 PROCESS_ROWS = {
-    *(f"R{number}" for number in (1, 2, 3, 4, 5, 9, 10, 11, 12)),
+    *(f"R{number}" for number in (1, 2, 3, 4, 5, 7, 9, 10, 11, 12)),
     *(f"Y{number}" for number in range(1, 14)),
 }
 # Those of the first bytes, and of HTTP.
@@ -126,7 +126,7 @@ def test_every_row_has_a_test() -> None:
 
 def test_every_named_row_is_of_the_catalogue() -> None:
     named = {row for row in rows_with_tests() if re.fullmatch(r"(HS|[CAMVQTSPHLXRY])\d+", row)}
-    assert sorted(named - ALL_ROWS - {"L10", "R6", "R7", "R8"}) == []
+    assert sorted(named - ALL_ROWS - {"L10", "R6", "R8"}) == []
 
 
 @pytest.mark.parametrize("name", DEFAULTS)

@@ -18,7 +18,7 @@ from edge.flags.problem import Problem
 from edge.flags.registry import value_of
 from edge.net.aio import TaskOwner
 from edge.runtime.alarms import cause_of
-from edge.runtime.reload import Prepared, Reloader, Simple
+from edge.runtime.reload import OnChange, Prepared, Reloader, Simple
 from edge.runtime.settings import Settings, build_settings
 from tests.harness.clock import deadline
 
@@ -240,6 +240,15 @@ async def test_what_is_doubtful_is_said_once(rig: Rig, caplog: pytest.LogCapture
     assert [record.getMessage() for record in caplog.records if "doubt" in record.getMessage()] == [
         "edge.flags:8: a doubt"
     ]
+
+
+def test_a_part_that_waits_for_a_change_takes_it_and_what_was_before_as_well() -> None:
+    taken: list[int] = []
+    old, new = (build_settings(parse([f"-v={number}"])) for number in (1, 2))
+    part = OnChange(lambda settings: settings.log.v, taken.append, old)
+    for settings in (old, new, new, old):
+        part.prepare(settings).commit()
+    assert taken == [2, 1]
 
 
 def test_a_simple_part_takes_what_it_is_given() -> None:

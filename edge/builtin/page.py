@@ -85,6 +85,7 @@ class Visit:
         peer: address of the other end of the connection, for the log.
         view: what will be made of the data.
         accept: the Accept header, for those who negotiate more.
+        siblings: base URLs that a player on the page may be sent to; known to policies.
     """
 
     host: str = ""
@@ -95,6 +96,7 @@ class Visit:
     peer: str = ""
     view: PageFormat = PageFormat.TEXT
     accept: str = ""
+    siblings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

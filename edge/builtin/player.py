@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 from edge.builtin.addresses import PLAYER_PATH
 from edge.builtin.assets import STYLE_URLS, script_urls
@@ -57,9 +57,16 @@ def carried_query(query: str) -> str:
 
 
 def policy(visit: Visit) -> str:
-    """What the page may load: scripts and styles of ours, and media from where it came itself."""
+    """What the page may load: scripts and styles of ours, media from where it came itself and from its siblings."""
     sockets = f" ws://{visit.authority} wss://{visit.authority}" if _NAMEABLE.fullmatch(visit.authority) else ""
-    return content_security_policy(connect=f"'self'{sockets}", media="'self'")
+    others = "".join(f" {origin}" for origin in sorted(set(map(_origin_of, visit.siblings))) if origin)
+    return content_security_policy(connect=f"'self'{sockets}{others}", media="'self'")
+
+
+def _origin_of(base: str) -> str:
+    """Scheme and authority of a base URL; "" of one that a policy cannot name."""
+    parts = urlsplit(base)
+    return f"{parts.scheme}://{parts.netloc}" if _NAMEABLE.fullmatch(parts.netloc) else ""
 
 
 def content_security_policy(*, connect: str, media: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 from aiohttp import web
@@ -91,7 +92,10 @@ async def answer_of(page: Page[Any], view: PageFormat, context: PageContext, vis
     if view is PageFormat.HTML:
         from edge.builtin.html import CONTENT_SECURITY_POLICY
 
-        policy = page.policy(visit) if page.policy is not None else CONTENT_SECURITY_POLICY
+        policy = CONTENT_SECURITY_POLICY
+        if page.policy is not None:
+            siblings = (await context.facts.process()).addresses.siblings
+            policy = page.policy(replace(visit, siblings=siblings))
         # To this server alone pages say where they are: links and forms that change something are known by it.
         headers |= {"Content-Security-Policy": policy, "Referrer-Policy": "same-origin"}
     # What an upstream has said may be no UTF-8; a lone surrogate is shown as JSON, too, has it.

@@ -135,6 +135,25 @@ _QUALITY = [
     ),
 ]
 
+_STEERING = [
+    Metric(
+        "hls_steer_share",
+        GAUGE,
+        "edge_hls_steer_share_ratio",
+        "Part of its viewers that this node sends elsewhere; 1 while it drains.",
+        "ratio",
+        rule=largest,
+    ),
+    Metric(
+        "hls_steered_away_count",
+        COUNTER,
+        "edge_hls_steered_away",
+        "Answers that sent a viewer to another node, or kept it there.",
+    ),
+    Metric("hls_sibling_count", GAUGE, "edge_hls_siblings", "Other nodes that viewers may be sent to.", rule=largest),
+    Metric("hls_sibling_up_count", GAUGE, "edge_hls_siblings_up", "Those of them that answer.", rule=largest),
+]
+
 _TLS = [
     Metric("tls_handshakes_count", COUNTER, "edge_tls_handshakes", "TLS handshakes completed."),
     Metric("tls_handshakes_pending", GAUGE, "edge_tls_handshakes_pending", "TLS handshakes in progress."),
@@ -321,6 +340,7 @@ TABLES: dict[str, Iterable[Metric]] = {
     "HTTP": _HTTP,
     "HLS": _HLS,
     "Quality of experience": _QUALITY,
+    "Content steering": _STEERING,
     "TLS": _TLS,
     "Upstreams": _UPSTREAMS,
     "HLS as files": _FILES,

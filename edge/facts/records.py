@@ -367,6 +367,7 @@ class AddressFacts:
     internal_port: Annotated[int, About("port of the pages")]
     role: Annotated[str, About("`origin` or `edge`")]
     proxy_to: Annotated[str, About("upstreams of an edge")]
+    siblings: Annotated[tuple[str, ...], About("base URLs that players of HLS may be sent to", joined)] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

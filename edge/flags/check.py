@@ -25,7 +25,11 @@ _ALL_MESSAGE_LENGTHS = 16777215
 # (lesser, greater, may be equal): pairs that contradict each other otherwise.
 _ORDERED = (("ts_pre_generated", "ts_max_stored", False), ("min_in_chunk_size", "max_in_chunk_size", True))
 # (lesser, greater): the greater one decides where it is smaller.
-_BOUNDED = (("max_message_bytes", "max_partial_bytes"), ("send_timeout_ms", "tcp_user_timeout_ms"))
+_BOUNDED = (
+    ("max_message_bytes", "max_partial_bytes"),
+    ("send_timeout_ms", "tcp_user_timeout_ms"),
+    ("hls_steer_return_pct", "hls_steer_load_pct"),
+)
 
 # Of no use to a server that takes no TLS; who sets them has most likely forgotten to switch it on.
 _NEED_HTTPS = ("certificate", "private_key", "strict_sni")

@@ -1,8 +1,8 @@
-"""Flags of what players report."""
+"""Flags of what players report, and of content steering."""
 
 from __future__ import annotations
 
-from edge.flags.registry import FlagValues, define_bool, define_int32, pick
+from edge.flags.registry import FlagValues, define_bool, define_int32, define_string, pick
 from edge.quality.config import QualityConfig
 
 _TOPIC = "quality"
@@ -53,8 +53,54 @@ define_int32(
 define_int32(
     "cmcd_max_keys", 64, "Most keys in a report; one with more is left out.", topic=_TOPIC, lower=8, upper=1000
 )
+define_string(
+    "hls_siblings",
+    "",
+    "Public base URLs, scheme://host[:port][/prefix], of the nodes that viewers of HLS may play from, this one among "
+    "them, by a naming URL: list://http://a:8079,http://b:8079 or file://edges.txt, a line each. Classic and "
+    "low-latency playlists then bear content steering: a node that drains or is loaded sends its viewers to the "
+    "others. Empty: no steering.",
+    topic=_TOPIC,
+)
+define_int32(
+    "hls_steer_ttl_s",
+    5,
+    "How often a player asks where to play from, with -hls_siblings.",
+    topic=_TOPIC,
+    unit="s",
+    lower=1,
+    upper=3600,
+)
+define_int32(
+    "hls_steer_load_pct",
+    85,
+    "From this edge_load_ratio in percent on a node sends viewers elsewhere, a quarter more of them each "
+    "-hls_steer_ttl_s; 0: for no load.",
+    topic=_TOPIC,
+    unit="%",
+    lower=0,
+    upper=1000,
+)
+define_int32(
+    "hls_steer_return_pct",
+    65,
+    "Below this edge_load_ratio in percent the viewers come back, a quarter of them each -hls_steer_ttl_s.",
+    topic=_TOPIC,
+    unit="%",
+    lower=0,
+    upper=1000,
+)
+define_int32(
+    "hls_steer_hold_s",
+    60,
+    "A viewer whose player has run dry at its node plays from another one for this time.",
+    topic=_TOPIC,
+    unit="s",
+    lower=0,
+    upper=86400,
+)
 
 
 def quality_config(flags: FlagValues) -> QualityConfig:
-    """Settings of what players report."""
+    """Settings of what players report, and of content steering."""
     return pick(QualityConfig, flags)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from edge.hls.names import Uris
 from edge.hls.segment import Segment
@@ -21,8 +22,28 @@ _SKIP_TARGETS = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class ContentSteering(NamedTuple):
+    """Who tells players where to play from (RFC 8216bis §4.4.6.6).
+
+    Attributes:
+        server_uri: of the steering manifest.
+        pathway_id: of the node that the playlist leads to.
+        stable_variant_id: of the one variant, by which the manifest names it elsewhere.
+    """
+
+    server_uri: str
+    pathway_id: str
+    stable_variant_id: str
+
+
 def multivariant(
-    uri: str, *, bandwidth: int, codecs: str = "", resolution: tuple[int, int] = (0, 0), version: int = _VERSION
+    uri: str,
+    *,
+    bandwidth: int,
+    codecs: str = "",
+    resolution: tuple[int, int] = (0, 0),
+    version: int = _VERSION,
+    steering: ContentSteering | None = None,
 ) -> str:
     """The playlist that names the one media playlist; ``bandwidth`` in bits per second."""
     attributes = [f"BANDWIDTH={max(bandwidth, 1)}"]
@@ -30,7 +51,12 @@ def multivariant(
         attributes.append(f'CODECS="{codecs}"')
     if all(resolution):
         attributes.append(f"RESOLUTION={resolution[0]}x{resolution[1]}")
-    return f"#EXTM3U\n#EXT-X-VERSION:{version}\n#EXT-X-STREAM-INF:{','.join(attributes)}\n{uri}\n"
+    head = f"#EXTM3U\n#EXT-X-VERSION:{version}\n"
+    if steering is not None:
+        head += f'#EXT-X-CONTENT-STEERING:SERVER-URI="{steering.server_uri}",PATHWAY-ID="{steering.pathway_id}"\n'
+        attributes.append(f'STABLE-VARIANT-ID="{steering.stable_variant_id}"')
+        attributes.append(f'PATHWAY-ID="{steering.pathway_id}"')
+    return f"{head}#EXT-X-STREAM-INF:{','.join(attributes)}\n{uri}\n"
 
 
 def classic(segmenter: Segmenter, uris: Uris) -> str:
@@ -71,10 +97,10 @@ def low_latency(segmenter: Segmenter, uris: Uris, *, is_delta: bool = False) -> 
     if segmenter.is_ended:
         lines.append("#EXT-X-ENDLIST")
     elif current is not None and segmenter.is_open:
-        if current.parts:
-            last_init = next((segment.init for segment in reversed(segments) if segment.init), "")
-            lines += _tags(current, last_init, uris)
-            lines += _parts(current, uris)
+        # Without parts too: hls.js takes the last whole segment for the one in progress where nothing follows it.
+        last_init = next((segment.init for segment in reversed(segments) if segment.init), "")
+        lines += _tags(current, last_init, uris)
+        lines += _parts(current, uris)
         if segmenter.is_collecting:
             lines.append(f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{uris.part(current.name, len(current.parts))}"')
     return "\n".join(lines) + "\n"

@@ -14,7 +14,6 @@ from typing import cast
 
 from aiohttp import web
 
-from edge.httpd.config import HttpConfig
 from edge.httpd.connection import HttpConnection
 from edge.httpd.live import forwarded_query
 from edge.httpd.routes import Route, Target
@@ -40,13 +39,11 @@ class Receiver:
     def __init__(
         self,
         config: QualityConfig,
-        http: HttpConfig,
         context: NetContext,
         services: Mapping[str, Service],
         audience: Audience,
     ) -> None:
         self._config = config
-        self._http = http
         self._context = context
         self._services = services
         self._audience = audience
@@ -87,7 +84,8 @@ class Receiver:
             self._reject(request, "body_too_large")
             return _answer(413, f"a body of more than {config.cmcd_max_body_bytes} bytes\n")
         try:
-            async with asyncio.timeout(self._http.http_header_timeout_ms / 1000 or None):
+            limit_ms = cast(HttpConnection, request.protocol).config.http_header_timeout_ms
+            async with asyncio.timeout(limit_ms / 1000 or None):
                 body = await request.read()
         except TimeoutError:
             self._reject(request, "slow_body")

@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
@@ -62,6 +62,9 @@ from edge.service.names import StreamName, TcUrl
 from edge.service.refusal import Reason, Refusal
 from edge.service.service import Service
 
+if TYPE_CHECKING:
+    from edge.httpd.steer import Steering
+
 #: Programs on libavformat know no parts, and read a segment as a whole stream: it has to begin with a keyframe.
 _LIBAVFORMAT = "Lavf"
 #: Players that ask for what comes more segments later than the next are told so (RFC 8216bis §6.2.5.2).
@@ -89,6 +92,7 @@ class HlsPlayer:
         receiver: Receiver,
         *,
         max_segment_bytes: int,
+        steering: Steering | None = None,
     ) -> None:
         """``live`` answers for paths that end in ``.ts`` and name no segment."""
         self.services = services
@@ -96,6 +100,7 @@ class HlsPlayer:
         self._context = context
         self._live = live
         self._receiver = receiver
+        self._steering = steering
         self.shelf = Shelf(config, context.loop)
         self.audience = Audience(
             config,
@@ -242,9 +247,19 @@ class HlsPlayer:
         else:
             suffix = media_suffix(asked.scheme, at_keyframes=at_keyframes)
             uri = Uris(asked.path, shared, config.hls_entry_prefix).playlist(suffix, safe_query(name.query))
-        version = 6 if kind == "m4s" else 3
+        steering = None
+        if self._steering is not None and asked.scheme is not Scheme.TWO_LEVEL and not config.hls_entry_prefix:
+            path, query = f"{asked.path}{media_suffix(asked.scheme)}", uri.partition("?")[2]
+            report = self._receiver.report_of(request, target)
+            steering = self._steering.tag(request, target, path=path, query=query, report=report)
+            max_age_s = 0  # it is of this viewer
         text = playlist.multivariant(
-            uri, bandwidth=what.bandwidth, codecs=what.codecs, resolution=what.resolution, version=version
+            uri,
+            bandwidth=what.bandwidth,
+            codecs=what.codecs,
+            resolution=what.resolution,
+            version=6 if kind == "m4s" else 3,
+            steering=steering,
         )
         answer = PlaylistText(text, max_age_s).answer(request)
         if asked.scheme is Scheme.TWO_LEVEL:

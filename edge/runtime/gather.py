@@ -47,7 +47,6 @@ from edge.runtime.measure import (
     connection_samples,
     counter_samples,
     histogram_samples,
-    load_ratio,
     process_samples,
     upstream_samples,
 )
@@ -136,6 +135,7 @@ class Gatherer:
             internal_port=next((listener.port for listener in node.listeners if listener.is_internal), port),
             role=_role(node.units[0]),
             proxy_to=without_secrets(node.settings.upstream.proxy_to),
+            siblings=node.steering.siblings if node.steering is not None else (),
         )
 
     async def counters(self) -> dict[str, int | float]:
@@ -171,7 +171,7 @@ class Gatherer:
                 "loop_turn_cpu_max_ms": node.lag.turn_cpu_max_ms,
                 "task_count": len(node.tasks),
                 "log_dropped_count": dropped_count(),
-                "load_ratio": round(self._load_ratio(), 3),
+                "load_ratio": round(node.load_ratio(), 3),
             }
         )
         for part in node.counting:
@@ -183,15 +183,6 @@ class Gatherer:
                 for name, value in unit.upstream.counters().items():
                     rows[name] = rows.get(name, 0) + value
         return rows
-
-    def _load_ratio(self) -> float:
-        lag, limits = self._node.lag, self._node.limits
-        return load_ratio(
-            busy_share=lag.busy_share,
-            connection_share=limits.open_count / limits.max_connections,
-            mean_lag_ms=lag.mean_lag_ms,
-            memory_share=self._node.overload.guard.memory_share,
-        )
 
     async def samples(self) -> list[Sample]:
         """Everything that is measured, with its labels."""

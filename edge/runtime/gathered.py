@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from edge.net.aio import TaskOwner
 from edge.net.context import NetContext
@@ -18,11 +18,14 @@ from edge.runtime.settings import Settings
 from edge.runtime.unit import ServiceUnit
 from edge.runtime.viewers import Viewers
 
+if TYPE_CHECKING:
+    from edge.httpd.steer import Steering
+
 
 class Counting(Protocol):
     """Something with counters of its own."""
 
-    def counters(self) -> dict[str, int]:
+    def counters(self) -> Mapping[str, float]:
         """By name."""
         ...
 
@@ -42,8 +45,13 @@ class Gathered(Protocol):
     tasks: TaskOwner
     viewers: Viewers
     overload: Overload
+    steering: Steering | None
     started_ms: int
     is_draining: bool
+
+    def load_ratio(self) -> float:
+        """How much of what the process can do is in use."""
+        ...
 
     @property
     def counting(self) -> Sequence[Counting]:

@@ -28,6 +28,7 @@ from edge.net.tls_entrance import TlsEntrance, open_certificates
 from edge.runtime.late_grpc import LateGrpc, is_public
 from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import ClockWatch, LagProbe
+from edge.runtime.measure import load_ratio
 from edge.runtime.overload import Overload
 from edge.runtime.ports import PUBLIC
 from edge.runtime.settings import Settings
@@ -43,8 +44,10 @@ if TYPE_CHECKING:
     from edge.httpd.hls import HlsPlayer
     from edge.httpd.live import LivePlayer
     from edge.httpd.routes import Route
+    from edge.httpd.steer import Steering
     from edge.runtime.gathered import Counting
     from edge.runtime.otlp import SpanExport
+    from edge.service.service import Service
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +94,7 @@ class Node:
         hls_disk: writes HLS as files; None where that is off.
         hls: serves HLS; None before HTTP is loaded, and where it is off.
         overload: refuses newcomers while there is too much to do.
+        steering: sends viewers of HLS to other nodes; None before HTTP is loaded, and where it is off.
         otlp: sends spans to a collector; None where that is off.
     """
 
@@ -116,6 +120,7 @@ class Node:
         self.hls_disk = self._make_hls_disk()
         self.hls: HlsPlayer | None = None
         self._live: LivePlayer | None = None
+        self.steering: Steering | None = None
         self.otlp = self._make_otlp()
         self._descriptor_limit = raise_descriptor_limit()
         self.limits = ConnectionLimits(self.context, self._connection_cap(self._descriptor_limit, settings.net))
@@ -151,7 +156,8 @@ class Node:
     @property
     def counting(self) -> list[Counting]:
         """Parts that count for themselves."""
-        return [part for part in (self.overload, self.hls_disk, self.hls, self.otlp, self.viewers) if part is not None]
+        parts = (self.overload, self.hls_disk, self.hls, self.otlp, self.viewers, self.steering)
+        return [part for part in parts if part is not None]
 
     def _make_otlp(self) -> SpanExport | None:
         settings = self.settings
@@ -323,8 +329,9 @@ class Node:
         live = self._live = LivePlayer(self.settings.http, self.context, services)
         owned: list[Owned] = []
         settings = self.settings
-        receiver = Receiver(settings.quality, settings.http, self.context, services, self.viewers.audience)
+        receiver = Receiver(settings.quality, self.context, services, self.viewers.audience)
         if self.settings.hls.hls:
+            steering = self._make_steering(services)
             hls = HlsPlayer(
                 self.settings.hls,
                 self.settings.http,
@@ -333,10 +340,14 @@ class Node:
                 live,
                 receiver,
                 max_segment_bytes=self.settings.hub.hls_max_segment_bytes,
+                steering=steering,
             )
             owned.append(hls)
             self.hls = hls
             outputs = hls.routes()
+            if steering is not None:
+                owned.append(steering)
+                outputs += steering.routes()
         else:
             outputs = live.routes()
         routes = [*self.page_routes(), *outputs, *receiver.routes()]
@@ -353,6 +364,31 @@ class Node:
     def _grpc_is_ready(self) -> None:
         for listener in self.listeners:
             listener.release(WireProtocol.HTTP2)
+
+    def _make_steering(self, services: dict[str, Service]) -> Steering | None:
+        if not self.settings.quality.hls_siblings:
+            return None
+        from edge.httpd.siblings import Siblings  # most nodes do without
+        from edge.httpd.steer import Steering
+
+        siblings = Siblings(
+            self.settings.quality,
+            self.settings.naming,
+            own_ids=frozenset(unit.service.service_id for unit in self.units),
+            load=self.load_ratio,
+            is_draining=lambda: self.is_draining,
+        )
+        self.steering = Steering(self.settings.quality, services, siblings, self.viewers.audience)
+        return self.steering
+
+    def load_ratio(self) -> float:
+        """How much of what this process can do is in use: ``edge.runtime.measure.load_ratio``."""
+        return load_ratio(
+            busy_share=self.lag.busy_share,
+            connection_share=self.limits.open_count / self.limits.max_connections,
+            mean_lag_ms=self.lag.mean_lag_ms,
+            memory_share=self.overload.guard.memory_share,
+        )
 
     def _http_is_ready(self) -> None:
         self._release_http()

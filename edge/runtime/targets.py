@@ -19,6 +19,7 @@ from lb.base import BalancerError
 from lb.weights import why_nobody
 from naming import registry as schemes
 from naming.base import NamingError
+from naming.base_urls import check_base_urls
 from naming.endpoint import is_ip, parse_endpoint
 from naming.file import read_list
 from naming.lines import parse_items
@@ -68,9 +69,26 @@ def check_targets(
             if target == "cdn_merge_to":
                 problems.extend(_check_merge_name(parsed, address))
             problems.extend(_check_servers(parsed, target, address, lookup, is_own_address or is_local, budget_s))
+    problems.extend(_check_siblings(parsed))
     problems.extend(check_tls(parsed, addresses, budget_s))
     problems.extend(check_upstream_tls(parsed, addresses, budget_s))
     return problems
+
+
+def _check_siblings(parsed: Parsed) -> Iterator[Problem]:
+    """The nodes that viewers of HLS may be sent to; nobody is asked for them yet."""
+    text, where = value_of(parsed.flags, "hls_siblings"), parsed.where("hls_siblings")
+    if not text:
+        return
+    try:
+        check_base_urls(text)
+    except NamingError as error:
+        yield Problem(where, f"-hls_siblings: {error}")
+    if value_of(parsed.flags, "hls_entry_prefix"):
+        message = "-hls_siblings has no effect beside -hls_entry_prefix: playlists lead elsewhere"
+        yield Problem(where, message, is_warning=True)
+    elif not value_of(parsed.flags, "hls"):
+        yield Problem(where, "-hls_siblings has no effect without -hls", is_warning=True)
 
 
 def values_in_vain(parsed: Parsed) -> tuple[str, ...]:

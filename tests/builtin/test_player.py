@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -38,6 +39,13 @@ def test_a_stream_has_its_outputs_and_their_addresses() -> None:
         "HLS, classic: http://10.0.0.1:8079/live/a.classic.m3u8",
         "LL-HLS: http://10.0.0.1:8079/live/a.ll.m3u8",
     ]
+
+
+def test_a_page_may_load_media_of_the_nodes_that_it_may_be_sent_to() -> None:
+    bases = ("https://edge-a.example.com:8443/live", "http://10.0.0.2:8079", "http://[2001:db8::1]:80")
+    allowed = policy(replace(visit(), siblings=bases))
+    (connect,) = (part for part in allowed.split("; ") if part.startswith("connect-src"))
+    assert connect.endswith(" wss://10.0.0.1:8079 http://10.0.0.2:8079 https://edge-a.example.com:8443")
 
 
 def test_what_is_switched_off_is_not_offered() -> None:

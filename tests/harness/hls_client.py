@@ -21,6 +21,7 @@ import aiohttp
 from tests.harness.clock import deadline, wait_until
 from tests.harness.hls_fetch import Fetched, Fetcher, GaveUpError, Kind, open_session
 from tests.harness.hls_playback import FellBehindError, Item, PlaybackClock, Position, next_item, start_of
+from tests.harness.hls_steering import Steering
 from tests.harness.m3u8 import Media, Multivariant, Playlist, PlaylistError, apply_delta, check_follow, parse
 
 __all__ = ["Fetched", "HlsClient", "Played", "media_of", "open_session"]
@@ -54,6 +55,7 @@ class HlsClient:
         notes: of playlists, each once.
         errors: what was wrong, in order.
         is_over: ``run`` has ended.
+        steering: which pathway is played; None where there is no content steering, or it is not followed.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class HlsClient:
         keeps_fetches: bool = True,
         is_low_latency: bool = True,
         uses_skip: bool = True,
+        follows_steering: bool = False,
         allows_absolute: bool = False,
         timeout_s: float = 20.0,
         max_buffer_s: float = 30.0,
@@ -84,6 +87,7 @@ class HlsClient:
             keeps_fetches: False keeps counts only, and what ``on_fetched`` is given.
             is_low_latency: play parts where the playlist has them.
             uses_skip: ask for delta updates where there are any.
+            follows_steering: play from where content steering says.
             allows_absolute: URIs in playlists may have a host.
             timeout_s: of one request, by the wall clock.
             max_buffer_s: fetch nothing while this much is still to be played.
@@ -109,6 +113,8 @@ class HlsClient:
         self._keeps_fetches = keeps_fetches
         self._is_low_latency = is_low_latency
         self._uses_skip = uses_skip
+        self._follows_steering = follows_steering
+        self.steering: Steering | None = None
         self._allows_absolute = allows_absolute
         self._timeout_s = timeout_s
         self._max_buffer_s = max_buffer_s
@@ -140,6 +146,8 @@ class HlsClient:
             async with asyncio.timeout(self._duration_s and self._duration_s / self._speed) as limit:
                 if await self._open():
                     tasks.append(asyncio.create_task(self._follow(), name=f"playlist of {self.url}"))
+                    if self.steering is not None:
+                        tasks.append(asyncio.create_task(self._steer(self.steering), name=f"steering of {self.url}"))
                     await self._play()
                     await tasks[0]
         except TimeoutError:
@@ -224,6 +232,7 @@ class HlsClient:
             found = await self._load("entry", self.url)
             if isinstance(found, Multivariant):
                 self._media_url = urljoin(self.url, found.variants[0].uri)
+                self.steering = Steering.of(found, self.url) if self._follows_steering else None
                 found = await self._load("playlist", self._media_url)
             if not isinstance(found, Media):
                 raise PlaylistError(0, "a variant is a multivariant playlist")
@@ -235,6 +244,19 @@ class HlsClient:
         self._position = start_of(found, uses_parts=self._plays_parts(found))
         self._take(found)
         return True
+
+    async def _steer(self, steering: Steering) -> None:
+        """Ask where to play from, as often as is said; a server that does not answer is asked again."""
+        while True:
+            try:
+                fetched = await self._fetcher.get("steer", steering.question, keeps_body=True)
+                steering.take(fetched.body or b"")
+                self._media_url = steering.media_url
+            except GaveUpError:
+                pass
+            except PlaylistError as error:
+                self._complain(error)
+            await self._sleep(steering.ttl_s)
 
     async def _follow(self) -> None:
         """Load the media playlist again and again, as RFC 8216 §6.3.4 and 8216bis §6.3.8 say."""

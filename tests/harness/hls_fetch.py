@@ -15,7 +15,7 @@ import aiohttp
 from yarl import URL
 
 # A reload is a blocking one; a hint is a part that was asked for before it was listed.
-Kind = Literal["entry", "playlist", "reload", "map", "segment", "part", "hint"]
+Kind = Literal["entry", "playlist", "reload", "map", "segment", "part", "hint", "steer"]
 
 # The policy of hls.js for errors of a server: six more tries, 1 s apart and then twice as long each time, up to 8 s.
 MOST_RETRIES = 6

@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.harness.m3u8_follow import apply_delta, check_follow
 from tests.harness.m3u8_model import (
+    ContentSteering,
     Media,
     Multivariant,
     Part,
@@ -26,10 +27,11 @@ from tests.harness.m3u8_model import (
     Trailing,
     Variant,
 )
-from tests.harness.m3u8_rules import checked
+from tests.harness.m3u8_rules import checked, checked_multivariant
 from tests.harness.m3u8_tags import TAGS, Place, parse_uri, parse_value
 
 __all__ = [
+    "ContentSteering",
     "Media",
     "Multivariant",
     "Part",
@@ -232,6 +234,8 @@ class _Reader:
                     attributes.get("CODECS"),
                     attributes.get("RESOLUTION"),
                     attributes.get("FRAME-RATE"),
+                    attributes.get("PATHWAY-ID", "."),
+                    attributes.get("STABLE-VARIANT-ID"),
                 )
             )
             return
@@ -269,12 +273,15 @@ class _Reader:
             raise PlaylistError(self._stream[0], "EXT-X-STREAM-INF without its URI in the next line")
         if not self._variants:
             raise PlaylistError(0, "a multivariant playlist without a variant")
-        return Multivariant(
+        steering = self._single.get("EXT-X-CONTENT-STEERING")
+        found = Multivariant(
             version=self._check_version(),
             variants=tuple(self._variants),
             has_independent_segments="EXT-X-INDEPENDENT-SEGMENTS" in self._single,
             comments=tuple(self._comments),
+            steering=steering and ContentSteering(steering["SERVER-URI"], steering.get("PATHWAY-ID")),
         )
+        return checked_multivariant(found, self._lines)
 
     def _media(self) -> Media:
         pending, single = self._pending, self._single

@@ -22,13 +22,23 @@ class PlaylistError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """EXT-X-STREAM-INF and its URI; ``resolution`` is width and height."""
+    """EXT-X-STREAM-INF and its URI; ``resolution`` is width and height; ``pathway_id`` is "." where it is not said."""
 
     uri: str
     bandwidth: int
     codecs: str | None = None
     resolution: tuple[int, int] | None = None
     frame_rate: float | None = None
+    pathway_id: str = "."
+    stable_variant_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContentSteering:
+    """EXT-X-CONTENT-STEERING: where the manifest is, and the pathway to begin with."""
+
+    server_uri: str
+    pathway_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,7 @@ class Multivariant:
     variants: tuple[Variant, ...]
     has_independent_segments: bool = False
     comments: tuple[str, ...] = ()
+    steering: ContentSteering | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
-"""Rules that concern several lines of one media playlist (RFC 8216 §4.3, 8216bis §4.4)."""
+"""Rules that concern several lines of one playlist (RFC 8216 §4.3, 8216bis §4.4)."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
-from tests.harness.m3u8_model import Media, Part, PlaylistError, Segment
+from tests.harness.m3u8_model import Media, Multivariant, Part, PlaylistError, Segment
 
 # A part may be this much shorter than PART-TARGET, unless it is the last of its segment.
 LEAST_PART = 0.85
@@ -16,6 +17,9 @@ LEAST_PART = 0.85
 _PART_ROUNDING_S = 0.001
 _SUM_ROUNDING_S = 0.001
 _EPSILON_S = 1e-6
+# What may stand in the id of a pathway, and in that of a variant (8216bis §4.4.6.2).
+_PATHWAY_ID = re.compile(r"[A-Za-z0-9._-]+")
+_STABLE_ID = re.compile(r"[A-Za-z0-9+/=._-]+")
 _FMP4 = (".m4s", ".mp4", ".m4v", ".m4a", ".cmfv", ".cmfa")
 # Parts should go from the playlist when they are this far from its end, in target durations.
 _PARTS_KEPT_TARGETS = 3
@@ -38,6 +42,31 @@ def checked(media: Media, lines: Lines) -> Media:
         rule(media, lines)
     notes += _doubtful(media)
     return replace(media, notes=tuple(notes))
+
+
+def checked_multivariant(playlist: Multivariant, lines: Lines) -> Multivariant:
+    """A multivariant playlist as it is; raises PlaylistError where its pathways break a rule (8216bis §4.4.6.6, §7)."""
+    number = lines.get("EXT-X-STREAM-INF", 0)
+    for variant in playlist.variants:
+        if not _PATHWAY_ID.fullmatch(variant.pathway_id):
+            raise PlaylistError(number, f"PATHWAY-ID may not be {variant.pathway_id!r}")
+        if variant.stable_variant_id is not None and not _STABLE_ID.fullmatch(variant.stable_variant_id):
+            raise PlaylistError(number, f"STABLE-VARIANT-ID may not be {variant.stable_variant_id!r}")
+    steering = playlist.steering
+    if steering is None:
+        return playlist
+    pathways: dict[str, list[str | None]] = {}
+    for variant in playlist.variants:
+        pathways.setdefault(variant.pathway_id, []).append(variant.stable_variant_id)
+    number = lines["EXT-X-CONTENT-STEERING"]
+    if steering.pathway_id is not None and steering.pathway_id not in pathways:
+        raise PlaylistError(number, f"no variant is of the pathway {steering.pathway_id!r}")
+    if len({tuple(sorted(map(str, ids))) for ids in pathways.values()}) > 1:
+        raise PlaylistError(number, "pathways have different variants")
+    for ids in pathways.values():
+        if len(set(ids)) < len(ids) and None not in ids:
+            raise PlaylistError(number, "two variants of a pathway have one STABLE-VARIANT-ID")
+    return playlist
 
 
 def _durations(media: Media, _: Lines) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.harness.m3u8 import (
+    ContentSteering,
     Multivariant,
     Part,
     PlaylistError,
@@ -25,6 +26,15 @@ MASTER = """\
 #EXT-X-INDEPENDENT-SEGMENTS
 #EXT-X-STREAM-INF:BANDWIDTH=2560000,CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=1280x720,FRAME-RATE=25.000
 a/b.m3u8?x=1
+"""
+STEERED = """\
+#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-CONTENT-STEERING:SERVER-URI="../-/steer?home=a",PATHWAY-ID="a"
+#EXT-X-STREAM-INF:BANDWIDTH=100,STABLE-VARIANT-ID="1",PATHWAY-ID="a"
+a.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=100,STABLE-VARIANT-ID="1",PATHWAY-ID="b"
+b.m3u8
 """
 CLASSIC = """\
 #EXTM3U
@@ -87,6 +97,29 @@ DELTA = DELTA.replace('#EXT-X-MAP:URI="init.mp4"\n', "") + "#EXTINF:2.0,\n19.m4s
 def test_multivariant_in_full() -> None:
     variant = Variant("a/b.m3u8?x=1", 2_560_000, "avc1.64001f,mp4a.40.2", (1280, 720), 25.0)
     assert parse(MASTER) == Multivariant(6, (variant,), has_independent_segments=True)
+
+
+def test_content_steering() -> None:
+    found = parse_multivariant(STEERED)
+    assert found.steering == ContentSteering("../-/steer?home=a", "a")
+    assert [(variant.pathway_id, variant.stable_variant_id) for variant in found.variants] == [("a", "1"), ("b", "1")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ('?home=a",PATHWAY-ID="a"', '?home=a",PATHWAY-ID="c"', "no variant is of the pathway"),
+        (',PATHWAY-ID="b"', ',PATHWAY-ID="b c"', "PATHWAY-ID may not be"),
+        ('ID="1",PATHWAY-ID="b"', 'ID="2",PATHWAY-ID="b"', "pathways have different variants"),
+        ('ID="1",PATHWAY-ID="b"', 'ID="1",PATHWAY-ID="a"', "have one STABLE-VARIANT-ID"),
+        ('ID="1",PATHWAY-ID="b"', 'ID="1 ",PATHWAY-ID="b"', "STABLE-VARIANT-ID may not be"),
+        ('SERVER-URI="../-/steer?home=a",', "", "SERVER-URI"),
+        ("#EXT-X-VERSION:3\n", '#EXT-X-VERSION:3\n#EXT-X-CONTENT-STEERING:SERVER-URI="x"\n', "twice"),
+    ],
+)
+def test_bad_content_steering(old: str, new: str, what: str) -> None:
+    with pytest.raises(PlaylistError, match=what):
+        parse(STEERED.replace(old, new, 1))
 
 
 def test_three_lines_of_the_simplest_entry() -> None:

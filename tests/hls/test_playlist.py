@@ -38,6 +38,14 @@ def test_multivariant() -> None:
     assert plain.resolution is None
 
 
+def test_multivariant_with_content_steering() -> None:
+    steering = playlist.ContentSteering("../-/steer?home=a", "a", "1")
+    found = parse_multivariant(playlist.multivariant("a.m3u8", bandwidth=5, steering=steering))
+    (variant,) = found.variants
+    assert found.steering is not None and found.steering.server_uri == "../-/steer?home=a"
+    assert (found.steering.pathway_id, variant.pathway_id, variant.stable_variant_id) == ("a", "a", "1")
+
+
 @pytest.mark.parametrize(("kind", "version"), [("ts", 3), ("m4s", 6)])
 def test_classic(kind: str, version: int) -> None:
     origin, watched = watch(kind)
@@ -68,6 +76,19 @@ def test_low_latency() -> None:
     origin.stream.end("")
     ended = watched.low_latency
     assert ended is not None and ended.is_ended and ended.preload_hint is None
+
+
+def test_a_segment_in_progress_of_which_there_are_no_parts_is_told_of() -> None:
+    """As at a node that has begun in its middle: hls.js compares what comes next with the last whole one otherwise."""
+    _, watched = watch("m4s", 20_500)
+    current = watched.it.current
+    assert current is not None
+    current.parts.clear()
+    watched.it._is_collecting = False
+    text = playlist.low_latency(watched.it, URIS)
+    media = parse_media(text)
+    assert media.trailing.line_number and media.trailing.program_date_time is not None and media.preload_hint is None
+    assert text.splitlines()[-1].startswith("#EXT-X-PROGRAM-DATE-TIME:")
 
 
 def test_a_delta_leaves_out_what_is_old() -> None:

@@ -1,0 +1,63 @@
+"""Viewers of HLS at one of two edges that is told to drain: they are at the other one soon, and see nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.harness.clients import ffmpeg_publish
+from tests.harness.clock import deadline, wait_until
+from tests.harness.hls_client import HlsClient, open_session
+from tests.httpd.siblings import pathway_of, siblings
+from tests.runtime.nodes import RunningNode, running
+
+#: An answer at the end of -hls_steer_ttl_s, and what the players take to go there.
+WITHIN_S = 1 + 10
+SEGMENT_S = 2.0
+
+
+def plays_from(viewer: HlsClient, node: RunningNode) -> bool:
+    """Whether its newest media are from there."""
+    media = [fetched for fetched in viewer.fetches if fetched.kind in ("segment", "part", "hint") and fetched.is_whole]
+    return bool(media) and urlsplit(media[-1].uri).port == node.port()
+
+
+async def test_viewers_leave_an_edge_that_drains_and_come_back(clips: Callable[[str], Path], tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        origin = await stack.enter_async_context(running(f"-hls_fragment_s={SEGMENT_S}"))
+        flags = (f"-proxy_to=127.0.0.1:{origin.port()}", "-http_preload")
+        one, other = await stack.enter_async_context(siblings(tmp_path, *flags))
+        url = f"rtmp://127.0.0.1:{origin.port()}/live/s"
+        publisher = stack.enter_context(ffmpeg_publish(clips("bbb-360p-10s.flv"), url, loops=-1))
+        await wait_until(lambda: origin.node.units[0].registry.streams, deadline(5), "the stream")
+        session = await stack.enter_async_context(open_session())
+        viewers = [
+            await stack.enter_async_context(
+                HlsClient(
+                    f"http://127.0.0.1:{one.port()}/live/s{suffix}.m3u8",
+                    session=session,
+                    follows_steering=True,
+                )
+            )
+            for suffix in (".classic", ".ll") * 4
+        ]
+        for viewer in viewers:
+            await viewer.wait_for(lambda seen=viewer: plays_from(seen, one), 20, "the first media")
+
+        async def all_play_from(node: RunningNode) -> None:
+            await wait_until(
+                lambda: all(plays_from(viewer, node) for viewer in viewers), deadline(WITHIN_S), "the viewers"
+            )
+
+        one.node.is_draining = True
+        await all_play_from(other)
+        one.node.is_draining = False
+        await all_play_from(one)
+        assert publisher.exit_code is None
+        for viewer in viewers:
+            assert viewer.steering is not None
+            assert viewer.steering.moves == [pathway_of(other), pathway_of(one)]
+            assert (viewer.errors, viewer.missed) == ([], [])
+            assert max((stall.length_s for stall in viewer.playback.stalls), default=0) <= SEGMENT_S

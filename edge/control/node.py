@@ -8,7 +8,7 @@ import grpc
 
 from edge.control.context import ControlContext, ControlError
 from edge.control.convert import message_of, messages_of
-from edge.facts.orders import Drain, Reload
+from edge.facts.orders import Drain, Reload, Upgrade
 from proto.edge.v1 import node_pb2, node_pb2_grpc
 
 
@@ -36,3 +36,7 @@ class Node(node_pb2_grpc.NodeServicer):
         if within_s is not None and within_s < 0:
             raise ControlError(grpc.StatusCode.INVALID_ARGUMENT, f"within_s {within_s}: expected 0 or more")
         return node_pb2.DrainResponse(text=await self._control.carry_out(Drain(within_s)))
+
+    async def Upgrade(self, request: Any, context: Any) -> Any:
+        """Have a new process take over."""
+        return node_pb2.UpgradeResponse(text=await self._control.carry_out(Upgrade()))

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 _TAKEOVER = "takeover"
 _SAYS_WITHIN_S = 5.0
 _TOLD_WITHIN_MS = 1000
+_ANSWERED_WITHIN_S = 0.2
 _BACKLOG = 8
 
 
@@ -65,10 +66,19 @@ class Upgrader:
     async def upgrade(self) -> str:
         """Start a new process and hand over to it; returns what was done, in words.
 
+        It goes on when whoever has asked does not wait for it.
+
         Raises:
             HandoverError: it has failed, and nothing has changed.
         """
         self._begin()
+        task = spawn(self._upgrade(), name="upgrade", owner=self._node.tasks)
+        done: str | HandoverError = await asyncio.shield(task)
+        if isinstance(done, HandoverError):
+            raise done
+        return done
+
+    async def _upgrade(self) -> str | HandoverError:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         channel, process = Channel(ours), None
         try:
@@ -84,7 +94,7 @@ class Upgrader:
         except (HandoverError, OSError) as error:
             _tell_failed(error)
             await _end(process)
-            raise error if isinstance(error, HandoverError) else HandoverError(str(error)) from error
+            return error if isinstance(error, HandoverError) else HandoverError(str(error))
         finally:
             self._is_busy = False
             channel.close()
@@ -109,7 +119,8 @@ class Upgrader:
         stay = ", ".join(f"{count} ({why})" for why, count in moving.left_behind.items()) or "none"
         text = f"handed over to process {pid}: {len(moving.parcels)} connections in {now_ms() - began_ms} ms"
         logger.info("%s; left behind: %s", text, stay)
-        self._on_given()
+        # Whoever has asked is answered first.
+        self._node.loop.call_later(_ANSWERED_WITHIN_S, self._on_given)
         return f"{text}; left behind: {stay}"
 
     # --- by -upgrade_socket ------------------------------------------------------

@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     add("reload", commands.reload, "read the flagfiles again")
     sub = add("drain", commands.drain, "see everybody off, and end the node")
     sub.add_argument("--within", type=int, metavar="SECONDS", help="end who is left after so long; 0: now")
+    add("upgrade", commands.upgrade, "have a new process take over from the node, connections and all")
     sub = add("watch", commands.watch, "what becomes of streams, a line each")
     sub.add_argument("key", nargs="?", default="", help="this one alone")
     sub.add_argument("--interval-ms", type=int, default=1000, help="time between two looks (%(default)s)")

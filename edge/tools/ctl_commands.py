@@ -174,6 +174,11 @@ def drain(client: Client, options: Options) -> int:
     return _say(options, client.call(client.node.Drain, node_pb2.DrainRequest(within_s=options.within)))
 
 
+def upgrade(client: Client, options: Options) -> int:
+    """Have a new process take over."""
+    return _say(options, client.call(client.node.Upgrade, node_pb2.UpgradeRequest()))
+
+
 def _say(options: Options, answer: Any) -> int:
     print(json.dumps(plain_of(answer)) if options.json else cell(answer.text))
     return DONE

@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from edge.errors import HandoverError
 from edge.facts.orders import Drain, Outcome, Result
 from proto.edge.v1 import node_pb2
 from tests.control.calling import calling, refusal, within
@@ -43,6 +44,24 @@ async def test_a_drain_takes_no_time_that_is_less_than_none() -> None:
     async with calling() as calls:
         code, _ = await refusal(calls.node.Drain(node_pb2.DrainRequest(within_s=-1), timeout=within()))
         assert code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_an_upgrade_is_told_when_it_is_done_or_has_failed() -> None:
+    async with calling() as calls:
+
+        async def done() -> str:
+            return "handed over to process 7"
+
+        calls.one.node.upgrade = done
+        answer = await calls.node.Upgrade(node_pb2.UpgradeRequest(), timeout=within())
+        assert answer.text == "handed over to process 7"
+
+        async def failed() -> str:
+            raise HandoverError("it has gone")
+
+        calls.one.node.upgrade = failed
+        code, text = await refusal(calls.node.Upgrade(node_pb2.UpgradeRequest(), timeout=within()))
+        assert (code, text) == (grpc.StatusCode.FAILED_PRECONDITION, "it has gone")
 
 
 async def test_files_are_read_again_or_nothing_is_changed(tmp_path: Path) -> None:

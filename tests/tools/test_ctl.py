@@ -140,6 +140,18 @@ async def test_a_node_is_drained_by_order(capsys: pytest.CaptureFixture[str]) ->
         assert orders == [Drain(None), Drain(3)]
 
 
+async def test_a_node_is_upgraded_by_order(capsys: pytest.CaptureFixture[str]) -> None:
+    grpc.aio.init_grpc_aio()
+    async with Chain({}) as chain:
+        await chain.start()
+
+        async def upgrade() -> str:
+            return "handed over to process 7"
+
+        chain.nodes["far"].node.upgrade = upgrade
+        assert await Terminal(chain, capsys).run("upgrade") == "handed over to process 7\n"
+
+
 async def test_the_public_port_says_where_control_is(capsys: pytest.CaptureFixture[str]) -> None:
     grpc.aio.init_grpc_aio()
     async with Chain({"origin": (f"-internal_port={free_port()}",)}) as chain:

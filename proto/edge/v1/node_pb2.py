@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18proto/edge/v1/node.proto\x12\x07\x65\x64ge.v1\"\x0f\n\rStatusRequest\"[\n\x0eStatusResponse\x12!\n\x07process\x18\x01 \x01(\x0b\x32\x10.edge.v1.Process\x12&\n\x08services\x18\x02 \x03(\x0b\x32\x14.edge.v1.ServiceInfo\"\x0f\n\rReloadRequest\"\x1e\n\x0eReloadResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"2\n\x0c\x44rainRequest\x12\x15\n\x08within_s\x18\x01 \x01(\x05H\x00\x88\x01\x01\x42\x0b\n\t_within_s\"\x1d\n\rDrainResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x87\x01\n\x07Process\x12\x0f\n\x07version\x18\x01 \x01(\t\x12#\n\taddresses\x18\x02 \x01(\x0b\x32\x10.edge.v1.Address\x12\x1f\n\x06health\x18\x03 \x01(\x0b\x32\x0f.edge.v1.Health\x12%\n\treadiness\x18\x04 \x01(\x0b\x32\x12.edge.v1.Readiness\"\xe7\x01\n\x07\x41\x64\x64ress\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x11\n\trtmp_port\x18\x02 \x01(\x03\x12\x11\n\thttp_port\x18\x03 \x01(\x03\x12\x0f\n\x07has_flv\x18\x04 \x01(\x08\x12\x0e\n\x06has_ts\x18\x05 \x01(\x08\x12\x0f\n\x07has_hls\x18\x06 \x01(\x08\x12\x17\n\x0fhas_low_latency\x18\x07 \x01(\x08\x12\x0f\n\x07has_tls\x18\x08 \x01(\x08\x12\x15\n\ris_tls_forced\x18\t \x01(\x08\x12\x15\n\rinternal_port\x18\n \x01(\x03\x12\x0c\n\x04role\x18\x0b \x01(\t\x12\x10\n\x08proxy_to\x18\x0c \x01(\t\"u\n\x06Health\x12\r\n\x05is_ok\x18\x01 \x01(\x08\x12\x13\n\x0bis_draining\x18\x02 \x01(\x08\x12\x13\n\x0bloop_lag_ms\x18\x03 \x01(\x01\x12\x10\n\x08uptime_s\x18\x04 \x01(\x03\x12\x0e\n\x06python\x18\x05 \x01(\t\x12\x10\n\x08overload\x18\x06 \x01(\t\".\n\tReadiness\x12\x10\n\x08is_ready\x18\x01 \x01(\x08\x12\x0f\n\x07reasons\x18\x02 \x03(\t\"\x9c\x01\n\x0bServiceInfo\x12\x14\n\x07service\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\x12\n\npulls_from\x18\x04 \x01(\t\x12\x11\n\tpushes_to\x18\x05 \x01(\t\x12\x14\n\x0cstream_count\x18\x06 \x01(\x03\x12\x14\n\x0cplayer_count\x18\x07 \x01(\x03\x42\n\n\x08_service2\xb9\x01\n\x04Node\x12>\n\x06Status\x12\x16.edge.v1.StatusRequest\x1a\x17.edge.v1.StatusResponse\"\x03\x90\x02\x01\x12\x39\n\x06Reload\x12\x16.edge.v1.ReloadRequest\x1a\x17.edge.v1.ReloadResponse\x12\x36\n\x05\x44rain\x12\x15.edge.v1.DrainRequest\x1a\x16.edge.v1.DrainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18proto/edge/v1/node.proto\x12\x07\x65\x64ge.v1\"\x0f\n\rStatusRequest\"[\n\x0eStatusResponse\x12!\n\x07process\x18\x01 \x01(\x0b\x32\x10.edge.v1.Process\x12&\n\x08services\x18\x02 \x03(\x0b\x32\x14.edge.v1.ServiceInfo\"\x0f\n\rReloadRequest\"\x1e\n\x0eReloadResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"2\n\x0c\x44rainRequest\x12\x15\n\x08within_s\x18\x01 \x01(\x05H\x00\x88\x01\x01\x42\x0b\n\t_within_s\"\x1d\n\rDrainResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x10\n\x0eUpgradeRequest\"\x1f\n\x0fUpgradeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x87\x01\n\x07Process\x12\x0f\n\x07version\x18\x01 \x01(\t\x12#\n\taddresses\x18\x02 \x01(\x0b\x32\x10.edge.v1.Address\x12\x1f\n\x06health\x18\x03 \x01(\x0b\x32\x0f.edge.v1.Health\x12%\n\treadiness\x18\x04 \x01(\x0b\x32\x12.edge.v1.Readiness\"\xe7\x01\n\x07\x41\x64\x64ress\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x11\n\trtmp_port\x18\x02 \x01(\x03\x12\x11\n\thttp_port\x18\x03 \x01(\x03\x12\x0f\n\x07has_flv\x18\x04 \x01(\x08\x12\x0e\n\x06has_ts\x18\x05 \x01(\x08\x12\x0f\n\x07has_hls\x18\x06 \x01(\x08\x12\x17\n\x0fhas_low_latency\x18\x07 \x01(\x08\x12\x0f\n\x07has_tls\x18\x08 \x01(\x08\x12\x15\n\ris_tls_forced\x18\t \x01(\x08\x12\x15\n\rinternal_port\x18\n \x01(\x03\x12\x0c\n\x04role\x18\x0b \x01(\t\x12\x10\n\x08proxy_to\x18\x0c \x01(\t\"u\n\x06Health\x12\r\n\x05is_ok\x18\x01 \x01(\x08\x12\x13\n\x0bis_draining\x18\x02 \x01(\x08\x12\x13\n\x0bloop_lag_ms\x18\x03 \x01(\x01\x12\x10\n\x08uptime_s\x18\x04 \x01(\x03\x12\x0e\n\x06python\x18\x05 \x01(\t\x12\x10\n\x08overload\x18\x06 \x01(\t\".\n\tReadiness\x12\x10\n\x08is_ready\x18\x01 \x01(\x08\x12\x0f\n\x07reasons\x18\x02 \x03(\t\"\x9c\x01\n\x0bServiceInfo\x12\x14\n\x07service\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\x12\n\npulls_from\x18\x04 \x01(\t\x12\x11\n\tpushes_to\x18\x05 \x01(\t\x12\x14\n\x0cstream_count\x18\x06 \x01(\x03\x12\x14\n\x0cplayer_count\x18\x07 \x01(\x03\x42\n\n\x08_service2\xf7\x01\n\x04Node\x12>\n\x06Status\x12\x16.edge.v1.StatusRequest\x1a\x17.edge.v1.StatusResponse\"\x03\x90\x02\x01\x12\x39\n\x06Reload\x12\x16.edge.v1.ReloadRequest\x1a\x17.edge.v1.ReloadResponse\x12\x36\n\x05\x44rain\x12\x15.edge.v1.DrainRequest\x1a\x16.edge.v1.DrainResponse\x12<\n\x07Upgrade\x12\x17.edge.v1.UpgradeRequest\x1a\x18.edge.v1.UpgradeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,16 +45,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DRAINREQUEST']._serialized_end=246
   _globals['_DRAINRESPONSE']._serialized_start=248
   _globals['_DRAINRESPONSE']._serialized_end=277
-  _globals['_PROCESS']._serialized_start=280
-  _globals['_PROCESS']._serialized_end=415
-  _globals['_ADDRESS']._serialized_start=418
-  _globals['_ADDRESS']._serialized_end=649
-  _globals['_HEALTH']._serialized_start=651
-  _globals['_HEALTH']._serialized_end=768
-  _globals['_READINESS']._serialized_start=770
-  _globals['_READINESS']._serialized_end=816
-  _globals['_SERVICEINFO']._serialized_start=819
-  _globals['_SERVICEINFO']._serialized_end=975
-  _globals['_NODE']._serialized_start=978
-  _globals['_NODE']._serialized_end=1163
+  _globals['_UPGRADEREQUEST']._serialized_start=279
+  _globals['_UPGRADEREQUEST']._serialized_end=295
+  _globals['_UPGRADERESPONSE']._serialized_start=297
+  _globals['_UPGRADERESPONSE']._serialized_end=328
+  _globals['_PROCESS']._serialized_start=331
+  _globals['_PROCESS']._serialized_end=466
+  _globals['_ADDRESS']._serialized_start=469
+  _globals['_ADDRESS']._serialized_end=700
+  _globals['_HEALTH']._serialized_start=702
+  _globals['_HEALTH']._serialized_end=819
+  _globals['_READINESS']._serialized_start=821
+  _globals['_READINESS']._serialized_end=867
+  _globals['_SERVICEINFO']._serialized_start=870
+  _globals['_SERVICEINFO']._serialized_end=1026
+  _globals['_NODE']._serialized_start=1029
+  _globals['_NODE']._serialized_end=1276
 # @@protoc_insertion_point(module_scope)

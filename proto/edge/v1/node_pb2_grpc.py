@@ -49,6 +49,11 @@ class NodeStub:
                 request_serializer=proto_dot_edge_dot_v1_dot_node__pb2.DrainRequest.SerializeToString,
                 response_deserializer=proto_dot_edge_dot_v1_dot_node__pb2.DrainResponse.FromString,
                 _registered_method=True)
+        self.Upgrade = channel.unary_unary(
+                '/edge.v1.Node/Upgrade',
+                request_serializer=proto_dot_edge_dot_v1_dot_node__pb2.UpgradeRequest.SerializeToString,
+                response_deserializer=proto_dot_edge_dot_v1_dot_node__pb2.UpgradeResponse.FromString,
+                _registered_method=True)
 
 
 class NodeServicer:
@@ -76,6 +81,15 @@ class NodeServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Upgrade(self, request, context):
+        """Starts the program as it is installed now, and hands all that it serves over to that process; it answers when
+        that serves. FAILED_PRECONDITION: it does not, and nothing has changed. Whoever does not wait for the answer
+        finds it in the log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NodeServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -93,6 +107,11 @@ def add_NodeServicer_to_server(servicer, server):
                     servicer.Drain,
                     request_deserializer=proto_dot_edge_dot_v1_dot_node__pb2.DrainRequest.FromString,
                     response_serializer=proto_dot_edge_dot_v1_dot_node__pb2.DrainResponse.SerializeToString,
+            ),
+            'Upgrade': grpc.unary_unary_rpc_method_handler(
+                    servicer.Upgrade,
+                    request_deserializer=proto_dot_edge_dot_v1_dot_node__pb2.UpgradeRequest.FromString,
+                    response_serializer=proto_dot_edge_dot_v1_dot_node__pb2.UpgradeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -176,6 +195,33 @@ class Node:
             '/edge.v1.Node/Drain',
             proto_dot_edge_dot_v1_dot_node__pb2.DrainRequest.SerializeToString,
             proto_dot_edge_dot_v1_dot_node__pb2.DrainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Upgrade(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/edge.v1.Node/Upgrade',
+            proto_dot_edge_dot_v1_dot_node__pb2.UpgradeRequest.SerializeToString,
+            proto_dot_edge_dot_v1_dot_node__pb2.UpgradeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,8 +47,10 @@ class Channel:
             raise HandoverError("the other process takes too long", reason="handover_broken")
         self._sock.settimeout(left_s)
 
-    def send(self, kind: Kind, body: bytes = b"", descriptors: Sequence[int] = ()) -> None:
-        """Say one thing; with descriptors, and wait until they have been taken out.
+    def send(
+        self, kind: Kind, body: bytes = b"", descriptors: Sequence[int] = (), *, is_acknowledged: bool = True
+    ) -> None:
+        """Say one thing; with descriptors, and wait until they have been taken out, unless ``is_acknowledged`` is off.
 
         Raises:
             HandoverError: the other end is gone, silent for too long, or says no.
@@ -64,7 +66,7 @@ class Channel:
                 data = data[self._sock.send(data) :]
         except OSError as error:
             raise _broken(error) from error
-        if descriptors:
+        if descriptors and is_acknowledged:
             self.expect(Kind.ACK)
 
     def receive(self) -> Frame:

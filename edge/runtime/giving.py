@@ -101,10 +101,12 @@ async def greet(node: Node, channel: Channel, first: Frame, *, within_ms: int) -
         if key is not None:
             keys.append(key)
             descriptors.append(listener.sock.fileno())
-    channel.send(Kind.LISTENERS, encode(Listeners(node.settings.version, keys)), descriptors[:MAX_DESCRIPTORS])
+    told = encode(Listeners(node.settings.version, keys[:MAX_DESCRIPTORS]))
+    channel.send(Kind.LISTENERS, told, descriptors[:MAX_DESCRIPTORS], is_acknowledged=False)  # nor does the loop wait
     try:
         async with asyncio.timeout(within_ms / 1000):
-            frame = await next_frame(channel, node.loop)
+            while (frame := await next_frame(channel, node.loop)).kind is Kind.ACK:
+                continue
     except TimeoutError:
         raise HandoverError(f"it was not ready within {within_ms} ms", reason="handover_broken") from None
     if frame.kind is not Kind.READY:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.clock import deadline, wait_until
-from tests.harness.http_media import FlvReader, WsFlvReader
+from tests.harness.http_media import FlvReader, TsReader, WsFlvReader
 from tests.harness.player import SynthPlayer
 from tests.harness.server import EdgeServer
 from tests.harness.synth import Script, SynthPublisher
@@ -137,7 +137,11 @@ async def test_an_order_starts_the_new_process(tmp_path: Path) -> None:
     server.start()
     pid = 0
     try:
-        async with audience(server, 3, 1) as (publishers, watching):
+        async with (
+            audience(server, 3, 1) as (publishers, watching),
+            TsReader(f"http://{server.address}/live/s0.ts") as staying,
+        ):
+            await wait_until(lambda: staying.items, deadline(5.0), "a player that cannot move")
             tool = await asyncio.create_subprocess_exec(
                 *_TOOL, str(path), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
             )
@@ -145,6 +149,9 @@ async def test_an_order_starts_the_new_process(tmp_path: Path) -> None:
             assert tool.returncode == 0, out
             pid = int(out.split(b"process ")[1].split(b":")[0])
             assert await asyncio.to_thread(server.process.wait, deadline(5.0)) == 0
+            await staying.wait_end(2)
+            assert staying.error is None
+            assert b"left behind: 1 (a player of http-ts has a state of its own)" in out
             await play_on(watching)
             for one in watching:
                 one.account.assert_complete()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge.runtime.assembly import assemble
 from tests.browser.player import BrowserPlayer
 from tests.harness.clients import ffmpeg_publish
 from tests.harness.clock import deadline, wait_until, wait_until_sync
 from tests.httpd.siblings import siblings
-from tests.runtime.nodes import RunningNode, running
+from tests.runtime.nodes import RunningNode, settings_of
 
 pytestmark = pytest.mark.browser
 
@@ -26,6 +27,18 @@ _SEEN = """
              state: document.getElementById("player").dataset.state,
              at: document.getElementById("video").currentTime };
 """
+
+
+@asynccontextmanager
+async def started(*flags: str) -> AsyncIterator[RunningNode]:
+    """A node as ``running`` has it, beside a browser that is driven over sockets of this process too."""
+    daemon = assemble(settings_of(*flags), asyncio.get_running_loop())
+    one = RunningNode(daemon)
+    await daemon.start()
+    try:
+        yield one
+    finally:
+        await one.close()
 
 
 async def test_the_page_plays_from_the_other_node_and_comes_back(
@@ -45,10 +58,10 @@ async def test_the_page_plays_from_the_other_node_and_comes_back(
             raise AssertionError(f"{error}\n{browser.console()}") from None
 
     async with AsyncExitStack() as stack:
-        origin = await stack.enter_async_context(running(f"-hls_fragment_s={SEGMENT_S}"))
+        origin = await stack.enter_async_context(started(f"-hls_fragment_s={SEGMENT_S}"))
         # Whoever has run dry, on a machine that has else to do, is away for no longer than that.
         flags = (f"-proxy_to=127.0.0.1:{origin.port()}", "-hls_steer_hold_s=2")
-        one, other = await stack.enter_async_context(siblings(tmp_path, *flags))
+        one, other = await stack.enter_async_context(siblings(tmp_path, *flags, run=started))
         url = f"rtmp://127.0.0.1:{origin.port()}/live/s"
         stack.enter_context(ffmpeg_publish(clips("bbb-360p-10s.flv"), url, loops=-1))
         await wait_until(lambda: origin.node.units[0].registry.streams, deadline(5), "the stream")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from edge.httpd.steer import Steering
@@ -21,12 +21,14 @@ def pathway_of(node: RunningNode) -> str:
 
 
 @asynccontextmanager
-async def siblings(folder: Path, *flags: str) -> AsyncIterator[tuple[RunningNode, RunningNode]]:
-    """Two nodes with these flags that know each other, and themselves."""
+async def siblings(
+    folder: Path, *flags: str, run: Callable[..., AbstractAsyncContextManager[RunningNode]] = running
+) -> AsyncIterator[tuple[RunningNode, RunningNode]]:
+    """Two nodes with these flags that know each other, and themselves; ``run`` starts each."""
     file = folder / "siblings"
     async with AsyncExitStack() as stack:
         options = (f"-hls_siblings=file://{file}", "-hls_steer_ttl_s=1", *flags)
-        one, other = [await stack.enter_async_context(running(*options)) for _ in range(2)]
+        one, other = [await stack.enter_async_context(run(*options)) for _ in range(2)]
         file.write_text(f"{base_of(one)} # the first\n{base_of(other)}\n")
         for node in (one, other):
             await node.get("/health")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from edge.builtin.page import Page, PageContext, Visit, register
 from edge.builtin.present import cell
@@ -10,7 +10,6 @@ from edge.builtin.query import arguments
 from edge.facts.orders import Result, SetFlag
 from edge.facts.patterns import Patterns
 from edge.flags.book import FlagFacts
-from naming.url import without_secrets
 
 PATH = "/flags"
 _COLUMNS = ("Name", "Value", "Description", "Defined At", "Set By")
@@ -47,14 +46,9 @@ async def collect(context: PageContext, visit: Visit) -> FlagsData:
         outcome = await context.orders.carry_out(SetFlag(visit.path, arguments(visit)["setvalue"]), visit.peer)
         return FlagsData([], outcome.text, _STATUSES[outcome.result])
     patterns = Patterns(visit.path)
-    found = [_without_secrets(flag) for flag in book.facts() if patterns.matches(flag.name)]
+    found = [flag for flag in book.facts() if patterns.matches(flag.name)]
     form = visit.path if "setvalue" in arguments(visit) and len(found) == 1 else ""
     return FlagsData(found, form=form, filter=visit.path)
-
-
-def _without_secrets(flag: FlagFacts) -> FlagFacts:
-    """Addresses may bear a password."""
-    return replace(flag, value=without_secrets(flag.value))
 
 
 def text(data: FlagsData) -> str:

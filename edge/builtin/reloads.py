@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from edge.builtin.page import Page, PageContext, Visit, register
 from edge.builtin.present import cell
 from edge.facts.records import ReloadFacts
-from naming.url import without_secrets
 
 _COLUMNS = ("Id", "When", "What", "Asked by", "State", "Changed", "Kept", "Needs a restart", "Error")
 
@@ -35,7 +34,7 @@ def _row(report: ReloadFacts) -> tuple[str, ...]:
     when = datetime.fromtimestamp(report.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     lists = [",".join(names) or "-" for names in (report.changed, report.kept, report.needs_restart)]
     who = f"{report.who} x{report.requests}" if report.requests > 1 else report.who
-    return str(report.id), when, report.what, who, report.state, *lists, cell(without_secrets(report.error)) or "-"
+    return str(report.id), when, report.what, who, report.state, *lists, cell(report.error)
 
 
 RELOADS = register(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -11,8 +10,6 @@ from edge.control.context import ControlContext, ControlError
 from edge.control.convert import message_of, messages_of
 from edge.facts.orders import SaveFlags, SetFlag
 from edge.facts.patterns import MAX_PATTERNS, Patterns
-from edge.flags.book import FlagFacts
-from naming.url import without_secrets
 from proto.edge.v1 import flags_pb2, flags_pb2_grpc
 
 
@@ -22,22 +19,18 @@ class Flags(flags_pb2_grpc.FlagsServicer):
     def __init__(self, control: ControlContext) -> None:
         self._control = control
 
-    def _facts(self) -> list[FlagFacts]:
-        """Addresses may bear a password."""
-        return [replace(flag, value=without_secrets(flag.value)) for flag in self._control.flags.facts()]
-
     async def List(self, request: Any, context: Any) -> Any:
         """Those that are asked for, by name."""
         if len(request.names) > MAX_PATTERNS:
             text = f"{len(request.names)} names: expected {MAX_PATTERNS} at most"
             raise ControlError(grpc.StatusCode.INVALID_ARGUMENT, text)
         patterns = Patterns(",".join(request.names))
-        found = [flag for flag in self._facts() if patterns.matches(flag.name)]
+        found = [flag for flag in self._control.flags.facts() if patterns.matches(flag.name)]
         return flags_pb2.ListFlagsResponse(flags=await messages_of(flags_pb2.Flag, found))
 
     async def Get(self, request: Any, context: Any) -> Any:
         """One of them."""
-        found = next((flag for flag in self._facts() if flag.name == request.name), None)
+        found = next((flag for flag in self._control.flags.facts() if flag.name == request.name), None)
         if found is None:
             raise ControlError(grpc.StatusCode.NOT_FOUND, f"no flag {request.name[:80]!r}")
         return flags_pb2.GetFlagResponse(flag=message_of(flags_pb2.Flag, found))

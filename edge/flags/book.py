@@ -6,7 +6,7 @@ tells the book (``edge.runtime.reload``).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -28,7 +28,7 @@ class FlagFacts:
     """A flag as pages show it.
 
     Attributes:
-        value: as it would be typed; masked where the flag is a secret.
+        value: as it would be typed; masked where it is a secret, or bears one.
         is_reloadable: a page may change it.
         reload: its class, a word of ``edge.flags.classes.Reload``.
         is_acted_on: it does something.
@@ -90,8 +90,14 @@ class Change:
 class FlagBook:
     """Flags with their values and origins."""
 
-    def __init__(self, parsed: Parsed, *, is_immutable: bool = False) -> None:
-        """Take the flags that a process has started with; ``is_immutable``: no page changes any."""
+    def __init__(self, parsed: Parsed, *, is_immutable: bool = False, mask: Callable[[str], str] = str) -> None:
+        """Take the flags that a process has started with.
+
+        Args:
+            is_immutable: no page changes any.
+            mask: makes of a value one without the secrets that an address may bear.
+        """
+        self._mask = mask
         self._parsed = self._files = parsed
         self._by_hand: frozenset[str] = frozenset()
         self._waiting: dict[str, object] = {}
@@ -116,8 +122,8 @@ class FlagBook:
         value = value_of(self._parsed.flags, name)
         return FlagFacts(
             name=name,
-            value=_shown(definition, value),
-            default=_shown(definition, definition.default),
+            value=self._shown(definition, value),
+            default=self._shown(definition, definition.default),
             kind=definition.kind,
             unit=definition.unit,
             help=definition.help,
@@ -127,8 +133,12 @@ class FlagBook:
             reload=definition.reload.value,
             is_acted_on=name not in NOT_ACTED_ON,
             origin=self._parsed.where(name),
-            after_restart=_shown(definition, self._waiting[name]) if name in self._waiting else None,
+            after_restart=self._shown(definition, self._waiting[name]) if name in self._waiting else None,
         )
+
+    def _shown(self, definition: Definition, value: object) -> str:
+        text = format_value(value)
+        return MASK if definition.is_secret and text else self._mask(text)
 
     def with_value(self, name: str, text: str, origin: str) -> Change | Refused:
         """How the flags would be with the value that ``text`` is; ``origin`` says who gives it."""
@@ -202,7 +212,7 @@ class FlagBook:
         for name in change.changed:
             definition = DEFINITIONS[name]
             values = (value_of(parsed.flags, name) for parsed in (self._parsed, change.parsed))
-            before, after = (visible(_shown(definition, value)) for value in values)
+            before, after = (visible(self._shown(definition, value)) for value in values)
             found.append((name, before, after))
         return found
 
@@ -227,11 +237,6 @@ def _copy(parsed: Parsed) -> Parsed:
     for name in DEFINITIONS:
         copy.flags[name].value = value_of(parsed.flags, name)
     return copy
-
-
-def _shown(definition: Definition, value: object) -> str:
-    text = format_value(value)
-    return MASK if definition.is_secret and text else text
 
 
 def visible(text: str) -> str:

@@ -25,6 +25,7 @@ from edge.flags.problem import Problem
 from edge.net.aio import TaskOwner, call_in_thread, now_ms, spawn, wall_ms
 from edge.runtime.save_flags import SaveError, save
 from edge.runtime.settings import Settings
+from naming.url import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -168,13 +169,14 @@ class Reloader:
         origin = f"{order.way} {who}"
         change = self.book.with_value(order.name, order.value, origin)
         if isinstance(change, Refused):
-            return Outcome(_RESULTS[change.why], change.text)
+            return Outcome(_RESULTS[change.why], without_secrets(change.text))
         fault = self._fault_of(change) or self._apply(change, who)
         if fault:
-            self._report("set", origin, 1, "refused", error=f"-{order.name}: {fault}")
-            return Outcome(Result.BAD_VALUE, failure_text(order.name, order.value, fault))
+            self._report("set", origin, 1, "refused", error=without_secrets(f"-{order.name}: {fault}"))
+            return Outcome(Result.BAD_VALUE, without_secrets(failure_text(order.name, order.value, fault)))
         self._report("set", origin, 1, "done", changed=(order.name,))
-        return Outcome(Result.DONE, f"Set `{order.name}' to {named_value(order.name, order.value)}")
+        shown = without_secrets(named_value(order.name, order.value))
+        return Outcome(Result.DONE, f"Set `{order.name}' to {shown}")
 
     def _fault_of(self, change: Change) -> str:
         """What speaks against the flags together that did not before."""
@@ -267,6 +269,7 @@ class Reloader:
         return f"{change.parsed.where(name)}: {fault}"
 
     def _refuse(self, who: str, asked: list[str], began_ms: int, faults: list[str]) -> ReloadFacts:
+        faults = [without_secrets(fault) for fault in faults]
         error, took_ms = faults[0], now_ms() - began_ms
         report = self._report("reload", who, len(asked), "refused", error=error, took_ms=took_ms)
         for fault in faults[:_MAX_LOGGED]:
@@ -279,7 +282,8 @@ class Reloader:
         """Say what is doubtful, unless it was said of the reading before."""
         for problem in reading.problems:
             if problem not in self._warned:
-                logger.warning("%s: %s", problem.where, problem.message, extra={"cause": str(problem)})
+                message = without_secrets(problem.message)
+                logger.warning("%s: %s", problem.where, message, extra={"cause": str(problem)})
         self._warned = frozenset(reading.problems)
 
     # --- saving --------------------------------------------------------------

@@ -15,6 +15,7 @@ from edge.runtime.reload import OnChange, Part, Reloader, Simple
 from edge.runtime.settings import Settings, build_settings
 from edge.runtime.sources import Sources
 from edge.runtime.targets import values_in_vain
+from naming.url import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ def new_reloader(node: Node, debugging: Callable[[], Debugging | None]) -> Reloa
         return build_settings(parsed, values_in_vain(parsed))
 
     reloader = Reloader(
-        FlagBook(node.settings.parsed, is_immutable=node.settings.pages.immutable_flags),
+        FlagBook(node.settings.parsed, is_immutable=node.settings.pages.immutable_flags, mask=without_secrets),
         parts_of(node, debugging),
         build=build,
         read=lambda parsed: parse(parsed.arguments),

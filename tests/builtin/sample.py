@@ -47,6 +47,7 @@ from edge.service.answers import AddressAnswer, Cause, Diagnosis, Happened, Node
 from edge.service.diagnosis import diagnose
 from edge.service.insight import Way
 from edge.service.spans import SpanRing
+from naming.url import without_secrets
 
 EVIL = "<script>alert('x')</script>\"&"
 
@@ -420,7 +421,7 @@ _debugging = debugging
 
 def flag_book(*arguments: str, **options: Any) -> FlagBook:
     """Flags that nobody acts on."""
-    return FlagBook(parse(arguments), **options)
+    return FlagBook(parse(arguments), mask=without_secrets, **options)
 
 
 class FlagOrders(FixedOrders):

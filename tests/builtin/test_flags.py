@@ -7,6 +7,7 @@ import pytest
 
 from edge.builtin.site import site_routes
 from edge.flags.book import FlagBook
+from edge.flags.gflags import parse
 from edge.httpd.config import HttpConfig
 from tests.builtin import sample
 from tests.httpd.serving import body_of, serving, status_of
@@ -97,6 +98,15 @@ async def test_secrets_are_masked() -> None:
         _, text = await get(path, book)
         assert "hunter2" not in text
         assert "***" in text
+
+
+async def test_secrets_of_a_value_that_waits_for_a_restart_are_masked() -> None:
+    book = sample.flag_book("-cdn_merge_to=nacos://a?accessToken=hunter1")
+    book.take(book.with_files(parse(["-cdn_merge_to=nacos://a?accessToken=hunter2"])))
+    for path in ("/flags", "/flags?format=json", "/flags/cdn_merge_to"):
+        assert "hunter" not in (await get(path, book))[1]
+    status, page = await get("/flags/cdn_merge_to", book, FIREFOX)
+    assert status == 200 and "A restart makes it nacos://a?accessToken=***." in page
 
 
 async def test_json_tells_each_part() -> None:

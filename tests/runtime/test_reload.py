@@ -20,6 +20,7 @@ from edge.net.aio import TaskOwner
 from edge.runtime.alarms import cause_of
 from edge.runtime.reload import OnChange, Prepared, Reloader, Simple
 from edge.runtime.settings import Settings, build_settings
+from naming.url import without_secrets
 from tests.harness.clock import deadline
 
 
@@ -53,7 +54,7 @@ class Rig:
         self.reads = 0
         self.found: list[Problem] = []
         self.reloader = Reloader(
-            FlagBook(parse(arguments)),
+            FlagBook(parse(arguments), mask=without_secrets),
             self.parts,
             build=build_settings,
             read=self.read,
@@ -231,6 +232,22 @@ async def test_X7_the_log_tells_who_changed_what_on_one_line(caplog: pytest.LogC
     assert lines[0] == "flag changed name=vmodule by=10.0.0.1:5 old= new=a=1"
     assert all(line.isprintable() and len(line) < 600 for line in lines)
     assert len({cause_of(record) for record in caplog.records}) == len(lines) == 3
+
+
+async def test_what_an_address_bears_is_told_to_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    start = "-proxy_to=nacos://a?accessToken=hunter1"
+    rig = Rig(start)
+    with caplog.at_level(logging.INFO):
+        outcome = rig.reloader.set_value(SetFlag("proxy_to", "nacos://a?accessToken=hunter2"), "p")
+        assert outcome.text == "Set `proxy_to' to nacos://a?accessToken=***"
+        rig.parts[0].fails = "prepare"
+        assert "hunter" not in rig.reloader.set_value(SetFlag("proxy_to", "nacos://a?accessToken=hunter3"), "p").text
+        rig.found = [Problem("f:1", "-cdn_merge_to=nacos://a?accessToken=hunter4 is nothing")]
+        rig.now = [start]
+        report = await rig.reloader.reload("SIGHUP")
+    assert report.error == "f:1: -cdn_merge_to=nacos://a?accessToken=*** is nothing"
+    assert "hunter" not in caplog.text + str(rig.reloader.reports)
+    await rig.owner.close()
 
 
 async def test_what_is_doubtful_is_said_once(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:

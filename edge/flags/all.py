@@ -11,6 +11,7 @@ from edge.flags import (
     hub,
     logging,
     naming_services,
+    process,
     quality,
     rtmp,
     server,
@@ -21,6 +22,7 @@ from edge.flags import (
 
 AREAS = (
     server,
+    process,
     rtmp,
     hub,
     upstream,

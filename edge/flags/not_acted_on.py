@@ -12,13 +12,7 @@ NOT_ACTED_ON: frozenset[str] = frozenset(
     {
         # listening and process
         "workers",
-        "pid_file",
-        "port_file",
         "socket_send_buffer_size",
-        "grace_start_wait_ms",
-        "grace_final_wait_ms",
-        "grace_max_wait_s",
-        "graceful_quit_on_sigterm",
         # upstream and naming
         "defer_close_second",
         # HTTP

@@ -11,7 +11,6 @@ from edge.flags.registry import (
     define_int64,
     define_list,
     define_port_list,
-    define_string,
     pick,
     value_of,
 )
@@ -282,31 +281,6 @@ define_list(
 )
 define_int32(
     "workers", 1, "Processes that share the ports; a stream lives in one of them.", topic=_TOPIC, lower=1, upper=1024
-)
-define_string("pid_file", "", "Write the process id into this file; empty writes none.", topic=_TOPIC)
-define_string("port_file", "", "Write the ports in use into this file; empty writes none.", topic=_TOPIC)
-define_int32(
-    "grace_start_wait_ms",
-    2300,
-    "A draining server waits this long before it closes its listeners' streams.",
-    topic=_TOPIC,
-    unit="ms",
-    lower=0,
-)
-define_int32(
-    "grace_final_wait_ms",
-    3200,
-    "A drained server waits this long for the last bytes before it exits.",
-    topic=_TOPIC,
-    unit="ms",
-    lower=0,
-)
-define_int32("grace_max_wait_s", 0, "Longest whole drain; 0 sets no limit.", topic=_TOPIC, unit="s", lower=0)
-define_bool(
-    "graceful_quit_on_sigterm",
-    True,
-    "SIGTERM drains and exits with 0; false ends at once.",
-    topic=_TOPIC,
 )
 define_int64(
     "max_memory_mb",

@@ -48,6 +48,7 @@ class HttpService:
 
     Attributes:
         counters: ``http_requests_count``, ``error_<reason>_count`` and so on.
+        is_draining: each answer ends its connection, but for those to viewers of streams, who are here.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class HttpService:
         self._owned = tuple(owned)
         self._server: web.Server | None = None
         self.counters: collections.Counter[str] = collections.Counter()
+        self.is_draining = False
 
     @property
     def routes(self) -> RouteTable:
@@ -150,7 +152,7 @@ class HttpService:
         headers["X-Content-Type-Options"] = "nosniff"
         if route is not None and route.is_cors:
             headers.update(_ANY_ORIGIN)
-        if is_last:
+        if is_last or (self.is_draining and (route is None or not route.is_cors)):
             answer.force_close()
         return answer
 

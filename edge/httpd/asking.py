@@ -23,7 +23,7 @@ WAITED_FOR = frozenset({Reason.SILENT, Reason.UNREACHABLE})
 
 
 def refuses_newcomers(service: Service) -> Refusal | None:
-    """Why nobody new is served at all; players would take any other answer for one about their stream."""
+    """Why nobody is served any more; players would take any other answer for one about their stream."""
     return _STOPPING if service.is_draining else None
 
 
@@ -37,7 +37,7 @@ def refuses_unready(service: Service, name: StreamName) -> Refusal | None:
 
 def refuses_head(service: Service, name: StreamName) -> Refusal | None:
     """Why somebody who asks for the head alone is told no: what is known without asking anybody."""
-    refusal = refuses_newcomers(service)
+    refusal = _STOPPING if service.lets_nobody_in else None
     stream = service.registry.find(name.key)
     if refusal is not None or (stream is not None and not stream.feed.is_vacant):
         return refusal
@@ -71,9 +71,8 @@ class FirstData(QuietReader):
 
     async def ask(self, within_ms: int) -> Refusal | None:
         """Put the question and wait for the first data, or a no, at most ``within_ms``; 0: as long as it takes."""
-        stopping = refuses_newcomers(self._service)
-        if stopping is not None:
-            return stopping
+        if self._service.lets_nobody_in:
+            return _STOPPING
         asked = self._service.play(self._request, self._answered, now_ms())
         timer = self._loop.call_later(within_ms / 1000, self._is_late) if within_ms else None
         try:

@@ -22,9 +22,57 @@ _LOADED_WITHIN_S = 2.0
 _ANEW_AFTER_S = 1.0
 
 
+class RunClock:
+    """Monotonic time that stands still while the process does: stopped by a signal, or its machine suspended.
+
+    After that nobody may be called late who had no chance to be in time, so a gap in which nobody asked for the time
+    is left out. Who switches that on (``watch``) sees to it that somebody asks more often than ``GAP_MS``.
+    """
+
+    GAP_MS = 2000
+
+    def __init__(self, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._monotonic_ns = monotonic_ns
+        self._lock = threading.Lock()
+        self._watch_count = 0
+        self._last_ns = 0
+        self._skipped_ns = 0
+
+    @property
+    def skipped_ms(self) -> int:
+        """Of all gaps so far."""
+        return self._skipped_ns // 1_000_000
+
+    def watch(self, is_watched: bool) -> None:
+        """Look for gaps from now on, or no more; each who has begun to must end it."""
+        with self._lock:
+            self._watch_count += 1 if is_watched else -1
+            self._last_ns = self._monotonic_ns()
+
+    def now_ms(self) -> int:
+        """Milliseconds."""
+        now_ns = self._monotonic_ns()
+        if self._watch_count and now_ns - self._last_ns > self.GAP_MS * 1_000_000:
+            self._skip(now_ns)
+        if now_ns > self._last_ns:
+            self._last_ns = now_ns
+        return (now_ns - self._skipped_ns) // 1_000_000
+
+    def _skip(self, now_ns: int) -> None:
+        with self._lock:  # threads that ask at the same time leave it out once
+            gap_ns = now_ns - self._last_ns
+            if gap_ns > self.GAP_MS * 1_000_000:
+                self._skipped_ns += gap_ns
+                self._last_ns = now_ns
+
+
+#: That of this process.
+RUN_CLOCK = RunClock()
+
+
 def now_ms() -> int:
-    """Monotonic milliseconds: for every timer and rate (the wall clock may jump)."""
-    return time.monotonic_ns() // 1_000_000
+    """Monotonic milliseconds, see ``RunClock``: for every timer and rate (the wall clock may jump)."""
+    return RUN_CLOCK.now_ms()
 
 
 def wall_ms() -> int:

@@ -27,6 +27,10 @@ _LINGER_DISCARD_MS = 200
 _SEND_BYTES = 262144
 #: Reads in a row of what the poller tells nothing of: with small chunks each may cost a millisecond or two.
 _READS_PER_TURN = 8
+#: Reads at the end of a connection: more than the kernel holds of any.
+_MAX_LAST_READS = 256
+#: From one look at whether a rest has gone out to the next.
+_REST_LOOK_MS = 50
 #: SO_LINGER of 0 s: closing sends a reset.
 _RESET = struct.pack("ii", 1, 0)
 
@@ -51,6 +55,7 @@ class RawConnection:
 
     __slots__ = (
         "__weakref__",
+        "_has_read_last",
         "_is_polled",
         "_is_reading_on",
         "_is_write_wanted",
@@ -87,6 +92,7 @@ class RawConnection:
         self._is_write_wanted = False
         self._is_polled = True
         self._is_reading_on = False
+        self._has_read_last = False
         self._write_error: OSError | None = None
         context.poller.add(self.fd, self, READ)
         context.connections.add(self)
@@ -165,6 +171,24 @@ class RawConnection:
         """When bytes last went in or out; None of one that may be idle as long as it likes."""
         return None
 
+    def ask_to_reconnect(self) -> None:
+        """The server will stop, for which this one has no words."""
+
+    def take_last(self) -> None:
+        """Read what has come, if it brings streams, and nothing from then on."""
+        if not self.is_feeding or self.state != "open":
+            return
+        for _ in range(_MAX_LAST_READS):
+            if not self.read_some() or self.state != "open":
+                break
+        self._has_read_last = True
+        self.poll_reads(False)
+
+    @property
+    def has_more_to_send(self) -> bool:
+        """Something that it is to be sent has not been taken by the kernel."""
+        return self.state == "open" and (self.queued_bytes > 0 or self.behind_bytes() > 0)
+
     def shut_down(self, why: str) -> None:
         """The server stops, for which this one has no words."""
         self.close_gracefully("shutdown")
@@ -188,7 +212,10 @@ class RawConnection:
 
     def on_gone(self, events: int) -> None:
         """The connection is over, with nothing to read or with reading put off."""
-        self.read_some()
+        if self._has_read_last:
+            self.on_lost(None)
+        else:
+            self.read_some()
 
     def read_some(self) -> int:
         """Read once, and what the poller does not tell of too, and hand the bytes on; returns how many came first."""
@@ -224,6 +251,8 @@ class RawConnection:
 
     def _read_once(self) -> int:
         view = self.context.receive_view
+        if self._has_read_last and self.state == "open":
+            return 0
         try:
             count = self.wire.recv_into(view, self.read_limit)
         except BlockingIOError:
@@ -427,8 +456,15 @@ class RawConnection:
         self.state = "closing"
         self.on_closed(why)
         self.poll_reads(True)
-        self.context.call_later(self.context.config.reject_linger_ms + _LINGER_DISCARD_MS, self._close_socket)
+        self.context.call_later(self.context.config.reject_linger_ms + _LINGER_DISCARD_MS, self._linger_is_over)
         self.flush()
+
+    def _linger_is_over(self) -> None:
+        """Close; while the server ends, what has been begun is still sent to whoever takes it."""
+        if self.queued_bytes and self.state == "closing" and self.context.now_ms() < self.context.rest_until_ms:
+            self.context.call_later(_REST_LOOK_MS, self._linger_is_over)
+        else:
+            self._close_socket()
 
     def end_sending(self) -> None:
         """Tell the peer that no more comes; all has been written."""

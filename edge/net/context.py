@@ -30,6 +30,7 @@ class NetContext:
         traffic: bytes of those that are over.
         receive_view: the buffer that every read of this loop goes into.
         spans: what took how long lately; of both services of a process.
+        rest_until_ms: until then a connection that is closed may still send what it has begun, beyond its linger.
         first_frame: milliseconds from a viewer's request to play to the first bytes of media.
     """
 
@@ -51,6 +52,7 @@ class NetContext:
         self.clock_us = clock_us
         self.entropy: Callable[[int], bytes] = secrets.token_bytes
         self.spans = SpanRing(now_us=now_us, wall_us=wall_us, entropy=secrets.token_bytes)
+        self.rest_until_ms = 0
         self._numbers = 0
 
     def reconfigure(self, config: NetConfig) -> None:

@@ -95,6 +95,19 @@ class Listed(FromHost, Protocol):
         """When bytes last went in or out; None of one that may be idle as long as it likes."""
         ...
 
+    def ask_to_reconnect(self) -> None:
+        """The server will stop: ask the peer to go elsewhere, where its protocol has words for that."""
+        ...
+
+    def take_last(self) -> None:
+        """Read what has come, if it brings streams, and nothing from then on."""
+        ...
+
+    @property
+    def has_more_to_send(self) -> bool:
+        """Something that it is to be sent has not been taken by the kernel."""
+        ...
+
     def shut_down(self, why: str) -> None:
         """The server stops: tell the peer why, then close; nothing where that is its owner's to do."""
         ...

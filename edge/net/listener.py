@@ -115,19 +115,24 @@ class Listener:
 
     def on_ready(self, events: int) -> None:
         """Accept some; the rest waits for the next turn."""
+        self._accept_some()
+
+    def _accept_some(self) -> bool:
+        """False when nobody waits any more, or there is no room."""
         context = self._context
         for _ in range(context.config.accept_per_turn):
             try:
                 wire, name = self.sock.accept()
             except (BlockingIOError, InterruptedError):
-                return
+                return False
             except OSError as error:
                 if error.errno in _EXHAUSTED:
                     self._pause(error)
-                    return
+                    return False
                 continue
             self._pause_ms = _MIN_PAUSE_MS
             self._take_in(wire, address_of(name))
+        return True
 
     def _take_in(self, wire: SocketStream, address: Address) -> None:
         counters, peer = self._context.counters, address.host
@@ -218,13 +223,23 @@ class Listener:
     def _undecided(self) -> list[Undecided]:
         return [one for one in self._limits.undecided if one.accepted.entrance is self]
 
-    def close(self) -> None:
-        """Stop listening; of what has been accepted, that stays which has been handed over."""
+    def stop(self) -> None:
+        """Listen no more; who has connected by now is served. Safe to call again."""
         if self.sock.fileno() < 0:
             return
         if self._timer is not None:
             self._timer.cancel()
+        elif not self.accept_paused:
+            for _ in range(_BACKLOG // self._context.config.accept_per_turn + 1):
+                if not self._accept_some():
+                    break
+            if self._timer is not None:  # descriptors have run out
+                self._timer.cancel()
         self._context.poller.remove(self.sock.fileno())
         self.sock.close()
+
+    def close(self) -> None:
+        """Stop listening; of what has been accepted, that stays which has been handed over."""
+        self.stop()
         for undecided in self._undecided():
             undecided.abort("")

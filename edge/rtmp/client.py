@@ -21,7 +21,9 @@ from typing import Any, Literal
 from edge.errors import CommandError, HandshakeError, ProtocolError
 from edge.rtmp.chunk import Message
 from edge.rtmp.commands import (
+    CAN_RECONNECT,
     NO_TRACE,
+    RECONNECT_CODE,
     Command,
     Trace,
     check_tc_url,
@@ -36,6 +38,7 @@ from edge.rtmp.events import (
     Connected,
     ConnectRefused,
     HandshakeCompleted,
+    ReconnectRequested,
     ResumePoint,
     StreamEofReceived,
     StreamFailed,
@@ -312,6 +315,7 @@ class ClientSession(WhySession):
             properties["edgeId"] = self._edge_id
             properties[CLOCK_PROPERTY] = True
             properties[KNOWS_WHY] = True
+            properties["capsEx"] = CAN_RECONNECT
         self._send_command("connect", _CONNECT_TRANSACTION_ID, properties)
         self._send_control(WindowAcknowledgementSize(DEFAULT_WINDOW_BYTES))
         # The size of the server's side: frames cut for players serve pushes too.
@@ -539,6 +543,9 @@ class ClientSession(WhySession):
         code, description = _text_of(info, "code"), _text_of(info, "description")
         if code.startswith("NetConnection.Call."):
             return  # of a command that it does not know; none that we need
+        if code == RECONNECT_CODE:
+            self.events.append(ReconnectRequested(_text_of(info, "tcUrl")))
+            return
         is_failure = info.get("level") == "error" or code in FAILURES or code in CLOSING
         found = self._streams.get(command.message_stream_id) or self._only_stream(command.message_stream_id)
         if found is None:

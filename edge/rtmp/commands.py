@@ -42,6 +42,10 @@ LOST_CODE = "NetStream.Play.PublisherLost"
 NOTHING_YET_CODE = "NetStream.Play.NothingYet"
 """Status codes by which peers of ours tell each other that a stream comes another way now, that its publisher's
 connection broke, and that a foreign upstream has nothing for what the player said so far."""
+RECONNECT_CODE = "NetConnection.Connect.ReconnectRequest"
+"""E-RTMP v2: the server will leave, and asks the client to connect anew; ``tcUrl`` may say where."""
+CAN_RECONNECT = 1
+"""E-RTMP v2, ``capsEx``: whoever says so does that."""
 MAX_VIA = 32
 """Services that the way of a stream may name; what is beyond them is left out."""
 

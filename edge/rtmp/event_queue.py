@@ -29,6 +29,7 @@ Event = (
     | events.RequestRefused
     | events.WhyAsked
     | events.WhyAnswered
+    | events.ReconnectRequested
     | SessionEnded
 )
 

@@ -279,6 +279,17 @@ class ClockTold:
 
 
 @dataclass(frozen=True, slots=True)
+class ReconnectRequested:
+    """The server will leave, and asks us to connect anew (E-RTMP v2).
+
+    Attributes:
+        tc_url: where, as the server has it, of which nobody has looked at the form; "" for where we have connected.
+    """
+
+    tc_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Noticed:
     """Something tolerated: counted as ``<reason>_count``, logged once per connection at INFO.
 

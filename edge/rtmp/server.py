@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge.errors import CommandError, LocalProtocolError
-from edge.rtmp.commands import LOST_CODE, NOTHING_YET_CODE, VIA_CODE
+from edge.rtmp.commands import LOST_CODE, NOTHING_YET_CODE, RECONNECT_CODE, VIA_CODE
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import AmfObject
 from edge.rtmp.messages import UserControl
@@ -197,6 +197,13 @@ class ServerSession(ServerCommands):
         stream = self._streams.get(message_stream_id)
         if stream is not None and stream.use in PLAYER_USES and self.peer_edge_id:
             self._send_status(message_stream_id, "status", code, "", info)
+
+    def ask_to_reconnect(self) -> bool:
+        """Ask the client to connect anew, at the URL that it has: another server answers there. False if it cannot."""
+        if not self.can_reconnect or self._state is not State.CONNECTED:
+            return False
+        self._send_status(0, "status", RECONNECT_CODE, "this server is being stopped")
+        return True
 
     def answer_pause(self, message_stream_id: int, is_paused: bool) -> None:
         """Confirm a ``PauseRequested`` that needs an answer."""

@@ -16,6 +16,7 @@ from edge.rtmp import amf0
 from edge.rtmp.amf0 import UNDEFINED
 from edge.rtmp.chunk import Message
 from edge.rtmp.commands import (
+    CAN_RECONNECT,
     NO_TRACE,
     PROXY_LOOP,
     Command,
@@ -79,6 +80,7 @@ class ServerCommands(WhySession):
     Attributes:
         is_multiplexing: the client announced ``stream_multiplexing``.
         peer_edge_id: service id of a peer of ours, else "".
+        can_reconnect: the client goes elsewhere when it is asked to (E-RTMP v2).
     """
 
     __slots__ = (
@@ -89,6 +91,7 @@ class ServerCommands(WhySession):
         "_requests",
         "_unknown_command_count",
         "_unknown_commands_since_ms",
+        "can_reconnect",
         "is_multiplexing",
         "peer_edge_id",
     )
@@ -106,6 +109,7 @@ class ServerCommands(WhySession):
         self._unknown_command_count = 0
         self._unknown_commands_since_ms = now_ms
         self.is_multiplexing = False
+        self.can_reconnect = False
         self.peer_edge_id = ""
         self.peer_knows_why = False
 
@@ -231,7 +235,8 @@ class ServerCommands(WhySession):
         self.peer_knows_why = bool(self.peer_edge_id) and asked.get(KNOWS_WHY) is True
         self.is_multiplexing = asked.get("stream_multiplexing") is True
         request_id = self._next_request_id()
-        self._pending_connect = PendingConnect(request_id, command.transaction_id, asked)
+        pending = self._pending_connect = PendingConnect(request_id, command.transaction_id, asked)
+        self.can_reconnect = bool((pending.enhanced.capabilities or 0) & CAN_RECONNECT)
         self._state = State.CONNECT_ASKED
         self.events.append(ConnectRequested(request_id, app, tc_url, asked, self.is_multiplexing, self.peer_edge_id))
 

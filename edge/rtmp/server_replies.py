@@ -13,7 +13,7 @@ from typing import NamedTuple
 from edge.rtmp import amf0
 from edge.rtmp.chunk import CONTROL_CHUNK_STREAM_ID, INITIAL_CHUNK_SIZE
 from edge.rtmp.chunk_writer import encode_message
-from edge.rtmp.commands import encode_command, is_number, status_info
+from edge.rtmp.commands import CAN_RECONNECT, encode_command, is_number, status_info
 from edge.rtmp.events import AmfObject
 from edge.rtmp.messages import (
     ControlMessage,
@@ -31,7 +31,7 @@ SERVER_VERSION = "FMS/3,5,3,888"
 CAPABILITIES = 127
 
 _CAN_FORWARD = 4  # E-RTMP v2, FourCcInfoMask
-_FORWARDED_CAPABILITIES = 0x0E  # E-RTMP v2 capsEx: multitrack, ModEx, nanosecond offsets; not Reconnect
+_CAPABILITIES = CAN_RECONNECT | 0x0E  # multitrack, ModEx, nanosecond offsets
 #: Answers that are remembered of each kind; with names of the longest that is half a megabyte.
 _REMEMBERED = 128
 
@@ -58,7 +58,7 @@ class Enhanced(NamedTuple):
             "fourCcList" in asked,
             "videoFourCcInfoMap" in asked,
             "audioFourCcInfoMap" in asked,
-            int(flags) & _FORWARDED_CAPABILITIES if is_readable else None,  # type: ignore[arg-type]
+            int(flags) & _CAPABILITIES if is_readable else None,  # type: ignore[arg-type]
         )
 
     def answer(self) -> AmfObject:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from edge.facts.records import ServiceFacts
 from edge.net.aio import spawn_lasting
+from edge.net.byte_stream import ListeningSocket
 from edge.runtime.gather import Gatherer
 from edge.runtime.node import Node
 from edge.runtime.orders import OrderTaker
@@ -48,9 +49,9 @@ class Daemon:
     orders: OrderTaker
     upgrader: Callable[[], Upgrader]
 
-    async def start(self) -> None:
-        """Listen, and say which services there are; raises ConfigError as ``Node.start`` does."""
-        await self.node.start()
+    async def start(self, passed: Sequence[tuple[ListeningSocket, str]] = ()) -> None:
+        """Listen, and say which services there are; arguments and errors are those of ``Node.start``."""
+        await self.node.start(passed)
         spawn_lasting(self.facts.watch, name="variables", owner=self.node.tasks)
         spawn_lasting(self.facts.looks.run, name="history", owner=self.node.tasks)
         for service in self.facts.service_facts():

@@ -6,13 +6,22 @@ import asyncio
 import faulthandler
 import gc
 import logging
+import os
 import signal
 
 from edge.errors import ConfigError, EdgeError, HandoverError
+from edge.flags.process import ProcessConfig
+from edge.net.aio import spawn
 from edge.net.listener import PortBusyError
+from edge.runtime import logs
+from edge.runtime.activation import open_passed, passed_descriptors
 from edge.runtime.assembly import Daemon, assemble
 from edge.runtime.host import reachable_host
+from edge.runtime.leaving import Leaving
 from edge.runtime.loop import new_event_loop
+from edge.runtime.node import Node
+from edge.runtime.pid_file import InstanceRunningError, PidFile, remove_port_file, write_port_file
+from edge.runtime.service_manager import ServiceManager, forget_descriptors
 from edge.runtime.settings import Settings
 from edge.upstream.config import UpstreamConfig
 from naming.resolver import Resolver
@@ -25,16 +34,23 @@ EXIT_ERROR = 1
 EXIT_PORT_BUSY = 75
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+_PID_FILE_LOOK_S = 0.1
 # A resolver that is silent must not keep the start lines back for long.
 _LOOKUP_TIMEOUT_MS = 1000
 
 
 def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code."""
+    """Serve until a signal or an order ends it; returns the exit code."""
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
+    pid_file, port_file = PidFile(settings.process.pid_file), settings.process.port_file
     try:
-        return loop.run_until_complete(_serve(settings, loop))
+        if pid_file.path and not settings.net.takeover:
+            pid_file.acquire()
+        return loop.run_until_complete(_serve(settings, loop, pid_file))
+    except InstanceRunningError as error:
+        logger.error("%s", error.detail)
+        return EXIT_PORT_BUSY
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         asyncio.set_event_loop(None)
@@ -42,49 +58,55 @@ def run(settings: Settings) -> int:
         # One more of them now would end in another exit code what is at its end.
         for number in _STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        if port_file and pid_file.is_ours and not pid_file.is_handed_over:
+            remove_port_file(port_file)
+        pid_file.release()
 
 
-async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
-    stop = asyncio.Event()
-    stops, code = 0, EXIT_OK
-
-    def on_stop() -> None:
-        nonlocal stops
-        stops += 1
-        stop.set()
-        if stops > 1:
-            logger.warning("second signal: stopping now")
-            raise SystemExit(EXIT_OK)
-
-    def on_failed() -> None:
-        nonlocal code
-        code = EXIT_ERROR
-        stop.set()
-
-    for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, on_stop)
-    # Of this thread alone: it may read the stacks of others while they change, and crash.
-    faulthandler.register(signal.SIGUSR2, all_threads=False)
+async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, pid_file: PidFile) -> int:
+    manager = ServiceManager(os.environ, os.getpid())
     try:
+        passed = open_passed(passed_descriptors(os.environ, os.getpid()))
+        forget_descriptors(os.environ)
         daemon = assemble(settings, loop)
     except ConfigError as error:
         logger.error("%s", error.detail)
         return EXIT_ERROR
-    node, taker, net = daemon.node, None, settings.net
-    is_handed_over = False
+    node, process, taker, net = daemon.node, settings.process, None, settings.net
+    leaving = Leaving(node, manager, process)
+    stops, code = 0, EXIT_OK
 
-    def on_handed_over() -> None:
-        nonlocal is_handed_over
-        is_handed_over = True
-        stop.set()
+    def on_stop(number: signal.Signals) -> None:
+        nonlocal stops
+        stops += 1
+        if stops > 1:
+            logger.warning("second signal: stopping now")
+            raise SystemExit(EXIT_OK)
+        leaving.begin(grace_of(number, process), number.name)
 
-    node.on_handed_over = on_handed_over
+    def on_failed() -> None:
+        nonlocal code
+        code = EXIT_ERROR
+        leaving.begin(0, "failure")
+
+    def before_end() -> None:
+        if leaving.is_handed_over or net.upgrade_socket:
+            daemon.upgrader().close()
+        pid_file.is_handed_over = leaving.is_handed_over
+
+    node.on_handed_over = leaving.hand_over
+    leaving.before_end = before_end
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, on_stop, number)
+    # Of this thread alone: it may read the stacks of others while they change, and crash.
+    faulthandler.register(signal.SIGUSR2, all_threads=False)
+    loop.add_signal_handler(signal.SIGUSR1, logs.reopen)
     try:
         if net.takeover:
             from edge.runtime.taking import take_over
 
             taker = await take_over(node, net.takeover, within_ms=net.upgrade_timeout_ms)
-        await daemon.start()
+        await daemon.start(passed)
         if net.upgrade_socket:
             daemon.upgrader().listen(net.upgrade_socket)
     except (ConfigError, HandoverError, OSError) as error:
@@ -93,18 +115,63 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop) -> int:
         return EXIT_PORT_BUSY if isinstance(error, PortBusyError) else EXIT_ERROR
     if taker is not None:
         taker.go_on()
-    loop.add_signal_handler(signal.SIGHUP, daemon.reloader.request, "SIGHUP")
+        spawn(_take_pid_file(pid_file), name="pid-file", owner=node.tasks)
+    ports = ports_of(node)
+    status = f"serving on {' '.join(f'{role}={port}' for role, all_ports in ports.items() for port in all_ports)}"
+    if process.port_file:
+        write_port_file(process.port_file, ports)
+
+    def on_hangup() -> None:
+        manager.reloading()
+        daemon.reloader.request("SIGHUP").add_done_callback(lambda _: manager.ready(status))
+
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
     node.on_failed = on_failed
+    node.on_drain = leaving.carry_out
     if settings.http.http_preload:  # later there are connections, which are not to stay for good
         node.on_loaded = gc.freeze
     settle_collector()
+    manager.ready(status, is_new_process=taker is not None)
+    if manager.watchdog_ms:
+        spawn(_feed_watchdog(manager), name="watchdog", owner=node.tasks)
     await announce(daemon)
-    await stop.wait()
-    logger.info("Server[edge] is going to quit")
-    if is_handed_over or net.upgrade_socket:
-        daemon.upgrader().close()
-    await node.close(is_handed_over=is_handed_over)
+    await leaving.run()
+    manager.close()
     return code
+
+
+def grace_of(number: signal.Signals, process: ProcessConfig) -> int | None:
+    """How many seconds a signal gives those who are served; None: as long as it takes."""
+    if number == signal.SIGQUIT or (number == signal.SIGTERM and process.graceful_quit_on_sigterm):
+        return None
+    return process.grace_term_s if number == signal.SIGTERM else 0
+
+
+def ports_of(node: Node) -> dict[str, list[int]]:
+    """The ports that it listens on, each once, by role."""
+    ports: dict[str, list[int]] = {}
+    for listener in node.listeners:
+        of_role = ports.setdefault(listener.role, [])
+        if listener.port not in of_role:
+            of_role.append(listener.port)
+    return ports
+
+
+async def _take_pid_file(pid_file: PidFile) -> None:
+    """Have it as soon as the process that has handed all over lets go of it."""
+    while pid_file.path:
+        try:
+            pid_file.acquire()
+            return
+        except InstanceRunningError:
+            await asyncio.sleep(_PID_FILE_LOOK_S)
+
+
+async def _feed_watchdog(manager: ServiceManager) -> None:
+    """Tell the service manager, from the loop that serves, that it turns."""
+    while True:
+        manager.alive()
+        await asyncio.sleep(manager.watchdog_ms / 1000)
 
 
 def settle_collector() -> None:

@@ -159,6 +159,8 @@ class LogFile:
         self._size = 0
         self._count = 0
         self._retry_at = float("-inf")
+        self._path: Path | None = None
+        self._is_reopened = False
 
     def write(self, line: bytes, created: float) -> OSError | None:
         """Append lines, the first written at ``created`` (seconds since 1970); returns a fault once a minute."""
@@ -176,6 +178,12 @@ class LogFile:
             return error
         return None
 
+    def reopen(self) -> None:
+        """Close the file; the next line opens it again by its name, as a new one where it was moved away."""
+        self._is_reopened = self._path is not None
+        self._retry_at = float("-inf")
+        self.close()
+
     def close(self) -> None:
         """Close the file; the next line opens another."""
         if self._file is not None:
@@ -187,8 +195,14 @@ class LogFile:
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(created))
         number = f".{self._count}" if self._count else ""
         name = f"edge.{self._hostname}.{_user()}.log.INFO.{stamp}.{os.getpid()}{number}"
-        self._file = (self._directory / name).open("ab", buffering=0)
-        self._size, self._count = self._file.tell(), self._count + 1
+        if self._is_reopened and self._path is not None:
+            name = self._path.name
+        else:
+            self._count += 1
+        self._is_reopened = False
+        self._path = self._directory / name
+        self._file = self._path.open("ab", buffering=0)
+        self._size = self._file.tell()
         link = self._directory / "edge.INFO"
         link.unlink(missing_ok=True)
         link.symlink_to(name)
@@ -219,7 +233,7 @@ class QueueingHandler(logging.Handler):
         self._lines: deque[tuple[bytes | Line, int, float]] = deque()
         self._has_lines = threading.Event()
         self._reported_count = 0
-        self._is_closing = False
+        self._is_closing = self._is_reopen_due = False
         self._file: LogFile | None = None
         if config.log_dir and not config.logtostderr:
             self._file = LogFile(config.log_dir, config.max_log_size << 20, hostname, time.monotonic)
@@ -252,6 +266,11 @@ class QueueingHandler(logging.Handler):
         self._lines.append((line, level, created))
         if not self._has_lines.is_set():
             self._has_lines.set()
+
+    def reopen(self) -> bool:
+        """Have the file of ``-log_dir`` opened anew with the next line; False where there is none."""
+        self._is_reopen_due = self._file is not None
+        return self._is_reopen_due
 
     def close(self) -> None:
         """Write what is queued, for at most a second, and end the thread."""
@@ -309,6 +328,9 @@ class QueueingHandler(logging.Handler):
         if self._file is None:
             self._write_stderr(b"".join([line for line, _, _ in batch]))
             return
+        if self._is_reopen_due:
+            self._is_reopen_due = False
+            self._file.reopen()
         fault = self._file.write(b"".join([line for line, _, _ in batch]), batch[0][2])
         threshold = _SEVERITIES[self._config.stderrthreshold]
         shown = [line for line, level, _ in batch if self._config.alsologtostderr or level >= threshold]
@@ -382,6 +404,16 @@ def dropped_count() -> int:
     """Lines that the log has left out, as whoever reads it was too slow."""
     handlers = logging.getLogger().handlers
     return sum(handler.dropped_count for handler in handlers if isinstance(handler, QueueingHandler))
+
+
+def reopen() -> None:
+    """SIGUSR1: whoever rotates logs has moved the file away."""
+    handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, QueueingHandler)]
+    reopened = [handler for handler in handlers if handler.reopen()]
+    if reopened:
+        logging.getLogger(__name__).info("SIGUSR1: log file opened anew")
+    else:
+        logging.getLogger(__name__).info("SIGUSR1: no log file to open anew: the log goes to standard error")
 
 
 def _leave_out(line: Line) -> None:

@@ -8,8 +8,6 @@ import logging
 import time
 from collections import deque
 
-from edge.net.aio import now_ms
-
 logger = logging.getLogger(__name__)
 
 _PERIOD_MS = 100
@@ -18,6 +16,11 @@ _RECENT = 10
 _CLOCK_STEP_MS = 1000
 # Of a mean that is to be made of the last 5 s.
 _WEIGHT = _PERIOD_MS / 5000
+
+
+def now_ms() -> int:
+    """Monotonic milliseconds with all gaps: how late the loop is must not be hidden from who measures it."""
+    return time.monotonic_ns() // 1_000_000
 
 
 def thread_cpu_ms() -> int:

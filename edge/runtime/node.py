@@ -14,17 +14,17 @@ from edge.handover.keys import SocketKey
 from edge.net import system
 from edge.net.accepted import Accepted, Handler
 from edge.net.address import local_address
-from edge.net.aio import TaskOwner, now_ms, spawn, wall_ms
+from edge.net.aio import RUN_CLOCK, TaskOwner, now_ms, spawn, wall_ms
 from edge.net.byte_stream import ListeningSocket
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
-from edge.net.deadlines import STANDSTILL_MS
 from edge.net.limits import ConnectionLimits
 from edge.net.listener import Listener, open_socket
 from edge.net.plain_refused import encrypted_only
 from edge.net.rtmp.server import RtmpServerConnection
 from edge.net.sniff import WireProtocol
 from edge.net.tls_entrance import TlsEntrance, open_certificates
+from edge.runtime.activation import take_roles
 from edge.runtime.late_grpc import LateGrpc, is_public
 from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import ClockWatch, LagProbe
@@ -33,7 +33,7 @@ from edge.runtime.overload import Overload
 from edge.runtime.ports import PUBLIC
 from edge.runtime.settings import Settings
 from edge.runtime.stat_log import StatLog
-from edge.runtime.unit import make_units
+from edge.runtime.unit import STOPPING, make_units
 from edge.runtime.viewers import Viewers
 
 if TYPE_CHECKING:
@@ -53,9 +53,11 @@ logger = logging.getLogger(__name__)
 
 _TICK_MS = 250
 _CLOSE_POLL_MS = 10
-
-#: What clients are told in the end.
-STOPPING = "Shutdown: server is stopping"
+# What was read last reaches even those who are written to in turns; who takes less is not waited for.
+_LAST_FLUSH_MS = 500
+# Asked to go elsewhere in groups, so that others are not stormed.
+_ASKED_AT_ONCE = 200
+_ASK_PAUSE_S = 0.05
 
 INTERNAL, MERGE = "internal", "merge"
 
@@ -150,7 +152,7 @@ class Node:
             on_ready=self._grpc_is_ready,
         )
         self._timer: asyncio.TimerHandle | None = None
-        self._ticks = self._ticked_ms = 0
+        self._ticks = self._skipped_ms = 0
         self._is_upstream_started = False
 
     @property
@@ -199,19 +201,26 @@ class Node:
             )
         return min(net.max_connections, available)
 
-    def open_sockets(self, inherited: dict[SocketKey, ListeningSocket] | None = None) -> None:
+    def open_sockets(
+        self,
+        inherited: dict[SocketKey, ListeningSocket] | None = None,
+        passed: Sequence[tuple[ListeningSocket, str]] = (),
+    ) -> None:
         """Listen, at first without accepting; what is not wanted of the inherited ones is closed.
+
+        ``passed``: sockets that listen already, with their names, which take the place of those that would be opened.
 
         Raises:
             ConfigError: an address cannot be listened on; nothing is left open.
         """
         known = inherited or {}
         try:
-            for key in self._wanted_sockets():
+            self.sockets, wanted = take_roles(passed, self._wanted_sockets())
+            for key in wanted:
                 sock = known.pop(key) if key in known else open_socket(key.host, key.port)
                 self.sockets.append((sock, key))
         except Exception:
-            for sock in (*known.values(), *(sock for sock, _ in self.sockets)):
+            for sock in (*known.values(), *(sock for sock, _ in self.sockets or passed)):
                 sock.close()
             self.sockets.clear()
             raise
@@ -260,10 +269,10 @@ class Node:
         """The listener of what was asked for, if there is one."""
         return next((each for each in self.listeners if self.key_of(each) == key), None)
 
-    async def start(self) -> None:
-        """Accept, and listen before that if that has not been done; raises ConfigError as ``open_sockets`` does."""
+    async def start(self, passed: Sequence[tuple[ListeningSocket, str]] = ()) -> None:
+        """Accept, and listen before that if that has not been done; arguments and errors are ``open_sockets``'s."""
         if not self.sockets:
-            self.open_sockets()
+            self.open_sockets(passed=passed)
         for sock, key in self.sockets:
             self.listen_on(sock, key.role)
         if self.tls is not None:
@@ -272,7 +281,8 @@ class Node:
         if self.hls_disk is not None:
             self.hls_disk.start()
         self.lag.start()
-        self._ticked_ms = now_ms()
+        RUN_CLOCK.watch(True)
+        self._skipped_ms = RUN_CLOCK.skipped_ms
         self._timer = self.loop.call_later(_TICK_MS / 1000, self._on_tick)
         if self.settings.http.http_preload:
             self.http.start()
@@ -391,6 +401,8 @@ class Node:
         )
 
     def _http_is_ready(self) -> None:
+        if self.http.service is not None:
+            self.http.service.is_draining = self.units[0].service.lets_nobody_in
         self._release_http()
         self.on_loaded()
 
@@ -466,10 +478,10 @@ class Node:
     def _on_tick(self) -> None:
         self._timer = self.loop.call_later(_TICK_MS / 1000, self._on_tick)
         now = now_ms()
-        stood_ms, self._ticked_ms = now - self._ticked_ms, now
-        if stood_ms > STANDSTILL_MS:
-            # Peers have not been silent, we have not listened: what they sent is read before they are judged.
-            logger.warning("the process stood still for_ms=%d", stood_ms)
+        before, self._skipped_ms = self._skipped_ms, RUN_CLOCK.skipped_ms
+        if self._skipped_ms > before:
+            # No limit of time has gone on; and what peers sent meanwhile is read before they are judged.
+            logger.warning("the process stood still for_ms=%d", self._skipped_ms - before)
             return
         self._ticks += 1
         self.overload.tick(now)
@@ -497,12 +509,35 @@ class Node:
 
     # --- the end -------------------------------------------------------------
 
+    @property
+    def served_count(self) -> int:
+        """Plays and publishes of all services."""
+        return sum(unit.served_count for unit in self.units)
+
+    def close_to_newcomers(self) -> None:
+        """Close all ports but the internal one, which tells how it goes; those who are here are served on."""
+        for unit in self.units:
+            unit.close_to_newcomers()
+        if self.http.service is not None:
+            self.http.service.is_draining = True
+        for listener in self.listeners:
+            if not listener.is_internal:
+                listener.stop()
+
+    async def ask_to_reconnect(self) -> None:
+        """Ask those who can to go to another server, some at a time."""
+        for number, connection in enumerate(list(self.context.connections), 1):
+            connection.ask_to_reconnect()
+            if number % _ASKED_AT_ONCE == 0:
+                await asyncio.sleep(_ASK_PAUSE_S)
+
     async def close(self, *, wait_ms: int = 1500, is_handed_over: bool = False) -> None:
-        """Stop listening, tell everyone, flush, and close.
+        """Stop listening, send what has come, tell everyone, flush, and close; takes ``wait_ms``, or a little more.
 
         ``is_handed_over``: another process goes on with the streams, so their ends are told to nobody but
         the clients that are left; upstreams wait for that process as after a loss.
         """
+        until_ms = now_ms() + wait_ms
         self.is_draining = True
         for unit in self.units:
             unit.service.is_draining = True
@@ -512,20 +547,29 @@ class Node:
             self.tls.close()
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
+            RUN_CLOCK.watch(False)
         self.lag.close()
         if is_handed_over:
             for unit in self.units:
                 unit.abandon_upstream()
             if self.hls_disk is not None:
                 await self.hls_disk.leave()
+        else:
+            await self._send_last_frames()
+        self.context.rest_until_ms = until_ms
         # Players first: the end of their streams would tell them of a publisher that has left.
         self._shut_down(are_feeding=False)
+        pushing = [unit for unit in self.units if unit.upstream is not None and unit.upstream.pushes]
+        if pushing:  # the end of what is published here goes up behind its last frame
+            self._shut_down(are_feeding=True)
+            await asyncio.gather(*(unit.finish(until_ms - now_ms()) for unit in pushing))
         for unit in self.units:
             await unit.close()
         if self.hls_disk is not None:
             await self.hls_disk.close()
         self._shut_down(are_feeding=True)
-        for _ in range(wait_ms // _CLOSE_POLL_MS):
+        for _ in range(max(until_ms - now_ms(), 0) // _CLOSE_POLL_MS):
             if len(self.context.connections) <= self.http.connection_count + self.grpc.connection_count:
                 break  # those of HTTP and gRPC end last: they tell how it goes
             await asyncio.sleep(_CLOSE_POLL_MS / 1000)
@@ -537,6 +581,15 @@ class Node:
         self.context.close()
         if self.otlp is not None:
             await self.otlp.close()
+
+    async def _send_last_frames(self) -> None:
+        """Read what publishers and upstreams have sent so far, and give those who take it time to get it."""
+        for connection in list(self.context.connections):
+            connection.take_last()
+        for _ in range(_LAST_FLUSH_MS // _CLOSE_POLL_MS):
+            if not any(each.has_more_to_send for each in self.context.connections):
+                break
+            await asyncio.sleep(_CLOSE_POLL_MS / 1000)
 
     def _shut_down(self, *, are_feeding: bool) -> None:
         for connection in list(self.context.connections):

@@ -14,6 +14,7 @@ from edge.flags.hls import disk_config, hls_config
 from edge.flags.httpd import grpc_config, http2_config, http_config
 from edge.flags.hub import hub_config
 from edge.flags.logging import LogConfig, log_config
+from edge.flags.process import ProcessConfig, process_config
 from edge.flags.quality import quality_config
 from edge.flags.registry import pick
 from edge.flags.rtmp import rtmp_config
@@ -64,6 +65,7 @@ class Settings:
     pages: PagesConfig
     naming: NamingOptions
     otlp: OtlpConfig
+    process: ProcessConfig
     version: str
     hostname: str
     parsed: Parsed
@@ -93,6 +95,7 @@ def build_settings(parsed: Parsed, values_in_vain: tuple[str, ...] = ()) -> Sett
         pages=pages_config(flags),
         naming=pick(NamingOptions, flags),
         otlp=otlp_config(flags),
+        process=process_config(flags),
         version=program_version,
         hostname=hostname,
         parsed=parsed,

@@ -7,6 +7,7 @@ publishes go straight to ``-proxy_to``.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError
 from edge.flags.check import merge_port
+from edge.hub.key import PUBLISH_REALM
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.net.aio import wall_ms
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
     from edge.upstream.tls import UpstreamTls
 
 logger = logging.getLogger(__name__)
+
+#: What clients are told in the end.
+STOPPING = "Shutdown: server is stopping"
+_FINISH_POLL_MS = 10
 
 
 def make_units(settings: Settings, context: NetContext) -> list[ServiceUnit]:
@@ -191,11 +197,32 @@ class ServiceUnit:
         if self.upstream is not None:
             self.upstream.pool.abandon()
 
+    @property
+    def served_count(self) -> int:
+        """Plays, of which the viewers of a stream by HLS are one, and publishes."""
+        return len(self.service.publishes) + sum(stream.player_count for stream in self.registry.streams.values())
+
+    def close_to_newcomers(self) -> None:
+        """Nobody new is served; those who are here are."""
+        self.service.is_closed = True
+
+    async def finish(self, within_ms: int) -> None:
+        """End what was published here; what is pushed goes up to its last frame, and the upstream hears of the end."""
+        if self.upstream is None:
+            return
+        for stream in list(self.registry.streams.values()):
+            if stream.key.realm == PUBLISH_REALM:
+                self.registry.end_stream(stream, STOPPING)
+        for _ in range(max(within_ms, 0) // _FINISH_POLL_MS):
+            if not self.upstream.pushes:
+                break
+            await asyncio.sleep(_FINISH_POLL_MS / 1000)
+
     async def close(self) -> None:
         """End pulls, pushes and streams; players are told."""
         await self.rtmp.why_desk.close()
         if self.upstream is not None:
             await self.upstream.close()
         for stream in list(self.registry.streams.values()):
-            self.registry.end_stream(stream, "Shutdown: server is stopping")
+            self.registry.end_stream(stream, STOPPING)
         self.rtmp.ingest.close()

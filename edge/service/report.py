@@ -58,7 +58,7 @@ def _conditions(
 ) -> list[Condition]:
     """``can_ask``: another node can be asked, which knows more."""
     found = [each for stream in (pushed, live) if stream is not None for each in conditions_of(stream, now_ms)]
-    if service.is_draining:
+    if service.lets_nobody_in:
         found.insert(0, Condition(Kind.DRAINING, "the server is being stopped"))
     if live is None and pushed is None:
         found.append(_absence(service, key, can_ask=can_ask))

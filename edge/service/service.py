@@ -57,7 +57,8 @@ class Service(HubObserver):
         chronicle: writes down what is decided here; ``chronicle.stories`` are read by ``report``.
         name: ``front`` or ``merge`` in a process with both, else "".
         service_id: names this service in hop lists; a request that bears it already has come back, and is refused.
-        is_draining: no new clients are let in.
+        is_closed: no new clients are let in; those who are here are served on.
+        is_draining: nor those who are here, for it is over: what they are told is no end of a broadcast.
         guard: says when the process has too much to do to let them in; None for never.
         publishes: those that were granted, by publisher.
         spans: hears how long answers take; None for nobody.
@@ -83,7 +84,7 @@ class Service(HubObserver):
         self.hostname = hostname
         self.source: Source | None = None
         self.admission = Admission()
-        self.is_draining = False
+        self.is_closed = self.is_draining = False
         self.guard: OverloadGuard | None = None
         self.spans: SpanRing | None = None
         self.publishes: dict[Publisher[Stream], Publish] = {}
@@ -103,6 +104,11 @@ class Service(HubObserver):
     def log_prefix(self) -> str:
         """What log lines of a process with two services begin with: the name and a space."""
         return f"{self.name} " if self.name else ""
+
+    @property
+    def lets_nobody_in(self) -> bool:
+        """Whoever is new is sent away: the server is on its way out."""
+        return self.is_closed or self.is_draining
 
     @property
     def is_edge(self) -> bool:

@@ -249,6 +249,9 @@ class UpstreamLink:
 
     def _on_open_timeout(self) -> None:
         limit_ms, now = self.manager.config.timeout_ms, self.manager.context.now_ms()
+        if now - self._began_ms < limit_ms and self.policy.deadline_ms is None:  # we did not run meanwhile
+            self._set_timer(self._began_ms + limit_ms - now, self._on_open_timeout)
+            return
         connection, in_setup = self.connection, self.connection or self._awaited
         deadline_ms = self.policy.deadline_ms
         if deadline_ms is not None and now >= deadline_ms:

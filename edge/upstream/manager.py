@@ -16,7 +16,7 @@ from edge.hub.roster import Admitted
 from edge.hub.stream import Stream
 from edge.net.aio import TaskOwner, spawn, wall_ms
 from edge.net.config import TlsConfig
-from edge.net.rtmp.client import LinkEnd
+from edge.net.rtmp.client import LinkEnd, RtmpClientConnection
 from edge.net.rtmp.service import RtmpService
 from edge.rtmp.config import RtmpConfig
 from edge.service.grants import Play
@@ -89,6 +89,7 @@ class UpstreamManager(HubObserver):
             timeout_ms=config.timeout_ms,
             why_desk=rtmp.why_desk,
         )
+        self.pool.on_leaving = self._on_leaving
         self.connect_ms = Histogram()
         self.story = LinkStory(service.chronicle.stories)
         self.pulls: dict[StreamKey, Pull] = {}
@@ -383,6 +384,14 @@ class UpstreamManager(HubObserver):
         push = self.pushes[stream.key] = Push(self, stream, publisher.query, publisher.hops)
         logger.info("%spush started key=%s", self.service.log_prefix, stream.key)
         push.start()
+
+    def _on_leaving(self, connection: RtmpClientConnection) -> None:
+        """The server behind ``connection`` will stop: what is pulled from it goes on elsewhere; pushes stay on."""
+        moved = [pull for pull in self.pulls.values() if pull.connection is connection]
+        text = "%supstream=%s is being stopped pulls=%d"
+        logger.info(text, self.service.log_prefix, connection.endpoint, len(moved))
+        for pull in moved:
+            pull.leave_server()
 
     def push_of(self, key: StreamKey) -> Push | None:
         """The push of the live stream ``key``, if it is published here."""

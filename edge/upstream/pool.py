@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import ssl
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -72,6 +73,7 @@ class UpstreamPool:
         self._open: set[RtmpClientConnection] = set()
         self._prune_at = _PRUNE_MIN
         self.connect_count = 0
+        self.on_leaving: Callable[[RtmpClientConnection], object] = lambda _: None
 
     def reconfigure(self, rtmp: RtmpConfig, timeout_ms: int) -> None:
         """Take other settings, for connections to come."""
@@ -151,6 +153,7 @@ class UpstreamPool:
             self._shared[key] = connection
         if key.is_simplified:
             self._asked_simply[connection] = key.endpoint
+        connection.on_asked_to_leave = self._asked_to_leave
         connection.on_settled = lambda settled, is_connected: self._settled(settled, is_connected, server, key)
         link.on_connected(connection)
 
@@ -161,6 +164,11 @@ class UpstreamPool:
         endpoint = self._asked_simply.pop(connection, None)
         if endpoint is not None and connection.has_begun:
             self._take_ordinary_form(endpoint)
+
+    def _asked_to_leave(self, connection: RtmpClientConnection) -> None:
+        """Its server will stop: whatever comes next goes another way."""
+        self.distrust(connection)
+        self.on_leaving(connection)
 
     def _forget_closed(self) -> None:
         if len(self._open) < self._prune_at:

@@ -322,6 +322,15 @@ class Pull(PlayersLink):
         self._try_elsewhere(server, now, "it belongs elsewhere")
         return True
 
+    def leave_server(self) -> None:
+        """The server, a node of ours, will stop: go on at another one, where there is one, from the very next frame."""
+        server, connection, now = self.server, self.connection, self.manager.context.now_ms()
+        if self.state != "live" or server is None or connection is None or not connection.edge_id:
+            return
+        if self._pushed_to() != server and self.target.has_alternative(server, self.key.text, now_ms=now):
+            self._excluded[server] = None
+            self._try_elsewhere(server, now, "its server is being stopped")
+
     def _try_elsewhere(self, server: ServerNode, now_ms: int, why: str) -> None:
         """Go on at another server than ``server`` if it has data, or come back at once."""
         self.manager.story.moved(self, why)
@@ -500,6 +509,9 @@ class Pull(PlayersLink):
             self._pinged_ms = now
             connection.ping()
             self._set_timer(config.timeout_ms, self._on_silence)
+            return
+        if now - self._pinged_ms < config.timeout_ms:  # we did not run meanwhile
+            self._set_timer(self._pinged_ms + config.timeout_ms - now, self._on_silence)
             return
         if not self.was_live:
             self._tell_wait(server.endpoint)

@@ -12,6 +12,7 @@ from edge.flags import all as all_flags
 from edge.flags.builtin import PagesConfig
 from edge.flags.logging import LogConfig
 from edge.flags.not_acted_on import NOT_ACTED_ON, used_in_vain
+from edge.flags.process import ProcessConfig
 from edge.flags.registry import DEFINITIONS
 from edge.flags.tracing import OtlpConfig
 from edge.hls.config import HlsConfig
@@ -29,7 +30,7 @@ from naming.base import NamingOptions
 CONFIGS = (
     *(NetConfig, TlsConfig, RtmpConfig, HubConfig, UpstreamConfig, HttpConfig, HlsConfig, DiskConfig, LogConfig),
     *(LogbookConfig, NamingOptions, DebugConfig, PagesConfig, OtlpConfig, QualityConfig, OverloadConfig),
-    *(Http2Config, GrpcConfig),
+    *(Http2Config, GrpcConfig, ProcessConfig),
 )
 # Fields that no flag sets.
 BESIDE_FLAGS = {"is_internal_port_set", "version", "hostname"}
@@ -56,4 +57,4 @@ def test_a_setting_is_in_the_list_exactly_when_nobody_reads_it() -> None:
 
 
 def test_only_flags_of_the_list_are_reported() -> None:
-    assert used_in_vain(["port", "workers", "pid_file"]) == ("pid_file", "workers")
+    assert used_in_vain(["port", "workers", "max_body_size"]) == ("max_body_size", "workers")

@@ -15,6 +15,8 @@ import pytest
 
 from edge.net import aio
 from edge.net.aio import (
+    RUN_CLOCK,
+    RunClock,
     TaskOwner,
     call_in_thread,
     clock_us,
@@ -168,3 +170,32 @@ async def test_R12_without_a_thread_it_is_said_at_once_and_tried_again(monkeypat
     assert not at_exit, "the end of the process would wait for it"
     await load_in_thread("json")
     assert await call_in_thread(lambda: 1, name="one") == 1
+
+
+# --- the clock ---------------------------------------------------------------
+
+
+def test_R9_a_gap_in_which_nobody_ran_is_left_out() -> None:
+    at_ms = [1000]
+    clock = RunClock(lambda: at_ms[0] * 1_000_000)
+
+    def after(ms: int) -> int:
+        at_ms[0] += ms
+        return clock.now_ms()
+
+    assert (clock.now_ms(), after(9000)) == (1000, 10_000), "nobody looks for gaps"
+    clock.watch(True)
+    assert after(2000) == 12_000
+    assert after(10_000) == 12_000 and clock.skipped_ms == 10_000
+    assert after(100) == 12_100
+    assert after(2001) == 12_100
+    clock.watch(True)
+    clock.watch(False)
+    assert after(3000) == 12_100, "another node still looks"
+    clock.watch(False)
+    assert after(60_000) == 72_100
+
+
+def test_now_is_monotonic_time_as_long_as_the_process_runs() -> None:
+    before = time.monotonic_ns() // 1_000_000
+    assert before <= now_ms() + RUN_CLOCK.skipped_ms <= time.monotonic_ns() // 1_000_000

@@ -21,6 +21,7 @@ from edge.rtmp.events import (
     PongReceived,
     PublishEnded,
     PublishRequested,
+    ReconnectRequested,
     ResumePoint,
     SessionEnded,
     StreamEofReceived,
@@ -49,6 +50,15 @@ from tests.harness.link import (
 from tests.harness.upstream import Upstream, foreign, multiplexing, of, status, user_control
 
 # --- with a server of ours --------------------------------------------------------------
+
+
+def test_a_node_of_ours_hears_that_its_server_will_stop() -> None:
+    link = Link(new_server(edge_id="us"), new_client(edge_id="them"))
+    link.client.open_play("cam")
+    link.pump()
+    assert link.server.ask_to_reconnect()
+    link.pump()
+    assert [event for event in link.client_events if isinstance(event, ReconnectRequested)] == [ReconnectRequested("")]
 
 
 @pytest.mark.parametrize("step", [None, 1, 100])
@@ -225,6 +235,7 @@ def test_connect_object_has_the_order_of_the_reference() -> None:
         ("edgeId", "them"),
         ("edgeClock", True),
         ("edgeWhy", True),
+        ("capsEx", 1.0),
     ]
 
 

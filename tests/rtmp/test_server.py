@@ -89,7 +89,7 @@ def test_connect_reply_to_an_enhanced_client() -> None:
     assert properties["fourCcList"] == ["*"]
     assert properties["videoFourCcInfoMap"] == {"*": 4.0}
     assert "audioFourCcInfoMap" not in properties
-    assert properties["capsEx"] == 14.0
+    assert properties["capsEx"] == 15.0
 
 
 def test_connect_reply_with_properties_of_the_owner() -> None:
@@ -272,6 +272,27 @@ def test_pause_answer_for_a_stream_that_is_gone_is_void() -> None:
     peer = playing_peer()
     peer.session.answer_pause(5, is_paused=True)
     assert peer.received().messages == []
+
+
+@pytest.mark.parametrize(("said", "can_reconnect"), [({"capsEx": 1}, True), ({"capsEx": 14}, False), ({}, False)])
+def test_a_client_is_asked_to_connect_anew_if_it_has_said_that_it_can(
+    said: dict[str, int], can_reconnect: bool
+) -> None:
+    peer = Peer()
+    assert not peer.session.ask_to_reconnect(), "it has not even connected"
+    peer.send(SIMPLIFIED, connect(**said))
+    peer.received()
+    assert peer.session.ask_to_reconnect() is can_reconnect
+    reply = peer.received()
+    if can_reconnect:
+        assert reply.info("NetConnection.Connect.ReconnectRequest") == {
+            "level": "status",
+            "code": "NetConnection.Connect.ReconnectRequest",
+            "description": "this server is being stopped",
+        }
+        assert [message.message_stream_id for message in reply.messages] == [0]
+    else:
+        assert reply.messages == []
 
 
 # --- whole sessions --------------------------------------------------------------------------

@@ -108,7 +108,7 @@ def test_a_play_is_answered_alike_the_first_time_and_later(
 def test_capabilities_that_make_no_sense_are_not_answered() -> None:
     for odd in (-1, 1 << 32, float("nan"), "7", None, True, {}):
         assert Enhanced.of({"capsEx": odd}).capabilities is None
-    assert Enhanced.of({"capsEx": 15.0}).capabilities == 14
+    assert Enhanced.of({"capsEx": 15.0}).capabilities == 15
 
 
 def test_a_command_is_decoded_alike_the_first_time_and_later() -> None:

@@ -206,6 +206,32 @@ def test_a_full_file_is_followed_by_another(tmp_path: Path) -> None:
     assert (tmp_path / "edge.INFO").resolve().stat().st_size == 61
 
 
+def test_a_file_that_was_moved_away_is_made_anew_by_its_name(tmp_path: Path) -> None:
+    config = LogConfig(log_dir=str(tmp_path), async_log=False, log_prefix=False)
+    with detached(logs.QueueingHandler(config, hostname="host")) as handler:
+        handler.emit(make_record("one"))
+        written = (tmp_path / "edge.INFO").resolve()
+        assert handler.reopen()
+        handler.emit(make_record("two"))
+        assert written.read_text() == "one\ntwo\n", "nobody has moved it"
+        moved = written.rename(tmp_path / "old")
+        handler.emit(make_record("three"))
+        assert moved.read_text() == "one\ntwo\nthree\n"
+        handler.reopen()
+        handler.emit(make_record("four"))
+        assert (written.read_text(), (tmp_path / "edge.INFO").read_text()) == ("four\n", "four\n")
+    with detached(logs.QueueingHandler(LogConfig(), hostname="host")) as handler:
+        assert not handler.reopen(), "there is no file"
+
+
+@contextmanager
+def detached(handler: logs.QueueingHandler) -> Iterator[logs.QueueingHandler]:
+    try:
+        yield handler
+    finally:
+        handler.close()
+
+
 def test_R1_an_unwritable_directory_is_tried_again_each_minute(tmp_path: Path) -> None:
     now = 0.0
     folder = tmp_path / "logs"

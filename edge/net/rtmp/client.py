@@ -26,20 +26,17 @@ from edge.rtmp.client import ClientSession
 from edge.rtmp.commands import LOST_CODE, NO_TRACE, NOTHING_YET_CODE, VIA_CODE, Hops, Trace, parse_via
 from edge.rtmp.config import RtmpConfig
 from edge.rtmp.events import (
-    ClockAsked,
-    ClockTold,
     Connected,
     ConnectRefused,
     MediaReceived,
     PongReceived,
+    ReconnectRequested,
     ResumePoint,
     SessionEnded,
     StreamEofReceived,
     StreamFailed,
     StreamStarted,
     StreamStatus,
-    WhyAnswered,
-    WhyAsked,
 )
 from edge.rtmp.server_words import CLOSING
 
@@ -131,6 +128,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         edge_id: service id of an upstream of ours, "" for any other.
         has_ponged: the upstream has answered a ping at least once.
         last_pong_ms: when it last did.
+        on_asked_to_leave: called when the upstream says that it will stop.
         on_settled: called once when ``connect`` has been answered (True) or the
             connection has ended before (False).
         waiting: links that have asked for nothing yet: they wait to hear whether
@@ -151,6 +149,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         "has_ponged",
         "is_multiplexing",
         "last_pong_ms",
+        "on_asked_to_leave",
         "on_settled",
         "waiting",
     )
@@ -172,6 +171,7 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         self.last_pong_ms = 0
         self.waiting: list[Link] = []
         self.on_settled: Callable[[RtmpClientConnection, bool], None] | None = None
+        self.on_asked_to_leave: Callable[[RtmpClientConnection], None] | None = None
         context.poller.modify(self.fd, WRITE)
 
     def __str__(self) -> str:
@@ -196,6 +196,11 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
     def is_feeding(self) -> bool:
         """Frames of pulls, or why links are refused, may be on their way."""
         return bool(self._links)
+
+    def take_last(self) -> None:
+        """Not where streams go out: their upstream may still have to answer."""
+        if not self._publishes:
+            super().take_last()
 
     def shut_down(self, why: str) -> None:
         """Its links end, and it with the last of them."""
@@ -455,19 +460,16 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
         elif isinstance(event, PongReceived):
             self.has_ponged = True
             self.last_pong_ms = self.context.now_ms()
-        elif isinstance(event, ClockAsked):
-            self._on_clock_asked(event)
-        elif isinstance(event, ClockTold):
-            self._on_clock_told(event)
-        elif isinstance(event, WhyAsked):
-            self._on_why_asked(event)
-        elif isinstance(event, WhyAnswered):
-            self._on_why_answered(event)
+        elif isinstance(event, ReconnectRequested):
+            if self.on_asked_to_leave is not None:
+                self.on_asked_to_leave(self)
         elif isinstance(event, SessionEnded):
             if event.error is not None:
                 # One that never worked is tried again and again: the lines of its links tell it, ever more rarely.
                 self.context.counters.report(event.error, str(self), is_logged=self.is_connected)
             self.close_now(str(event.error) if event.error is not None else "ended")
+        else:
+            super()._on_event(event)
 
     def _end_link(self, request_id: int, end: LinkEnd, text: str, redirect: str = "") -> None:
         link = self._forget(request_id)

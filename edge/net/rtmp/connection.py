@@ -62,8 +62,16 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
         return self.context.now_ms()
 
     def _on_event(self, event: object) -> None:
-        """The session found something out."""
-        raise NotImplementedError
+        """The session found something out: here, what nodes of ours have to say to each other."""
+        match event:
+            case ClockAsked():
+                self._on_clock_asked(event)
+            case ClockTold():
+                self._on_clock_told(event)
+            case WhyAsked():
+                self._on_why_asked(event)
+            case WhyAnswered():
+                self._on_why_answered(event)
 
     def send_session(self) -> None:
         """Send what the session has queued."""
@@ -167,6 +175,12 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
     def writer_finished(self, message_stream_id: int, reason: str) -> None:
         """A writer has written everything up to the end of its stream."""
         raise NotImplementedError
+
+    @property
+    def has_more_to_send(self) -> bool:
+        """Of its writers too."""
+        is_behind = self._writers is not None and self._writers.is_behind
+        return super().has_more_to_send or (is_behind and self.state == "open")
 
     def count_left_out(self, stream: Stream, frame_count: int, *, jump_count: int = 0) -> None:
         """A writer of ``stream`` fell behind: counted with the players."""

@@ -69,6 +69,11 @@ class MultiWriter:
     def __len__(self) -> int:
         return len(self._writers)
 
+    @property
+    def is_behind(self) -> bool:
+        """Some stream has frames that are not queued yet."""
+        return any(writer.is_behind for writer in self._writers)
+
     def open(
         self,
         stream: Stream,
@@ -147,7 +152,7 @@ class MultiWriter:
             if not owner.queued_bytes:
                 break
             calls += 1
-            if not owner.flush() or not (has_left_out or any(writer.is_behind for writer in self._writers)):
+            if not owner.flush() or not (has_left_out or self.is_behind):
                 break
         return calls
 

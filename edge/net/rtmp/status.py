@@ -50,7 +50,7 @@ _OF_PUBLISH: Mapping[Reason, Status] = {
 
 def connect_refusal(service: Service) -> ProtocolError | None:
     """Why nobody new is let in at present, None where they are; not the peer's fault, but told of like one."""
-    if service.is_draining:
+    if service.lets_nobody_in:
         return ProtocolError("Shutdown: server is stopping", reason="draining", is_quiet=True)
     refusal = service.refuse_newcomer()
     return ProtocolError(refusal.detail, reason=refusal.reason.value, is_quiet=True) if refusal is not None else None

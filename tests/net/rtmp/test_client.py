@@ -327,7 +327,7 @@ async def test_silent_upstream_keeps_links_waiting_until_they_are_given_up() -> 
             assert dialer.settled == [False]
 
 
-async def test_upstream_that_refuses_connect_refuses_all_links() -> None:
+async def test_upstream_that_refuses_connect_refuses_newcomers_links() -> None:
     async with serving() as server, dialing() as dialer:
         server.service.is_draining = True
         connection = dialer.dial(server.port)

@@ -18,7 +18,6 @@ from edge.facts.orders import Drain, Result
 from edge.flags.process import ProcessConfig
 from edge.runtime.daemon import grace_of
 from edge.runtime.leaving import Leaving
-from edge.runtime.orders import OrderTaker
 from edge.runtime.service_manager import ServiceManager
 from tests.harness.at_once import at_once
 from tests.harness.client import RtmpClient
@@ -126,7 +125,7 @@ async def test_R6_what_a_publisher_has_sent_goes_all_the_way_up_although_the_edg
 async def test_an_order_drains_and_a_second_one_says_how_far_it_is() -> None:
     async with leaving_node(grace_start_wait_ms=0, grace_final_wait_ms=0) as (one, _, _):
         await one.publisher()
-        orders = OrderTaker(one.node)
+        orders = one.orders
         first = await orders.carry_out(Drain(), WHO)
         assert (first.result, first.text) == (Result.DONE, "It drains from now on: 1 clients are left.")
         await eventually(lambda: one.node.units[0].service.is_closed, "that it closes")

@@ -35,6 +35,7 @@ EXIT_PORT_BUSY = 75
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 _PID_FILE_LOOK_S = 0.1
+_PORTS_LOOK_S = 0.5
 # A resolver that is silent must not keep the start lines back for long.
 _LOOKUP_TIMEOUT_MS = 1000
 
@@ -120,6 +121,7 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, pid_file: 
     status = f"serving on {' '.join(f'{role}={port}' for role, all_ports in ports.items() for port in all_ports)}"
     if process.port_file:
         write_port_file(process.port_file, ports)
+        spawn(_follow_ports(node, process.port_file), name="port-file", owner=node.tasks)
 
     def on_hangup() -> None:
         manager.reloading()
@@ -165,6 +167,17 @@ async def _take_pid_file(pid_file: PidFile) -> None:
             return
         except InstanceRunningError:
             await asyncio.sleep(_PID_FILE_LOOK_S)
+
+
+async def _follow_ports(node: Node, path: str) -> None:
+    """Write the file again when a reload has changed the ports; those of a server that drains stay in it."""
+    written = ports_of(node)
+    while not node.is_draining:
+        await asyncio.sleep(_PORTS_LOOK_S)
+        ports = ports_of(node)
+        if ports != written:
+            write_port_file(path, ports)
+            written = ports
 
 
 async def _feed_watchdog(manager: ServiceManager) -> None:

@@ -21,11 +21,11 @@ from tests.harness.ports import free_port
 
 _SERVING = re.compile(r"Server\[edge\] is serving on port=(\d+)")
 _DIRTY = ("Traceback (most recent call last)", "never retrieved", "was never awaited")
-# Clients of a test that are still there are not waited for.
-_AT_ONCE = ("-grace_term_s=0",)
 LIVE: set[EdgeServer] = set()
 #: A machine that runs many tests at once makes any process late; what is done then has tests of its own.
 CALM = ("-nocircuit_breaker",)
+# And clients of a test that are still there are not waited for.
+_DEFAULTS = (*CALM, "-grace_term_s=0")
 
 
 class LogFile:
@@ -72,7 +72,16 @@ class EdgeServer:
         self._was_asked_to_leave = self._was_killed = False
         with self._log.path.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self.launcher, sys.executable, "-m", "edge", f"-port={self.port}", *internal, *CALM, *_AT_ONCE, *self.flags],
+                [
+                    *self.launcher,
+                    sys.executable,
+                    "-m",
+                    "edge",
+                    f"-port={self.port}",
+                    *internal,
+                    *_DEFAULTS,
+                    *self.flags,
+                ],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,

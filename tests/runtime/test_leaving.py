@@ -22,6 +22,7 @@ from edge.runtime.service_manager import ServiceManager
 from tests.harness.at_once import at_once
 from tests.harness.client import RtmpClient
 from tests.harness.clock import deadline, wait_until, wait_until_sync
+from tests.harness.ports import free_port
 from tests.harness.server import EdgeServer
 from tests.httpd.feeding import Source
 from tests.net.live import ended, eventually, number_of, pictures, send_video, status, status_of
@@ -286,6 +287,18 @@ def test_T12_a_second_instance_with_the_same_pid_file_does_not_start(tmp_path: P
         assert pid_file.read_text() == str(first.pid) and port_file.exists()
     assert not pid_file.exists() and not port_file.exists()
     second._log.close()
+
+
+def test_the_port_file_follows_the_ports(tmp_path: Path) -> None:
+    flagfile, port_file = tmp_path / "edge.flags", tmp_path / "ports"
+    first, second = free_port(), free_port()
+    flagfile.write_text(f"-listen={first}\n")
+    with EdgeServer(f"-flagfile={flagfile}", f"-port_file={port_file}") as server:
+        wait_until_sync(port_file.exists, deadline(2), "the port file")
+        flagfile.write_text(f"-listen={second}\n")
+        server.process.send_signal(signal.SIGHUP)
+        line = f"public={server.port},{second}\n"
+        wait_until_sync(lambda: port_file.read_text().startswith(line), deadline(5), "the new ports")
 
 
 def test_SIGUSR1_opens_the_log_file_anew(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from edge.flags.registry import (
     define_int64,
     define_list,
     define_port_list,
+    define_string,
     pick,
     value_of,
 )

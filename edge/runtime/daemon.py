@@ -117,29 +117,35 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, pid_file: 
     if taker is not None:
         taker.go_on()
         spawn(_take_pid_file(pid_file), name="pid-file", owner=node.tasks)
-    ports = ports_of(node)
-    status = f"serving on {' '.join(f'{role}={port}' for role, all_ports in ports.items() for port in all_ports)}"
-    if process.port_file:
-        write_port_file(process.port_file, ports)
-        spawn(_follow_ports(node, process.port_file), name="port-file", owner=node.tasks)
-
-    def on_hangup() -> None:
-        manager.reloading()
-        daemon.reloader.request("SIGHUP").add_done_callback(lambda _: manager.ready(status))
-
-    loop.add_signal_handler(signal.SIGHUP, on_hangup)
     node.on_failed = on_failed
     node.on_drain = leaving.carry_out
     if settings.http.http_preload:  # later there are connections, which are not to stay for good
         node.on_loaded = gc.freeze
     settle_collector()
-    manager.ready(status, is_new_process=taker is not None)
-    if manager.watchdog_ms:
-        spawn(_feed_watchdog(manager), name="watchdog", owner=node.tasks)
+    _be_found(daemon, manager, process.port_file, is_new_process=taker is not None)
     await announce(daemon)
     await leaving.run()
     manager.close()
     return code
+
+
+def _be_found(daemon: Daemon, manager: ServiceManager, port_file: str, *, is_new_process: bool) -> None:
+    """Tell whoever has to know that it serves, and where; and of each reload from now on."""
+    node = daemon.node
+    ports = ports_of(node)
+    status = f"serving on {' '.join(f'{role}={port}' for role, all_ports in ports.items() for port in all_ports)}"
+
+    def on_hangup() -> None:
+        manager.reloading()
+        daemon.reloader.request("SIGHUP").add_done_callback(lambda _: manager.ready(status))
+
+    node.loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    if port_file:
+        write_port_file(port_file, ports)
+        spawn(_follow_ports(node, port_file), name="port-file", owner=node.tasks)
+    manager.ready(status, is_new_process=is_new_process)
+    if manager.watchdog_ms:
+        spawn(_feed_watchdog(manager), name="watchdog", owner=node.tasks)
 
 
 def grace_of(number: signal.Signals, process: ProcessConfig) -> int | None:

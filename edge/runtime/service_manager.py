@@ -28,6 +28,7 @@ class ServiceManager:
     def __init__(self, environ: Mapping[str, str], pid: int) -> None:
         """Raises nothing: an address that is of no use is logged, and nobody told anything."""
         self._pid = pid
+        self._is_stopping = False
         self._socket: socket.socket | None = None
         self._address = _address_of(environ.get("NOTIFY_SOCKET", ""))
         self.watchdog_ms = _watchdog_ms(environ, pid) if self._address else 0
@@ -42,6 +43,8 @@ class ServiceManager:
 
     def ready(self, status: str, *, is_new_process: bool = False) -> None:
         """Serving: at the start, and after each ``reloading``; ``is_new_process``: the main one from now on."""
+        if self._is_stopping:
+            return
         main_pid = (f"MAINPID={self._pid}",) if is_new_process else ()
         self._tell(*main_pid, "READY=1", _status(status))
 
@@ -55,6 +58,7 @@ class ServiceManager:
 
     def stopping(self, status: str) -> None:
         """It is on its way out."""
+        self._is_stopping = True
         self._tell("STOPPING=1", _status(status))
 
     def extend(self, within_ms: int) -> None:

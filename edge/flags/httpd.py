@@ -43,9 +43,10 @@ define_int32(
 define_int64(
     "max_body_size",
     67108864,
-    "Longest body of any message of a protocol other than RTMP.",
+    "Longest body of a request by HTTP, whatever -http_max_body_bytes says.",
     topic=_TOPIC,
     unit="bytes",
+    reload=NEW,
     lower=0,
 )
 define_int32(
@@ -79,9 +80,10 @@ define_int32(
 define_int32(
     "http_body_compress_threshold",
     512,
-    "Pages from this size on are compressed for clients that accept it.",
+    "Pages of text from this size on, up to 1 MiB, are compressed with gzip for clients that accept it.",
     topic=_TOPIC,
     unit="bytes",
+    reload=NEW,
     lower=0,
 )
 define_string(

@@ -12,12 +12,8 @@ NOT_ACTED_ON: frozenset[str] = frozenset(
     {
         # listening and process
         "workers",
-        "socket_send_buffer_size",
         # upstream and naming
         "defer_close_second",
-        # HTTP
-        "max_body_size",
-        "http_body_compress_threshold",
     }
 )
 

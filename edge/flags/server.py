@@ -183,9 +183,11 @@ define_int64(
 define_int32(
     "socket_send_buffer_size",
     -1,
-    "Kernel send buffer of accepted connections; -1 leaves it to the kernel.",
+    "Kernel send buffer of accepted connections (SO_SNDBUF), of which Linux makes twice as much; -1 or 0 leaves it to "
+    "the kernel, which is better for all but very many slow players.",
     topic=_TOPIC,
     unit="bytes",
+    reload=NEW,
     lower=-1,
 )
 define_int32(

@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 from aiohttp import web
 
+from edge.httpd.compression import compress
 from edge.httpd.config import HttpConfig
 from edge.httpd.connection import SERVER_NAME, HttpConnection, refuse
 from edge.httpd.routes import BadTargetError, Route, RouteTable, Target, parse_target
@@ -147,6 +148,8 @@ class HttpService:
             self._count("error_internal_count")
             _log.exception("page %s failed", target.path)
             answer = web.Response(status=500, text="internal error\n")
+        if route is not None and not route.is_cors:
+            compress(request, answer, connection.config.http_body_compress_threshold)
         headers = answer.headers
         headers["Server"] = SERVER_NAME
         headers["X-Content-Type-Options"] = "nosniff"

@@ -12,6 +12,8 @@ class HttpConfig:
     http_header_timeout_ms: int = 10000
     http_max_header_bytes: int = 32768
     http_max_body_bytes: int = 1048576
+    max_body_size: int = 67108864
+    http_body_compress_threshold: int = 512
     http_keepalive_ms: int = 60000
     http_max_requests: int = 10000
     write_stall_timeout_ms: int = 10000

@@ -101,8 +101,9 @@ def _body_refusal(request: web.BaseRequest, config: HttpConfig) -> Refusal | Non
     if len(lengths) + is_chunked > 1 or (lengths and not _CONTENT_LENGTH.fullmatch(lengths[0])):
         return Refusal(400, "bad_framing", "the length of the body is ambiguous")
     # Of the few routes that read a body none needs one of unknown length.
-    if is_chunked or (lengths and int(lengths[0]) > config.http_max_body_bytes):
-        return Refusal(413, "body_too_large", f"a body of more than {config.http_max_body_bytes} bytes")
+    limit_bytes = min(config.http_max_body_bytes, config.max_body_size)
+    if is_chunked or (lengths and int(lengths[0]) > limit_bytes):
+        return Refusal(413, "body_too_large", f"a body of more than {limit_bytes} bytes")
     return None
 
 

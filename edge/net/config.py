@@ -33,6 +33,7 @@ class NetConfig:
     slow_player_max_jumps: int = 0
     max_player_buffer_bytes: int = 4194304
     socket_max_unwritten_bytes: int = 67108864
+    socket_send_buffer_size: int = -1
     flush_interval_ms: int = -1
     flush_cpu_pct: int = 20
     ingest_tick_ms: int = 20

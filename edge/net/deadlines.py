@@ -10,11 +10,6 @@ from typing import Protocol
 
 logger = logging.getLogger(__name__)
 
-#: A timer that is so late was not late by our own work: the process, or the machine, stood still.
-STANDSTILL_MS = 2000
-#: After that what has come meanwhile is read first: it may be what was waited for.
-_GRACE_MS = 500
-
 #: Deadlines of one step are looked at together: thousands of connections wait for theirs.
 _STEP_MS = 50
 
@@ -49,7 +44,6 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
         self._armed_step = 0  # for which the timer is set
         self.failed_count = 0
-        self._was_late = False
 
     def watch(self, timed: Timed, at_ms: int) -> None:
         """Call ``timed.on_deadline`` at ``at_ms``, or up to 50 ms later; it may have moved its deadline by then.
@@ -73,11 +67,6 @@ class Deadlines:
     def _on_timer(self) -> None:
         self._timer = None
         now = self._now_ms()
-        if now - self._armed_step * _STEP_MS > STANDSTILL_MS and not self._was_late:
-            self._was_late = True
-            self._wake_at((now + _GRACE_MS) // _STEP_MS)
-            return
-        self._was_late = False
         for step in sorted(step for step in self._steps if step * _STEP_MS <= now):
             for reference in self._steps.pop(step):
                 timed = reference()

@@ -186,6 +186,8 @@ class Listener:
         if timeout_ms or self._has_user_timeout:
             self._has_user_timeout = timeout_ms > 0
             system.drop_when_unacknowledged(sock, max(timeout_ms, config.send_timeout_ms + 1000) if timeout_ms else 0)
+        if config.socket_send_buffer_size > 0:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, config.socket_send_buffer_size)
         system.keep_alive(sock, idle_s=20, interval_s=5, probe_count=3)
         system.limit_unsent(sock, MIN_NOTSENT_BYTES)
 

@@ -151,6 +151,13 @@ ROWS: dict[str, Row] = {
         lambda seen: seen.newcomer.wire.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),  # type: ignore[attr-defined]
         45678,
     ),
+    "socket_send_buffer_size": Row(
+        "65536",
+        65536,
+        NET,
+        lambda seen: seen.newcomer.wire.sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) in (65536, 2 * 65536),  # type: ignore[attr-defined]
+        True,
+    ),
     "flush_interval_ms": Row("30", 30, NET, lambda seen: seen.node.context.fanout.interval_ms, 30),
     "flush_cpu_pct": Row("33", 33, NET, lambda seen: seen.node.context.fanout._flush._pct, 33),
     "max_connections": Row("123", 123, NET, lambda seen: seen.node.limits.max_connections, 123),
@@ -250,7 +257,9 @@ ROWS: dict[str, Row] = {
     **many(
         HTTP,
         http_header_timeout_ms=4321,
+        http_body_compress_threshold=777,
         http_keepalive_ms=4321,
+        max_body_size=777777,
         http_max_body_bytes=7777,
         http_max_header_bytes=7777,
         http_max_requests=77,

@@ -11,6 +11,7 @@ STATUSES = {
     Reason.BAD_NAME: 400,
     Reason.NOT_FOUND: 404,
     Reason.OVERLOAD: 503,
+    Reason.OVERLOADED: 503,
     Reason.LOOP: 508,
     Reason.UPSTREAM: 403,
     Reason.UNREACHABLE: 502,
@@ -42,3 +43,8 @@ def test_an_upstream_without_the_stream_is_no_prohibition() -> None:
 def test_words_of_an_upstream_that_are_no_utf8_can_be_answered() -> None:
     answer = refuse_play(Refusal(Reason.UPSTREAM, "gone: a\udcffb"))
     assert (answer.status, answer.text) == (403, "gone: a?b\n")
+
+
+def test_who_is_refused_for_too_much_load_is_told_when_to_come_again() -> None:
+    assert refuse_play(Refusal(Reason.OVERLOADED, "full")).headers["Retry-After"] == "5"
+    assert "Retry-After" not in refuse_play(Refusal(Reason.NOT_FOUND, "no")).headers

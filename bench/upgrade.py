@@ -39,6 +39,7 @@ _COMMAND = 20
 _BODY_BYTES = 2000
 _SERVING = re.compile(r"is serving on port=(\d+)")
 _HANDED_OVER = re.compile(r"handed over to process (\d+): (\d+) connections in (\d+) ms")
+_STOOD_STILL = re.compile(r"stood still for (\d+) ms")
 _START_S, _UPGRADE_S = 20.0, 60.0
 
 
@@ -221,6 +222,7 @@ def main(argv: Sequence[str]) -> int:
                 load.run(3.0)
                 order.wait()
             ended, lost, doubled = load.judge()
+            still = [int(found[1]) for found in _STOOD_STILL.finditer(log.read_text(errors="replace"))]
         finally:
             os.kill(pid, signal.SIGTERM)
             server.wait()
@@ -230,7 +232,7 @@ def main(argv: Sequence[str]) -> int:
         f"{asked.players} players, {asked.publishers} publishers, {asked.upgrades} upgrades, {frames} frames published"
     )
     print(f"ended {ended}, lost {lost}, twice or out of order {doubled}")
-    print(f"handed over within ms: {pauses}")
+    print(f"handed over within ms: {pauses}; the new process: all stood still for ms: {still}")
     largest, median = gaps[-1], gaps[len(gaps) // 2]
     print(f"largest gap of a player ms: {largest:.0f}, median {median:.0f}; a frame each {1000 // asked.fps}")
     return 1 if ended or lost or doubled else 0

@@ -25,6 +25,7 @@ from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
 from edge.net.accepted import Accepted
 from edge.net.address import NOWHERE, Address, host_of
+from edge.net.aio import now_ms
 from edge.net.byte_stream import ListeningSocket, SocketStream, stream_of
 from edge.net.connection import RawConnection
 from edge.net.handover import VERSION as LOG_VERSION
@@ -89,6 +90,7 @@ class Taker:
         self._connections: list[tuple[RawConnection, Callable[[], None]]] = []
         self._undecided: list[tuple[SocketKey, SocketStream, Address]] = []
         self._count = 0
+        self._began_ms = 0
 
     async def prepare(self, *, within_ms: int) -> None:
         """Get the listening sockets and all that takes time; raises ConfigError where a further port is busy."""
@@ -118,6 +120,7 @@ class Taker:
         last: StreamImport | None = None
         while True:
             frame = channel.receive()
+            self._began_ms = self._began_ms or now_ms()
             if frame.kind is Kind.STREAM:
                 last = self._take_stream(frame)
             elif frame.kind is Kind.FRAMES and last is not None:
@@ -150,6 +153,8 @@ class Taker:
                 wire.close()
             else:
                 listener.detect(Accepted(wire, address, listener, accepted_ms=self._node.context.now_ms()))
+        text = "hand-over done: %d connections of %d streams stood still for %d ms"
+        logger.info(text, self._count, len(self._imports), now_ms() - self._began_ms)
 
     # --- streams -------------------------------------------------------------
 

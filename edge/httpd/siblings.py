@@ -74,9 +74,20 @@ class Siblings:
         self._siblings: dict[str, _Sibling] = {}
         self._session: aiohttp.ClientSession | None = None
         self._tasks = TaskOwner("siblings")
-        watcher = BaseUrlWatcher(config.hls_siblings, self._take, options=naming)
-        spawn(watcher.run(), name="hls-siblings", owner=self._tasks)
+        self._url, self._naming = config.hls_siblings, naming
+        self._watching = self._watch()
         spawn(self._run(), name="hls-siblings-state", owner=self._tasks)
+
+    def _watch(self) -> asyncio.Task[None]:
+        watcher = BaseUrlWatcher(self._url, self._take, options=self._naming)
+        return spawn(watcher.run(), name="hls-siblings", owner=self._tasks)
+
+    def reconfigure(self, naming: NamingOptions) -> None:
+        """Ask naming services by other settings, beginning now; those that are known stay meanwhile."""
+        if naming != self._naming:
+            self._naming = naming
+            self._watching.cancel()
+            self._watching = self._watch()
 
     @property
     def share(self) -> float:

@@ -32,6 +32,7 @@ from edge.quality.steering import (
     steer_query,
 )
 from edge.service.service import Service
+from naming.base import NamingOptions
 
 #: Path and query of a media playlist of ours, as they are encoded.
 _VARIANT = re.compile(r"(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@/%-]+\.media\.m3u8)(?:\?(?P<query>[!-~]*))?", re.ASCII)
@@ -65,6 +66,10 @@ class Steering:
             Route(STEER_PATH, self.steer, is_guarded=False, is_cors=True),
             Route(STATE_PATH, self.state, is_guarded=False),
         ]
+
+    def reconfigure(self, naming: NamingOptions) -> None:
+        """Ask for the others by other settings from now on."""
+        self._siblings.reconfigure(naming)
 
     @property
     def siblings(self) -> tuple[str, ...]:

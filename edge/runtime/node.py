@@ -458,6 +458,8 @@ class Node:
             self._live.reconfigure(settings.http)
         if self.hls is not None:
             self.hls.reconfigure(settings.hls, settings.http)
+        if self.steering is not None:
+            self.steering.reconfigure(settings.naming)
 
     def reconfigure_grpc(self, settings: Settings) -> None:
         """Control by gRPC, of connections that come from now on."""

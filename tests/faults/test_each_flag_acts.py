@@ -79,6 +79,7 @@ PULLS: tuple[Owner, ...] = (lambda seen: seen.unit.upstream.config, lambda seen:
 NAMING: tuple[Owner, ...] = (
     lambda seen: seen.target._watcher._options,
     lambda seen: seen.target._watcher._service._context.options,
+    lambda seen: seen.node.steering._siblings._naming,
 )
 HTTP: tuple[Owner, ...] = (lambda seen: seen.node.http.service._config, lambda seen: seen.node._live._config)
 HTTP2: tuple[Owner, ...] = (lambda seen: seen.node.settings.http2,)
@@ -304,7 +305,7 @@ async def _change_all(path: Path) -> tuple[ReloadFacts, dict[str, list[tuple[Any
     """What came of the reading, and by flag what each owner answers, beside what it should."""
     pair = server_pair()
     tls = ("-https", f"-certificate={pair.cert}", f"-private_key={pair.key}", "-flush_interval_ms=-1")
-    edge = ("-proxy_to=list://127.0.0.1:1,127.0.0.1:2", "-proxy_lb=rr")
+    edge = ("-proxy_to=list://127.0.0.1:1,127.0.0.1:2", "-proxy_lb=rr", "-hls_siblings=list://http://127.0.0.1:1")
     async with running(*edge, *tls, "-circuit_breaker", f"-flagfile={path}") as one:
         await one.get("/health")
         await one.publisher("s", pictures=2)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge.httpd.siblings import decode_state, encode_state
+from naming.base import NamingOptions
 from tests.harness.clock import deadline, wait_until
 from tests.httpd.siblings import base_of, pathway_of, siblings
 from tests.runtime.nodes import running
@@ -55,6 +56,22 @@ async def test_who_does_not_answer_is_no_place_to_play_from() -> None:
             known = steering._siblings._siblings
             await wait_until(lambda: all(each.failed_count >= 2 for each in known.values()), deadline(10), "two looks")
             assert len(known) == 2 and steering._siblings.others() == []
+
+
+async def test_other_settings_of_naming_ask_anew_and_keep_who_is_known(tmp_path: Path) -> None:
+    async with siblings(tmp_path) as (one, other):
+        steering = one.node.steering
+        assert steering is not None
+        known = steering.siblings
+        assert len(known) == 2
+        watching = steering._siblings._watching
+        steering.reconfigure(NamingOptions())
+        assert steering._siblings._watching is watching, "they are the same"
+        steering.reconfigure(NamingOptions(ns_access_interval=1))
+        assert steering.siblings == known
+        (tmp_path / "siblings").write_text(f"{base_of(other)}\n")
+        await wait_until(lambda: steering.siblings == (base_of(other),), deadline(5), "the new list")
+        assert watching.cancelled()
 
 
 async def test_a_load_that_is_too_high_is_told(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def take_roles(
         host, port = sock.getsockname()[:2]
         if name in roles:
             named.add(name)
-            found.append((sock, SocketKey(host, port, name)))
+            found.append((sock, SocketKey(host, port, name, is_given=True)))
             continue
         key = next((key for key in wanted if key.port == port and port), None)
         if key is None:

@@ -216,7 +216,10 @@ class Node:
         known = inherited or {}
         try:
             self.sockets, wanted = take_roles(passed, self._wanted_sockets())
-            for key in wanted:
+            given = [key for key in known if key.is_given]
+            self.sockets += [(known.pop(key), key) for key in given]
+            roles = {key.role for key in given}
+            for key in (key for key in wanted if key.role not in roles):
                 sock = known.pop(key) if key in known else open_socket(key.host, key.port)
                 self.sockets.append((sock, key))
         except Exception:

@@ -10,13 +10,16 @@ import pytest
 from edge.errors import HandoverError
 from edge.handover.documents import Parcel, encode
 from edge.handover.frames import Frame, Kind
+from edge.handover.keys import SocketKey
+from edge.net.listener import open_socket
 from edge.runtime.giving import give
+from edge.runtime.node import Node
 from edge.runtime.taking import Taker, open_channel
 from tests.harness.clock import deadline
 from tests.harness.http_media import FlvReader, WsFlvReader
 from tests.net.live import eventually, number_of, pictures, send_video
 from tests.runtime.handing import WITHIN_MS, Predecessor, Successor, copies, move_all
-from tests.runtime.nodes import running
+from tests.runtime.nodes import running, settings_of
 
 
 async def test_players_and_publishers_go_on_in_another_node() -> None:
@@ -95,12 +98,36 @@ def test_where_nobody_is_there_is_no_channel() -> None:
 
 
 async def test_listening_sockets_are_taken_and_those_not_wanted_closed() -> None:
-    async with running() as old, running() as new:
-        ports = [listener.port for listener in old.node.listeners]
-        assert ports != [listener.port for listener in new.node.listeners]
-        key = old.node.sockets[0][1]
-        assert old.node.listener_of(key) is old.node.listeners[0]
-        assert new.node.key_of(old.node.listeners[0]) is None
+    async with running() as one:
+        node = one.node
+        (listener,) = node.listeners
+        key = node.key_of(listener)
+        assert key == SocketKey("127.0.0.1", 0, "public")
+        assert node.listener_of(key) is listener
+        assert node.key_of(object()) is None
+        other = Node(settings_of(), asyncio.get_running_loop())
+        wanted, unwanted = (open_socket("127.0.0.1", 0) for _ in range(2))
+        port = wanted.getsockname()[1]
+        other.open_sockets({key: wanted, SocketKey("127.0.0.1", 1, "public"): unwanted})
+        assert unwanted.fileno() == -1
+        await other.start()
+        assert [each.port for each in other.listeners] == [port]
+        await other.close()
+
+
+async def test_a_socket_that_a_service_manager_has_opened_stays_in_use() -> None:
+    node = Node(settings_of(), asyncio.get_running_loop())
+    sock = open_socket("127.0.0.1", 0)
+    key = SocketKey("127.0.0.1", sock.getsockname()[1], "public", is_given=True)
+    node.open_sockets({key: sock})
+    assert node.sockets == [(sock, key)]
+    await node.start()
+    assert node.key_of(node.listeners[0]) == key
+    await node.close()
+
+
+async def test_what_takes_time_is_done_before() -> None:
+    async with running() as one:
         async with asyncio.timeout(deadline(5)):
-            await new.node.get_ready(5000)
-        assert new.node.http.service is not None
+            await one.node.get_ready(5000)
+        assert one.node.http.service is not None

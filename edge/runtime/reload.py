@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 #: From the end of one reading of the files to the next.
-GAP_MS = 500
+GAP_MS = 250
 _MAX_REPORTS = 32
 # Of one reading; a file that is none at all has one in each line.
 _MAX_LOGGED = 10

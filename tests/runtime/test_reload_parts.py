@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.harness.client import RtmpClient
-from tests.net.live import eventually
+from tests.net.live import eventually, pictures, send_video
 from tests.runtime.nodes import RunningNode, running
 
 
@@ -144,3 +144,26 @@ async def test_pages_for_debugging_take_theirs() -> None:
             assert getattr(one.debugging().config, name) == value
         assert not one.node.context.spans.is_on, "the page has switched them off"
         assert one.debugging().profiler.max_kept == 3
+
+
+async def test_players_are_written_to_at_the_new_interval_whatever_it_was() -> None:
+    async with running() as one:
+        publisher, players = await one.publisher(), [await one.player() for _ in range(3)]
+        number = 0
+        for interval in ("0", "200", "0", "30", "-1", "500", "0"):
+            await change(one, "flush_interval_ms", interval)
+            for _ in range(3):
+                number += 1
+                send_video(publisher, number)
+            for player in players:
+                await pictures(player, number)
+
+
+async def test_a_stream_that_runs_holds_no_more_than_its_new_limits() -> None:
+    async with running() as one:
+        publisher = await one.publisher(pictures=60)
+        (stream,) = one.node.units[0].registry.streams.values()
+        await eventually(lambda: stream.queue.end - stream.queue.base >= 60, "the frames")
+        await change(one, "max_cached_frames", "5")
+        send_video(publisher, 60)
+        await eventually(lambda: stream.queue.end - stream.queue.base <= 6, "their going")

@@ -285,5 +285,5 @@ async def test_R9_a_chain_that_was_stopped_goes_on() -> None:
             await player.wait_more_frames(150, 5)
             player.assert_alive()
             player.account.assert_complete()
-            assert "the process stood still for_ms=" in edge.log
+            await wait_until(lambda: "the process stood still for_ms=" in edge.log, deadline(2), "the line")
             assert (await asyncio.to_thread(edge.counters))["upstream_attempt_count"] == before

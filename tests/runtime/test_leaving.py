@@ -274,6 +274,28 @@ def test_O7_a_service_manager_follows_its_whole_life(tmp_path: Path) -> None:
             assert server.process.wait(deadline(3)) == 0
 
 
+def test_the_files_and_the_service_manager_follow_an_upgrade(tmp_path: Path) -> None:
+    way, pid_file, port_file = tmp_path / "upgrade", tmp_path / "pid", tmp_path / "ports"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(deadline(5))
+        launcher = ("env", f"NOTIFY_SOCKET={tmp_path / 'notify'}")
+        flags = (f"-upgrade_socket={way}", f"-pid_file={pid_file}", f"-port_file={port_file}")
+        with EdgeServer(*flags, launcher=launcher) as old:
+            assert "MAINPID" not in fields(manager)
+            wait_until_sync(port_file.exists, deadline(2), "the port file")
+            ports = port_file.read_text()
+            new = EdgeServer(*flags, f"-takeover={way}", has_internal_port=False, launcher=launcher)
+            new.internal_port = old.internal_port
+            with new:
+                assert old.process.wait(deadline(5)) == 0
+                told = fields(manager)
+                assert (told["MAINPID"], told["READY"]) == (str(new.pid), "1")
+                wait_until_sync(lambda: pid_file.read_text() == str(new.pid), deadline(3), "the pid file")
+                assert port_file.read_text() == ports
+        assert not pid_file.exists() and not port_file.exists()
+
+
 def test_T12_a_second_instance_with_the_same_pid_file_does_not_start(tmp_path: Path) -> None:
     pid_file, port_file = tmp_path / "run" / "pid", tmp_path / "run" / "ports"
     files = (f"-pid_file={pid_file}", f"-port_file={port_file}")

@@ -19,7 +19,8 @@ NPM_PACKAGES := $(shell command -v npm >/dev/null || echo nodejs npm)
 # Programs that the tests run, and those that the measurements need. Debian names.
 DEB_PACKAGES := ca-certificates curl ffmpeg git openssl python3-venv rtmpdump nginx-light libnginx-mod-rtmp \
 	libnginx-mod-stream dnsmasq-base etcd-server iproute2 chromium chromium-driver $(NPM_PACKAGES) \
-	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad strace
+	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad strace systemd \
+	docker-compose
 BENCH_PACKAGES := ca-certificates python3-venv nginx-light libnginx-mod-rtmp gcc libc6-dev strace
 # Players for browsers, from npm.
 PLAYERS := tests/browser

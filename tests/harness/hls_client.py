@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import aiohttp
 
@@ -69,6 +69,7 @@ class HlsClient:
         is_low_latency: bool = True,
         uses_skip: bool = True,
         follows_steering: bool = False,
+        session_id: str = "",
         allows_absolute: bool = False,
         timeout_s: float = 20.0,
         max_buffer_s: float = 30.0,
@@ -88,6 +89,7 @@ class HlsClient:
             is_low_latency: play parts where the playlist has them.
             uses_skip: ask for delta updates where there are any.
             follows_steering: play from where content steering says.
+            session_id: report with requests for media whether the buffer has been empty (CMCD); "" for no reports.
             allows_absolute: URIs in playlists may have a host.
             timeout_s: of one request, by the wall clock.
             max_buffer_s: fetch nothing while this much is still to be played.
@@ -114,6 +116,8 @@ class HlsClient:
         self._is_low_latency = is_low_latency
         self._uses_skip = uses_skip
         self._follows_steering = follows_steering
+        self._session_id = session_id
+        self._told_stalls = 0
         self.steering: Steering | None = None
         self._allows_absolute = allows_absolute
         self._timeout_s = timeout_s
@@ -341,7 +345,7 @@ class HlsClient:
             self._hints.pop(url).cancel()
             self.unused_hints.append(url)
         if hint is not None and hint not in self._hints and hint not in listed:
-            asked = self._fetcher.get("hint", hint, keeps_body=self._keeps_bodies)
+            asked = self._fetcher.get("hint", self._reporting(hint), keeps_body=self._keeps_bodies)
             self._hints[hint] = asyncio.create_task(asked, name=f"hint {hint}")
             self._hints[hint].add_done_callback(_take_outcome)
 
@@ -401,7 +405,16 @@ class HlsClient:
                 self._complain(error)
             finally:
                 hinted.cancel()
-        return await self._fetcher.get(item.kind, url, keeps_body=self._keeps_bodies)
+        return await self._fetcher.get(item.kind, self._reporting(url), keeps_body=self._keeps_bodies)
+
+    def _reporting(self, url: str) -> str:
+        """``url`` with what the viewer has lived through since the last request (CTA-5004)."""
+        if not self._session_id:
+            return url
+        has_stalled = len(self.playback.stalls) > self._told_stalls
+        self._told_stalls = len(self.playback.stalls)
+        report = f'sid="{self._session_id}"{",bs" if has_stalled else ""}'
+        return f"{url}{'&' if '?' in url else '?'}CMCD={quote(report, safe='')}"
 
     async def _map(self, url: str) -> Fetched:
         if url not in self._maps:

@@ -63,14 +63,18 @@ class Late(Generic[Service]):
         self.service: Service | None = None
         self.has_failed = False
 
+    @property
+    def is_loading(self) -> bool:
+        """It is being imported, which makes the loop late now and then."""
+        return self._loading is not None and not self._loading.done()
+
     def modules(self) -> Sequence[str]:
         """What is loaded before it is made."""
         raise NotImplementedError
 
     def start(self) -> None:
         """Begin to load, inside the loop that serves; nothing where that is under way, done, or has just failed."""
-        is_loading = self._loading is not None and not self._loading.done()
-        if is_loading or self.service is not None or self._is_closed or now_ms() < self._retry_ms:
+        if self.is_loading or self.service is not None or self._is_closed or now_ms() < self._retry_ms:
             return
         self._loading = spawn(self._load(), name=f"load-{self.word}", owner=self._owner)
 

@@ -117,7 +117,7 @@ class Node:
         self.is_draining = False
         self.units = make_units(settings, self.context)
         self.viewers = Viewers(settings.quality)
-        self.overload = Overload(settings.overload, self.units, self.lag)
+        self.overload = Overload(settings.overload, self.units, self.lag, is_loading=self._is_loading)
         self.stat_log = StatLog(self.units, settings, self.started_ms)
         self.hls_disk = self._make_hls_disk()
         self.hls: HlsPlayer | None = None
@@ -305,6 +305,9 @@ class Node:
                 on_held=self._load,
             )
         )
+
+    def _is_loading(self) -> bool:
+        return self.http.is_loading or self.grpc.is_loading
 
     def _not_loaded(self) -> list[WireProtocol]:
         """Protocols whose connections are to wait until they are."""

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 #: How often players are closed, and free memory is given back, while it is short.
 _CLOSING_MS = 1000
 _GIVING_BACK_MS = 5000
+#: After something has been loaded: what is known of the loop's lag is a second old.
+_EXCUSED_MS = 2000
 #: Of the players that there are, closed at once.
 _CLOSED_SHARE = 1 / 32
 _WORDS = {
@@ -59,14 +61,18 @@ class Overload:
         units: Sequence[Unit],
         lag: Lag,
         *,
+        is_loading: Callable[[], bool] = lambda: False,
         resident_bytes: Callable[[], int | None] = resident_bytes,
         give_back: Callable[[], object] = system.give_memory_back,
     ) -> None:
+        """``is_loading``: a part of the program is being loaded, for which the loop may be late and soon is not."""
         self.config = config
         self.guard = OverloadGuard(config, memory_limit_bytes(config.max_memory_mb))
         self.closed_count = 0
         self._units = units
         self._lag = lag
+        self._is_loading = is_loading
+        self._excused_until_ms = 0
         self._resident_bytes = resident_bytes
         self._give_back = give_back
         self._level = Level.CALM
@@ -96,7 +102,10 @@ class Overload:
 
     def tick(self, now_ms: int) -> None:
         """Four times a second."""
-        self.guard.look(now_ms, resident_bytes=self._resident_bytes(), lag_ms=self._lag.p90_ms)
+        if self._is_loading():
+            self._excused_until_ms = now_ms + _EXCUSED_MS
+        lag_ms = self._lag.p90_ms if now_ms >= self._excused_until_ms else 0
+        self.guard.look(now_ms, resident_bytes=self._resident_bytes(), lag_ms=lag_ms)
         level = self.guard.level
         if level is not self._level:
             self._enter(level)

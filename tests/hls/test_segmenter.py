@@ -84,6 +84,15 @@ def test_the_window_slides(kind: str) -> None:
 
 
 @KINDS
+def test_where_memory_is_short_the_window_is_what_the_live_edge_needs(kind: str) -> None:
+    origin, watched = begun(kind, 30_000, HlsConfig(hls_window_s=30))
+    assert len(watched.it.segments) > 10
+    origin.stream.is_tight = True
+    origin.run(30_000, 34_000)
+    assert [each.name.dts_ms for each in watched.it.segments] == [26_000, 28_000, 30_000]
+
+
+@KINDS
 def test_a_short_window_still_lists_three_target_durations(kind: str) -> None:
     """RFC 8216 §6.2.2: of a long segment and short ones after it as many stay as it takes."""
     origin = Origin(HubConfig(hls_fragment_s=1))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import edge.flags.all  # noqa: F401 - defines them
 from edge.flags.registry import new_flags
 from tests.harness.clock import ROOT, deadline, missing
 from tests.harness.deployed import DEPLOY
+from tests.harness.server import EdgeServer
 
 DOCKERFILE = DEPLOY / "docker" / "Dockerfile"
 
@@ -79,6 +83,21 @@ def test_health_check_needs_nothing_but_python() -> None:
     compile(source, "HEALTHCHECK", "exec")
     assert "EDGE_HEALTH_URL" in source and "EDGE_HEALTH_URL=http://127.0.0.1:8079/health" in last(FINAL, "ENV")
     assert int(re.search(r"--timeout=(\d+)s", options)[1]) > int(re.search(r"timeout=(\d+)", source)[1])  # type: ignore[index]
+
+
+@pytest.mark.interop
+def test_health_check_tells_a_server_from_none() -> None:
+    *_, source = json.loads(last(FINAL, "HEALTHCHECK").partition(" CMD ")[2])
+
+    def is_healthy(port: int) -> bool:
+        environment = {**os.environ, "EDGE_HEALTH_URL": f"http://127.0.0.1:{port}/health"}
+        # What it waits for is of the loopback, and of a machine that may be busy.
+        command = [sys.executable, "-c", source.replace("timeout=2", f"timeout={deadline(2)}")]
+        return subprocess.run(command, env=environment, capture_output=True, timeout=deadline(10)).returncode == 0
+
+    with EdgeServer(has_internal_port=False) as server:
+        assert is_healthy(server.port)
+    assert not is_healthy(server.port)
 
 
 def test_all_packages_are_copied_and_let_into_the_context() -> None:

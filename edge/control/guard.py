@@ -7,6 +7,7 @@ What changes the state of the server is for the internal port, or for this machi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -90,10 +91,11 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         if handler.request_streaming:
             make, call = grpc.stream_stream_rpc_method_handler, guarded.stream_stream
         elif handler.response_streaming:
-            make, call = grpc.unary_stream_rpc_method_handler, guarded.unary_stream
+            make, call = grpc.stream_stream_rpc_method_handler, guarded.unary_stream
         else:
-            make, call = grpc.unary_unary_rpc_method_handler, guarded.unary_unary
-        # Messages are decoded inside, where what cannot be is the client's fault and not ours.
+            make, call = grpc.stream_unary_rpc_method_handler, guarded.unary_unary
+        # Messages are waited for and decoded inside: for one that does not come the library would wait for ever, and
+        # one that cannot be decoded would be our fault.
         return make(call, request_deserializer=None, response_serializer=handler.response_serializer)
 
     def admit(self, method: str, context: Any) -> None:
@@ -114,24 +116,24 @@ class _Guarded:
         self._method = method
         self._handler = handler
 
-    async def unary_unary(self, data: bytes, context: Any) -> Any:
+    async def unary_unary(self, requests: AsyncIterable[bytes], context: Any) -> Any:
         """One message, one answer."""
 
         async def answer() -> Any:
-            return await self._handler.unary_unary(self._decode(data), context)
+            return await self._handler.unary_unary(await self._only(requests), context)
 
         return await self._answer(answer, context, self._guard.limits.call_s)
 
-    async def unary_stream(self, data: bytes, context: Any) -> None:
+    async def unary_stream(self, requests: AsyncIterable[bytes], context: Any) -> None:
         """One message, many answers; the server ends them in good order when they have taken long enough."""
 
         async def answer() -> None:
-            try:
+            async with asyncio.timeout(self._guard.limits.call_s):
+                request = await self._only(requests)
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._guard.limits.stream_s):
-                    async for each in self._handler.unary_stream(self._decode(data), context):
+                    async for each in self._handler.unary_stream(request, context):
                         await context.write(each)
-            except TimeoutError:
-                return
 
         await self._answer(answer, context, None)
 
@@ -152,7 +154,7 @@ class _Guarded:
         except ControlError as error:
             code, text = error.code, error.text
         except TimeoutError:
-            code, text = grpc.StatusCode.DEADLINE_EXCEEDED, f"no answer within {limit_s:g} s"
+            code, text = grpc.StatusCode.DEADLINE_EXCEEDED, f"no answer within {limit_s or self._guard.limits.call_s} s"
         except (grpc.aio.AbortError, grpc.aio.BaseError):
             raise  # the call is over: nobody hears what we say
         except Exception:
@@ -168,6 +170,17 @@ class _Guarded:
             return data if decode is None else decode(data)
         except Exception as error:
             raise ControlError(grpc.StatusCode.INVALID_ARGUMENT, "the message cannot be decoded") from error
+
+    async def _only(self, requests: AsyncIterable[bytes]) -> Any:
+        """The one message of a call; raises ControlError for none, and for more."""
+        found = None
+        async for data in requests:
+            if found is not None:
+                raise ControlError(grpc.StatusCode.INVALID_ARGUMENT, "more than one message")
+            found = data
+        if found is None:
+            raise ControlError(grpc.StatusCode.INVALID_ARGUMENT, "no message")
+        return self._decode(found)
 
     async def _decoded(self, requests: AsyncIterable[bytes]) -> AsyncIterator[Any]:
         async for data in requests:

@@ -18,7 +18,7 @@ from edge.control.clients import Clients
 from edge.control.config import GrpcConfig
 from edge.control.context import ControlContext
 from edge.control.flags import Flags
-from edge.control.guard import Guard, Limits
+from edge.control.guard import MAX_STREAM_S, Guard, Limits
 from edge.control.health import Health
 from edge.control.node import Node
 from edge.control.streams import Streams
@@ -49,6 +49,7 @@ FILES: tuple[FileDescriptor, ...] = tuple(
 _PUBLIC, _INTERNAL = "public", "internal"
 _MAX_FRAME_BYTES = 16384
 _PING_TIMEOUT_MS = 10_000
+_AGE_GRACE_MS = 60_000
 # A path of a unix socket has 104 bytes on some systems, with a zero behind it.
 _MAX_FOLDER_CHARS = 80
 
@@ -81,6 +82,9 @@ def options_of(config: GrpcConfig) -> list[tuple[str, int]]:
         ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.http2.max_frame_size", _MAX_FRAME_BYTES),
         ("grpc.http2.bdp_probe", 0),
+        # What hangs for whatever reason ends with its connection.
+        ("grpc.max_connection_age_ms", int(MAX_STREAM_S * 1000)),
+        ("grpc.max_connection_age_grace_ms", _AGE_GRACE_MS),
         # Nothing is inflated: a message of a kilobyte may become one of a gigabyte.
         ("grpc.compression_enabled_algorithms_bitset", 1),
     ]

@@ -13,8 +13,10 @@ MAX_FRAME_BYTES = 16384
 #: Of all streams of a connection, and of each, before anybody says another.
 DEFAULT_WINDOW = 65535
 
-END_STREAM, ACK, END_HEADERS = 0x01, 0x01, 0x04
-INITIAL_WINDOW_SIZE = 0x04
+END_STREAM, ACK, END_HEADERS, PADDED = 0x01, 0x01, 0x04, 0x08
+#: Names of settings (RFC 9113 §6.5.2).
+ENABLE_PUSH, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE = 0x02, 0x04, 0x05
+MAX_WINDOW = (1 << 31) - 1
 
 
 class Kind(IntEnum):
@@ -67,6 +69,10 @@ class FrameHead(NamedTuple):
     payload: bytes = b""
 
 
+#: Payloads of these have one size (RFC 9113 §6.3, §6.4, §6.7, §6.9).
+_SIZES: dict[int, int] = {Kind.PRIORITY: 5, Kind.RST_STREAM: 4, Kind.PING: 8, Kind.WINDOW_UPDATE: 4}
+_OF_STREAMS = frozenset({Kind.DATA, Kind.HEADERS, Kind.PRIORITY, Kind.RST_STREAM, Kind.PUSH_PROMISE, Kind.CONTINUATION})
+_OF_CONNECTIONS = frozenset({Kind.SETTINGS, Kind.PING, Kind.GOAWAY})
 _READ_WHOLE = frozenset({Kind.SETTINGS, Kind.WINDOW_UPDATE, Kind.GOAWAY})
 
 
@@ -146,3 +152,35 @@ def settings_of(payload: bytes) -> Iterator[tuple[int, int]]:
     """Names and values of SETTINGS (RFC 9113 §6.5.1); a rest that is no whole one is left out."""
     for at in range(0, len(payload) - 5, 6):
         yield int.from_bytes(payload[at : at + 2], "big"), int.from_bytes(payload[at + 2 : at + 6], "big")
+
+
+def fault_of(head: FrameHead) -> tuple[Code, str] | None:
+    """What is wrong with a frame by itself, as a client may send it: its size, its stream, its values."""
+    kind, size = head.kind, head.size
+    if size != _SIZES.get(kind, size):
+        return Code.FRAME_SIZE_ERROR, f"a frame of type {kind} with {size} bytes"
+    if (kind in _OF_STREAMS and not head.stream_id) or (kind in _OF_CONNECTIONS and head.stream_id):
+        return Code.PROTOCOL_ERROR, f"a frame of type {kind} on stream {head.stream_id}"
+    if kind == Kind.PUSH_PROMISE:
+        return Code.PROTOCOL_ERROR, "a promise of a client"
+    if kind == Kind.SETTINGS:
+        if size % 6 or (head.flags & ACK and size):
+            return Code.FRAME_SIZE_ERROR, f"settings of {size} bytes"
+        return _fault_of_settings(head.payload)
+    if kind == Kind.WINDOW_UPDATE and not int.from_bytes(head.payload, "big") & MAX_WINDOW:
+        return Code.PROTOCOL_ERROR, "a window that is opened by nothing"
+    if head.flags & PADDED and kind in (Kind.DATA, Kind.HEADERS) and not size:
+        return Code.PROTOCOL_ERROR, "padding without a length"
+    return None
+
+
+def _fault_of_settings(payload: bytes) -> tuple[Code, str] | None:
+    """Values out of range (RFC 9113 §6.5.2)."""
+    for name, value in settings_of(payload):
+        if name == INITIAL_WINDOW_SIZE and value > MAX_WINDOW:
+            return Code.FLOW_CONTROL_ERROR, f"an initial window of {value} bytes"
+        if (name == ENABLE_PUSH and value > 1) or (
+            name == MAX_FRAME_SIZE and not MAX_FRAME_BYTES <= value < MAX_FRAME_BYTES << 10
+        ):
+            return Code.PROTOCOL_ERROR, f"setting {name} is {value}"
+    return None

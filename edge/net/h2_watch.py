@@ -1,9 +1,9 @@
 """Looks on while HTTP/2 goes through to somebody who cannot be told our limits, without I/O.
 
-The server behind checks what a frame may be and what its headers say. What it does not
-bound is how much of all that comes: resets, small frames that cost much, header blocks
-without an end, and answers that are never fetched. That is counted here, in both
-directions, and a connection that goes too far is ended.
+The server behind reads headers and messages. What it lets pass is looked for here: frames
+that may not be, or not on that stream. What it does not bound is counted, in both
+directions: resets, small frames that cost much, header blocks without an end, and answers
+that are never fetched. A connection that goes too far is ended.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from edge.net.h2_frames import (
     END_HEADERS,
     END_STREAM,
     INITIAL_WINDOW_SIZE,
+    MAX_WINDOW,
     PREFACE,
     Code,
     FrameHead,
     FrameReader,
     FrameTooLargeError,
     Kind,
+    fault_of,
     settings_of,
 )
 
@@ -35,8 +37,6 @@ MAX_CONTINUATIONS = 8
 MAX_HEADER_BLOCK_BYTES = 32768
 #: The most that a frame of the server may have; it says so itself.
 _SERVER_FRAME_BYTES = (1 << 24) - 1
-# A window is never this large: what would be more is the server's to refuse.
-_MAX_WINDOW = (1 << 31) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,10 @@ class Http2Fault:
     reason: str
     detail: str
     is_told: bool = False
+
+
+def _protocol_fault(detail: str) -> Http2Fault:
+    return Http2Fault(Code.PROTOCOL_ERROR, "h2_protocol", detail)
 
 
 @dataclass(slots=True)
@@ -102,7 +106,7 @@ class Http2Watch:
         if self._preface:
             size = min(len(self._preface), len(data))
             if data[:size] != self._preface[:size]:
-                return Http2Fault(Code.PROTOCOL_ERROR, "h2_protocol", "no preface")
+                return _protocol_fault("no preface")
             self._preface, data = self._preface[size:], data[size:]
         try:
             for head in self._client.frames(data):
@@ -124,21 +128,29 @@ class Http2Watch:
 
     def _client_frame(self, head: FrameHead, now_ms: int) -> Http2Fault | None:
         kind = head.kind
+        wrong = fault_of(head)
+        if wrong is not None:
+            return Http2Fault(
+                wrong[0], "h2_frame_size" if wrong[0] is Code.FRAME_SIZE_ERROR else "h2_protocol", wrong[1]
+            )
         if not self._is_set_up:
             if kind != Kind.SETTINGS or head.flags & ACK:
-                return Http2Fault(Code.PROTOCOL_ERROR, "h2_protocol", f"begins with a frame of type {kind}")
+                return _protocol_fault(f"begins with a frame of type {kind}")
             self._is_set_up = True
         if self._block_ms is not None and kind != Kind.CONTINUATION:
-            return Http2Fault(Code.PROTOCOL_ERROR, "h2_protocol", f"a frame of type {kind} in a header block")
+            return _protocol_fault(f"a frame of type {kind} in a header block")
         if kind == Kind.HEADERS or kind == Kind.CONTINUATION:
             return self._header_frame(head, now_ms)
+        if head.stream_id > self.last_stream_id and kind != Kind.PRIORITY:
+            return _protocol_fault(f"a frame of type {kind} on stream {head.stream_id}, which is not open")
         if kind == Kind.RST_STREAM:
             self._windows.pop(head.stream_id, None)
             return self._count_reset(now_ms)
         if kind == Kind.DATA and (head.size or head.flags & END_STREAM):
             return None
         if kind == Kind.WINDOW_UPDATE:
-            self._open_window(head.stream_id, int.from_bytes(head.payload, "big") & _MAX_WINDOW)
+            if not self._open_window(head.stream_id, int.from_bytes(head.payload, "big") & MAX_WINDOW):
+                return Http2Fault(Code.FLOW_CONTROL_ERROR, "h2_protocol", f"the window of stream {head.stream_id}")
         elif kind == Kind.SETTINGS and not head.flags & ACK:
             self._take_settings(head.payload)
         return self._count_control(kind, now_ms)
@@ -146,14 +158,19 @@ class Http2Watch:
     def _header_frame(self, head: FrameHead, now_ms: int) -> Http2Fault | None:
         if head.kind == Kind.HEADERS:
             self._block_ms, self._block_bytes, self._continuations = now_ms, 0, 0
-            if head.stream_id > self.last_stream_id:
+            if head.stream_id <= self.last_stream_id:
+                if head.stream_id not in self._windows:
+                    return _protocol_fault(f"headers on stream {head.stream_id}, which is not open")
+            elif not head.stream_id % 2:
+                return _protocol_fault(f"headers on stream {head.stream_id}, which is none of a client")
+            else:
                 self.last_stream_id = head.stream_id
                 self.stream_count += 1
                 # One more than may be there: who opens more is refused by the server, and counted by its resets.
                 if len(self._windows) <= self._config.h2_max_concurrent_streams:
                     self._windows[head.stream_id] = self._initial_window
         elif self._block_ms is None:
-            return Http2Fault(Code.PROTOCOL_ERROR, "h2_protocol", "a continuation of nothing")
+            return _protocol_fault("a continuation of nothing")
         else:
             self._continuations += 1
         self._block_bytes += head.size
@@ -206,11 +223,15 @@ class Http2Watch:
 
     # --- windows -----------------------------------------------------------------
 
-    def _open_window(self, stream_id: int, more: int) -> None:
+    def _open_window(self, stream_id: int, more: int) -> bool:
+        """False where a window would be larger than one may be."""
         if not stream_id:
-            self._window = min(self._window + more, _MAX_WINDOW)
-        elif stream_id in self._windows:
-            self._windows[stream_id] = min(self._windows[stream_id] + more, _MAX_WINDOW)
+            self._window += more
+            return self._window <= MAX_WINDOW
+        if stream_id in self._windows:
+            self._windows[stream_id] += more
+            return self._windows[stream_id] <= MAX_WINDOW
+        return True
 
     def _take_settings(self, payload: bytes) -> None:
         for name, value in settings_of(payload):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -44,8 +45,10 @@ class LateGrpc(Late["ControlServers"]):
 
     def modules(self) -> Sequence[str]:
         """See ``Late``."""
-        # The library writes to the standard error what peers do wrong, line by line.
+        # The library tells what peers do wrong on the standard error, and headers that are no text with a traceback
+        # each; what fails in calls the guard tells itself.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        logging.getLogger("grpc").setLevel(logging.CRITICAL)
         return MODULES
 
     @property
@@ -88,7 +91,7 @@ class LateGrpc(Late["ControlServers"]):
 
     async def close(self) -> None:
         """See ``Late``; who has just asked for the end is told that it comes."""
-        for service in self._leaving:
+        for service in list(self._leaving):
             await service.close()
         if self.service is not None:
             await self.service.close(grace_s=CLOSED_GRACE_S)

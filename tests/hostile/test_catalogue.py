@@ -1,8 +1,9 @@
 """Each known kind of hostile input has a number, which its test bears in its name; here is the list of all.
 
 The letters say where it comes: HS in the handshake, C in chunks, A in AMF, M in commands, V in media, Q with
-publishers and players, T in TCP, P in the first bytes, S in TLS, H in HTTP, L in HLS, X at the pages, R in the
-process and what it lives on, Y in the language. The defaults of the limits that meet it are held here too.
+publishers and players, T in TCP, P in the first bytes, S in TLS, H in HTTP, G in HTTP/2 and gRPC, L in HLS, X at the
+pages, R in the process and what it lives on, Y in the language. The defaults of the limits that meet it are held here
+too.
 """
 
 from __future__ import annotations
@@ -36,11 +37,13 @@ PROCESS_ROWS = {
 }
 # Those of the first bytes, and of HTTP.
 HTTP_ROWS = {*(f"P{number}" for number in range(1, 10)), *(f"H{number}" for number in range(1, 18))}
+# Those of HTTP/2 and gRPC.
+GRPC_ROWS = {f"G{number}" for number in range(1, 13)}
 # Those of HLS; L10 is about segments on disk.
 HLS_ROWS = {f"L{number}" for number in range(1, 10)}
 # Those of the pages.
 PAGE_ROWS = {"X1", "X2", "X3", "X4", "X5", "X6", "X7", "X8", "X9", "X10"}
-ALL_ROWS = ROWS | OTHER_ROWS | PROCESS_ROWS | HTTP_ROWS | HLS_ROWS | PAGE_ROWS
+ALL_ROWS = ROWS | OTHER_ROWS | PROCESS_ROWS | HTTP_ROWS | GRPC_ROWS | HLS_ROWS | PAGE_ROWS
 DEFAULTS = {
     "protocol_detect_timeout_ms": 5000,
     "ssl_handshake_timeout_ms": 5000,
@@ -98,6 +101,10 @@ DEFAULTS = {
     "http_max_requests": 10000,
     "write_stall_timeout_ms": 10000,
     "pull_nodata_timeout_ms": 10000,
+    "h2_max_concurrent_streams": 100,
+    "h2_max_resets": 100,
+    "grpc_max_message_bytes": 4194304,
+    "grpc_default_timeout_ms": 30000,
     "hls_max_users": 100000,
     "hls_segment_wait_ms": 10000,
     "hls_playlist_wait_ms": 3000,
@@ -125,7 +132,7 @@ def test_every_row_has_a_test() -> None:
 
 
 def test_every_named_row_is_of_the_catalogue() -> None:
-    named = {row for row in rows_with_tests() if re.fullmatch(r"(HS|[CAMVQTSPHLXRY])\d+", row)}
+    named = {row for row in rows_with_tests() if re.fullmatch(r"(HS|[CAMVQTSPHGLXRY])\d+", row)}
     assert sorted(named - ALL_ROWS - {"L10", "R6", "R8"}) == []
 
 

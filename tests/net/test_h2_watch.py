@@ -31,6 +31,47 @@ def begun(config: Http2Config = LIMITS) -> Http2Watch:
     return watch
 
 
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (headers(2), Code.PROTOCOL_ERROR),
+        (headers(0), Code.PROTOCOL_ERROR),
+        (headers(5) + reset(5) + headers(3), Code.PROTOCOL_ERROR),
+        (encode_frame(Kind.DATA, b"x", stream_id=1), Code.PROTOCOL_ERROR),
+        (encode_frame(Kind.DATA, b"x"), Code.PROTOCOL_ERROR),
+        (reset(7), Code.PROTOCOL_ERROR),
+        (window_update(1, 9), Code.PROTOCOL_ERROR),
+        (encode_frame(Kind.SETTINGS, stream_id=1), Code.PROTOCOL_ERROR),
+        (encode_frame(Kind.PUSH_PROMISE, bytes(9), stream_id=1), Code.PROTOCOL_ERROR),
+        (encode_frame(Kind.PING, bytes(7)), Code.FRAME_SIZE_ERROR),
+        (encode_frame(Kind.PRIORITY, bytes(4), stream_id=1), Code.FRAME_SIZE_ERROR),
+        (encode_frame(Kind.RST_STREAM, bytes(5), stream_id=1), Code.FRAME_SIZE_ERROR),
+        (encode_frame(Kind.WINDOW_UPDATE, bytes(3)), Code.FRAME_SIZE_ERROR),
+        (encode_frame(Kind.SETTINGS, bytes(5)), Code.FRAME_SIZE_ERROR),
+        (encode_frame(Kind.SETTINGS, bytes(6), flags=ACK), Code.FRAME_SIZE_ERROR),
+        (window_update(0), Code.PROTOCOL_ERROR),
+        (window_update((1 << 31) - 1), Code.FLOW_CONTROL_ERROR),
+        (headers(1) + window_update((1 << 31) - 1, 1), Code.FLOW_CONTROL_ERROR),
+        (encode_frame(Kind.SETTINGS, bytes.fromhex("000480000000")), Code.FLOW_CONTROL_ERROR),
+        (encode_frame(Kind.SETTINGS, bytes.fromhex("000500003fff")), Code.PROTOCOL_ERROR),
+        (encode_frame(Kind.SETTINGS, bytes.fromhex("000501000000")), Code.PROTOCOL_ERROR),
+        (encode_frame(Kind.SETTINGS, bytes.fromhex("000200000002")), Code.PROTOCOL_ERROR),
+        (headers(1) + encode_frame(Kind.DATA, flags=8, stream_id=1), Code.PROTOCOL_ERROR),
+    ],
+)
+def test_frames_that_may_not_be_end_it(sent: bytes, code: Code) -> None:
+    fault = begun().client_sent(sent, 0)
+    assert fault is not None and (fault.code, fault.is_told) == (code, False) and fault.detail
+
+
+def test_frames_of_streams_that_are_over_may_still_come() -> None:
+    watch = begun()
+    assert watch.client_sent(headers(1, flags=END_HEADERS), 0) is None
+    watch.server_sent(headers(1), 1)
+    late = encode_frame(Kind.DATA, b"x", stream_id=1) + window_update(5, 1) + reset(1)
+    assert watch.client_sent(late + encode_frame(Kind.PRIORITY, bytes(5), stream_id=9), 2) is None
+
+
 def outcome(fault: Http2Fault | None) -> tuple[Code, str] | None:
     return None if fault is None else (fault.code, fault.reason)
 
@@ -80,6 +121,7 @@ def test_resets_are_counted_whoever_sends_them_and_forgotten_after_a_while(is_of
         return found
 
     watch = begun()
+    watch.client_sent(headers(1), 0)
     assert sent(watch, 10, 1) is None
     assert sent(watch, 10, PERIOD_MS) is None
     assert outcome(sent(watch, 1, PERIOD_MS + 1)) == (Code.ENHANCE_YOUR_CALM, "h2_resets")
@@ -99,6 +141,7 @@ def test_resets_are_counted_whoever_sends_them_and_forgotten_after_a_while(is_of
 )
 def test_small_frames_are_counted_together(frame: bytes) -> None:
     watch = begun()
+    watch.client_sent(headers(1), 0)
     assert watch.client_sent(frame * (MAX_CONTROL_FRAMES - 1), 1) is None  # the first SETTINGS was one
     assert outcome(watch.client_sent(frame, 1)) == (Code.ENHANCE_YOUR_CALM, "h2_control_frames")
 

@@ -13,7 +13,7 @@ MAX_FRAME_BYTES = 16384
 #: Of all streams of a connection, and of each, before anybody says another.
 DEFAULT_WINDOW = 65535
 
-END_STREAM, ACK, END_HEADERS, PADDED = 0x01, 0x01, 0x04, 0x08
+END_STREAM, ACK, END_HEADERS, PADDED, PRIORITISED = 0x01, 0x01, 0x04, 0x08, 0x20
 #: Names of settings (RFC 9113 §6.5.2).
 ENABLE_PUSH, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE = 0x02, 0x04, 0x05
 MAX_WINDOW = (1 << 31) - 1
@@ -59,7 +59,7 @@ class FrameHead(NamedTuple):
     Attributes:
         kind: a ``Kind``, or a number that nobody knows.
         size: bytes of its payload.
-        payload: of SETTINGS, WINDOW_UPDATE and GOAWAY; empty of all others.
+        payload: of SETTINGS, WINDOW_UPDATE, GOAWAY, HEADERS and CONTINUATION; empty of all others.
     """
 
     kind: int
@@ -73,7 +73,7 @@ class FrameHead(NamedTuple):
 _SIZES: dict[int, int] = {Kind.PRIORITY: 5, Kind.RST_STREAM: 4, Kind.PING: 8, Kind.WINDOW_UPDATE: 4}
 _OF_STREAMS = frozenset({Kind.DATA, Kind.HEADERS, Kind.PRIORITY, Kind.RST_STREAM, Kind.PUSH_PROMISE, Kind.CONTINUATION})
 _OF_CONNECTIONS = frozenset({Kind.SETTINGS, Kind.PING, Kind.GOAWAY})
-_READ_WHOLE = frozenset({Kind.SETTINGS, Kind.WINDOW_UPDATE, Kind.GOAWAY})
+_READ_WHOLE = frozenset({Kind.SETTINGS, Kind.WINDOW_UPDATE, Kind.GOAWAY, Kind.HEADERS, Kind.CONTINUATION})
 
 
 class FrameTooLargeError(Exception):
@@ -184,3 +184,13 @@ def _fault_of_settings(payload: bytes) -> tuple[Code, str] | None:
         ):
             return Code.PROTOCOL_ERROR, f"setting {name} is {value}"
     return None
+
+
+def fragment_of(head: FrameHead) -> bytes | None:
+    """What a frame has of a header block, without padding and priority (RFC 9113 §6.2); None where that cannot be."""
+    payload = head.payload
+    if head.kind != Kind.HEADERS:
+        return payload
+    begin = (1 if head.flags & PADDED else 0) + (5 if head.flags & PRIORITISED else 0)
+    end = len(payload) - (payload[0] if head.flags & PADDED else 0)
+    return payload[begin:end] if begin <= end else None

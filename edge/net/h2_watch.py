@@ -25,16 +25,20 @@ from edge.net.h2_frames import (
     FrameTooLargeError,
     Kind,
     fault_of,
+    fragment_of,
     settings_of,
 )
+from edge.net.hpack_size import HeaderSizes, HpackError
 
 #: Resets and control frames are counted over so long.
 PERIOD_MS = 10_000
 #: Frames of a period that carry no request and no message.
 MAX_CONTROL_FRAMES = 1000
-#: Frames that one header block may go on in, and bytes that all of it may have.
+#: Frames that one header block may go on in, and bytes that all of it may have: each may stand for a large header.
 MAX_CONTINUATIONS = 8
-MAX_HEADER_BLOCK_BYTES = 32768
+MAX_HEADER_BLOCK_BYTES = 8192
+#: Names and values of a request, with what each counts besides.
+MAX_HEADER_LIST_BYTES = 32768
 #: The most that a frame of the server may have; it says so itself.
 _SERVER_FRAME_BYTES = (1 << 24) - 1
 
@@ -86,7 +90,9 @@ class Http2Watch:
         self._is_set_up = False
         self._client_ms = now_ms
         self._block_ms: int | None = None
-        self._block_bytes = self._continuations = 0
+        self._block = b""
+        self._continuations = 0
+        self._sizes = HeaderSizes()
         self._window, self._initial_window = DEFAULT_WINDOW, DEFAULT_WINDOW
         self._windows: dict[int, int] = {}
         self._stalled_ms: int | None = None
@@ -157,7 +163,7 @@ class Http2Watch:
 
     def _header_frame(self, head: FrameHead, now_ms: int) -> Http2Fault | None:
         if head.kind == Kind.HEADERS:
-            self._block_ms, self._block_bytes, self._continuations = now_ms, 0, 0
+            self._block_ms, self._block, self._continuations = now_ms, b"", 0
             if head.stream_id <= self.last_stream_id:
                 if head.stream_id not in self._windows:
                     return _protocol_fault(f"headers on stream {head.stream_id}, which is not open")
@@ -173,12 +179,27 @@ class Http2Watch:
             return _protocol_fault("a continuation of nothing")
         else:
             self._continuations += 1
-        self._block_bytes += head.size
-        if self._continuations > MAX_CONTINUATIONS or self._block_bytes > MAX_HEADER_BLOCK_BYTES:
-            detail = f"a header block of {self._continuations + 1} frames and {self._block_bytes} bytes"
+        fragment = fragment_of(head)
+        if fragment is None:
+            return _protocol_fault("padding that is longer than what it is in")
+        self._block += fragment
+        if self._continuations > MAX_CONTINUATIONS or len(self._block) > MAX_HEADER_BLOCK_BYTES:
+            detail = f"a header block of {self._continuations + 1} frames and {len(self._block)} bytes"
             return Http2Fault(Code.ENHANCE_YOUR_CALM, "h2_header_block", detail)
         if head.flags & END_HEADERS:
             self._block_ms = None
+            return self._measured()
+        return None
+
+    def _measured(self) -> Http2Fault | None:
+        """A whole block has come."""
+        block, self._block = self._block, b""
+        try:
+            size = self._sizes.measure(block)
+        except HpackError as error:
+            return Http2Fault(Code.COMPRESSION_ERROR, "h2_protocol", str(error))
+        if size > MAX_HEADER_LIST_BYTES:
+            return Http2Fault(Code.ENHANCE_YOUR_CALM, "h2_header_list", f"headers of {size} bytes")
         return None
 
     def _server_frame(self, head: FrameHead, now_ms: int) -> Http2Fault | None:

@@ -33,7 +33,7 @@ SENT = b"".join(
 )
 FOUND = [
     FrameHead(Kind.SETTINGS, 0, 0, 12, SETTINGS),
-    FrameHead(Kind.HEADERS, 4, 1, 20),
+    FrameHead(Kind.HEADERS, 4, 1, 20, b"h" * 20),
     FrameHead(Kind.DATA, 1, 1, 0),
     FrameHead(Kind.DATA, 0, 3, 16384),
     FrameHead(Kind.WINDOW_UPDATE, 0, 3, 4, b"\0\0\0\x09"),

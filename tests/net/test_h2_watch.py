@@ -12,8 +12,14 @@ SETTINGS = encode_frame(Kind.SETTINGS)
 LIMITS = Http2Config(h2_max_resets=10, h2_max_concurrent_streams=4)
 
 
+#: A large header that is kept, and then meant a thousand times.
+BOMB = encode_frame(
+    Kind.HEADERS, b"\x40\x01a\x7f\x81\x1e" + b"x" * 3968 + b"\xbe" * 1000, flags=END_HEADERS, stream_id=1
+)
+
+
 def headers(stream_id: int = 1, *, flags: int = END_HEADERS | END_STREAM, size: int = 10) -> bytes:
-    return encode_frame(Kind.HEADERS, bytes(size), flags=flags, stream_id=stream_id)
+    return encode_frame(Kind.HEADERS, b"\x82" * size, flags=flags, stream_id=stream_id)
 
 
 def window_update(more: int, stream_id: int = 0) -> bytes:
@@ -57,6 +63,9 @@ def begun(config: Http2Config = LIMITS) -> Http2Watch:
         (encode_frame(Kind.SETTINGS, bytes.fromhex("000501000000")), Code.PROTOCOL_ERROR),
         (encode_frame(Kind.SETTINGS, bytes.fromhex("000200000002")), Code.PROTOCOL_ERROR),
         (headers(1) + encode_frame(Kind.DATA, flags=8, stream_id=1), Code.PROTOCOL_ERROR),
+        (encode_frame(Kind.HEADERS, b"\xff\x82", flags=12, stream_id=1), Code.PROTOCOL_ERROR),
+        (encode_frame(Kind.HEADERS, b"\x80", flags=4, stream_id=1), Code.COMPRESSION_ERROR),
+        (BOMB, Code.ENHANCE_YOUR_CALM),
     ],
 )
 def test_frames_that_may_not_be_end_it(sent: bytes, code: Code) -> None:
@@ -147,7 +156,7 @@ def test_small_frames_are_counted_together(frame: bytes) -> None:
 
 
 def test_header_blocks_have_an_end() -> None:
-    piece = encode_frame(Kind.CONTINUATION, b"x", stream_id=1)
+    piece = encode_frame(Kind.CONTINUATION, b"\x82", stream_id=1)
     watch = begun()
     assert watch.client_sent(headers(flags=0) + piece * MAX_CONTINUATIONS, 0) is None
     assert outcome(watch.client_sent(piece, 0)) == (Code.ENHANCE_YOUR_CALM, "h2_header_block")
@@ -251,3 +260,8 @@ def test_limits_may_be_off() -> None:
     watch = Http2Watch(off, 0)
     watch.client_sent(PREFACE, 0)
     assert watch.next_deadline_ms() is None and watch.handle_timer(10**9) is None
+
+
+def test_priority_and_padding_are_no_headers() -> None:
+    padded = encode_frame(Kind.HEADERS, b"\x03" + bytes(5) + b"\x82" + bytes(3), flags=0x2D, stream_id=1)
+    assert begun().client_sent(padded, 0) is None

@@ -175,8 +175,10 @@ async def test_whoever_does_not_read_holds_the_other_up_and_nothing_is_lost() ->
             for _ in range(total):
                 assert await reader.readexactly(len(frame)) == frame
         assert await rig.behind.read(len(PREFACE + SETTINGS)) == PREFACE + SETTINGS
-        rig.writer.write(frame * total)
+        opened = encode_frame(Kind.HEADERS, b"\x82", flags=4, stream_id=1)
+        rig.writer.write(opened + frame * total)
         await eventually(lambda: not rig.connection._is_polled, "the client to be held up")
+        assert await rig.behind.read(len(opened)) == opened
         async with asyncio.timeout(deadline(10)):
             for _ in range(total):
                 assert await rig.behind.read(len(frame)) == frame

@@ -14,9 +14,23 @@ Made = TypeVar("Made", bound=Message)
 
 
 def message_of(kind: type[Made], record: Any) -> Made:
-    """A dataclass as a message; what is None in it stays unset."""
-    made: Made = kind(**{name: value for name, value in row_of(record).items() if value is not None})
+    """A dataclass as a message; what is None in it stays unset, and what the message has no field for is left out."""
+    made: Made = kind(**_known(kind.DESCRIPTOR, row_of(record)))
     return made
+
+
+def _known(descriptor: Any, row: dict[str, Any]) -> dict[str, Any]:
+    """What of a row a message has fields for, and so on within."""
+    fields = descriptor.fields_by_name
+    return {name: _fitting(fields[name], value) for name, value in row.items() if value is not None and name in fields}
+
+
+def _fitting(field: Any, value: Any) -> Any:
+    if field.message_type is None:
+        return value
+    if isinstance(value, list):
+        return [_known(field.message_type, item) for item in value]
+    return _known(field.message_type, value)
 
 
 async def messages_of(kind: type[Made], records: Sequence[Any]) -> list[Made]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pytest
@@ -89,3 +89,14 @@ async def test_many_are_made_in_slices() -> None:
 def test_enums_are_words() -> None:
     event = streams_pb2.StreamEvent(kind=streams_pb2.StreamEvent.KIND_ENDED)
     assert plain_of(event)["kind"] == "KIND_ENDED" and plain_of(event)["stream"] is None
+
+
+def test_what_a_message_has_no_field_for_is_left_out() -> None:
+    @dataclass(frozen=True)
+    class Later:
+        key: str
+        news: int
+        quality: Any
+
+    made = message_of(streams_pb2.Stream, Later("k", 1, {"reporting": 2, "more": 3}))
+    assert (made.key, made.quality.reporting) == ("k", 2)

@@ -63,7 +63,7 @@ class Process(_message.Message):
     def __init__(self, version: _Optional[str] = ..., addresses: _Optional[_Union[Address, _Mapping]] = ..., health: _Optional[_Union[Health, _Mapping]] = ..., readiness: _Optional[_Union[Readiness, _Mapping]] = ...) -> None: ...
 
 class Address(_message.Message):
-    __slots__ = ("host", "rtmp_port", "http_port", "has_flv", "has_ts", "has_hls", "has_low_latency", "has_tls", "is_tls_forced", "internal_port", "role", "proxy_to")
+    __slots__ = ("host", "rtmp_port", "http_port", "has_flv", "has_ts", "has_hls", "has_low_latency", "has_tls", "is_tls_forced", "internal_port", "role", "proxy_to", "siblings")
     HOST_FIELD_NUMBER: _ClassVar[int]
     RTMP_PORT_FIELD_NUMBER: _ClassVar[int]
     HTTP_PORT_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,7 @@ class Address(_message.Message):
     INTERNAL_PORT_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     PROXY_TO_FIELD_NUMBER: _ClassVar[int]
+    SIBLINGS_FIELD_NUMBER: _ClassVar[int]
     host: str
     rtmp_port: int
     http_port: int
@@ -88,7 +89,8 @@ class Address(_message.Message):
     internal_port: int
     role: str
     proxy_to: str
-    def __init__(self, host: _Optional[str] = ..., rtmp_port: _Optional[int] = ..., http_port: _Optional[int] = ..., has_flv: _Optional[bool] = ..., has_ts: _Optional[bool] = ..., has_hls: _Optional[bool] = ..., has_low_latency: _Optional[bool] = ..., has_tls: _Optional[bool] = ..., is_tls_forced: _Optional[bool] = ..., internal_port: _Optional[int] = ..., role: _Optional[str] = ..., proxy_to: _Optional[str] = ...) -> None: ...
+    siblings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, host: _Optional[str] = ..., rtmp_port: _Optional[int] = ..., http_port: _Optional[int] = ..., has_flv: _Optional[bool] = ..., has_ts: _Optional[bool] = ..., has_hls: _Optional[bool] = ..., has_low_latency: _Optional[bool] = ..., has_tls: _Optional[bool] = ..., is_tls_forced: _Optional[bool] = ..., internal_port: _Optional[int] = ..., role: _Optional[str] = ..., proxy_to: _Optional[str] = ..., siblings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Health(_message.Message):
     __slots__ = ("is_ok", "is_draining", "loop_lag_ms", "uptime_s", "python", "overload")

@@ -111,6 +111,6 @@ def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Daemon:
         return ControlServers(ControlContext(facts, orders, reloader.book, why), node.context, config)
 
     node.page_routes = page_routes
-    node.make_control = make_control
+    node.grpc.maker = make_control
     node.upgrade = lambda: upgrader().upgrade()
     return Daemon(node, facts, debugging, reloader, orders, upgrader)

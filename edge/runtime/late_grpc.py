@@ -23,22 +23,25 @@ MODULES = ("edge.control.server",)
 REPLACED_GRACE_S, CLOSED_GRACE_S = 30.0, 1.0
 
 
+def _nobody(config: GrpcConfig) -> ControlServers:
+    raise RuntimeError("nobody has said what control tells of")
+
+
 class LateGrpc(Late["ControlServers"]):
-    """The servers of gRPC of a node from before they are there."""
+    """The servers of gRPC of a node from before they are there.
+
+    Attributes:
+        maker: makes them, once they are loaded.
+    """
 
     title, word = "control by gRPC", "grpc"
 
     def __init__(
-        self,
-        make: Callable[[GrpcConfig], ControlServers],
-        config: GrpcConfig,
-        context: NetContext,
-        *,
-        owner: TaskOwner,
-        on_ready: Callable[[], object],
+        self, config: GrpcConfig, context: NetContext, *, owner: TaskOwner, on_ready: Callable[[], object]
     ) -> None:
         """See ``Late``; media go on where it cannot be loaded."""
-        super().__init__(lambda: make(self._config), owner=owner, on_ready=on_ready, on_failed=on_ready)
+        super().__init__(lambda: self.maker(self._config), owner=owner, on_ready=on_ready, on_failed=on_ready)
+        self.maker: Callable[[GrpcConfig], ControlServers] = _nobody
         self._config = config
         self._context = context
         self._leaving: set[ControlServers] = set()

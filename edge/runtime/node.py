@@ -37,8 +37,6 @@ from edge.runtime.unit import STOPPING, make_units
 from edge.runtime.viewers import Viewers
 
 if TYPE_CHECKING:
-    from edge.control.config import GrpcConfig
-    from edge.control.server import ControlServers
     from edge.hls_disk.recorder import DiskHls
     from edge.httpd.app import HttpService, Owned
     from edge.httpd.hls import HlsPlayer
@@ -70,10 +68,6 @@ def raise_descriptor_limit() -> int:
     return limit
 
 
-def _no_control(config: GrpcConfig) -> ControlServers:
-    raise RuntimeError("nobody has said what control tells of")
-
-
 async def _cannot_upgrade() -> str:
     raise HandoverError("nobody can start a new process")
 
@@ -88,7 +82,6 @@ class Node:
         on_handed_over: called in the loop when another process has all that can move.
         upgrade: hands all over to a new process; see ``edge.runtime.upgrade``.
         page_routes: makes the routes of the pages, when HTTP is loaded.
-        make_control: makes the servers of gRPC, when they are loaded.
         owned_by_pages: what these work with, and what ends with HTTP; filled by then.
         sockets: those that listen, by what each was asked for.
         tls: None while no port takes it.
@@ -143,14 +136,7 @@ class Node:
             on_ready=self._http_is_ready,
             on_failed=self._http_has_failed,
         )
-        self.make_control: Callable[[GrpcConfig], ControlServers] = _no_control
-        self.grpc = LateGrpc(
-            lambda config: self.make_control(config),
-            settings.grpc,
-            self.context,
-            owner=self.tasks,
-            on_ready=self._grpc_is_ready,
-        )
+        self.grpc = LateGrpc(settings.grpc, self.context, owner=self.tasks, on_ready=self._grpc_is_ready)
         self._timer: asyncio.TimerHandle | None = None
         self._ticks = self._skipped_ms = 0
         self._is_upstream_started = False

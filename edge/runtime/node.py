@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from edge.errors import HandoverError
 from edge.facts.orders import Drain, Outcome, Result
-from edge.flags.check import merge_port as merge_port_of
 from edge.handover.keys import SocketKey
 from edge.net import system
 from edge.net.accepted import Accepted, Handler
@@ -30,7 +29,7 @@ from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import ClockWatch, LagProbe
 from edge.runtime.measure import load_ratio
 from edge.runtime.overload import Overload
-from edge.runtime.ports import PUBLIC
+from edge.runtime.ports import INTERNAL, MERGE, PUBLIC, wanted_sockets
 from edge.runtime.settings import Settings
 from edge.runtime.stat_log import StatLog
 from edge.runtime.unit import STOPPING, make_units
@@ -56,8 +55,6 @@ _LAST_FLUSH_MS = 500
 # Asked to go elsewhere in groups, so that others are not stormed.
 _ASKED_AT_ONCE = 200
 _ASK_PAUSE_S = 0.05
-
-INTERNAL, MERGE = "internal", "merge"
 
 
 def raise_descriptor_limit() -> int:
@@ -201,7 +198,7 @@ class Node:
         """
         known = inherited or {}
         try:
-            self.sockets, wanted = take_roles(passed, self._wanted_sockets())
+            self.sockets, wanted = take_roles(passed, wanted_sockets(self.settings))
             given = [key for key in known if key.is_given]
             self.sockets += [(known.pop(key), key) for key in given]
             roles = {key.role for key in given}
@@ -215,17 +212,6 @@ class Node:
             raise
         for sock in known.values():
             sock.close()
-
-    def _wanted_sockets(self) -> list[SocketKey]:
-        net = self.settings.net
-        wanted = [(host, port, PUBLIC) for port in (net.port, *net.listen) for host in net.bind or ("",)]
-        if net.internal_port >= 0:
-            wanted += [(host, net.internal_port, INTERNAL) for host in net.bind or ("",)]
-        upstream = self.settings.upstream
-        merge_port = merge_port_of(upstream.cdn_merge_to, upstream.cdn_merge_port)
-        if merge_port is not None:
-            wanted += [(host, merge_port, MERGE) for host in net.bind or ("",)]
-        return [SocketKey(*each) for each in wanted]
 
     async def get_ready(self, within_ms: int) -> None:
         """Do what takes time before another process hands its connections over: servers of upstreams, HTTP."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 from typing import Protocol
 
 from edge.errors import ConfigError
+from edge.flags.check import merge_port as merge_port_of
+from edge.handover.keys import SocketKey
 from edge.net.byte_stream import ListeningSocket
 from edge.net.config import NetConfig
 from edge.net.listener import Listener, open_socket
 from edge.runtime.reload import Prepared
 from edge.runtime.settings import Settings
 
-PUBLIC = "public"
+PUBLIC, INTERNAL, MERGE = "public", "internal", "merge"
 
 
 class Listening(Protocol):
@@ -36,6 +38,18 @@ class Listening(Protocol):
 def ports_of(net: NetConfig) -> tuple[int, ...]:
     """The public ones, ``-port`` first."""
     return (net.port, *net.listen)
+
+
+def wanted_sockets(settings: Settings) -> list[SocketKey]:
+    """What is to be listened on, ``-port`` first."""
+    net, upstream = settings.net, settings.upstream
+    wanted = [(port, PUBLIC) for port in ports_of(net)]
+    if net.internal_port >= 0:
+        wanted.append((net.internal_port, INTERNAL))
+    merge_port = merge_port_of(upstream.cdn_merge_to, upstream.cdn_merge_port)
+    if merge_port is not None:
+        wanted.append((merge_port, MERGE))
+    return [SocketKey(host, port, role) for port, role in wanted for host in net.bind or ("",)]
 
 
 class Ports:

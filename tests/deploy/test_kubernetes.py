@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import kubernetes_validate
@@ -34,6 +35,7 @@ TURNED = {
 }
 
 
+@functools.cache
 def variants() -> dict[str, list[Manifest]]:
     return {
         "plain": plain_manifests(),

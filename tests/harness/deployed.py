@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -69,13 +70,20 @@ def chart_values(given: Mapping[str, Any] | None = None) -> dict[str, Any]:
     return values
 
 
+@functools.cache
+def _engine() -> HelmTemplateEngine:
+    """All templates of the chart; it takes longer to make than to use."""
+    paths = (CHART / "templates").iterdir()
+    return HelmTemplateEngine.from_sources({f"edge/templates/{path.name}": path.read_text() for path in paths})
+
+
 def rendered_texts(
     given: Mapping[str, Any] | None = None, *, release: str = "edge", namespace: str = "media"
 ) -> dict[str, str]:
     """Each template of the chart, NOTES.txt included, by its file's name."""
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     paths = sorted((CHART / "templates").iterdir())
-    engine = HelmTemplateEngine.from_sources({f"edge/templates/{path.name}": path.read_text() for path in paths})
+    engine = _engine()
     context = {
         # Helm reads every number as a float.
         "Values": _with_floats(chart_values(given)),

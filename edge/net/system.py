@@ -244,6 +244,21 @@ def has_broken(fd: int) -> bool:
     return False
 
 
+def is_listening(sock: socket.socket) -> bool:
+    """Whether ``sock`` is one of TCP that accepts connections."""
+    is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM
+    return is_tcp and bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+
+def lock_file(fd: int) -> bool:
+    """Lock an open file for as long as this process has it open; False where another one has (flock(2))."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def is_at_end(fd: int) -> bool:
     """Whether nothing is left to read on ``fd`` and nothing will come; what there is stays unread."""
     sock = _borrow(fd)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from edge.errors import ConfigError
 from edge.handover.keys import SocketKey
+from edge.net import system
 from edge.net.byte_stream import ListeningSocket
 
 _FIRST_FD = 3
@@ -58,8 +59,7 @@ def _open(one: Passed) -> ListeningSocket:
         found = socket.socket(fileno=one.fd)
     except OSError as error:
         raise ConfigError(f"{what}: {error.strerror}") from error
-    is_tcp = found.family in (socket.AF_INET, socket.AF_INET6) and found.type == socket.SOCK_STREAM
-    if not is_tcp or not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+    if not system.is_listening(found):
         found.close()
         raise ConfigError(f"{what} is no listening TCP socket (ListenStream= with a port)")
     sock = ListeningSocket(found.family, found.detach())

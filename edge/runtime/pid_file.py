@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edge.errors import ConfigError
+from edge.net import system
 
 logger = logging.getLogger(__name__)
 
@@ -59,14 +59,13 @@ class PidFile:
         """False when the file was removed, by one that ended, between being opened and being locked."""
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not system.lock_file(fd):
+                holder = os.pread(fd, _MAX_PID_BYTES, 0).decode(errors="replace").strip() or "unknown"
+                os.close(fd)
+                raise InstanceRunningError(
+                    f"-pid_file={self.path} is locked by process {holder}: a server with this file runs already"
+                )
             is_same = os.path.samestat(os.fstat(fd), os.stat(self.path))
-        except BlockingIOError:
-            holder = os.pread(fd, _MAX_PID_BYTES, 0).decode(errors="replace").strip() or "unknown"
-            os.close(fd)
-            raise InstanceRunningError(
-                f"-pid_file={self.path} is locked by process {holder}: a server with this file runs already"
-            ) from None
         except FileNotFoundError:
             is_same = False
         except OSError:

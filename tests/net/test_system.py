@@ -8,11 +8,21 @@ import resource
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from edge.net import system
-from edge.net.system import has_broken, is_at_end, is_unheard, tcp_info, unacknowledged_bytes, unsent_bytes
+from edge.net.system import (
+    has_broken,
+    is_at_end,
+    is_listening,
+    is_unheard,
+    lock_file,
+    tcp_info,
+    unacknowledged_bytes,
+    unsent_bytes,
+)
 from tests.harness.clock import deadline, wait_until_sync
 from tests.harness.portable import needs_linux
 
@@ -302,3 +312,18 @@ def test_figures_of_this_process_have_a_place_for_what_differs() -> None:
     assert system.usage().ru_utime > 0
     assert 1_000_000 < system.most_resident_bytes() < 1 << 40
     assert len(system.kernel_version().split()) >= 2
+
+
+def test_a_socket_that_listens_is_told_from_all_others() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as idle:
+        assert is_listening(listening) and not is_listening(idle)
+    near, far = socket.socketpair()
+    with near, far:
+        assert not is_listening(near)
+
+
+def test_a_file_is_locked_once(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w") as one, (tmp_path / "file").open("w") as other:
+        assert lock_file(one.fileno()) and not lock_file(other.fileno())
+        one.close()
+        assert lock_file(other.fileno())

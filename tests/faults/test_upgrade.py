@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -138,7 +139,6 @@ async def test_an_order_starts_the_new_process(tmp_path: Path) -> None:
     path = tmp_path / "upgrade"
     server = EdgeServer(f"-upgrade_socket={path}", PATIENT)
     server.start()
-    pid = 0
     try:
         async with (
             audience(server, 3, 1) as (publishers, watching),
@@ -150,7 +150,6 @@ async def test_an_order_starts_the_new_process(tmp_path: Path) -> None:
             )
             out, _ = await asyncio.wait_for(tool.communicate(), deadline(10.0))
             assert tool.returncode == 0, out
-            pid = int(out.split(b"process ")[1].split(b":")[0])
             assert await asyncio.to_thread(server.process.wait, deadline(5.0)) == 0
             await staying.wait_end(2)
             assert staying.error is None
@@ -161,9 +160,9 @@ async def test_an_order_starts_the_new_process(tmp_path: Path) -> None:
             assert publishers[0].error is None
         server.assert_clean_log()
     finally:
-        if pid:
+        for pid in map(int, re.findall(r"handed over to process (\d+)", server.log)):
             os.kill(pid, signal.SIGTERM)
-            await wait_until(lambda: has_ended(pid), deadline(5.0), "the new process ends")
+            await wait_until(lambda pid=pid: has_ended(pid), deadline(5.0), "the new process ends")
         server.kill()
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from edge.errors import HandoverError
 from edge.handover.channel import Channel
 from edge.handover.frames import Frame, Kind
-from edge.net.aio import now_ms, spawn
+from edge.net.aio import call_in_thread, now_ms, spawn
 from edge.runtime.giving import give, greet, next_frame
 
 if TYPE_CHECKING:
@@ -212,4 +212,4 @@ async def _end(process: subprocess.Popen[bytes] | None) -> None:
     if process is not None:
         with suppress(ProcessLookupError):
             process.kill()
-        await asyncio.to_thread(process.wait)
+        await call_in_thread(process.wait, name="upgrade-end")

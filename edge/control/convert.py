@@ -15,8 +15,21 @@ Made = TypeVar("Made", bound=Message)
 
 def message_of(kind: type[Made], record: Any) -> Made:
     """A dataclass as a message; what is None in it stays unset, and what the message has no field for is left out."""
-    made: Made = kind(**_known(kind.DESCRIPTOR, row_of(record)))
+    row = row_of(record)
+    try:
+        made: Made = kind(**_known(kind.DESCRIPTOR, row))
+    except UnicodeEncodeError:  # a name that a client sent is no text
+        made = kind(**_known(kind.DESCRIPTOR, _as_text(row)))
     return made
+
+
+def _as_text(value: Any) -> Any:
+    """The same, with bytes that are no UTF-8 written as ``\\udcXX``."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {name: _as_text(item) for name, item in value.items()}
+    return [_as_text(item) for item in value] if isinstance(value, list) else value
 
 
 def _known(descriptor: Any, row: dict[str, Any]) -> dict[str, Any]:

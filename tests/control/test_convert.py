@@ -100,3 +100,8 @@ def test_what_a_message_has_no_field_for_is_left_out() -> None:
 
     made = message_of(streams_pb2.Stream, Later("k", 1, {"reporting": 2, "more": 3}))
     assert (made.key, made.quality.reporting) == ("k", 2)
+
+
+def test_names_that_are_no_text_are_shown_and_break_nothing() -> None:
+    made = message_of(streams_pb2.Stream, sample.stream(key="_/live/a\udcff", muted_publishers=("\udc80", "b")))
+    assert made.key == "_/live/a\\udcff" and list(made.muted_publishers) == ["\\udc80", "b"]

@@ -15,7 +15,7 @@ from edge.facts.facts import Facts
 #: Names that are asked for: the server as a whole and whether traffic may come are the same.
 WHOLE, READINESS, LIVENESS = "", "readiness", "liveness"
 NAMES = (WHOLE, READINESS, LIVENESS)
-#: Those who watch at the same time, on all connections.
+#: Those who watch at the same time, on all connections of a server.
 MAX_WATCHERS = 64
 
 _LOOK_EVERY_S = 1.0

@@ -40,6 +40,8 @@ from proto.edge.v1 import (
 
 #: Calls in progress on all connections of a server; more are answered RESOURCE_EXHAUSTED.
 MAX_CALLS = 1000
+#: Streams of a connection that may have no more than health, at most: calls that it leaves open are of all probes.
+MAX_PUBLIC_STREAMS = 10
 #: Of headers, names and values together.
 MAX_METADATA_BYTES = 32768
 #: Where all definitions of ours are.
@@ -72,11 +74,12 @@ def service_names() -> tuple[str, ...]:
     return (*ours, health, reflection.SERVICE_NAME)
 
 
-def options_of(config: GrpcConfig) -> list[tuple[str, int]]:
+def options_of(config: GrpcConfig, *, is_public: bool = False) -> list[tuple[str, int]]:
     """What the library is told; the rest is watched outside (``edge/net/h2_watch.py``)."""
+    streams = config.h2_max_concurrent_streams
     options = [
         ("grpc.so_reuseport", 0),
-        ("grpc.max_concurrent_streams", config.h2_max_concurrent_streams),
+        ("grpc.max_concurrent_streams", min(streams, MAX_PUBLIC_STREAMS) if is_public else streams),
         ("grpc.max_receive_message_length", config.grpc_max_message_bytes),
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
@@ -130,20 +133,19 @@ class ControlServers:
         return self.splicer.peers.get(name.rpartition("/")[2])
 
     def _new_server(self, *, is_public: bool) -> Any:
-        server = grpc.aio.server(
-            interceptors=(self._guard,), options=options_of(self.config), maximum_concurrent_rpcs=MAX_CALLS
-        )
+        options = options_of(self.config, is_public=is_public)
+        server = grpc.aio.server(interceptors=(self._guard,), options=options, maximum_concurrent_rpcs=MAX_CALLS)
         server.add_insecure_port(f"unix:{self.path(is_public=is_public)}")
         return server
 
     async def start(self) -> None:
         """Listen on the unix sockets."""
         control = self._control
-        health = Health(control.facts)
         public, internal = self._new_server(is_public=True), self._new_server(is_public=False)
         self._servers = [public, internal]
         for server in self._servers:
-            health_pb2_grpc.add_HealthServicer_to_server(health, server)
+            # Each has its own, so that strangers do not take the places of those who watch inside.
+            health_pb2_grpc.add_HealthServicer_to_server(Health(control.facts), server)
         streams_pb2_grpc.add_StreamsServicer_to_server(Streams(control), internal)
         clients_pb2_grpc.add_ClientsServicer_to_server(Clients(control), internal)
         upstreams_pb2_grpc.add_UpstreamsServicer_to_server(Upstreams(control), internal)

@@ -2,8 +2,8 @@
 
 The server behind reads headers and messages. What it lets pass is looked for here: frames
 that may not be, or not on that stream. What it does not bound is counted, in both
-directions: resets, small frames that cost much, header blocks without an end, and answers
-that are never fetched. A connection that goes too far is ended.
+directions: resets, small frames that cost much, header blocks and requests without
+an end, and answers that are never fetched. A connection that goes too far is ended.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ from edge.net.hpack_size import HeaderSizes, HpackError
 
 #: Resets and control frames are counted over so long.
 PERIOD_MS = 10_000
-#: Frames of a period that carry no request and no message.
+#: Frames of a period that open no stream and carry hardly anything.
 MAX_CONTROL_FRAMES = 1000
+#: A piece of a message that is smaller, and not its end, is counted with them: a frame costs as much as so many bytes.
+SMALL_DATA_BYTES = 256
 #: Frames that one header block may go on in, and bytes that all of it may have: each may stand for a large header.
 MAX_CONTINUATIONS = 8
 MAX_HEADER_BLOCK_BYTES = 8192
@@ -95,6 +97,8 @@ class Http2Watch:
         self._sizes = HeaderSizes()
         self._window, self._initial_window = DEFAULT_WINDOW, DEFAULT_WINDOW
         self._windows: dict[int, int] = {}
+        # When requests began that have no end yet and no answer, the oldest first.
+        self._asking: dict[int, int] = {}
         self._stalled_ms: int | None = None
         self.last_stream_id = 0
         self.stream_count = 0
@@ -150,9 +154,11 @@ class Http2Watch:
         if head.stream_id > self.last_stream_id and kind != Kind.PRIORITY:
             return _protocol_fault(f"a frame of type {kind} on stream {head.stream_id}, which is not open")
         if kind == Kind.RST_STREAM:
-            self._windows.pop(head.stream_id, None)
+            self._forget(head.stream_id)
             return self._count_reset(now_ms)
-        if kind == Kind.DATA and (head.size or head.flags & END_STREAM):
+        if kind == Kind.DATA and head.flags & END_STREAM:
+            return None if self._asking.pop(head.stream_id, None) is not None else self._count_control(kind, now_ms)
+        if kind == Kind.DATA and head.size >= SMALL_DATA_BYTES:
             return None
         if kind == Kind.WINDOW_UPDATE:
             if not self._open_window(head.stream_id, int.from_bytes(head.payload, "big") & MAX_WINDOW):
@@ -162,11 +168,15 @@ class Http2Watch:
         return self._count_control(kind, now_ms)
 
     def _header_frame(self, head: FrameHead, now_ms: int) -> Http2Fault | None:
+        fault = None
         if head.kind == Kind.HEADERS:
             self._block_ms, self._block, self._continuations = now_ms, b"", 0
             if head.stream_id <= self.last_stream_id:
                 if head.stream_id not in self._windows:
                     return _protocol_fault(f"headers on stream {head.stream_id}, which is not open")
+                fault = self._count_control(head.kind, now_ms)
+                if head.flags & END_STREAM:
+                    self._asking.pop(head.stream_id, None)
             elif not head.stream_id % 2:
                 return _protocol_fault(f"headers on stream {head.stream_id}, which is none of a client")
             else:
@@ -175,10 +185,13 @@ class Http2Watch:
                 # One more than may be there: who opens more is refused by the server, and counted by its resets.
                 if len(self._windows) <= self._config.h2_max_concurrent_streams:
                     self._windows[head.stream_id] = self._initial_window
+                    if not head.flags & END_STREAM:
+                        self._asking[head.stream_id] = now_ms
         elif self._block_ms is None:
             return _protocol_fault("a continuation of nothing")
         else:
             self._continuations += 1
+            fault = self._count_control(head.kind, now_ms)
         fragment = fragment_of(head)
         if fragment is None:
             return _protocol_fault("padding that is longer than what it is in")
@@ -188,8 +201,8 @@ class Http2Watch:
             return Http2Fault(Code.ENHANCE_YOUR_CALM, "h2_header_block", detail)
         if head.flags & END_HEADERS:
             self._block_ms = None
-            return self._measured()
-        return None
+            return fault or self._measured()
+        return fault
 
     def _measured(self) -> Http2Fault | None:
         """A whole block has come."""
@@ -207,10 +220,12 @@ class Http2Watch:
             self._window -= head.size
             if head.stream_id in self._windows:
                 self._windows[head.stream_id] -= head.size
+        if head.kind == Kind.HEADERS:
+            self._asking.pop(head.stream_id, None)
         if head.kind in (Kind.DATA, Kind.HEADERS) and head.flags & END_STREAM:
-            self._windows.pop(head.stream_id, None)
+            self._forget(head.stream_id)
         elif head.kind == Kind.RST_STREAM:
-            self._windows.pop(head.stream_id, None)
+            self._forget(head.stream_id)
             return self._count_reset(now_ms)
         elif head.kind == Kind.GOAWAY:
             code = int.from_bytes(head.payload[4:8], "big")
@@ -219,6 +234,11 @@ class Http2Watch:
                 detail = f"{known.name} {head.payload[8:128].decode('ascii', 'replace')}".strip()
                 return Http2Fault(known, "h2_protocol", detail, is_told=True)
         return None
+
+    def _forget(self, stream_id: int) -> None:
+        """A stream is over."""
+        self._windows.pop(stream_id, None)
+        self._asking.pop(stream_id, None)
 
     # --- counts ------------------------------------------------------------------
 
@@ -279,6 +299,8 @@ class Http2Watch:
                 found.append(self._opened_ms + config.http_header_timeout_ms)
             if self._block_ms is not None:
                 found.append(self._block_ms + config.http_header_timeout_ms)
+            if self._asking:
+                found.append(next(iter(self._asking.values())) + config.http_header_timeout_ms)
         if config.write_stall_timeout_ms and self._stalled_ms is not None:
             found.append(self._stalled_ms + config.write_stall_timeout_ms)
         if config.http_keepalive_ms:
@@ -292,6 +314,8 @@ class Http2Watch:
             return Http2Fault(Code.SETTINGS_TIMEOUT, "h2_header_timeout", "no SETTINGS in time")
         if _has_passed(self._block_ms, config.http_header_timeout_ms, now_ms):
             return Http2Fault(Code.ENHANCE_YOUR_CALM, "h2_header_timeout", "a header block without an end")
+        if _has_passed(next(iter(self._asking.values()), None), config.http_header_timeout_ms, now_ms):
+            return Http2Fault(Code.ENHANCE_YOUR_CALM, "h2_request_timeout", "a request without an end")
         if _has_passed(self._stalled_ms, config.write_stall_timeout_ms, now_ms):
             return Http2Fault(Code.ENHANCE_YOUR_CALM, "write_stall", "the window for an answer stays shut")
         if _has_passed(self._client_ms, config.http_keepalive_ms, now_ms):

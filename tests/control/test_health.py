@@ -11,6 +11,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
 from edge.control import health
+from edge.control.server import MAX_PUBLIC_STREAMS
+from edge.net.h2_frames import END_HEADERS, PREFACE, FrameReader, Kind, encode_frame
 from proto.edge.v1 import clients_pb2, node_pb2, node_pb2_grpc
 from tests.control.calling import Calls, calling, channel_to, refusal, within
 from tests.harness.ports import free_port
@@ -69,6 +71,32 @@ async def test_no_more_may_watch_than_there_is_room_for(monkeypatch: pytest.Monk
                     break
                 except grpc.aio.AioRpcError:
                     await asyncio.sleep(0.02)
+
+
+async def test_those_who_watch_outside_leave_room_for_those_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "MAX_WATCHERS", 1)
+    async with calling(f"-internal_port={free_port()}") as calls, channel_to(calls.one.port("internal")) as internal:
+        for channel in (calls.channel, internal):
+            watch = health_pb2_grpc.HealthStub(channel).Watch(asked(), timeout=within())
+            assert (await watch.read()).status == SERVING
+
+
+async def test_requests_without_an_end_leave_probes_their_places() -> None:
+    async with calling(f"-internal_port={free_port()}", "-http_header_timeout_ms=1000") as calls:
+        await stub(calls).Check(asked(), timeout=within())
+        names = ((b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/grpc.health.v1.Health/Check"))
+        fields = (*names, (b":authority", b"a"), (b"te", b"trailers"), (b"content-type", b"application/grpc"))
+        block = b"".join(b"\0%c%b%c%b" % (len(name), name, len(value), value) for name, value in fields)
+        opened = (encode_frame(Kind.HEADERS, block, flags=END_HEADERS, stream_id=number) for number in range(1, 200, 2))
+        reader, writer = await asyncio.open_connection("127.0.0.1", calls.one.port())
+        writer.write(PREFACE + encode_frame(Kind.SETTINGS) + b"".join(opened))
+        async with asyncio.timeout(within()):
+            said = await reader.read()
+        writer.close()
+        heads = list(FrameReader().frames(said))
+        refused = [head for head in heads if head.kind == Kind.RST_STREAM]
+        assert len(refused) >= 100 - MAX_PUBLIC_STREAMS
+        assert heads[-1].kind == Kind.GOAWAY and heads[-1].payload[8:] == b"h2_request_timeout"
 
 
 async def test_both_ports_have_it_and_the_public_one_has_nothing_else() -> None:

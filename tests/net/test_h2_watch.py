@@ -6,7 +6,14 @@ import pytest
 
 from edge.net.config import Http2Config
 from edge.net.h2_frames import ACK, END_HEADERS, END_STREAM, PREFACE, Code, Kind, encode_frame, goaway
-from edge.net.h2_watch import MAX_CONTINUATIONS, MAX_CONTROL_FRAMES, PERIOD_MS, Http2Fault, Http2Watch
+from edge.net.h2_watch import (
+    MAX_CONTINUATIONS,
+    MAX_CONTROL_FRAMES,
+    PERIOD_MS,
+    SMALL_DATA_BYTES,
+    Http2Fault,
+    Http2Watch,
+)
 
 SETTINGS = encode_frame(Kind.SETTINGS)
 LIMITS = Http2Config(h2_max_resets=10, h2_max_concurrent_streams=4)
@@ -143,16 +150,34 @@ def test_resets_are_counted_whoever_sends_them_and_forgotten_after_a_while(is_of
         encode_frame(Kind.PING, bytes(8)),
         encode_frame(Kind.PRIORITY, bytes(5), stream_id=1),
         encode_frame(Kind.DATA, stream_id=1),
+        encode_frame(Kind.DATA, bytes(SMALL_DATA_BYTES - 1), stream_id=1),
+        encode_frame(Kind.DATA, flags=END_STREAM, stream_id=1),
         window_update(1),
         encode_frame(77, b"unknown"),
     ],
-    ids=["settings", "ping", "priority", "empty_data", "window_update", "unknown"],
+    ids=["settings", "ping", "priority", "empty_data", "small_data", "end_of_nothing", "window_update", "unknown"],
 )
 def test_small_frames_are_counted_together(frame: bytes) -> None:
     watch = begun()
     watch.client_sent(headers(1), 0)
     assert watch.client_sent(frame * (MAX_CONTROL_FRAMES - 1), 1) is None  # the first SETTINGS was one
     assert outcome(watch.client_sent(frame, 1)) == (Code.ENHANCE_YOUR_CALM, "h2_control_frames")
+
+
+def test_header_blocks_of_a_stream_that_is_open_are_counted_with_them() -> None:
+    watch = begun()
+    assert watch.client_sent(headers(1, flags=END_HEADERS) * MAX_CONTROL_FRAMES, 1) is None  # the first opens it
+    assert outcome(watch.client_sent(headers(1), 1)) == (Code.ENHANCE_YOUR_CALM, "h2_control_frames")
+
+
+def test_calls_and_their_messages_are_not_counted_with_them() -> None:
+    watch = begun()
+    message = encode_frame(Kind.DATA, bytes(SMALL_DATA_BYTES), stream_id=1)
+    assert watch.client_sent(headers(1, flags=END_HEADERS) + message * (2 * MAX_CONTROL_FRAMES), 1) is None
+    for number in range(3, 4 * MAX_CONTROL_FRAMES, 2):
+        end = encode_frame(Kind.DATA, b"m", flags=END_STREAM, stream_id=number)
+        assert watch.client_sent(headers(number, flags=END_HEADERS) + end, 1) is None
+        watch.server_sent(headers(number), 1)
 
 
 def test_header_blocks_have_an_end() -> None:
@@ -201,6 +226,31 @@ def test_a_header_block_that_goes_on_and_on_ends_by_its_first_byte() -> None:
     assert watch.client_sent(headers(flags=0), 1000) is None
     assert watch.client_sent(encode_frame(Kind.CONTINUATION, b"x", stream_id=1), 9000) is None
     assert ends_at(watch) == (11_000, (Code.ENHANCE_YOUR_CALM, "h2_header_timeout"))
+
+
+def test_a_request_without_an_end_does_not_keep_its_place() -> None:
+    watch = begun()
+    watch.client_sent(headers(1, flags=END_HEADERS), 1000)
+    watch.client_sent(headers(3, flags=END_HEADERS), 2000)
+    ping = encode_frame(Kind.PING, bytes(8), flags=ACK)
+    watch.client_sent(ping + encode_frame(Kind.DATA, b"m", stream_id=1), 9000)
+    assert ends_at(watch) == (11_000, (Code.ENHANCE_YOUR_CALM, "h2_request_timeout"))
+    watch.client_sent(encode_frame(Kind.DATA, b"m", flags=END_STREAM, stream_id=1), 9500)
+    assert ends_at(watch)[0] == 12_000
+
+
+@pytest.mark.parametrize("end", ["client", "reset", "trailers", "server", "answer"])
+def test_a_request_that_is_over_or_being_answered_is_not_waited_for(end: str) -> None:
+    watch = begun()
+    watch.client_sent(headers(1, flags=END_HEADERS), 1000)
+    if end == "client":
+        watch.client_sent(encode_frame(Kind.DATA, flags=END_STREAM, stream_id=1), 2000)
+    elif end == "answer":
+        watch.server_sent(headers(1, flags=END_HEADERS), 2000)
+    else:
+        sent = watch.server_sent if end == "server" else watch.client_sent
+        sent(headers(1) if end == "trailers" else reset(1), 2000)
+    assert ends_at(watch)[1] == (Code.NO_ERROR, "h2_idle")
 
 
 def test_who_does_not_even_answer_pings_has_gone() -> None:

@@ -127,6 +127,13 @@ class Channel:
         pid, uid, _ = _CREDENTIALS.unpack(self._sock.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size))
         return pid, uid
 
+    def check_user(self, what: str) -> int:
+        """The process at the other end, whose user is ours or root; ``what`` it may do then. Raises HandoverError."""
+        pid, uid = self.peer_ids()
+        if uid not in (-1, 0, os.geteuid()):
+            raise HandoverError(f"user {uid} may not {what}", reason="handover_refused")
+        return pid
+
     def close(self) -> None:
         """Let go; the other end sees that. Descriptors that nobody has taken are closed."""
         for descriptor in self.reader.take_descriptors():

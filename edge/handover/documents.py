@@ -45,11 +45,13 @@ class Parcel(msgspec.Struct, forbid_unknown_fields=True):
         kind: ``rtmp``, ``flv``, or ``undecided`` of one that has said nothing yet, or nothing that was read.
         document: the state that the kind has; of one that is undecided, its peer.
         listener: where it was accepted, of one that is undecided.
+        is_proxied: a load balancer has said who the peer of one that is undecided is.
     """
 
     kind: str
     document: bytes
     listener: SocketKey | None = None
+    is_proxied: bool = False
 
 
 class Totals(msgspec.Struct, forbid_unknown_fields=True):

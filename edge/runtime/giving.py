@@ -190,7 +190,7 @@ def _choose(node: Node) -> Moving:
         if key is not None and isinstance(undecided, Detecting) and is_plain(accepted.wire):
             peer = str(accepted.address).encode()
             moving.undecided.append(undecided)
-            moving.parcels.append((Parcel("undecided", peer, key), accepted.wire.fileno()))
+            moving.parcels.append((Parcel("undecided", peer, key, accepted.is_proxied), accepted.wire.fileno()))
     return moving
 
 

@@ -63,8 +63,10 @@ _NO_ENTRANCE = _NoEntrance()
 def open_channel(place: str) -> Channel:
     """To the old process: the path of its socket, or ``fd:N`` for one that was inherited.
 
+    Whoever may write to the folder of a path can put a socket there, and would be given what clients send.
+
     Raises:
-        HandoverError: nobody is there.
+        HandoverError: nobody is there, or a process of another user.
     """
     try:
         if place.startswith(_INHERITED):
@@ -77,7 +79,13 @@ def open_channel(place: str) -> Channel:
             raise
     except (OSError, ValueError) as error:
         raise HandoverError(f"{place}: {error}", reason="handover_broken") from error
-    return Channel(sock)
+    channel = Channel(sock)
+    try:
+        channel.check_user("hand over")
+    except HandoverError:
+        channel.close()
+        raise
+    return channel
 
 
 class Taker:
@@ -88,7 +96,7 @@ class Taker:
         self._channel = channel
         self._imports: dict[tuple[str, StreamKey], StreamImport] = {}
         self._connections: list[tuple[RawConnection, Callable[[], None]]] = []
-        self._undecided: list[tuple[SocketKey, SocketStream, Address]] = []
+        self._undecided: list[tuple[SocketKey, SocketStream, Address, bool]] = []
         self._count = 0
         self._began_ms = 0
 
@@ -147,12 +155,13 @@ class Taker:
                 go_on()
             except Exception:
                 connection.failed_internally()
-        for key, wire, address in self._undecided:
+        for key, wire, address, is_proxied in self._undecided:
             listener = self._node.listener_of(key)
             if listener is None:
                 wire.close()
             else:
-                listener.detect(Accepted(wire, address, listener, accepted_ms=self._node.context.now_ms()))
+                accepted_ms = self._node.context.now_ms()
+                listener.detect(Accepted(wire, address, listener, accepted_ms=accepted_ms, is_proxied=is_proxied))
         text = "hand-over done: %d connections of %d streams stood still for %d ms"
         logger.info(text, self._count, len(self._imports), now_ms() - self._began_ms)
 
@@ -203,7 +212,7 @@ class Taker:
                 self._connections.append((player, partial(go_on_log, player)))
             elif parcel.kind == "undecided" and parcel.listener is not None:
                 address = _address(parcel.document.decode(errors="replace"))
-                self._undecided.append((parcel.listener, wire, address))
+                self._undecided.append((parcel.listener, wire, address, parcel.is_proxied))
             else:
                 raise HandoverError(f"a parcel of kind {parcel.kind[:32]}", reason="handover_version")
 

@@ -162,9 +162,7 @@ class Upgrader:
     async def _serve(self, channel: Channel) -> None:
         """One that has come: a tool with an order, or a new process."""
         try:
-            pid, uid = channel.peer_ids()
-            if uid not in (-1, 0, os.geteuid()):
-                raise HandoverError(f"user {uid} may not upgrade")
+            pid = channel.check_user("upgrade")
             async with asyncio.timeout(_SAYS_WITHIN_S):
                 first = await next_frame(channel, self._node.loop)
             if first.kind is Kind.ORDER:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from edge.errors import HandoverError
+from edge.handover.channel import Channel
 from edge.handover.documents import Parcel, encode
 from edge.handover.frames import Frame, Kind
 from edge.handover.keys import SocketKey
+from edge.net.detecting import Detecting
 from edge.net.listener import open_socket
 from edge.runtime.giving import give
 from edge.runtime.node import Node
@@ -95,6 +100,32 @@ def test_where_nobody_is_there_is_no_channel() -> None:
         with pytest.raises(HandoverError) as refused:
             open_channel(place)
         assert refused.value.reason == "handover_broken"
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="the kernel does not say whose process it is")
+def test_nothing_is_taken_from_a_process_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "upgrade")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as theirs:
+        theirs.bind(path)
+        theirs.listen()
+        open_channel(path).close()
+        monkeypatch.setattr(Channel, "peer_ids", lambda _: (1, os.geteuid() + 1))
+        with pytest.raises(HandoverError) as refused:
+            open_channel(path)
+        assert refused.value.reason == "handover_refused"
+
+
+async def test_a_client_of_a_load_balancer_is_not_of_this_machine_in_the_new_process_either() -> None:
+    flags = ("-trusted_proxies=127.0.0.1", "-rtmp_proxy_protocol=true")
+    async with running(*flags) as old, running(*flags) as new:
+        reader, writer = await asyncio.open_connection("127.0.0.1", old.port())
+        writer.write(b"PROXY TCP4 127.0.0.1 127.0.0.1 1000 80\r\n")
+        await eventually(lambda: any(isinstance(each, Detecting) for each in old.node.limits.undecided), "the header")
+        move_all(old.node, new.node)
+        (moved,) = new.node.limits.undecided
+        assert isinstance(moved, Detecting) and not moved.accepted.is_local
+        writer.close()
+        await reader.read()
 
 
 async def test_listening_sockets_are_taken_and_those_not_wanted_closed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+import hypothesis
 import pytest
 from _pytest.terminal import TerminalReporter
 
@@ -12,6 +13,10 @@ from tests.harness.clock import left_out
 from tests.harness.portable import is_elsewhere
 
 Value = TypeVar("Value")
+
+# However busy the machine is: pytest-timeout ends what hangs.
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
 
 _REAL_TIME_MARKERS = ("interop", "faults", "slow", "browser")
 

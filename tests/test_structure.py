@@ -39,7 +39,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "edge.service": _SERVICE,
     "edge.logbook": _LOGBOOK,
     "edge.net": _NET,
-    "edge.handover": (),
+    "edge.handover": ("edge.net.system",),
     "edge.hls": _HLS,
     "edge.hls_disk": _HLS_DISK,
     "edge.quality": _QUALITY,

@@ -5,15 +5,14 @@ from __future__ import annotations
 import array
 import os
 import socket
-import struct
 import time
 from collections.abc import Sequence
 
 from edge.errors import HandoverError
 from edge.handover.frames import MAX_DESCRIPTORS, Frame, FrameReader, Kind, encode_frame
+from edge.net import system
 
 _READ_BYTES = 262144
-_CREDENTIALS = struct.Struct("iII")  # pid, uid, gid
 
 
 class Channel:
@@ -107,25 +106,16 @@ class Channel:
             raise _broken(error) from error
 
     def _read(self) -> None:
-        size = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
-        data, ancillary, flags, _ = self._sock.recvmsg(_READ_BYTES, size, socket.MSG_CMSG_CLOEXEC)
-        descriptors = array.array("i")
-        for level, kind, rights in ancillary:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                descriptors.frombytes(rights[: len(rights) - len(rights) % descriptors.itemsize])
-        self.reader.feed(data, descriptors.tolist())
-        if flags & socket.MSG_CTRUNC:
+        data, descriptors, is_cut = system.receive_descriptors(self._sock, _READ_BYTES, MAX_DESCRIPTORS)
+        self.reader.feed(data, descriptors)
+        if is_cut:
             raise HandoverError("descriptors were lost: too many files are open", reason="handover_broken")
         if not data:
             raise HandoverError("the other process has gone", reason="handover_broken")
 
     def peer_ids(self) -> tuple[int, int]:
         """Process and user at the other end, as the kernel says; (0, -1) where it does not."""
-        option = getattr(socket, "SO_PEERCRED", None)
-        if option is None:
-            return 0, -1
-        pid, uid, _ = _CREDENTIALS.unpack(self._sock.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size))
-        return pid, uid
+        return system.peer_ids(self._sock)
 
     def check_user(self, what: str) -> int:
         """The process at the other end, whose user is ours or root; ``what`` it may do then. Raises HandoverError."""

@@ -73,7 +73,7 @@ class Splicer:
     def __len__(self) -> int:
         return len(self._open)
 
-    def splice(self, accepted: Accepted, path: Path, config: Http2Config) -> None:
+    def join(self, accepted: Accepted, path: Path, config: Http2Config) -> None:
         """Join ``accepted`` to the server that listens at ``path``; it is closed where that takes nobody."""
         name = secrets.token_hex(8)
         try:

@@ -8,6 +8,7 @@ Numbers that the interpreter has no name for are those of the headers.
 from __future__ import annotations
 
 import fcntl
+import os
 import platform
 import resource
 import select
@@ -22,6 +23,9 @@ _SIOCOUTQ = 0x5411
 _SIOCOUTQNSD = 0x894B
 # sys/socket.h of macOS
 _SO_NWRITE = 0x1024
+# sys/socket.h, struct ucred: pid, uid, gid
+_UCRED = struct.Struct("iII")
+_INT = struct.Struct("i")
 # linux/tcp.h, struct tcp_info: eight bytes, then words of 32 bits up to tcpi_total_retrans
 _TCP_INFO = struct.Struct("=8B24I")
 # netinet/tcp.h of macOS
@@ -40,6 +44,8 @@ _IS_MACOS = sys.platform == "darwin"
 
 #: What the system tells of this process, proc(5); not there on macOS.
 PROCESS_FOLDER = Path("/proc/self")
+#: What control groups are allowed, cgroups(7); not there on macOS.
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
 #: Accepted connections have the options of the socket that listens, so that nothing is set for each.
 INHERITS_OPTIONS = _IS_LINUX
 
@@ -302,3 +308,28 @@ def _linux_queue(sock: socket.socket, request: int) -> int | None:
     except (OSError, ValueError):  # it has been closed
         return None
     return int.from_bytes(held, sys.byteorder)
+
+
+def peer_ids(sock: socket.socket) -> tuple[int, int]:
+    """Process and user at the other end of a unix socket, as the kernel says; (0, -1) where it does not."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return 0, -1
+    pid, uid, _ = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, option, _UCRED.size))
+    return pid, uid
+
+
+def receive_descriptors(sock: socket.socket, size: int, most: int) -> tuple[bytes, list[int], bool]:
+    """Read ``size`` bytes at most, and up to ``most`` descriptors that came with them; whether some were lost.
+
+    No program that is started later gets them.
+    """
+    room = socket.CMSG_SPACE(most * _INT.size)
+    data, ancillary, flags, _ = sock.recvmsg(size, room, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+    found: list[int] = []
+    for level, kind, rights in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            found += [number for (number,) in _INT.iter_unpack(rights[: len(rights) - len(rights) % _INT.size])]
+    for descriptor in found:
+        os.set_inheritable(descriptor, False)
+    return data, found, bool(flags & socket.MSG_CTRUNC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.machinery
 import importlib.util
 from collections.abc import Iterator
 
@@ -36,7 +37,9 @@ def check_http(parsed: Parsed) -> Iterator[Problem]:
 
 
 def _is_installed(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # what it is in is not there
-        return False
+    """Whether it is there; nothing is loaded for that, of ``google.protobuf`` the package around it neither."""
+    top, _, rest = name.partition(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None or not rest:
+        return spec is not None
+    return importlib.machinery.PathFinder.find_spec(name, spec.submodule_search_locations) is not None

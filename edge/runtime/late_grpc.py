@@ -72,7 +72,7 @@ class LateGrpc(Late["ControlServers"]):
             self._context.counters.report(error, f"[{accepted.address}]", peer=str(accepted.address))
             accepted.wire.close()
             return
-        self.service.splicer.splice(accepted, self.service.path(is_public=is_public), config)
+        self.service.splicer.join(accepted, self.service.path(is_public=is_public), config)
 
     def reconfigure(self, config: GrpcConfig) -> None:
         """Serve connections that come from now on with new limits; nothing where they are those in force."""

@@ -10,13 +10,14 @@ from edge.net import system
 
 #: Of what the control group, or else the machine, allows: the rest is the kernel's, for sockets and files.
 _SHARE = 0.8
-_CGROUPS = Path("/sys/fs/cgroup")
 #: A control group of the first version without a limit says a number near 2**63.
 _NO_LIMIT_BYTES = 1 << 60
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
-def memory_limit_bytes(max_memory_mb: int, *, proc: Path = system.PROCESS_FOLDER, cgroups: Path = _CGROUPS) -> int:
+def memory_limit_bytes(
+    max_memory_mb: int, *, proc: Path = system.PROCESS_FOLDER, cgroups: Path = system.CONTROL_GROUPS
+) -> int:
     """What ``-max_memory_mb`` means here: 0 is 80 % of the control group's limit or of the machine, whichever is less.
 
     0 when nobody tells.

@@ -69,7 +69,7 @@ class Rig:
         await eventually(lambda: self.server.accepted, "the connection")
         _, accepted = self.server.accepted.pop()
         self.accepted: Accepted = accepted
-        self.splicer.splice(accepted, self.path, config or Http2Config())
+        self.splicer.join(accepted, self.path, config or Http2Config())
         await self.behind.accept()
         assert self.behind.writer is not None
         self._writers.append(self.behind.writer)
@@ -207,7 +207,7 @@ async def test_nobody_behind_is_the_end() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", rig.server.port)
         writer.write(PREFACE)
         await eventually(lambda: rig.server.accepted, "the connection")
-        rig.splicer.splice(rig.server.accepted.pop()[1], rig.path, Http2Config())
+        rig.splicer.join(rig.server.accepted.pop()[1], rig.path, Http2Config())
         assert await end_of(reader) == b""
         assert rig.server.counters["error_h2_not_served_count"] == 1 and not len(rig.splicer)
         writer.close()

@@ -18,15 +18,14 @@ import grpc
 from edge.control.context import CALLER, ControlError
 from edge.net.address import is_loopback
 from edge.net.splice import Peer
+from edge.net.trust import is_handed_on
 
 logger = logging.getLogger(__name__)
 
 #: A stream of answers ends after so long, and its client calls again.
 MAX_STREAM_S = 3600.0
 
-# What proxies add, and what only browsers send by themselves.
-_PROXY_NAMES = ("forwarded", "via")
-_PROXY_PREFIX = "x-forwarded-"
+# What only browsers send by themselves.
 _BROWSER_NAMES = ("origin", "cookie")
 _BROWSER_PREFIX = "sec-fetch-"
 # Methods of health: asked by anybody's load balancer, on any port, through any proxy.
@@ -57,10 +56,8 @@ def why_refused(method: str, changes: Collection[str], peer: Peer | None, metada
     if peer is None:
         return "nobody knows where this call comes from"
     names = [name.lower() for name, _ in metadata]
-    if not peer.is_internal:
-        is_handed_on = any(name in _PROXY_NAMES or name.startswith(_PROXY_PREFIX) for name in names)
-        if is_handed_on or not is_loopback(peer.address.host):
-            return _HERE_ONLY
+    if not peer.is_internal and (is_handed_on(names) or not is_loopback(peer.address.host)):
+        return _HERE_ONLY
     if method in changes and any(name in _BROWSER_NAMES or name.startswith(_BROWSER_PREFIX) for name in names):
         return "a page in a browser asked for this"
     return None

@@ -17,12 +17,11 @@ from edge.httpd.config import HttpConfig
 from edge.httpd.connection import HttpConnection
 from edge.httpd.screening import Refusal, host_name_of
 from edge.net.address import host_of
+from edge.net.trust import is_handed_on
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Typed by hand, opened from a bookmark, or from a page of ours.
 _OWN_FETCH_SITES = frozenset({"", "none", "same-origin"})
-_PROXY_HEADERS = ("Forwarded", "Via")
-_PROXY_PREFIX = "x-forwarded-"
 _BROWSER_PREFIX = "sec-fetch-"
 # All browsers begin so to say what they are, and no page can make them say another.
 _BROWSER_MARK = "mozilla/"
@@ -113,9 +112,7 @@ def _locality_refusal(request: web.BaseRequest, peer_host: str) -> Refusal | Non
     peer = _address_in(peer_host)
     if peer is None or not peer.is_loopback:
         return refusal
-    if any(name in request.headers for name in _PROXY_HEADERS):
-        return refusal
-    if any(name.lower().startswith(_PROXY_PREFIX) for name in request.headers):
+    if is_handed_on(request.headers):
         return refusal
     host = (host_name_of(request) or "").lower().rstrip(".")
     address = _address_in(host)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 #: A pair of Forwarded whose value may be quoted, or one of the signs between them (RFC 7239 §4).
@@ -14,6 +14,14 @@ _V6_IN_BRACKETS = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?", re.AS
 #: No chain of proxies is longer; what a client adds on the left is not looked at.
 _MAX_HOPS = 16
 _CACHED_ADDRESSES = 1024
+# What proxies add to requests, by standard (RFC 7239, RFC 9110 §7.6.3), by habit, and of names of their own.
+_PROXY_PREFIX = "x-forwarded-"
+_PROXY_NAMES = frozenset(
+    {
+        *("forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-forwarded-for"),
+        *("true-client-ip", "cf-connecting-ip", "fastly-client-ip", "x-envoy-external-address"),
+    }
+)
 
 
 class TrustedProxies:
@@ -60,6 +68,12 @@ class TrustedProxies:
 def trusted_proxies(networks: tuple[str, ...]) -> TrustedProxies:
     """The same for the same flag."""
     return TrustedProxies(networks)
+
+
+def is_handed_on(names: Iterable[str]) -> bool:
+    """Whether headers of these names, in any case, say that a proxy hands a request on, be it trusted or not."""
+    lower = (name.lower() for name in names)
+    return any(name in _PROXY_NAMES or name.startswith(_PROXY_PREFIX) for name in lower)
 
 
 def numeric(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -37,6 +37,7 @@ CHANGES = {KICK}
         (LIST, HERE, (("x-forwarded-for", "192.0.2.7"),), False),
         (KICK, HERE, (("Forwarded", "for=192.0.2.7"),), False),
         (KICK, HERE, (("via", "1.1 proxy"),), False),
+        (KICK, HERE, (("x-real-ip", "192.0.2.7"),), False),
         (KICK, INTERNAL, (("x-forwarded-for", "192.0.2.7"),), True),
         (KICK, INTERNAL, (("origin", "http://evil"),), False),
         (KICK, HERE, (("sec-fetch-site", "cross-site"),), False),

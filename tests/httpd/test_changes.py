@@ -70,6 +70,7 @@ ROWS = {
     "a proxy on the machine": ((("X-Forwarded-For", "10.0.0.9"),), {}, "not_local"),
     "a proxy that says it otherwise": ((("X-Forwarded-Port", "80"),), {}, "not_local"),
     "a proxy by the standard": ((("Forwarded", "for=10.0.0.9"),), {}, "not_local"),
+    "a proxy that is set up by habit": ((("X-Real-IP", "10.0.0.9"),), {}, "not_local"),
     "a proxy that only says it is one": ((("Via", "1.1 nginx"),), {}, "not_local"),
     "under the name of the machine": ((), {"host": "media1"}, "not_local"),
     "under an address of the machine": ((), {"host": "10.0.0.1:8079"}, "not_local"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.net.trust import TrustedProxies, trusted_proxies
+from edge.net.trust import TrustedProxies, is_handed_on, trusted_proxies
 
 PROXIES = TrustedProxies(("10.0.0.0/8", "2001:db8:1::/48", "192.0.2.1"))
 
@@ -48,3 +48,9 @@ def test_networks_and_addresses_are_told_apart() -> None:
     assert not any(PROXIES.is_trusted(host) for host in ("11.0.0.0", "192.0.2.2", "2001:db8:2::", "", "localhost"))
     assert not TrustedProxies(()) and not TrustedProxies(()).is_trusted("127.0.0.1")
     assert trusted_proxies(("10.0.0.0/8",)) is trusted_proxies(("10.0.0.0/8",))
+
+
+@pytest.mark.parametrize("name", ["Forwarded", "VIA", "x-forwarded-port", "X-Real-IP", "CF-Connecting-IP"])
+def test_whatever_a_proxy_adds_says_that_it_is_one(name: str) -> None:
+    assert is_handed_on(["host", name])
+    assert not is_handed_on(["host", f"{name}s"[2:], "x-real"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from edge.control.context import ControlError
+from edge.control.context import CALLER, ControlError
 from edge.facts.facts import Facts
 
 #: Names that are asked for: the server as a whole and whether traffic may come are the same.
@@ -17,6 +18,8 @@ WHOLE, READINESS, LIVENESS = "", "readiness", "liveness"
 NAMES = (WHOLE, READINESS, LIVENESS)
 #: Those who watch at the same time, on all connections of a server.
 MAX_WATCHERS = 64
+#: Of them, those from one address: nobody has all places.
+MAX_WATCHERS_PER_HOST = 16
 
 _LOOK_EVERY_S = 1.0
 _Status = health_pb2.HealthCheckResponse
@@ -27,7 +30,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
-        self._watchers = 0
+        self._watchers: Counter[str] = Counter()
 
     async def _status(self, name: str) -> Any:
         process = await self._facts.process()
@@ -47,9 +50,11 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
 
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
         """How one is, and again whenever that has changed."""
-        if self._watchers >= MAX_WATCHERS:
-            raise ControlError(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MAX_WATCHERS} watch already: ask with Check")
-        self._watchers += 1
+        host, watchers = CALLER.get().address.host, self._watchers
+        if watchers.total() >= MAX_WATCHERS or watchers[host] >= MAX_WATCHERS_PER_HOST:
+            text = f"{watchers.total()} watch already, {watchers[host]} from your address: ask with Check"
+            raise ControlError(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+        watchers[host] += 1
         try:
             told = None
             while True:
@@ -60,4 +65,6 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
                     yield _Status(status=status)
                 await asyncio.sleep(_LOOK_EVERY_S)
         finally:
-            self._watchers -= 1
+            watchers[host] -= 1
+            if not watchers[host]:
+                del watchers[host]

@@ -11,8 +11,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
 from edge.control import health
+from edge.control.context import CALLER, ControlError
 from edge.control.server import MAX_PUBLIC_STREAMS
+from edge.net.address import Address
 from edge.net.h2_frames import END_HEADERS, PREFACE, FrameReader, Kind, encode_frame
+from edge.net.splice import Peer
 from proto.edge.v1 import clients_pb2, node_pb2, node_pb2_grpc
 from tests.control.calling import Calls, calling, channel_to, refusal, within
 from tests.harness.ports import free_port
@@ -56,8 +59,9 @@ async def test_a_watch_is_told_when_it_changes(monkeypatch: pytest.MonkeyPatch) 
             each.cancel()
 
 
-async def test_no_more_may_watch_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "MAX_WATCHERS", 1)
+@pytest.mark.parametrize("limit", ["MAX_WATCHERS", "MAX_WATCHERS_PER_HOST"])
+async def test_no_more_may_watch_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setattr(health, limit, 1)
     async with calling() as calls:
         watch = stub(calls).Watch(asked(), timeout=within())
         await watch.read()
@@ -71,6 +75,21 @@ async def test_no_more_may_watch_than_there_is_room_for(monkeypatch: pytest.Monk
                     break
                 except grpc.aio.AioRpcError:
                     await asyncio.sleep(0.02)
+
+
+async def test_one_address_leaves_others_room_to_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "MAX_WATCHERS_PER_HOST", 1)
+    async with calling() as calls:
+        service = health.Health(calls.one.facts)
+        watches = []
+        for host in ("192.0.2.1", "192.0.2.2"):
+            CALLER.set(Peer(Address(host, 1), is_internal=False, is_encrypted=False))
+            watches.append(service.Watch(asked(), None))
+            assert (await anext(watches[-1])).status == SERVING
+        with pytest.raises(ControlError):
+            await anext(service.Watch(asked(), None))
+        for watch in watches:
+            await watch.aclose()  # type: ignore[attr-defined]
 
 
 async def test_those_who_watch_outside_leave_room_for_those_inside(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,8 @@ def _refused(page: Page[Any], visit: Visit, request: web.BaseRequest) -> web.Res
     """The answer to who may not look here, or not change anything; None for who may."""
     connection, refusal = cast(HttpConnection, request.protocol), None
     if page.changes(visit):
+        if request.method == "HEAD":  # a safe method, RFC 9110 §9.2.1: nothing is done for who only looks
+            return web.Response(status=405, text="HEAD does nothing here: ask by GET\n", headers={"Allow": "GET"})
         refusal = change_refusal_of(request)
     elif page.is_guarded and not page.is_for_any_name and is_of_browser(request):
         refusal = host_refusal(request, connection.config)

@@ -13,12 +13,12 @@ from tests.harness.clock import deadline, wait_until_sync
 from tests.hostile._arena import Row
 
 
-def get(row: Row, target: str, *, on_internal: bool = True, **headers: str) -> tuple[int, bytes]:
+def get(row: Row, target: str, *, on_internal: bool = True, method: str = "GET", **headers: str) -> tuple[int, bytes]:
     """Status and body of a page; ``_`` in the name of a header stands for a dash."""
     port = row.server.internal_port if on_internal else row.server.port
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=deadline(20))
     try:
-        connection.request("GET", target, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        connection.request(method, target, headers={name.replace("_", "-"): value for name, value in headers.items()})
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -49,6 +49,15 @@ def test_X9_two_profiles_at_once(row: Row) -> None:
         assert each.answer[0] == 200
     wait_until_sync(lambda: get(row, "/hotspots/growth?seconds=0.01")[0] == 200, deadline(5), "the next one")
     row.assert_loop_was_free()
+
+
+def test_HEAD_changes_no_flag_and_makes_no_profile(row: Row) -> None:
+    before = get(row, "/flags/retry_interval_ms")[1]
+    for target in ("/flags/retry_interval_ms?setvalue=4321", "/hotspots/cpu?seconds=0.01"):
+        assert get(row, target, method="HEAD") == (405, b"")
+    assert get(row, "/flags/retry_interval_ms")[1] == before
+    assert b"4321" not in before
+    assert get(row, "/flags/retry_interval_ms", method="HEAD")[0] == 200
 
 
 @pytest.mark.parametrize("seconds", ["-1", "NaN", "nan", "inf", "0", "1e999", "x", "", "%00", "1" * 2000 + "x"])

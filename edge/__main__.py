@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 
@@ -15,9 +16,17 @@ def run() -> None:
     # reload what has not been loaded yet ends nothing.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if os.getpid() == 1:  # what ends others is not even delivered to it, and a container could not be stopped yet
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, _end)
     from edge.runtime.main import main
 
     sys.exit(main())
+
+
+def _end(number: int, frame: object) -> None:
+    """As the kernel would, in the words of a shell."""
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

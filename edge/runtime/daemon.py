@@ -20,7 +20,7 @@ from edge.runtime.host import reachable_host
 from edge.runtime.leaving import Leaving
 from edge.runtime.loop import new_event_loop
 from edge.runtime.node import Node
-from edge.runtime.pid_file import InstanceRunningError, PidFile, remove_port_file, write_port_file
+from edge.runtime.pid_file import InstanceRunningError, PidFile, PortFile
 from edge.runtime.service_manager import ServiceManager, forget_descriptors
 from edge.runtime.settings import Settings
 from edge.upstream.config import UpstreamConfig
@@ -44,27 +44,25 @@ def run(settings: Settings) -> int:
     """Serve until a signal or an order ends it; returns the exit code."""
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
-    pid_file, port_file = PidFile(settings.process.pid_file), settings.process.port_file
+    pid_file, port_file = PidFile(settings.process.pid_file), PortFile(settings.process.port_file)
     try:
         if pid_file.path and not settings.net.takeover:
             pid_file.acquire()
-        return loop.run_until_complete(_serve(settings, loop, pid_file))
+        return loop.run_until_complete(_serve(settings, loop, pid_file, port_file))
     except InstanceRunningError as error:
         logger.error("%s", error.detail)
         return EXIT_PORT_BUSY
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         asyncio.set_event_loop(None)
+        # One more of them now would end in another exit code what is at its end; closing the loop lets go of them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
         loop.close()
-        # One more of them now would end in another exit code what is at its end.
-        for number in _STOP_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-        if port_file and pid_file.is_ours and not pid_file.is_handed_over:
-            remove_port_file(port_file)
+        port_file.remove()
         pid_file.release()
 
 
-async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, pid_file: PidFile) -> int:
+async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, pid_file: PidFile, port_file: PortFile) -> int:
     manager = ServiceManager(os.environ, os.getpid())
     try:
         passed = open_passed(passed_descriptors(os.environ, os.getpid()))
@@ -93,9 +91,12 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, pid_file: 
     def before_end() -> None:
         if leaving.is_handed_over or net.upgrade_socket:
             daemon.upgrader().close()
-        pid_file.is_handed_over = leaving.is_handed_over
 
-    node.on_handed_over = leaving.hand_over
+    def on_handed_over() -> None:
+        pid_file.is_handed_over = port_file.is_handed_over = True
+        leaving.hand_over()
+
+    node.on_handed_over = on_handed_over
     leaving.before_end = before_end
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, on_stop, number)
@@ -109,7 +110,7 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, pid_file: 
             taker = await take_over(node, net.takeover, within_ms=net.upgrade_timeout_ms)
         await daemon.start(passed)
         if net.upgrade_socket:
-            daemon.upgrader().listen(net.upgrade_socket)
+            _hear_of_upgrades(daemon, net.upgrade_socket, may_fail=taker is not None)
     except (ConfigError, HandoverError, OSError) as error:
         logger.error("%s", error.detail if isinstance(error, EdgeError) else error)
         await node.close()
@@ -122,14 +123,24 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, pid_file: 
     if settings.http.http_preload:  # later there are connections, which are not to stay for good
         node.on_loaded = gc.freeze
     settle_collector()
-    _be_found(daemon, manager, process.port_file, is_new_process=taker is not None)
+    _be_found(daemon, manager, port_file, is_new_process=taker is not None)
     await announce(daemon)
     await leaving.run()
     manager.close()
     return code
 
 
-def _be_found(daemon: Daemon, manager: ServiceManager, port_file: str, *, is_new_process: bool) -> None:
+def _hear_of_upgrades(daemon: Daemon, path: str, *, may_fail: bool) -> None:
+    """Raises OSError, unless ``may_fail``: what has been taken over is not let go because no other can take it next."""
+    try:
+        daemon.upgrader().listen(path)
+    except OSError as error:
+        if not may_fail:
+            raise
+        logger.error("-upgrade_socket=%s cannot be used, so this process cannot be upgraded by it: %s", path, error)
+
+
+def _be_found(daemon: Daemon, manager: ServiceManager, port_file: PortFile, *, is_new_process: bool) -> None:
     """Tell whoever has to know that it serves, and where; and of each reload from now on."""
     node = daemon.node
     ports = ports_of(node)
@@ -140,8 +151,8 @@ def _be_found(daemon: Daemon, manager: ServiceManager, port_file: str, *, is_new
         daemon.reloader.request("SIGHUP").add_done_callback(lambda _: manager.ready(status))
 
     node.loop.add_signal_handler(signal.SIGHUP, on_hangup)
-    if port_file:
-        write_port_file(port_file, ports)
+    if port_file.path:
+        port_file.write(ports)
         spawn(_follow_ports(node, port_file), name="port-file", owner=node.tasks)
     manager.ready(status, is_new_process=is_new_process)
     if manager.watchdog_ms:
@@ -175,14 +186,14 @@ async def _take_pid_file(pid_file: PidFile) -> None:
             await asyncio.sleep(_PID_FILE_LOOK_S)
 
 
-async def _follow_ports(node: Node, path: str) -> None:
+async def _follow_ports(node: Node, port_file: PortFile) -> None:
     """Write the file again when a reload has changed the ports; those of a server that drains stay in it."""
     written = ports_of(node)
     while not node.is_draining:
         await asyncio.sleep(_PORTS_LOOK_S)
         ports = ports_of(node)
         if ports != written:
-            write_port_file(path, ports)
+            port_file.write(ports)
             written = ports
 
 

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 # On top of what the next look needs: what the service manager must not lose patience before.
 _PATIENCE_MS = 10_000
+# Whoever has asked for an upgrade is answered before the process that is left ends.
+_ANSWERED_WITHIN_S = 0.2
 
 
 class Leaving:
@@ -74,6 +76,8 @@ class Leaving:
         drain = self._drain
         if drain is not None:
             await self._see_off(drain)
+        if self.is_handed_over:
+            await asyncio.sleep(_ANSWERED_WITHIN_S)
         self.before_end()
         if self.is_handed_over or drain is None:
             logger.info("Server[edge] is going to quit why=handover")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -46,11 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_ERROR
     # Until the daemon takes them: who is told to leave before serving has left in order.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, signal.default_int_handler)
-    try:
-        return _start(parsed)
-    except KeyboardInterrupt:
-        return EXIT_OK
+        signal.signal(number, _leave)
+    return _start(parsed)
+
+
+def _leave(number: int, frame: object) -> None:
+    """End now. An exception might be raised in a callback or a destructor, and be lost with the order to stop."""
+    os._exit(EXIT_OK)
 
 
 def _print(text: str) -> int:

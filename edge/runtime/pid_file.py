@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from edge.errors import ConfigError
@@ -38,11 +39,6 @@ class PidFile:
         self.path = path
         self.is_handed_over = False
         self._fd = -1
-
-    @property
-    def is_ours(self) -> bool:
-        """No other process has it locked, as far as is known: it is held, or there is none."""
-        return not self.path or self._fd >= 0
 
     def acquire(self) -> None:
         """Lock and write it; raises InstanceRunningError when another process has it locked."""
@@ -90,22 +86,41 @@ class PidFile:
         os.close(fd)
 
 
-def write_port_file(path: str, ports: Mapping[str, Sequence[int]]) -> None:
-    """Write the ports by role, a line ``role=port,port`` each, so that a reader sees all of it or nothing."""
-    text = "".join(f"{role}={','.join(str(port) for port in numbers)}\n" for role, numbers in ports.items())
-    target = Path(path)
-    written = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        written.write_text(text)
-        written.replace(target)
-    except OSError as error:
-        logger.warning("-port_file=%s cannot be written: %s", path, error.strerror)
+class PortFile:
+    """The ports that are in use, for whoever left the choice to the kernel.
 
+    Attributes:
+        is_handed_over: another process goes on with it: ``remove`` leaves it in its place.
+    """
 
-def remove_port_file(path: str) -> None:
-    """The ports are closed."""
-    try:
-        Path(path).unlink(missing_ok=True)
-    except OSError as error:
-        logger.warning("-port_file=%s cannot be removed: %s", path, error.strerror)
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.is_handed_over = False
+        self._written: os.stat_result | None = None
+
+    def write(self, ports: Mapping[str, Sequence[int]]) -> None:
+        """Write the ports by role, a line ``role=port,port`` each, so that a reader sees all of it or nothing."""
+        text = "".join(f"{role}={','.join(str(port) for port in numbers)}\n" for role, numbers in ports.items())
+        target = Path(self.path)
+        written = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            written.write_text(text)
+            self._written = written.stat()
+            written.replace(target)
+        except OSError as error:
+            logger.warning("-port_file=%s cannot be written: %s", self.path, error.strerror)
+            with suppress(OSError):
+                written.unlink()
+
+    def remove(self) -> None:
+        """The ports are closed. What is not of this process, which may not even have begun to serve, stays."""
+        if self._written is None or self.is_handed_over:
+            return
+        try:
+            if os.path.samestat(self._written, os.stat(self.path)):
+                os.unlink(self.path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            logger.warning("-port_file=%s cannot be removed: %s", self.path, error.strerror)

@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 _TAKEOVER = "takeover"
 _SAYS_WITHIN_S = 5.0
 _TOLD_WITHIN_MS = 1000
-_ANSWERED_WITHIN_S = 0.2
 _BACKLOG = 8
 
 
@@ -96,6 +95,9 @@ class Upgrader:
             await _end(process)
             return error if isinstance(error, HandoverError) else HandoverError(str(error))
         finally:
+            if process is not None and not self.is_over:  # this one may be ending, and the other one hang
+                with suppress(ProcessLookupError):
+                    process.kill()
             self._is_busy = False
             channel.close()
 
@@ -119,8 +121,7 @@ class Upgrader:
         stay = ", ".join(f"{count} ({why})" for why, count in moving.left_behind.items()) or "none"
         text = f"handed over to process {pid}: {len(moving.parcels)} connections in {now_ms() - began_ms} ms"
         logger.info("%s; left behind: %s", text, stay)
-        # Whoever has asked is answered first.
-        self._node.loop.call_later(_ANSWERED_WITHIN_S, self._on_given)
+        self._on_given()
         return f"{text}; left behind: {stay}"
 
     # --- by -upgrade_socket ------------------------------------------------------

@@ -296,6 +296,33 @@ def test_the_files_and_the_service_manager_follow_an_upgrade(tmp_path: Path) -> 
         assert not pid_file.exists() and not port_file.exists()
 
 
+def test_a_successor_that_cannot_be_upgraded_itself_serves_what_it_has_taken(tmp_path: Path) -> None:
+    way, no_way = tmp_path / "upgrade", tmp_path / "no" / "upgrade"
+    with EdgeServer(f"-upgrade_socket={way}") as old:
+        new = EdgeServer(f"-upgrade_socket={no_way}", f"-takeover={way}", has_internal_port=False)
+        new.internal_port = old.internal_port
+        with new:
+            assert old.process.wait(deadline(5)) == 0
+            assert new.process.poll() is None
+            assert f"-upgrade_socket={no_way} cannot be used" in new.log
+
+
+async def test_R6_a_signal_right_after_the_upgrade_ends_nothing_that_the_new_process_has() -> None:
+    closed: list[bool] = []
+    async with leaving_node() as (one, leaving, _):
+        close = one.node.close
+
+        async def watched_close(*, wait_ms: int = 1500, is_handed_over: bool = False) -> None:
+            closed.append(is_handed_over)
+            await close(wait_ms=wait_ms, is_handed_over=is_handed_over)
+
+        one.node.close = watched_close  # type: ignore[method-assign]
+        leaving.hand_over()
+        leaving.begin(0, "SIGINT")
+        await eventually(lambda: bool(closed), "it ends")
+    assert closed[0]
+
+
 def test_T12_a_second_instance_with_the_same_pid_file_does_not_start(tmp_path: Path) -> None:
     pid_file, port_file = tmp_path / "run" / "pid", tmp_path / "run" / "ports"
     files = (f"-pid_file={pid_file}", f"-port_file={port_file}")

@@ -163,13 +163,24 @@ def test_an_internal_error_exits_with_1_and_a_traceback_in_the_log() -> None:
     assert "    RuntimeError: planted\n" in done.stderr
 
 
-def test_an_interrupt_is_a_clean_end() -> None:
-    assert start("raise KeyboardInterrupt").returncode == 0
-
-
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGQUIT"])
 def test_R6_signal_during_the_start_is_a_clean_end(name: str) -> None:
     done = start(f"import os, signal, time; os.kill(os.getpid(), signal.{name}); time.sleep(60)")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+_IN_A_DESTRUCTOR = """
+    import os, signal, time
+    class Lost:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+    Lost()
+    time.sleep(60)
+"""
+
+
+def test_R6_a_signal_that_comes_while_a_destructor_runs_is_not_lost() -> None:
+    done = start(_IN_A_DESTRUCTOR.strip())
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -187,6 +198,13 @@ def test_R6_signal_before_anything_is_loaded_shows_no_traceback(name: str, code:
     command = [sys.executable, "-c", _SIGNALLED.format(name=name)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (code, "")
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGQUIT", 131)])
+def test_R6_process_1_can_be_ended_before_anything_is_loaded(name: str, code: int) -> None:
+    program = "import os; os_kill, me = os.kill, os.getpid(); os.getpid = lambda: 1" + _SIGNALLED.format(name=name)
+    command = [sys.executable, "-c", program.replace("os.kill(os.getpid()", "os_kill(me")]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60).returncode == code
 
 
 # --- what is loaded ----------------------------------------------------------

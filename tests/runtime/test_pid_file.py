@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.runtime.pid_file import InstanceRunningError, PidFile, remove_port_file, write_port_file
+from edge.runtime.pid_file import InstanceRunningError, PidFile, PortFile
 
 
 def test_it_holds_the_decimal_number_and_goes_at_the_end(tmp_path: Path) -> None:
@@ -17,7 +17,6 @@ def test_it_holds_the_decimal_number_and_goes_at_the_end(tmp_path: Path) -> None
     pid_file = PidFile(str(path))
     pid_file.acquire()
     assert path.read_text() == str(os.getpid())
-    assert pid_file.is_ours
     assert path.parent.stat().st_mode & 0o777 == 0o750 & ~_umask()
     pid_file.release()
     pid_file.release()
@@ -85,18 +84,34 @@ def test_a_file_that_cannot_be_written_is_told_of_and_no_more(tmp_path: Path, ca
     pid_file = PidFile(str(tmp_path / "file" / "edge.pid"))
     pid_file.acquire()
     pid_file.release()
-    assert not pid_file.is_ours
-    write_port_file(str(tmp_path / "file" / "ports"), {"public": [1]})
+    port_file = PortFile(str(tmp_path / "file" / "ports"))
+    port_file.write({"public": [1]})
+    port_file.remove()
     assert "edge.pid cannot be written: " in caplog.text
     assert "ports cannot be written: " in caplog.text
 
 
 def test_the_port_file_has_a_line_for_each_role_and_nothing_else_stays(tmp_path: Path) -> None:
     path = tmp_path / "run" / "ports"
-    write_port_file(str(path), {"public": [8079, 1935], "internal": [8080]})
-    write_port_file(str(path), {"public": [8079, 1935], "internal": [8080]})
+    port_file = PortFile(str(path))
+    port_file.write({"public": [8079, 1935], "internal": [8080]})
+    port_file.write({"public": [8079, 1935], "internal": [8080]})
     assert path.read_text() == "public=8079,1935\ninternal=8080\n"
     assert [each.name for each in path.parent.iterdir()] == ["ports"]
-    remove_port_file(str(path))
-    remove_port_file(str(path))
+    port_file.remove()
+    port_file.remove()
     assert not path.exists()
+
+
+def test_the_port_file_of_another_process_stays(tmp_path: Path) -> None:
+    path = tmp_path / "ports"
+    first, second, failed = (PortFile(str(path)) for _ in range(3))
+    first.write({"public": [1]})
+    failed.remove()
+    assert path.exists()
+    second.write({"public": [2]})
+    first.remove()
+    assert path.read_text() == "public=2\n"
+    second.is_handed_over = True
+    second.remove()
+    assert path.exists()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -64,6 +66,25 @@ async def test_a_new_version_that_crashes_or_hangs_changes_nothing(
         send_video(publisher, 2, is_keyframe=True)
         await pictures(player, 2)
         assert not upgrader.is_over
+
+
+async def test_a_new_version_that_hangs_ends_with_the_process_that_started_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    start = upgrade._start
+
+    def watched_start(inherited: int) -> subprocess.Popen[bytes]:
+        started.append(start(inherited))
+        return started[0]
+
+    monkeypatch.setattr(upgrade, "new_command", lambda _: [sys.executable, "-c", "import time; time.sleep(600)"])
+    monkeypatch.setattr(upgrade, "_start", watched_start)
+    async with running() as one:
+        asked = asyncio.create_task(order(one, Upgrader(one.node, lambda: None)))
+        await eventually(lambda: bool(started), "it is started")
+    asked.cancel()
+    assert started[0].wait(deadline(5)) == -signal.SIGKILL
 
 
 async def test_the_socket_is_private_and_hears_of_ends(tmp_path: Path) -> None:

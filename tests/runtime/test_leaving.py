@@ -246,7 +246,7 @@ def fields(manager: socket.socket) -> dict[str, str]:
     return dict(line.split("=", 1) for line in manager.recv(65536).decode().split("\n"))
 
 
-def test_O7_a_service_manager_follows_its_whole_life(tmp_path: Path) -> None:
+def test_a_service_manager_follows_its_whole_life(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(deadline(5))

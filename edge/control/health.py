@@ -50,7 +50,8 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
 
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
         """How one is, and again whenever that has changed."""
-        host, watchers = CALLER.get().address.host, self._watchers
+        caller, watchers = CALLER.get(None), self._watchers
+        host = caller.address.host if caller is not None else ""  # it may have hung up already
         if watchers.total() >= MAX_WATCHERS or watchers[host] >= MAX_WATCHERS_PER_HOST:
             text = f"{watchers.total()} watch already, {watchers[host]} from your address: ask with Check"
             raise ControlError(grpc.StatusCode.RESOURCE_EXHAUSTED, text)

@@ -148,7 +148,7 @@ class HttpService:
             self._count("error_internal_count")
             _log.exception("page %s failed", target.path)
             answer = web.Response(status=500, text="internal error\n")
-        if route is not None and not route.is_cors:
+        if route is not None and route.is_guarded:  # what nodes ask each other is taken as it is
             compress(request, answer, connection.config.http_body_compress_threshold)
         headers = answer.headers
         headers["Server"] = SERVER_NAME

@@ -63,7 +63,7 @@ class Fetcher:
         try:
             async with self._session.get(
                 URL(url, encoded=True),
-                headers={NODE_HEADER: node},
+                headers={NODE_HEADER: node, "Accept-Encoding": "identity"},
                 ssl=tls,
                 server_hostname=place.name or None,
                 allow_redirects=False,

@@ -86,6 +86,8 @@ class ConsolePage:
 
     def press(self, selector: str) -> None:
         """By keyboard, as whoever has no mouse does."""
+        is_there = "return document.querySelector(arguments[0]) !== null"
+        self.wait(lambda _: self.driver.execute_script(is_there, selector), 10, selector)
         self.driver.execute_script("document.querySelector(arguments[0]).focus()", selector)
         ActionChains(self.driver).send_keys(Keys.ENTER).perform()
 

@@ -104,8 +104,8 @@ async def test_a_client_that_checks_names_is_satisfied(server: EdgeServer, autho
                 await reader.wait_frames(60, 5)
         for reader in readers:
             reader.account.assert_complete()
-    rows = [row for row in server.log.splitlines() if "play started" in row]
-    assert len(rows) == 2
+    # Lines are written in batches.
+    await wait_until(lambda: server.log.count("play started") == 2, deadline(2), "a line of each")
 
 
 async def test_a_new_certificate_drops_nobody_and_is_shown_to_newcomers(

@@ -26,7 +26,7 @@ from bench.servers import NGINX_CONFIGURATION
 OUTPUTS_TITLE = "Outputs"
 HLS_TITLE = "HLS"
 #: Sections of the page that others write, or that are written by hand.
-KEPT_TITLES = ("Where the time goes", OUTPUTS_TITLE, HLS_TITLE, "TLS")
+KEPT_TITLES = ("Where the time goes", "Upgrades and reloads", OUTPUTS_TITLE, HLS_TITLE, "TLS")
 TITLES = {
     "fanout": "Fan-out: one 500 kbit/s stream",
     "many": "Many players: one 500 kbit/s stream, a fixed flush interval",

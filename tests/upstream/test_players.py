@@ -221,7 +221,7 @@ async def test_queries_are_never_logged_or_shown(verdict: str, caplog: pytest.Lo
     caplog.set_level(logging.DEBUG)
     async with Nodes() as nodes, Judge(lambda name: verdict) as origin:
         origin.words = "not with token=hush4711, hush4711!"
-        edge = await edge_of(nodes, origin.port, depth=2)
+        edge = await edge_of(nodes, origin.port, depth=2, retry_interval_ms=400)  # what lasts twice that is a publish
         await nodes.player(edge, "s?token=hush4711")
         publisher = await nodes.publisher(edge, "p?token=hush4711")
         await wait_until(lambda: len(origin.asked) >= 4, 3, "attempts")

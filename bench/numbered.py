@@ -8,10 +8,12 @@ server, so its own delays are in it.
 from __future__ import annotations
 
 import itertools
+import os
 import re
-import resource
 import select
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -21,6 +23,9 @@ from edge.rtmp.chunk_writer import encode_message
 from edge.rtmp.commands import encode_command
 from edge.rtmp.config import RtmpConfig
 
+ROOT = Path(__file__).resolve().parent.parent
+#: So that programs that are started find this tree.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 #: The start line of a server.
 SERVING = re.compile(r"is serving on port=(\d+)")
 _SIMPLIFIED = b"\x03BDMS"
@@ -172,6 +177,13 @@ class Load:
         return sum(publisher.number for publisher in self.publishers)
 
 
+def started(log: Path, *flags: str) -> subprocess.Popen[bytes]:
+    """A server on a free port that writes to ``log``; the caller waits for ``SERVING``."""
+    command = [sys.executable, "-m", "edge", "-port=0", "-bind=127.0.0.1", "-min_buffering_ms=0", *flags]
+    with log.open("ab") as written:
+        return subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=written, stderr=written)
+
+
 def wait_for(log: Path, pattern: re.Pattern[str], count: int, load: Load | None, within_s: float) -> re.Match[str]:
     """The ``count``-th place of a log that a pattern matches; the load goes on meanwhile."""
     until = time.monotonic() + within_s
@@ -184,9 +196,3 @@ def wait_for(log: Path, pattern: re.Pattern[str], count: int, load: Load | None,
         else:
             load.run(0.05)
     raise SystemExit(f"no {pattern.pattern!r} within {within_s:.0f} s:\n{log.read_text(errors='replace')[-3000:]}")
-
-
-def raise_descriptor_limit() -> None:
-    """As far as it may be."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,9 +17,9 @@ from pathlib import Path
 if __package__ in (None, ""):  # started as a script, from any directory
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.numbered import SERVING, Load, raise_descriptor_limit, wait_for
+from bench.numbered import SERVING, Load, started, wait_for
+from bench.scenarios import raise_descriptor_limit
 
-ROOT = Path(__file__).resolve().parent.parent
 _TAKEN = re.compile(r"reload done ")
 _REFUSED = re.compile(r"reload refused .*prod\.flags:2:")
 _START_S, _RELOAD_S = 20.0, 30.0
@@ -47,12 +45,7 @@ def main(argv: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         path, log = Path(folder) / "prod.flags", Path(folder) / "log"
         path.write_text("-retry_interval_ms=999\n")
-        with log.open("ab") as written:
-            flags = ("-port=0", "-bind=127.0.0.1", f"-flagfile={path}", "-min_buffering_ms=0")
-            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-            server = subprocess.Popen(
-                [sys.executable, "-m", "edge", *flags], cwd=ROOT, env=environment, stdout=written, stderr=written
-            )
+        server = started(log, f"-flagfile={path}")
         counts = {True: 0, False: 0}
         try:
             port = int(wait_for(log, SERVING, 1, None, _START_S)[1])

@@ -15,9 +15,9 @@ from pathlib import Path
 if __package__ in (None, ""):  # started as a script, from any directory
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.numbered import SERVING, Load, raise_descriptor_limit, wait_for
+from bench.numbered import ENVIRONMENT, ROOT, SERVING, Load, started, wait_for
+from bench.scenarios import raise_descriptor_limit
 
-ROOT = Path(__file__).resolve().parent.parent
 _HANDED_OVER = re.compile(r"handed over to process (\d+): (\d+) connections in (\d+) ms")
 _STOOD_STILL = re.compile(r"stood still for (\d+) ms")
 _START_S, _UPGRADE_S = 20.0, 60.0
@@ -34,12 +34,7 @@ def main(argv: Sequence[str]) -> int:
     raise_descriptor_limit()
     with tempfile.TemporaryDirectory() as folder:
         path, log = Path(folder) / "upgrade", Path(folder) / "log"
-        with log.open("ab") as written:
-            flags = ("-port=0", "-bind=127.0.0.1", f"-upgrade_socket={path}", "-min_buffering_ms=0")
-            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-            server = subprocess.Popen(
-                [sys.executable, "-m", "edge", *flags], cwd=ROOT, env=environment, stdout=written, stderr=written
-            )
+        server = started(log, f"-upgrade_socket={path}")
         pid = server.pid
         try:
             port = int(wait_for(log, SERVING, 1, None, _START_S)[1])
@@ -49,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
             pauses = []
             for number in range(1, asked.upgrades + 1):
                 order = subprocess.Popen(
-                    [sys.executable, "-m", "edge.tools.upgrade", str(path)], cwd=ROOT, env=environment
+                    [sys.executable, "-m", "edge.tools.upgrade", str(path)], cwd=ROOT, env=ENVIRONMENT
                 )
                 found = wait_for(log, _HANDED_OVER, number, load, _UPGRADE_S)
                 pid = int(found[1])

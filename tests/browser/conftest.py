@@ -22,5 +22,4 @@ def chromium() -> Iterator[BrowserPlayer]:
 @pytest.fixture
 def browser(chromium: BrowserPlayer) -> Iterator[BrowserPlayer]:
     yield chromium
-    chromium.stop()
-    chromium.console()
+    chromium.begin_again()

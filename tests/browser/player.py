@@ -211,6 +211,11 @@ class BrowserPlayer:
         """Leave the stream."""
         self.driver.execute_script("stop()")
 
+    def begin_again(self) -> None:
+        """Leave whatever page is open, which would go on asking a server that has ended, and forget what it said."""
+        self.driver.get(self.page_url)
+        self.console()
+
     def state(self) -> PlayerState:
         found = self.driver.execute_script("return state()")
         found["buffered"] = tuple((start, end) for start, end in found["buffered"])
@@ -252,8 +257,9 @@ class BrowserPlayer:
         return self.state().latency_ms(zero_wall_ms)
 
     def console(self) -> list[str]:
-        """What was written to the console since the last call."""
-        return [str(entry["message"]) for entry in self.driver.get_log("browser")]
+        """What was written to the console since the last call, without advice on how the tests read pictures."""
+        said = [str(entry["message"]) for entry in self.driver.get_log("browser")]
+        return [line for line in said if "willReadFrequently" not in line]
 
     def screenshot(self, path: Path) -> Path:
         """The page as a PNG file."""

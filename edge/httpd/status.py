@@ -27,6 +27,7 @@ class Status(NamedTuple):
 _NOT_FOUND = Status(404, 1002)
 _OF_PLAY: Mapping[Reason, Status] = {
     Reason.BAD_NAME: Status(400, 1003),
+    Reason.NO_VHOST: _NOT_FOUND,
     Reason.NOT_FOUND: _NOT_FOUND,
     Reason.OVERLOAD: Status(503, 2004),
     Reason.OVERLOADED: Status(503, 2004),

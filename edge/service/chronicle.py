@@ -18,6 +18,7 @@ from edge.service.story import Kind, Stories
 
 _KINDS: Mapping[Reason, Kind] = {
     Reason.BAD_NAME: Kind.BAD_NAME,
+    Reason.NO_VHOST: Kind.BAD_NAME,
     Reason.NOT_FOUND: Kind.ABSENT,
     Reason.OVERLOAD: Kind.OVERLOAD,
     Reason.OVERLOADED: Kind.OVERLOAD,

@@ -10,6 +10,8 @@ class Reason(Enum):
     """What a refusal is about; each protocol has one table of how it says so. The values are words for logs."""
 
     BAD_NAME = "bad_name"
+    #: Nobody is served under that name of a host.
+    NO_VHOST = "vhost_not_found"
     #: Nobody has the stream.
     NOT_FOUND = "not_found"
     #: It may be there, and this node has not room for another one.

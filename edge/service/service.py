@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from edge.errors import StreamBusyError
@@ -25,6 +26,7 @@ from edge.service.overload import OverloadGuard
 from edge.service.paths import name_of_path
 from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest, PublishRequest
+from edge.service.rules import Rulebook, one_for_all
 from edge.service.source import Source, Standing
 from edge.service.spans import NO_SPAN, SERVER, Span, SpanRing
 from edge.service.story import Stories
@@ -54,6 +56,7 @@ class Service(HubObserver):
         registry: its streams.
         source: where streams are pulled from and publishes pushed to; None on an origin.
         admission: the rules that may say no.
+        rulebook: the settings of each stream, and which vhosts there are.
         chronicle: writes down what is decided here; ``chronicle.stories`` are read by ``report``.
         name: ``front`` or ``merge`` in a process with both, else "".
         service_id: names this service in hop lists; a request that bears it already has come back, and is refused.
@@ -75,8 +78,15 @@ class Service(HubObserver):
         now_ms: Callable[[], int],
         soon: Callable[[Callable[[], None]], object],
         name: str = "",
+        rulebook: Rulebook | None = None,
     ) -> None:
-        """``now_ms`` is the clock for answers that come later; ``soon`` calls what it is given when this is over."""
+        """Open the door.
+
+        Args:
+            now_ms: the clock for answers that come later.
+            soon: calls what it is given when this is over.
+            rulebook: without one all streams have ``hub``.
+        """
         self.registry = registry
         self.hub = hub
         self.name = name
@@ -84,6 +94,7 @@ class Service(HubObserver):
         self.hostname = hostname
         self.source: Source | None = None
         self.admission = Admission()
+        self.rulebook = rulebook if rulebook is not None else one_for_all(hub)
         self.is_closed = self.is_draining = False
         self.guard: OverloadGuard | None = None
         self.spans: SpanRing | None = None
@@ -122,7 +133,7 @@ class Service(HubObserver):
     def resolve(self, name: str, server_url: TcUrl, *, is_play: bool) -> StreamName | Refusal:
         """The stream that a client means by ``name`` at ``server_url``."""
         try:
-            return parse_stream_name(
+            found = parse_stream_name(
                 name,
                 server_url,
                 is_play=is_play,
@@ -133,12 +144,13 @@ class Service(HubObserver):
             )
         except BadNameError as error:
             return Refusal(Reason.BAD_NAME, str(error))
+        return self._at_vhost(found) if self.rulebook.has_vhosts else found
 
     def resolve_path(self, host: str, path: str, query: str) -> StreamName | Refusal:
         """The stream that a client means by the path and query of an HTTP URL, see ``name_of_path``."""
         hub = self.hub
         try:
-            return name_of_path(
+            found = name_of_path(
                 host,
                 path,
                 query,
@@ -148,6 +160,15 @@ class Service(HubObserver):
             )
         except BadNameError as error:
             return Refusal(Reason.BAD_NAME, str(error))
+        return self._at_vhost(found) if self.rulebook.has_vhosts else found
+
+    def _at_vhost(self, name: StreamName) -> StreamName | Refusal:
+        """The same stream by the name of its vhost, which clients may know by others."""
+        said = name.key.vhost
+        vhost = self.rulebook.vhost_of(said)
+        if vhost is None:
+            return Refusal(Reason.NO_VHOST, f"nobody is served at {said}")
+        return name if vhost == said else replace(name, key=name.key._replace(vhost=vhost))
 
     def _begin_span(self, method: str, request: PlayRequest | PublishRequest) -> Span:
         """Begin the span of a request; what is done for the sake of that is for the sake of the span from here on."""

@@ -9,6 +9,7 @@ from edge.service.refusal import Reason, Refusal
 
 STATUSES = {
     Reason.BAD_NAME: 400,
+    Reason.NO_VHOST: 404,
     Reason.NOT_FOUND: 404,
     Reason.OVERLOAD: 503,
     Reason.OVERLOADED: 503,

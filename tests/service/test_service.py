@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from edge.builtin.config import DebugConfig
+from edge.hub.config import HubConfig
 from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
 from edge.hub.reader import QuietReader
 from edge.hub.stream import Stream
 from edge.service.grants import Play, Publish
+from edge.service.names import StreamName, parse_tc_url
 from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest, PublishRequest
+from edge.service.rules import Rulebook, Rules, Vhost
 from edge.service.source import Standing
 from edge.service.spans import SpanRing
 from edge.service.trace_context import TraceContext
@@ -127,6 +130,27 @@ def test_limits_of_names_come_from_the_settings() -> None:
     refusal = Door(max_name_bytes=4).service.resolve("abcde", SERVER_URL, is_play=True)
     assert isinstance(refusal, Refusal)
     assert refusal.reason is Reason.BAD_NAME
+
+
+def test_a_stream_bears_the_name_of_its_vhost_whatever_name_was_said() -> None:
+    door, rules = Door(), Rules([HubConfig()])
+    door.service.rulebook.replace(Rulebook(rules, [Vhost("a.example", rules, ("*.a.example",)), Vhost("_", rules)]))
+    said = {"a.example": "a.example", "x.a.example": "a.example", "other.example": "_", "10.0.0.1": "_"}
+    for host, vhost in said.items():
+        by_name = door.service.resolve("cam", parse_tc_url(f"rtmp://{host}/live"), is_play=True)
+        by_path = door.service.resolve_path(host, "/live/cam", "")
+        assert isinstance(by_name, StreamName)
+        assert by_name == by_path
+        assert by_name.key == StreamKey(vhost, "live", "cam")
+
+
+def test_nobody_is_served_at_a_name_that_means_no_vhost() -> None:
+    door, rules = Door(), Rules([HubConfig()])
+    door.service.rulebook.replace(Rulebook(rules, [Vhost("a.example", rules)]))
+    for host in ("other.example", "10.0.0.1"):
+        refusal = Refusal(Reason.NO_VHOST, f"nobody is served at {'_' if host == '10.0.0.1' else host}")
+        assert door.service.resolve("cam", parse_tc_url(f"rtmp://{host}/live"), is_play=False) == refusal
+        assert door.service.resolve_path(host, "/live/cam", "") == refusal
 
 
 def test_lines_of_a_process_with_two_services_begin_with_the_name() -> None:

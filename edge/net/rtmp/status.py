@@ -27,6 +27,7 @@ OVERLOADED = Status("NetConnection.Connect.Rejected", "", "overloaded")
 
 _OF_PLAY: Mapping[Reason, Status] = {
     Reason.BAD_NAME: Status(NOT_FOUND, "bad_name: ", "bad_name"),
+    Reason.NO_VHOST: Status(NOT_FOUND, "VhostNotFound: ", "vhost_not_found"),
     Reason.NOT_FOUND: Status(NOT_FOUND, "", "not_found"),
     Reason.OVERLOAD: Status(NOT_FOUND, "", "not_found"),
     Reason.OVERLOADED: OVERLOADED,
@@ -37,6 +38,7 @@ _OF_PLAY: Mapping[Reason, Status] = {
 }
 _OF_PUBLISH: Mapping[Reason, Status] = {
     Reason.BAD_NAME: Status(BAD_NAME, "bad_name: ", "bad_name"),
+    Reason.NO_VHOST: Status(BAD_NAME, "VhostNotFound: ", "vhost_not_found"),
     Reason.OVERLOADED: OVERLOADED,
     Reason.BUSY: Status(BAD_NAME, "StreamBusy: ", "stream_busy"),
     Reason.UPSTREAM: Status(BAD_NAME, "", "upstream_refused"),

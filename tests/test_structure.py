@@ -61,6 +61,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "lb.registry",
         "edge.hls_disk.template",
     ),
+    "edge.conf": ("edge.flags",),
     # Its control client reads messages as the server writes them.
     "edge.tools": (*_APPLICATION, "edge.builtin", "edge.control", "edge.handover", "edge.runtime.loop", "proto"),
     "edge.runtime": ("edge", "naming", "lb", "proto"),
@@ -80,6 +81,7 @@ PURE_PACKAGES = (
     "edge.hls",
     "edge.quality",
     "edge.facts",
+    "edge.conf",
 )
 IMPURE_MODULES = frozenset({"asyncio", "socket", "threading", "time", "random", "absl"})
 
@@ -115,6 +117,7 @@ MIRRORED_TEST_DIRECTORIES = (
         "builtin",
         "control",
         "flags",
+        "conf",
         "runtime",
         "tools",
     ),

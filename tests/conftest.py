@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -17,6 +19,10 @@ Value = TypeVar("Value")
 # However busy the machine is: pytest-timeout ends what hangs.
 hypothesis.settings.register_profile("busy", deadline=None)
 hypothesis.settings.load_profile("busy")
+
+# Images that run checks forbid bytecode often; each program of the tests would then compile the daemon anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 _REAL_TIME_MARKERS = ("interop", "faults", "slow", "browser")
 

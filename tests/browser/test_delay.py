@@ -19,7 +19,8 @@ from tests.harness.clock import deadline, wait_until_sync
 
 pytestmark = pytest.mark.browser
 
-SETTLE_S, LOOK_S = 4.0, 2.5
+# Five times what it should be is asserted, so that a player still on its way to the end may be looked at.
+SETTLE_S, LOOK_S = 1.0, 2.0
 OUTAGE_S = 6.0
 Record = Callable[[str, object], None]
 

@@ -28,6 +28,7 @@ _HLS_DISK = ("edge.media", "edge.hub", "edge.service", "edge.hls", "edge.net.aio
 _PROFILING = ("edge.net.aio",)
 _UPSTREAM = (*_NET, "edge.net", "naming", "lb")
 _FACTS = ("edge.media", "edge.hub", "edge.service")
+_HOOKS = (*_SERVICE, "edge.service", "edge.net.aio")
 _HTTPD = (*_UPSTREAM, "edge.upstream", "edge.hls", "edge.quality")
 _APPLICATION = (*_HTTPD, "edge.httpd", "edge.profiling", "edge.logbook", "edge.flags", "edge.facts")
 
@@ -45,6 +46,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "edge.quality": _QUALITY,
     "edge.profiling": _PROFILING,
     "edge.upstream": _UPSTREAM,
+    "edge.hooks": _HOOKS,
     "edge.httpd": _HTTPD,
     "edge.facts": _FACTS,
     "edge.builtin": _APPLICATION,
@@ -55,7 +57,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
             f"edge.{name}.config"
             for name in (
                 *("rtmp", "hub", "net", "upstream", "hls", "hls_disk", "quality", "httpd", "logbook", "builtin"),
-                "control",
+                *("control", "hooks"),
             )
         ),
         "lb.registry",
@@ -82,6 +84,10 @@ PURE_PACKAGES = (
     "edge.quality",
     "edge.facts",
     "edge.conf",
+    *(
+        f"edge.hooks.{name}"
+        for name in ("answer", "breaker", "event", "form", "forms", "lanes", "mediamtx", "memory", "nginx", "srs")
+    ),
 )
 IMPURE_MODULES = frozenset({"asyncio", "socket", "threading", "time", "random", "absl"})
 
@@ -113,6 +119,7 @@ MIRRORED_TEST_DIRECTORIES = (
         "hls_disk",
         "quality",
         "profiling",
+        "hooks",
         "httpd",
         "builtin",
         "control",

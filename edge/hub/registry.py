@@ -17,6 +17,7 @@ from edge.hub.events import HubObserver
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
 from edge.hub.roster import Admitted
+from edge.hub.rules import HubAlone, StreamRules
 from edge.hub.stream import Stream
 from edge.media.frame import Epoch
 
@@ -41,15 +42,24 @@ class Registry:
 
     def __init__(
         self,
-        config: HubConfig,
+        rules_of: Callable[[StreamKey], StreamRules] | HubConfig,
         *,
         new_id: Callable[[], str],
         wall_ms: Callable[[], int],
         metadata_name: str = "",
         clock_us: Callable[[], int] | None = None,
     ) -> None:
-        """``clock_us``: a clock in microseconds that never steps, by which delays are measured; without it none are."""
-        self.config = config
+        """A hub without streams.
+
+        Args:
+            rules_of: returns what holds for a stream, or the settings of the hub for all of them.
+            clock_us: a clock in microseconds that never steps, by which delays are measured; without it none are.
+        """
+        if isinstance(rules_of, HubConfig):
+            for_all = HubAlone(rules_of)
+            self._rules_of: Callable[[StreamKey], StreamRules] = lambda _: for_all
+        else:
+            self._rules_of = rules_of
         self.streams: dict[StreamKey, Stream] = {}
         self.observers: list[HubObserver] = []
         self.is_tight = False
@@ -59,11 +69,15 @@ class Registry:
         self._clock_us = clock_us
         self._metadata_name = metadata_name
 
-    def reconfigure(self, config: HubConfig) -> None:
-        """Take other settings, for the streams that there are too."""
-        self.config = config
+    def reconfigure(self) -> list[Stream]:
+        """Have the streams that there are take the rules of now; returns those that have got others."""
+        others = []
         for stream in self.streams.values():
-            stream.reconfigure(config)
+            rules = self._rules_of(stream.key)
+            if rules is not stream.rules:
+                stream.reconfigure(rules)
+                others.append(stream)
+        return others
 
     def find(self, key: StreamKey) -> Stream | None:
         """The stream of ``key`` if it is live or being pulled."""
@@ -74,7 +88,7 @@ class Registry:
         stream = self.streams.get(key)
         if stream is None:
             delay = StreamDelay(self._clock_us, self.delay)
-            stream = Stream(key, self.config, now_ms, metadata_name=self._metadata_name, delay=delay)
+            stream = Stream(key, self._rules_of(key), now_ms, metadata_name=self._metadata_name, delay=delay)
             stream.is_tight = self.is_tight
             self.streams[key] = stream
             stream.on_seen = self._tell_seen
@@ -133,7 +147,7 @@ class Registry:
         feed, old = stream.feed, stream.feed.current
         publisher = Publisher(stream, peer, now_ms, query=query, hops=hops, is_hop=is_hop)
         publisher.is_lost = is_lost
-        if old is not None and not is_lost and self.config.reject_second_stream_when_republish:
+        if old is not None and not is_lost and stream.config.reject_second_stream_when_republish:
             raise StreamBusyError(f"Fail to replace publisher {old.peer}")
         if is_hop:
             stream.retention.claim()  # nodes that had it from another one come here for what they have missed
@@ -144,7 +158,7 @@ class Registry:
             return Claim(publisher)
         if old is not None:
             since = now_ms - feed.replaced_ms
-            if since < self.config.republish_min_interval_ms:
+            if since < stream.config.republish_min_interval_ms:
                 raise StreamBusyError(f"{key} changed its publisher {since} ms ago, now {old.peer}")
             feed.replaced_ms = now_ms
         publisher.epoch = Epoch(self._new_id(), 0, 0, self.wall_ms(), now_ms)
@@ -168,9 +182,9 @@ class Registry:
         if stream.is_ended:
             return
         if was_seen:
-            grace_ms = self.config.publisher_grace_ms
+            grace_ms = stream.config.publisher_grace_ms
             if is_lost_hop:
-                grace_ms = max(grace_ms, self.config.publisher_return_ms)
+                grace_ms = max(grace_ms, stream.config.publisher_return_ms)
             if grace_ms > 0:
                 feed.grace_until_ms = now_ms + grace_ms
                 if is_loss:

@@ -24,6 +24,7 @@ from edge.hub.publisher import Publisher
 from edge.hub.reader import Reader
 from edge.hub.retention import Retention
 from edge.hub.roster import Roster
+from edge.hub.rules import HubAlone, StreamRules
 from edge.hub.stats import StreamStats
 from edge.hub.wire_form import WireForm
 from edge.media.cut_rule import CutState
@@ -76,6 +77,7 @@ class Stream:
         retention: who may come back for what has been sent.
         cuts: where HLS segments begin; None where there is no HLS.
         delay: how long its frames take, from the first node to the players here.
+        rules: what holds for it in all rooms; ``config`` is the hub's part of that.
     """
 
     __slots__ = (
@@ -108,6 +110,7 @@ class Stream:
         "readers",
         "retention",
         "roster",
+        "rules",
         "stats",
         "timeline",
         "viewer_count",
@@ -116,25 +119,26 @@ class Stream:
     def __init__(
         self,
         key: StreamKey,
-        config: HubConfig,
+        rules: StreamRules | HubConfig,
         now_ms: int,
         *,
         metadata_name: str = "",
         delay: StreamDelay | None = None,
     ) -> None:
         """``delay``: by whose clock delays are measured; without it none are."""
+        rules = HubAlone(rules) if isinstance(rules, HubConfig) else rules
         self.key = key
         self.created_ms = now_ms
         self.queue = FrameQueue()
         self.timeline = Timeline()
         self.feed = Feed()
-        self._apply(config)
+        self._apply(rules)
         self.on_seen: Callable[[Stream, Publisher[Stream] | None, Publisher[Stream]], None] | None = None
         self.on_jumped: Callable[[Stream, int], None] | None = None
         self.logs: dict[WireForm, StreamLog] = {}
         self.readers: list[Reader] = []
         self.retention = Retention()
-        self.cuts = CutCounter(rule_of(config)) if config.hls else None
+        self.cuts = CutCounter(rule_of(self.config)) if self.config.hls else None
         self.roster: Roster[Any] = Roster()
         self.stats = StreamStats()
         self.delay = delay or StreamDelay()
@@ -154,16 +158,17 @@ class Stream:
         self._awaited_tracks: set[int] = set()
         self._begun_tracks: set[int] = set()
 
-    def _apply(self, config: HubConfig) -> None:
-        self.config = config
+    def _apply(self, rules: StreamRules) -> None:
+        self.rules = rules
+        self.config = config = rules.of(HubConfig)
         self.timeline.set_limits(config.max_jitter_ms, config.frame_interval_ms)
         self.feed.min_interval_ms = config.republish_min_interval_ms
         self._max_bytes = min(config.gop_cache_max_bytes, config.log_max_bytes)
         self._evict_at = 0  # look at once whether frames are too many
 
-    def reconfigure(self, config: HubConfig) -> None:
+    def reconfigure(self, rules: StreamRules) -> None:
         """Take other settings, for what comes and for what is held; players go on."""
-        self._apply(config)
+        self._apply(rules)
 
     # --- who feeds it --------------------------------------------------------
 

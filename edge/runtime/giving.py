@@ -201,8 +201,8 @@ def _stays(moving: Moving, why: str) -> None:
 def _tell_streams(node: Node, channel: Channel, moving: Moving) -> int:
     count = 0
     for unit in node.units:
-        wait_ms = max(unit.service.hub.publisher_grace_ms, unit.service.hub.publisher_return_ms)
         for stream in list(unit.registry.streams.values()):
+            wait_ms = max(stream.config.publisher_grace_ms, stream.config.publisher_return_ms)
             publishers = moving.publishers.get(stream, [])
             is_awaited = stream.pull is None and stream.publisher is not None and stream.publisher not in publishers
             grace_until_ms = now_ms() + wait_ms if is_awaited else 0

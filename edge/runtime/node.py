@@ -30,6 +30,7 @@ from edge.runtime.loop import ClockWatch, LagProbe
 from edge.runtime.measure import load_ratio
 from edge.runtime.overload import Overload
 from edge.runtime.ports import INTERNAL, MERGE, PUBLIC, wanted_sockets
+from edge.runtime.rules import new_rulebook
 from edge.runtime.settings import Settings
 from edge.runtime.stat_log import StatLog
 from edge.runtime.unit import STOPPING, make_units
@@ -78,6 +79,7 @@ class Node:
         on_drain: begins to see everybody off; whoever runs the process sets it.
         on_handed_over: called in the loop when another process has all that can move.
         upgrade: hands all over to a new process; see ``edge.runtime.upgrade``.
+        rulebook: which vhosts there are, and the settings of each stream.
         page_routes: makes the routes of the pages, when HTTP is loaded.
         owned_by_pages: what these work with, and what ends with HTTP; filled by then.
         sockets: those that listen, by what each was asked for.
@@ -105,7 +107,8 @@ class Node:
         self.listeners: list[Listener] = []
         self.sockets: list[tuple[ListeningSocket, SocketKey]] = []
         self.is_draining = False
-        self.units = make_units(settings, self.context)
+        self.rulebook = new_rulebook(settings)
+        self.units = make_units(settings, self.context, self.rulebook)
         self.viewers = Viewers(settings.quality)
         self.overload = Overload(settings.overload, self.units, self.lag, is_loading=self._is_loading)
         self.stat_log = StatLog(self.units, settings, self.started_ms)

@@ -12,6 +12,7 @@ from edge.runtime import logs
 from edge.runtime.findings import findings
 from edge.runtime.ports import Ports
 from edge.runtime.reload import OnChange, Part, Reloader, Simple
+from edge.runtime.rules import RuleChange
 from edge.runtime.settings import Settings, build_settings
 from edge.runtime.sources import Sources
 from edge.runtime.targets import values_in_vain
@@ -67,6 +68,7 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None]) -> list[Part
     return [
         Ports(node),
         Sources(node),
+        RuleChange(node.rulebook),
         Simple(node.reconfigure_network),
         Simple(units),
         Simple(node.reconfigure_http),

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError
 from edge.flags.check import merge_port
-from edge.hub.key import PUBLISH_REALM
+from edge.hub.key import PUBLISH_REALM, StreamKey
 from edge.hub.registry import Registry
+from edge.hub.rules import StreamRules
 from edge.hub.stream import Stream
 from edge.net.aio import wall_ms
 from edge.net.context import NetContext
@@ -25,6 +26,7 @@ from edge.net.rtmp.publish_watch import PublishWatch
 from edge.net.rtmp.service import RtmpService
 from edge.runtime.settings import Settings
 from edge.runtime.targets import is_local, is_own_server
+from edge.service.rules import Rulebook
 from edge.service.service import Service
 from naming.base import NamingError
 from naming.node import ServerNode
@@ -43,8 +45,8 @@ STOPPING = "Shutdown: server is stopping"
 _FINISH_POLL_MS = 10
 
 
-def make_units(settings: Settings, context: NetContext) -> list[ServiceUnit]:
-    """The services that the flags ask for: the front or only one first.
+def make_units(settings: Settings, context: NetContext, rulebook: Rulebook) -> list[ServiceUnit]:
+    """The services that the flags ask for: the front or only one first; all have the same rulebook.
 
     Raises:
         ConfigError: a target or balancer cannot be used, or a file of TLS that a target needs.
@@ -54,13 +56,13 @@ def make_units(settings: Settings, context: NetContext) -> list[ServiceUnit]:
     source = new_source(settings, context)
     if not config.cdn_merge_to:
         tls = _upstream_tls(settings, source)
-        return [ServiceUnit("", settings, context, pull_target=source, push_target=source, tls=tls)]
+        return [ServiceUnit("", settings, context, rulebook, pull_target=source, push_target=source, tls=tls)]
     merge = _new_target("cdn_merge_to", config.cdn_merge_to, config.cdn_merge_lb, settings)
     front_push = new_source(settings, context) or merge
     tls = _upstream_tls(settings, source, merge)
     return [
-        ServiceUnit("front", settings, context, pull_target=merge, push_target=front_push, tls=tls),
-        ServiceUnit("merge", settings, context, pull_target=source, push_target=source, tls=tls),
+        ServiceUnit("front", settings, context, rulebook, pull_target=merge, push_target=front_push, tls=tls),
+        ServiceUnit("merge", settings, context, rulebook, pull_target=source, push_target=source, tls=tls),
     ]
 
 
@@ -118,6 +120,7 @@ class ServiceUnit:
         name: ``front`` or ``merge``; "" when there is one service only.
         service: its front door.
         rtmp: how RTMP connections reach it.
+        rulebook: the rules of its streams.
     """
 
     def __init__(
@@ -125,15 +128,17 @@ class ServiceUnit:
         name: str,
         settings: Settings,
         context: NetContext,
+        rulebook: Rulebook,
         *,
         pull_target: Target | None,
         push_target: Target | None,
         tls: UpstreamTls | None,
     ) -> None:
         self.name = name
+        self.rulebook = rulebook
         self._context = context
         self.registry = Registry(
-            settings.hub,
+            self._rules_of,
             new_id=lambda: secrets.token_hex(8),
             wall_ms=wall_ms,
             metadata_name=settings.rtmp.user_defined_data_message,
@@ -147,6 +152,7 @@ class ServiceUnit:
             now_ms=context.now_ms,
             soon=context.loop.call_soon,
             name=name,
+            rulebook=rulebook,
         )
         self.service.spans = context.spans
         self.rtmp = RtmpService(context, self.service, settings.rtmp)
@@ -163,12 +169,15 @@ class ServiceUnit:
                 tls=tls,
                 naming=settings.naming,
             )
-        self._watch = PublishWatch(context, settings.hub, self.rtmp.ingest)
+        self._watch = PublishWatch(context, self.rtmp.ingest)
+
+    def _rules_of(self, key: StreamKey) -> StreamRules:
+        """Those of a vhost that nobody is served at any more are the process's, for as long as its streams last."""
+        return self.rulebook.rules_of(key) or self.rulebook.root
 
     def reconfigure(self, settings: Settings) -> None:
-        """Take other settings, for what runs too, as each flag's class says."""
+        """Take other settings, for what runs too, as each flag's class says; the rulebook has them already."""
         self.service.reconfigure(settings.hub)
-        self._watch.hub = settings.hub
         self.rtmp.config = settings.rtmp
         if self._tls is not None:
             self._tls.reconfigure(settings.tls)

@@ -107,9 +107,9 @@ class Service(HubObserver):
         registry.observers += [self, self.chronicle]
 
     def reconfigure(self, hub: HubConfig) -> None:
-        """Take other settings, for its streams too."""
+        """Take other settings, for its streams too, whose rules the book has by now."""
         self.hub = hub
-        self.registry.reconfigure(hub)
+        self.registry.reconfigure()
 
     @property
     def log_prefix(self) -> str:
@@ -414,10 +414,11 @@ class Service(HubObserver):
     def _tell_replaced(self, old: Publisher[Stream], new: Publisher[Stream]) -> None:
         """``old`` is muted; it is told where that is to end it."""
         text = "%spublisher %s of key=%s replaced by %s and %s"
-        fate = "ended" if self.hub.stop_kickedoff_publisher else "muted"
+        is_ended = new.stream.config.stop_kickedoff_publisher
+        fate = "ended" if is_ended else "muted"
         logger.warning(text, self.log_prefix, old.peer, new.stream.key, new.peer, fate)
-        self.chronicle.replaced(old, new, is_ended=self.hub.stop_kickedoff_publisher)
-        if self.hub.stop_kickedoff_publisher:
+        self.chronicle.replaced(old, new, is_ended=is_ended)
+        if is_ended:
             refusal = Refusal(Reason.KICKED, f"Replaced by publisher from {new.peer}")
             # Later: the word may have come with a message of its own.
             self._soon(partial(self.stop_publisher, old, refusal))

@@ -284,7 +284,7 @@ class UpstreamManager(HubObserver):
         if not pull.was_live and pull.is_end_of_query:
             self._remember_refusal(pull, Refusal(Reason.UPSTREAM, text, NOT_FOUND))
         elif not pull.was_live and why != "upstream_refused":
-            self._missing[pull.key] = (self.context.now_ms() + self.service.hub.missing_cache_ms, pull.refusal)
+            self._missing[pull.key] = (self.context.now_ms() + pull.stream.config.missing_cache_ms, pull.refusal)
             if len(self._missing) > _MAX_MISSING:
                 self._missing.popitem(last=False)
         self._end_pull(pull, text)
@@ -315,7 +315,7 @@ class UpstreamManager(HubObserver):
     def _remember_refusal(self, pull: PlayersLink, refusal: Refusal) -> None:
         mark = pull.key, pull.query
         self._refused.pop(mark, None)  # to the end: the order is that of the moments
-        self._refused[mark] = self.context.now_ms() + self.service.hub.missing_cache_ms, refusal
+        self._refused[mark] = self.context.now_ms() + pull.stream.config.missing_cache_ms, refusal
         if len(self._refused) > _MAX_MISSING:
             self._refused.popitem(last=False)
 
@@ -339,7 +339,7 @@ class UpstreamManager(HubObserver):
         """A pull for nobody ends, unless it is to be kept for a while."""
         pull = stream.pull
         # What has never had data is not worth keeping, and would keep a loop through foreign servers alive.
-        if isinstance(pull, Pull) and (self.service.hub.keep_pulling_seconds <= 0 or not pull.was_live):
+        if isinstance(pull, Pull) and (stream.config.keep_pulling_seconds <= 0 or not pull.was_live):
             logger.info("%spull ended key=%s why=no players", self.service.log_prefix, pull.key)
             self._end_pull(pull, "no players")
 
@@ -361,9 +361,9 @@ class UpstreamManager(HubObserver):
             self._refused.popitem(last=False)
         while self._in_vain and next(iter(self._in_vain.values())) <= now_ms:
             self._in_vain.popitem(last=False)
-        keep_ms = self.service.hub.keep_pulling_seconds * 1000
         for pull in list(self.pulls.values()):
             stream = pull.stream
+            keep_ms = stream.config.keep_pulling_seconds * 1000
             if stream.player_count == 0 and now_ms - stream.idle_since_ms >= keep_ms:
                 self._end_pull(pull, "no players")
         self._rebalancer.tick(self.pulls, now_ms)

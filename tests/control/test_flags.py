@@ -42,7 +42,7 @@ async def test_a_flag_is_set_and_saved(tmp_path: Path) -> None:
     async with calling(f"-save_flagfile={path}") as calls:
         request = flags_pb2.SetFlagRequest(name="queue_length_s", value="9")
         assert (await calls.flags.Set(request, timeout=within())).text == "Set `queue_length_s' to 9"
-        assert calls.one.node.units[0].registry.config.queue_length_s == 9
+        assert calls.one.node.units[0].service.hub.queue_length_s == 9
         flag = (await calls.flags.Get(flags_pb2.GetFlagRequest(name="queue_length_s"), timeout=within())).flag
         assert flag.value == "9" and flag.origin.startswith("control 127.0.0.1:") and flag.reload == "live"
         await calls.flags.Save(flags_pb2.SaveFlagsRequest(), timeout=within())

@@ -74,4 +74,4 @@ async def test_files_are_read_again_or_nothing_is_changed(tmp_path: Path) -> Non
         path.write_text("-queue_length_s=soon\n")
         code, text = await refusal(calls.node.Reload(node_pb2.ReloadRequest(), timeout=within()))
         assert code is grpc.StatusCode.INVALID_ARGUMENT and f"{path}:1" in text
-        assert calls.one.node.units[0].registry.config.queue_length_s == 9
+        assert calls.one.node.units[0].service.hub.queue_length_s == 9

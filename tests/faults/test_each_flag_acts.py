@@ -20,6 +20,7 @@ from edge.facts.records import ReloadFacts
 from edge.flags.book import is_settable
 from edge.flags.classes import Reload
 from edge.flags.registry import DEFINITIONS
+from edge.hub.config import HubConfig
 from edge.net.listed import Listed
 from tests.harness.ports import free_port
 from tests.net.live import eventually
@@ -66,9 +67,8 @@ Owner = Callable[[Seen], Any]
 NET: tuple[Owner, ...] = (lambda seen: seen.node.context.config, lambda seen: seen.node.context.fanout._config)
 HUB: tuple[Owner, ...] = (
     lambda seen: seen.stream.config,
-    lambda seen: seen.unit.registry.config,
     lambda seen: seen.unit.service.hub,
-    lambda seen: seen.unit._watch.hub,
+    lambda seen: seen.unit.service.rulebook.root.of(HubConfig),
 )
 RTMP: tuple[Owner, ...] = (
     lambda seen: seen.newcomer._session._config,  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from edge.net.aio import now_ms
 from edge.net.context import NetContext
 from edge.net.rtmp import server as rtmp_server
 from edge.net.system import unacknowledged_bytes
+from edge.runtime.rules import new_rulebook
 from edge.runtime.unit import ServiceUnit, make_units
 from tests.harness.portable import needs_linux
 from tests.net.live import ended, eventually, pictures, send_video, status_of
@@ -25,7 +26,7 @@ async def units_of(*flags: str) -> list[ServiceUnit]:
     settings = settings_of(*flags)
     context = NetContext(asyncio.get_running_loop(), settings.net)
     try:
-        return make_units(settings, context)
+        return make_units(settings, context, new_rulebook(settings))
     finally:
         context.close()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from edge.hub.config import HubConfig
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
 from edge.net.context import NetContext
@@ -24,15 +23,10 @@ _STOOD_STILL_MS = 2000
 
 
 class PublishWatch:
-    """Looks at the publishers of one service a few times a second.
+    """Looks at the publishers of one service a few times a second."""
 
-    Attributes:
-        hub: settings, read at each look.
-    """
-
-    def __init__(self, context: NetContext, hub: HubConfig, ingest: IngestTicker) -> None:
+    def __init__(self, context: NetContext, ingest: IngestTicker) -> None:
         self._context = context
-        self.hub = hub
         self._ingest = ingest
         self._ticked_ms = 0
         self._woken_ms = 0
@@ -66,7 +60,7 @@ class PublishWatch:
 
         A node of ours that forwards a silent publisher asks it itself, and says by its own bytes that it is there.
         """
-        hub = self.hub
+        hub = publisher.stream.config
         limit = hub.publish_normal_timeout_ms if publisher.last_media_ms else hub.publish_firstpkt_timeout_ms
         if not limit or silent_ms <= limit or connection.is_publish_kept_alive(now_ms, limit):
             return False

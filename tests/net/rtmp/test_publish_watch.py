@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from edge.hub.config import HubConfig
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
 from edge.net.rtmp.ingest import IngestTicker
@@ -49,14 +48,13 @@ class Connection:
 
 
 def watched(**net: int) -> tuple[PublishWatch, Connection, NetContext]:
-    hub = HubConfig(publish_firstpkt_timeout_ms=1000, publish_normal_timeout_ms=2000)
-    publish = Door().publish()
+    publish = Door(publish_firstpkt_timeout_ms=1000, publish_normal_timeout_ms=2000).publish()
     assert isinstance(publish, Publish)
     connection = Connection(publish)
     context = NetContext(asyncio.get_running_loop(), NetConfig(**net))
     ingest = IngestTicker(context)
     ingest.publishers.add(connection)
-    return PublishWatch(context, hub, ingest), connection, context
+    return PublishWatch(context, ingest), connection, context
 
 
 async def test_publish_that_has_never_sent_ends_unless_bytes_of_a_message_come() -> None:

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from edge.hls_disk.config import DiskConfig
+from edge.httpd.config import HttpConfig
+from edge.hub.config import HubConfig
+from edge.net.config import NetConfig
+from edge.runtime.rules import RuleChange, new_rulebook, rules_of, with_values
+from edge.upstream.config import UpstreamConfig
+from tests.runtime.nodes import settings_of
+
+
+def test_streams_have_what_the_flags_say() -> None:
+    settings = settings_of("-queue_length_s=7", "-proxy_to=127.0.0.1:1")
+    rules = rules_of(settings)
+    assert rules.of(HubConfig) is settings.hub
+    assert rules.of(UpstreamConfig).proxy_to == "127.0.0.1:1"
+    assert new_rulebook(settings).root == rules
+
+
+def test_what_a_vhost_says_otherwise_reaches_all_who_read_it() -> None:
+    rules = rules_of(settings_of("-queue_length_s=7"))
+    other = with_values(rules, {"queue_length_s": 9, "pull_nodata_timeout_ms": 5})
+    assert other.of(HubConfig).queue_length_s == 9
+    assert (other.of(UpstreamConfig).pull_nodata_timeout_ms, other.of(HttpConfig).pull_nodata_timeout_ms) == (5, 5)
+    assert other.of(NetConfig) is rules.of(NetConfig)
+    assert with_values(rules, {"queue_length_s": 7}) == rules
+
+
+def test_segments_are_cut_for_files_as_well() -> None:
+    rules = with_values(rules_of(settings_of()), {"hls": False})
+    assert not rules.of(HubConfig).hls
+    files = with_values(rules, {"hls_path": "/somewhere"})
+    assert files.of(HubConfig).hls
+    assert files.of(DiskConfig).hls_path == "/somewhere"
+
+
+def test_a_change_of_the_rules_is_made_ready_or_given_up() -> None:
+    book = new_rulebook(settings_of("-queue_length_s=7"))
+    ready = RuleChange(book).prepare(settings_of("-queue_length_s=8"))
+    assert book.root.of(HubConfig).queue_length_s == 7
+    ready.give_up()
+    assert book.root.of(HubConfig).queue_length_s == 7
+    ready.commit()
+    assert book.root.of(HubConfig).queue_length_s == 8

@@ -49,7 +49,7 @@ from edge.httpd.hls_sessions import Sessions
 from edge.httpd.hls_shelf import HlsStream, Shelf
 from edge.httpd.hls_two_level import TwoLevelPlayer
 from edge.httpd.hls_window import WINDOW_PATH, encode_window
-from edge.httpd.live import HttpClient, LivePlayer, forwarded_query
+from edge.httpd.live import HttpClient, LivePlayer, client_of, forwarded_query
 from edge.httpd.routes import Route, Target
 from edge.httpd.status import NEVER_CACHED
 from edge.httpd.trace_headers import trace_of
@@ -518,11 +518,10 @@ class HlsPlayer:
         return service.resolve_path(host, path, forwarded_query(target.raw_query))
 
     def _client(self, request: web.BaseRequest, name: StreamName) -> HttpClient:
-        connection = cast(HttpConnection, request.protocol)
         host = request.headers.get("Host", "")
         protocol = "hls-https" if request.secure else "hls"
         number = self._context.next_connection_number()
-        return HttpClient(number, connection.peer, protocol, TcUrl(host, "", name.key.app, ""))
+        return client_of(request, TcUrl(host, "", name.key.app, ""), number, protocol)
 
     def _count_refused(self, refusal: Refusal) -> None:
         self._context.counters[f"error_{refusal.reason.value}_count"] += 1

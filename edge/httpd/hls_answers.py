@@ -6,7 +6,7 @@ import hashlib
 
 from aiohttp import web
 
-from edge.httpd.status import ERROR_CODE, NEVER_CACHED, Status, play_status, retry_after, words
+from edge.httpd.status import ERROR_CODE, NEVER_CACHED, Status, play_status, refuse_play, retry_after, words
 from edge.service.refusal import Reason, Refusal
 
 _PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
@@ -79,6 +79,8 @@ def not_yet(text: str, status: Status = _OVERLOADED) -> web.Response:
 
 def refuse(refusal: Refusal) -> web.Response:
     """Why a viewer is not let in: a 5xx for what may pass, since players take a 4xx for the last word."""
+    if refusal.is_of_a_gate:
+        return refuse_play(refusal)
     status, code = found = play_status(refusal)
     if refusal.reason is Reason.NOT_FOUND or status == 404:
         return missing(refusal.detail)

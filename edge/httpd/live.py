@@ -62,6 +62,18 @@ class HttpClient:
     edge_id: str = ""
     is_hop: bool = False
     hears_errors_only: bool = False
+    is_proven: bool = False
+    page_url: str = ""
+    authorization: str = ""
+
+
+def client_of(request: web.BaseRequest, server_url: TcUrl, number: int, protocol: str) -> HttpClient:
+    """Who asks by ``request``, with what it says of itself."""
+    headers, connection = request.headers, cast(HttpConnection, request.protocol)
+    origin = headers.get("Origin", "")
+    page_url = headers.get("Referer", "") or ("" if origin == "null" else origin)
+    authorization = headers.get("Authorization", "")
+    return HttpClient(number, connection.peer, protocol, server_url, page_url=page_url, authorization=authorization)
 
 
 Start = Callable[[Stream, int, MediaSeen], tuple[WireForm, Opening]]
@@ -179,9 +191,10 @@ class LivePlayer:
         if connection.is_forwarded and self._is_over(host_of(connection.peer)):
             return self._refuse(connection, Refusal(Reason.OVERLOAD, "too many: -max_connections_per_ip"))
         number, protocol = self._context.next_connection_number(), output.protocols[request.secure]
-        client = HttpClient(number, connection.peer, protocol, TcUrl(host, "", name.key.app, ""))
+        client = client_of(request, TcUrl(host, "", name.key.app, ""), number, protocol)
         is_patient = self._config.http_flv_missing == "wait"
-        first = FirstData(service, PlayRequest(client, name, trace=trace_of(request)), is_patient=is_patient)
+        asked = PlayRequest(client, name, trace=trace_of(request), suffix=output.suffix)
+        first = FirstData(service, asked, is_patient=is_patient)
         connection.on_lost = first.give_up
         try:
             refusal = await first.ask(self._config.pull_nodata_timeout_ms)

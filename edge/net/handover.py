@@ -81,6 +81,9 @@ class MovedClient(NamedTuple):
     edge_id: str = ""
     is_hop: bool = False
     hears_errors_only: bool = False
+    is_proven: bool = False
+    page_url: str = ""
+    authorization: str = ""
 
 
 def connection_state(connection: RawConnection) -> ConnectionState:

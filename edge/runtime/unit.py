@@ -189,6 +189,7 @@ class ServiceUnit:
         self.rtmp.ingest.tick()
         self._watch.tick(now, self._context.now_ms())
         if is_full_second:
+            self.service.tick(now)
             self.registry.tick(now)
             if self.upstream is not None:
                 self.upstream.tick(now)

@@ -1,17 +1,24 @@
-"""Rules that say who may play and publish; each may take its time."""
+"""Rules that say who may connect, play and publish, and on what terms; each may take its time."""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from edge.hub.key import StreamKey
+from edge.service.names import BadNameError, StreamName, check_key
 from edge.service.refusal import Reason, Refusal
-from edge.service.request import PlayRequest, PublishRequest
+from edge.service.request import ConnectRequest, PlayRequest, PublishRequest
 
 logger = logging.getLogger(__name__)
 
-Answer = Callable[[Refusal | None], None]
+StreamRequest = PlayRequest | PublishRequest
+
+#: Stands for a stream name that is a secret, or may be meant for one.
+HIDDEN: Final = "***"
 
 
 class Later:
@@ -21,15 +28,72 @@ class Later:
 LATER: Final = Later()
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A yes on terms; of several rules the tightest terms count, and the last name.
+
+    Attributes:
+        name: ``app/stream`` under which it goes on, in the same vhost, "" for the same; looked at like any name.
+        query: what goes on of what the client said beside the name; None for all of it.
+        lifetime_s: how long it may last, 0.0 for as long as it likes.
+        max_kbps: most that a publisher may send, 0 for no limit.
+        may_be_named: the name, be it this one or the client's own, is no secret.
+    """
+
+    name: str = ""
+    query: str | None = None
+    lifetime_s: float = 0.0
+    max_kbps: int = 0
+    may_be_named: bool = True
+
+
+Verdict = Refusal | Granted | None
+Answer = Callable[[Verdict], None]
+Then = Callable[[Refusal | None], None]
+
+
 class Rule(Protocol):
     """One reason to say no; rules are asked in order, and the first refusal counts."""
 
-    def check(self, request: PlayRequest | PublishRequest, later: Answer) -> Refusal | Later | None:
-        """None for no objection, or ``LATER`` and a call of ``later`` with the same, once and at any time.
+    def check(self, request: StreamRequest, later: Answer) -> Verdict | Later:
+        """None for no objection, terms, or ``LATER`` and a call of ``later`` with one of these, once and at any time.
 
         Its limit of time is the rule's own: nothing else ends the wait but the client's leaving.
         """
         ...
+
+
+class ConnectRule(Protocol):
+    """The same for clients that have not said what they want."""
+
+    def check_connect(self, request: ConnectRequest, later: Answer) -> Refusal | Later | None:
+        """As ``Rule.check``; there are no terms."""
+        ...
+
+
+def _least(one: float, other: float) -> float:
+    """The tighter of two limits, of which 0 is none."""
+    return min(one, other) if one and other else one or other
+
+
+def take_terms(request: StreamRequest, granted: Granted, max_name_bytes: int) -> Refusal | None:
+    """Put what a rule grants into ``request``, or say why that cannot be."""
+    request.lifetime_s = _least(request.lifetime_s, granted.lifetime_s)
+    request.max_kbps = int(_least(request.max_kbps, granted.max_kbps))
+    name = request.name
+    if granted.name:
+        app, _, stream_name = granted.name.partition("/")
+        key = name.key._replace(app=app, stream_name=stream_name)
+        try:
+            check_key(key, max_name_bytes)
+        except BadNameError as error:
+            return Refusal(Reason.BAD_NAME, f"the name that a rule gives: {error}")
+        name = replace(name, key=key)
+    if granted.query is not None:
+        name = replace(name, query=granted.query)
+    request.name = name
+    request.may_be_named |= granted.may_be_named
+    return None
 
 
 class Asking:
@@ -39,13 +103,21 @@ class Asking:
         is_open: it has been neither answered nor withdrawn.
     """
 
-    __slots__ = ("_request", "_rules", "_then", "_turn", "is_open")
+    __slots__ = ("_questions", "_take", "_then", "_turn", "is_open")
 
-    def __init__(self, rules: Iterator[Rule], request: PlayRequest | PublishRequest, then: Answer) -> None:
-        """``then`` is called once with the first refusal or with None, within this call when no rule waits."""
-        self._rules = rules
-        self._request = request
+    def __init__(
+        self,
+        questions: Iterator[Callable[[Answer], Verdict | Later]],
+        then: Then,
+        take: Callable[[Granted], Refusal | None],
+    ) -> None:
+        """``then`` is called once with the first refusal or with None, within this call when no rule waits.
+
+        ``take`` puts terms into force, or says why it cannot.
+        """
+        self._questions = questions
         self._then = then
+        self._take = take
         self._turn = 0
         self.is_open = True
         self._go_on()
@@ -55,30 +127,24 @@ class Asking:
         self.is_open = False
 
     def _go_on(self) -> None:
-        for rule in self._rules:
+        for question in self._questions:
             self._turn += 1
-            verdict = self._ask(rule)
+            verdict = question(self._answer_to(self._turn))
             if isinstance(verdict, Later) or not self.is_open:
                 return
-            if verdict is not None:
-                self._end(verdict)
+            refusal = self._take(verdict) if isinstance(verdict, Granted) else verdict
+            if refusal is not None:
+                self._end(refusal)
                 return
         if self.is_open:
             self._end(None)
 
-    def _ask(self, rule: Rule) -> Refusal | Later | None:
-        """What the rule says; one that fails ends this request only, and lets nobody in."""
-        try:
-            return rule.check(self._request, self._answer_to(self._turn))
-        except Exception:
-            logger.exception("rule %s failed for key=%s", type(rule).__name__, self._request.name.key)
-            return Refusal(Reason.RULE_FAILED, "the server could not decide")
-
     def _answer_to(self, turn: int) -> Answer:
-        def later(refusal: Refusal | None) -> None:
+        def later(verdict: Verdict) -> None:
             if not self.is_open or turn != self._turn:
                 return  # withdrawn, or said already
             self._turn += 1
+            refusal = self._take(verdict) if isinstance(verdict, Granted) else verdict
             if refusal is None:
                 self._go_on()
             else:
@@ -103,19 +169,88 @@ class Answered(Asking):
 _ANSWERED: Final = Answered()
 
 
+def _no_terms(_: Granted) -> None:
+    """A connection has none."""
+
+
 class Admission:
     """The rules of a service.
 
     Attributes:
-        rules: asked in this order; a change holds for those who come after it.
+        rules: asked in this order about plays and publishes; a change holds for those who come after it.
+        connect_rules: the same about clients that have not said what they want.
+        hides: whether the name of a request may be a secret, as long as no rule has said that it is none; None for
+            never. Such a name is shown nowhere.
+        refused: how many were refused, by what they wanted (``connect``, ``play``, ``publish``) and the reason.
+        max_name_bytes: of a name that a rule gives.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_name_bytes: int = 512) -> None:
         self.rules: list[Rule] = []
+        self.connect_rules: list[ConnectRule] = []
+        self.hides: Callable[[StreamRequest], bool] | None = None
+        self.refused: Counter[tuple[str, str]] = Counter()
+        self.max_name_bytes = max_name_bytes
 
-    def ask(self, request: PlayRequest | PublishRequest, then: Answer) -> Asking:
+    def ask(self, request: StreamRequest, then: Then) -> Asking:
         """Call ``then`` with the first refusal, or with None when there is none; see ``Asking``."""
         if not self.rules:
             then(None)
             return _ANSWERED
-        return Asking(iter(tuple(self.rules)), request, then)
+        action = "play" if isinstance(request, PlayRequest) else "publish"
+        return Asking(
+            (self._question(rule, request) for rule in tuple(self.rules)),
+            self._counted(action, then),
+            lambda granted: take_terms(request, granted, self.max_name_bytes),
+        )
+
+    def ask_connect(self, request: ConnectRequest, then: Then) -> Asking:
+        """The same for a client that has not said what it wants."""
+        if not self.connect_rules:
+            then(None)
+            return _ANSWERED
+        rules = tuple(self.connect_rules)
+        questions = (self._connect_question(rule, request) for rule in rules)
+        return Asking(questions, self._counted("connect", then), _no_terms)
+
+    def shown(self, name: StreamName, *, is_secret: bool) -> StreamName:
+        """``name`` as logs and pages may have it."""
+        return StreamName(name.key._replace(stream_name=HIDDEN)) if is_secret else name
+
+    def may_be_secret(self, request: StreamRequest) -> bool:
+        """Whether the name of ``request`` is shown nowhere."""
+        return self.hides is not None and not request.may_be_named and self.hides(request)
+
+    def key_of(self, request: StreamRequest) -> StreamKey:
+        """What is shown of its name."""
+        return self.shown(request.name, is_secret=self.may_be_secret(request)).key
+
+    def _counted(self, action: str, then: Then) -> Then:
+        def counted(refusal: Refusal | None) -> None:
+            if refusal is not None:
+                self.refused[action, refusal.reason.value] += 1
+            then(refusal)
+
+        return counted
+
+    def _question(self, rule: Rule, request: StreamRequest) -> Callable[[Answer], Verdict | Later]:
+        """What the rule says; one that fails ends this request only, and lets nobody in."""
+
+        def ask(later: Answer) -> Verdict | Later:
+            try:
+                return rule.check(request, later)
+            except Exception:
+                logger.exception("rule %s failed for key=%s", type(rule).__name__, self.key_of(request))
+                return Refusal(Reason.RULE_FAILED, "the server could not decide")
+
+        return ask
+
+    def _connect_question(self, rule: ConnectRule, request: ConnectRequest) -> Callable[[Answer], Verdict | Later]:
+        def ask(later: Answer) -> Verdict | Later:
+            try:
+                return rule.check_connect(request, later)
+            except Exception:
+                logger.exception("rule %s failed for a connection to vhost=%s", type(rule).__name__, request.vhost)
+                return Refusal(Reason.RULE_FAILED, "the server could not decide")
+
+        return ask

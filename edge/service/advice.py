@@ -22,7 +22,7 @@ OF_SOME = frozenset(
 
 ADVICE: Mapping[Kind, str] = {
     Kind.BAD_NAME: "Correct the name in the URL: it is APP/STREAM, without empty parts, backslashes or dots alone.",
-    Kind.FORBIDDEN: "Check the token or the signature, its date, and the rules of this server for this stream.",
+    Kind.FORBIDDEN: "Check what the word says: address, page, token and its date, key or password.",
     Kind.RULE_FAILED: "A rule of the server failed: its log has the traceback.",
     Kind.BUSY: "Stop the other publisher, or publish under another name.",
     Kind.OVERLOAD: "Send clients to another server, or raise the limit that the text names.",
@@ -33,6 +33,7 @@ ADVICE: Mapping[Kind, str] = {
     Kind.REPLACED: "Two encoders send under one name: stop one of them.",
     Kind.KICKED: "Where another encoder took the name, stop one of them; where an operator ended it, start it again.",
     Kind.ENDED: "Who asked is in the log of that server; it may be published and played again.",
+    Kind.ENDED_BY_TIME: "Get a new token and come again: what was let in for a time ends with it.",
     Kind.IDLE: "The encoder was connected and sent nothing: look at its source and its uplink.",
     Kind.TOO_FAST: "Lower the bit rate of the encoder, or raise -max_publish_kbps.",
     Kind.PUBLISHER_LEFT: "Start the encoder again.",

@@ -12,8 +12,8 @@ from edge.hub.stream import Stream
 from edge.media.frame import VIDEO
 from edge.service.grants import Play, Publish
 from edge.service.names import StreamName, TcUrl
-from edge.service.refusal import Reason, Refusal
-from edge.service.request import Client, PlayRequest, PublishRequest
+from edge.service.refusal import WORDS, Reason, Refusal
+from edge.service.request import Client, ConnectRequest, PlayRequest, PublishRequest
 from edge.service.story import Kind, Stories
 
 _KINDS: Mapping[Reason, Kind] = {
@@ -32,6 +32,20 @@ _KINDS: Mapping[Reason, Kind] = {
     Reason.TOO_FAST: Kind.TOO_FAST,
     Reason.FORBIDDEN: Kind.FORBIDDEN,
     Reason.RULE_FAILED: Kind.RULE_FAILED,
+    Reason.ADDRESS: Kind.FORBIDDEN,
+    Reason.PAGE: Kind.FORBIDDEN,
+    Reason.TOKEN_MISSING: Kind.FORBIDDEN,
+    Reason.TOKEN_INVALID: Kind.FORBIDDEN,
+    Reason.TOKEN_MALFORMED: Kind.FORBIDDEN,
+    Reason.TOKEN_EXPIRED: Kind.FORBIDDEN,
+    Reason.LOGIN_MISSING: Kind.FORBIDDEN,
+    Reason.LOGIN_INVALID: Kind.FORBIDDEN,
+    Reason.KEY_INVALID: Kind.FORBIDDEN,
+    Reason.GUESSING: Kind.FORBIDDEN,
+    Reason.HOOK_DENIED: Kind.FORBIDDEN,
+    Reason.HOOK_UNAVAILABLE: Kind.RULE_FAILED,
+    Reason.LIMIT: Kind.OVERLOAD,
+    Reason.EXPIRED: Kind.ENDED_BY_TIME,
 }
 _ENDED = "the publisher was ended: "
 _EXPELLED = "an operator has kicked the client"
@@ -45,8 +59,13 @@ _FAULTS: Mapping[str, Kind] = {
     "draining": Kind.DRAINING,
     "overloaded": Kind.OVERLOAD,
 }
-#: Told with the stream that it is about.
-_TOLD_ELSEWHERE = "slow_player"
+#: Told with the stream that it is about, or with what the client wanted.
+_TOLD_ELSEWHERE = frozenset({"slow_player", *(reason.value for reason in WORDS)})
+
+
+def _reason_of(refusal: Refusal) -> str:
+    """What is kept of it: of a gate the word that the client has heard, and what only we know."""
+    return f"{refusal.told}: {refusal.detail}" if refusal.is_of_a_gate else refusal.detail
 
 
 class Chronicle(HubObserver):
@@ -71,9 +90,14 @@ class Chronicle(HubObserver):
         """A play or publish was not granted."""
         what = "play" if isinstance(request, PlayRequest) else "publish"
         kind = _KINDS[refusal.reason]
-        text = f"a {what} was refused: {refusal.detail}"
+        text = f"a {what} was refused: {_reason_of(refusal)}"
         self._tell_name(request.client, request.name)
         self._tell_of(request.client, request.name, kind, text)
+
+    def refused_connect(self, request: ConnectRequest, refusal: Refusal) -> None:
+        """A client was sent away before it could say what it wanted."""
+        text = f"a connection to vhost {request.vhost} was refused: {_reason_of(refusal)}"
+        self.stories.tell(_KINDS[refusal.reason], text, peer=request.client.peer)
 
     def nothing_came(self, client: Client, name: StreamName, refusal: Refusal) -> None:
         """A player was let in, and did not wait any longer for the first data."""
@@ -169,7 +193,7 @@ class Chronicle(HubObserver):
 
     def connection_failed(self, error: ProtocolError, peer: str) -> None:
         """A connection ended by a fault of the peer, or was not taken."""
-        if not peer or error.reason == _TOLD_ELSEWHERE:
+        if not peer or error.reason in _TOLD_ELSEWHERE:
             return
         kind = _FAULTS.get(error.reason)
         if kind is None:

@@ -36,6 +36,11 @@ class Served(NamedTuple):
 NOT_SERVED = Served()
 
 
+def ends_ms_of(lifetime_s: float, now_ms: int) -> int:
+    """When what is granted now for ``lifetime_s`` is over; 0 for never."""
+    return now_ms + max(int(lifetime_s * 1000), 1) if lifetime_s else 0
+
+
 class PlayOwner(Protocol):
     """Whoever serves a play, and can tell its client."""
 
@@ -69,9 +74,21 @@ class Play:
         since_ms: when it was granted.
         asked_ms: when it was asked for; a rule may have taken its time.
         passed_bytes: sent of the stream by what serves it no more.
+        ends_ms: when it is over by itself, 0 for never.
     """
 
-    __slots__ = ("asked_ms", "client", "name", "owner", "passed_bytes", "since_ms", "stopped", "stream")
+    __slots__ = (
+        "__weakref__",
+        "asked_ms",
+        "client",
+        "ends_ms",
+        "name",
+        "owner",
+        "passed_bytes",
+        "since_ms",
+        "stopped",
+        "stream",
+    )
 
     def __init__(self, request: PlayRequest, stream: Stream, now_ms: int, *, asked_ms: int = 0) -> None:
         self.client: Client = request.client
@@ -80,6 +97,7 @@ class Play:
         self.since_ms = now_ms
         self.asked_ms = asked_ms or now_ms
         self.passed_bytes = 0
+        self.ends_ms = ends_ms_of(request.lifetime_s, now_ms)
         self.owner: PlayOwner | None = None
         self.stopped: Refusal | None = None
 
@@ -128,15 +146,19 @@ class Publish:
         stopped: why it may not go on, None while it may.
         publisher: what takes the media.
         trace: the span of its having been asked for, or that for whose sake it was.
+        ends_ms: when it is over by itself, 0 for never.
+        max_kbps: most that it may send, 0 where nobody has said so.
     """
 
-    __slots__ = ("client", "name", "owner", "publisher", "stopped", "trace")
+    __slots__ = ("__weakref__", "client", "ends_ms", "max_kbps", "name", "owner", "publisher", "stopped", "trace")
 
     def __init__(self, request: PublishRequest, publisher: Publisher[Stream]) -> None:
         self.client: Client = request.client
         self.name: StreamName = request.name
         self.publisher = publisher
         self.trace: TraceContext | None = request.trace
+        self.ends_ms = ends_ms_of(request.lifetime_s, publisher.since_ms)
+        self.max_kbps = request.max_kbps
         self.owner: PublishOwner | None = None
         self.stopped: Refusal | None = None
 

@@ -10,12 +10,14 @@ from edge.service.names import StreamName
 from edge.service.request import Client, PlayRequest, PublishRequest
 
 
-class GrantState(msgspec.Struct, forbid_unknown_fields=True):
+class GrantState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """A play or a publish.
 
     Attributes:
         key: what was asked for: vhost, app, stream name, realm.
         stream: that of the stream that is played or fed; beside the first one's where a node keeps both.
+        ends_ms: when it is over by itself, 0 for never.
+        max_kbps: most that a publisher may send, 0 for no limit.
     """
 
     key: tuple[str, str, str, str]
@@ -25,6 +27,8 @@ class GrantState(msgspec.Struct, forbid_unknown_fields=True):
     only_video: bool
     is_internal: bool
     since_ms: int
+    ends_ms: int = 0
+    max_kbps: int = 0
 
     @property
     def name(self) -> StreamName:
@@ -38,11 +42,16 @@ class GrantState(msgspec.Struct, forbid_unknown_fields=True):
 
     def play_request(self, client: Client) -> PlayRequest:
         """What ``client`` has asked for."""
-        return PlayRequest(client, self.name)
+        return PlayRequest(client, self.name, lifetime_s=self._lifetime_s, may_be_named=True)
 
     def publish_request(self, client: Client) -> PublishRequest:
         """The same of a publish; no node of ours is behind it."""
-        return PublishRequest(client, self.name)
+        return PublishRequest(client, self.name, lifetime_s=self._lifetime_s, max_kbps=self.max_kbps, may_be_named=True)
+
+    @property
+    def _lifetime_s(self) -> float:
+        """Since it was granted."""
+        return max(self.ends_ms - self.since_ms, 1) / 1000 if self.ends_ms else 0.0
 
 
 def grant_state(grant: Play | Publish) -> GrantState:
@@ -56,4 +65,6 @@ def grant_state(grant: Play | Publish) -> GrantState:
         only_video=name.only_video,
         is_internal=name.is_internal,
         since_ms=grant.since_ms,
+        ends_ms=grant.ends_ms,
+        max_kbps=grant.max_kbps if isinstance(grant, Publish) else 0,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -38,6 +39,53 @@ class Reason(Enum):
     FORBIDDEN = "forbidden"
     #: A rule of this node could not say anything, by a fault of ours.
     RULE_FAILED = "rule_failed"
+    #: Nobody may do that from this address.
+    ADDRESS = "access_denied"
+    #: Nobody may do that from this page.
+    PAGE = "referer_denied"
+    #: It needs a token, and there is none.
+    TOKEN_MISSING = "auth_missing"
+    #: The token is not that of this stream.
+    TOKEN_INVALID = "auth_invalid"
+    #: No token could look like that.
+    TOKEN_MALFORMED = "auth_malformed"
+    #: It was right, and its time is over.
+    TOKEN_EXPIRED = "auth_expired"
+    #: It needs a name and a password, and there are none.
+    LOGIN_MISSING = "auth_login_missing"
+    #: They are wrong, or not meant for this.
+    LOGIN_INVALID = "auth_login_invalid"
+    #: No stream has this secret key.
+    KEY_INVALID = "auth_key_invalid"
+    #: Too much was wrong from this address lately: nothing more is looked at for a while.
+    GUESSING = "auth_failures"
+    #: Whoever is asked outside this program says no.
+    HOOK_DENIED = "hook_denied"
+    #: He has not answered.
+    HOOK_UNAVAILABLE = "hook_unavailable"
+    #: As many as may be are here.
+    LIMIT = "limit_reached"
+    #: It was let in for a time, which is over.
+    EXPIRED = "auth_ended"
+
+
+#: What clients are told of a rule that has said no: this word alone, and nothing of how wrong they were.
+WORDS: Mapping[Reason, str] = {
+    Reason.ADDRESS: "AccessDenied",
+    Reason.PAGE: "RefererDenied",
+    Reason.TOKEN_MISSING: "TokenMissing",
+    Reason.TOKEN_INVALID: "TokenInvalid",
+    Reason.TOKEN_MALFORMED: "TokenInvalid",
+    Reason.TOKEN_EXPIRED: "TokenExpired",
+    Reason.LOGIN_MISSING: "TokenMissing",
+    Reason.LOGIN_INVALID: "TokenInvalid",
+    Reason.KEY_INVALID: "KeyInvalid",
+    Reason.GUESSING: "TooManyFailures",
+    Reason.HOOK_DENIED: "HookDenied",
+    Reason.HOOK_UNAVAILABLE: "HookUnavailable",
+    Reason.LIMIT: "LimitReached",
+    Reason.EXPIRED: "Expired",
+}
 
 
 class Refusal(NamedTuple):
@@ -46,8 +94,25 @@ class Refusal(NamedTuple):
     Attributes:
         detail: the reason in words for people; that of a loop begins with the word by which nodes know it.
         code: the status in which a server up the way said it, for clients of the same protocol; or "".
+        said: words for the client behind that of ``WORDS``; printable, and cleaned by whoever gives them.
+        retry_after_s: when it may be asked again, 0 where that is not known.
     """
 
     reason: Reason
     detail: str
     code: str = ""
+    said: str = ""
+    retry_after_s: int = 0
+
+    @property
+    def is_of_a_gate(self) -> bool:
+        """A rule about who may do what has said no: its detail is for the log, not for the client."""
+        return self.reason in WORDS
+
+    @property
+    def told(self) -> str:
+        """What the client hears of it."""
+        word = WORDS.get(self.reason)
+        if word is None:
+            return self.detail
+        return f"{word}: {self.said}" if self.said else word

@@ -43,6 +43,21 @@ class Client(Protocol):
         ...
 
     @property
+    def is_proven(self) -> bool:
+        """It is a node that has proved to be one of ours."""
+        ...
+
+    @property
+    def page_url(self) -> str:
+        """The page that it plays or publishes from, as it says; "" for none."""
+        ...
+
+    @property
+    def authorization(self) -> str:
+        """What it says of itself apart from the URL, ``Basic ...`` or ``Bearer ...``; "" for nothing."""
+        ...
+
+    @property
     def hears_errors_only(self) -> bool:
         """It ignores a status that is no error, the end of a stream, and silence, and is told the end at once.
 
@@ -71,13 +86,32 @@ class Resume(Protocol):
 
 
 @dataclass(slots=True)
+class ConnectRequest:
+    """A client of a protocol that begins with the server alone wants to be let in.
+
+    Attributes:
+        vhost: as resolved.
+        app: what it says, "" for nothing.
+    """
+
+    client: Client
+    vhost: str
+    app: str
+
+
+@dataclass(slots=True)
 class PlayRequest:
     """Somebody wants to play a stream.
 
     Attributes:
+        name: what the client said; a rule may give it another name, see ``Granted``.
         hops: ids of the services of ours that ask, the farthest first; empty for a viewer.
         resume: where a node of ours has stopped.
         trace: the span for whose sake it is asked; the service puts its own in its place, where it makes one.
+        suffix: what stood behind the stream's name in the path of its URL, as ``.flv``; "" where there is no path.
+        lifetime_s: how long it is let in for, 0.0 for as long as it likes; rules say so.
+        max_kbps: most that it may send, 0 for no limit; rules say so.
+        may_be_named: its name is no secret, see ``Admission.hides``.
     """
 
     client: Client
@@ -85,6 +119,10 @@ class PlayRequest:
     hops: tuple[str, ...] = ()
     resume: Resume | None = None
     trace: TraceContext | None = None
+    suffix: str = ""
+    lifetime_s: float = 0.0
+    max_kbps: int = 0
+    may_be_named: bool = False
 
 
 @dataclass(slots=True)
@@ -94,7 +132,7 @@ class PublishRequest:
     Attributes:
         hops: ids of the services of ours that the stream has passed.
         is_lost: a node of ours brings it, whose own publisher is not there at present.
-        trace: as that of a play.
+        trace, suffix, lifetime_s, max_kbps, may_be_named: as those of a play.
     """
 
     client: Client
@@ -102,3 +140,7 @@ class PublishRequest:
     hops: tuple[str, ...] = ()
     is_lost: bool = False
     trace: TraceContext | None = None
+    suffix: str = ""
+    lifetime_s: float = 0.0
+    max_kbps: int = 0
+    may_be_named: bool = False

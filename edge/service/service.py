@@ -14,18 +14,19 @@ from edge.errors import StreamBusyError
 from edge.hub.config import HubConfig
 from edge.hub.events import HubObserver
 from edge.hub.feed import is_younger
-from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
+from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey, normalise_vhost
 from edge.hub.publisher import Publisher
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
 from edge.service.admission import Admission, Asking
 from edge.service.chronicle import Chronicle
 from edge.service.grants import Play, Publish
+from edge.service.lifetimes import Lifetimes
 from edge.service.names import BadNameError, StreamName, TcUrl, parse_stream_name
 from edge.service.overload import OverloadGuard
 from edge.service.paths import name_of_path
 from edge.service.refusal import Reason, Refusal
-from edge.service.request import PlayRequest, PublishRequest
+from edge.service.request import Client, ConnectRequest, PlayRequest, PublishRequest
 from edge.service.rules import Rulebook, one_for_all
 from edge.service.source import Source, Standing
 from edge.service.spans import NO_SPAN, SERVER, Span, SpanRing
@@ -57,6 +58,8 @@ class Service(HubObserver):
         source: where streams are pulled from and publishes pushed to; None on an origin.
         admission: the rules that may say no.
         rulebook: the settings of each stream, and which vhosts there are.
+        lifetimes: what was let in for a time.
+        proves: whether what a node says to prove that it is one of ours is right; each proof counts once.
         chronicle: writes down what is decided here; ``chronicle.stories`` are read by ``report``.
         name: ``front`` or ``merge`` in a process with both, else "".
         service_id: names this service in hop lists; a request that bears it already has come back, and is refused.
@@ -93,7 +96,9 @@ class Service(HubObserver):
         self.service_id = service_id
         self.hostname = hostname
         self.source: Source | None = None
-        self.admission = Admission()
+        self.admission = Admission(hub.max_name_bytes)
+        self.lifetimes = Lifetimes()
+        self.proves: Callable[[str, str], bool] = lambda proof, peer: False
         self.rulebook = rulebook if rulebook is not None else one_for_all(hub)
         self.is_closed = self.is_draining = False
         self.guard: OverloadGuard | None = None
@@ -109,7 +114,12 @@ class Service(HubObserver):
     def reconfigure(self, hub: HubConfig) -> None:
         """Take other settings, for its streams too, whose rules the book has by now."""
         self.hub = hub
+        self.admission.max_name_bytes = hub.max_name_bytes
         self.registry.reconfigure()
+
+    def tick(self, now_ms: int) -> None:
+        """Once a second."""
+        self.lifetimes.tick(now_ms)
 
     @property
     def log_prefix(self) -> str:
@@ -178,7 +188,7 @@ class Service(HubObserver):
         span = self.spans.begin(
             SERVER,
             method,
-            str(request.name.key),
+            str(self.admission.key_of(request)),
             peer=client.peer,
             log_id=client.number,
             hops=request.hops,
@@ -186,6 +196,32 @@ class Service(HubObserver):
         )
         request.trace = span.context
         return span
+
+    # --- connections ---------------------------------------------------------
+
+    def connect(self, server_url: TcUrl, client: Client, then: Callable[[Refusal | None], None]) -> Asking:
+        """Call ``then`` with why a client that has come to ``server_url`` may not stay, or with None.
+
+        Within this call, unless a rule waits for somebody else.
+        """
+        hub = self.hub
+        vhost = normalise_vhost(
+            server_url.host, server_url.vhost, default_vhost=hub.default_vhost, hostname=self.hostname
+        )
+        request = ConnectRequest(client, self.rulebook.vhost_of(vhost) or vhost, server_url.app)
+
+        def judged(refusal: Refusal | None) -> None:
+            if refusal is not None:
+                self.chronicle.refused_connect(request, refusal)
+            then(refusal)
+
+        return self.admission.ask_connect(request, judged)
+
+    def _tell_refused(self, request: PlayRequest | PublishRequest, refusal: Refusal) -> None:
+        """Write it down, without a name that may be a secret."""
+        if self.admission.may_be_secret(request):
+            request = replace(request, name=self.admission.shown(request.name, is_secret=True))
+        self.chronicle.refused(request, refusal)
 
     # --- plays ---------------------------------------------------------------
 
@@ -199,7 +235,7 @@ class Service(HubObserver):
             at_ms = now_ms if is_now else self._now_ms()
             result = self._admit_play(request, at_ms, now_ms) if refusal is None else refusal
             if isinstance(result, Refusal):
-                self.chronicle.refused(request, result)
+                self._tell_refused(request, result)
             _end_span(span, result)
             answer(result)
 
@@ -215,6 +251,8 @@ class Service(HubObserver):
         if isinstance(found, Refusal):
             return found
         play = Play(request, found, now_ms, asked_ms=asked_ms)
+        if play.ends_ms:
+            self.lifetimes.add(play, play.ends_ms)
         self.chronicle.joined(play)
         self.registry.add_player(found, play, is_internal=play.is_internal)
         for watcher in self.watchers:
@@ -309,7 +347,7 @@ class Service(HubObserver):
 
         def judged(refusal: Refusal | None) -> None:
             if refusal is not None:
-                self.chronicle.refused(request, refusal)
+                self._tell_refused(request, refusal)
                 told(refusal)
             else:
                 self._admit_publish(request, told, now_ms if is_now else self._now_ms())
@@ -339,6 +377,8 @@ class Service(HubObserver):
             answer(refusal)
             return
         publish = self.publishes[claim.publisher] = Publish(request, claim.publisher)
+        if publish.ends_ms:
+            self.lifetimes.add(publish, publish.ends_ms)
         self.chronicle.published(publish)
         answer(publish)
         if claim.replaced is not None:
@@ -362,6 +402,8 @@ class Service(HubObserver):
     def resume_play(self, request: PlayRequest, stream: Stream, now_ms: int) -> Play:
         """A play that the process before this one has granted, at ``now_ms``; ``go_on`` follows all of these."""
         play = Play(request, stream, now_ms)
+        if play.ends_ms:
+            self.lifetimes.add(play, play.ends_ms)
         self.chronicle.joined(play)
         self.registry.add_player(stream, play, is_internal=play.is_internal)
         for watcher in self.watchers:
@@ -371,6 +413,8 @@ class Service(HubObserver):
     def resume_publish(self, request: PublishRequest, publisher: Publisher[Stream]) -> Publish:
         """The same of a publish, whose publisher is in its place already."""
         publish = self.publishes[publisher] = Publish(request, publisher)
+        if publish.ends_ms:
+            self.lifetimes.add(publish, publish.ends_ms)
         self.chronicle.published(publish)
         for watcher in self.watchers:
             watcher.on_publish(publish)

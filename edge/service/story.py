@@ -47,6 +47,7 @@ class Kind(Enum):
     REPLACED = "replaced"
     KICKED = "kicked"
     ENDED = "operator_ended"
+    ENDED_BY_TIME = "ended_by_time"
     IDLE = "idle"
     TOO_FAST = "too_fast"
     PUBLISHER_LEFT = "publisher_left"

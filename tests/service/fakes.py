@@ -32,6 +32,9 @@ class FakeClient:
     server_url: TcUrl = SERVER_URL
     edge_id: str = ""
     hears_errors_only: bool = False
+    is_proven: bool = False
+    page_url: str = ""
+    authorization: str = ""
 
     @property
     def is_hop(self) -> bool:

@@ -14,6 +14,7 @@ class Granted:
         self.name = name
         self.stream = type("S", (), {"key": stream})
         self.since_ms = 77
+        self.ends_ms = 0
 
 
 def test_what_was_granted_is_known_again() -> None:

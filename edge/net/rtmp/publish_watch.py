@@ -43,9 +43,11 @@ class PublishWatch:
                     text = "%s reason=publish_timeout no media for %d ms"
                     self._context.counters.log_limited(logging.INFO, "publish_timeout", text, connection, silent_ms)
                     publish.stop(Refusal(Reason.IDLE, "no media"))
-            if cap and connection.is_over_rate(now_ms, cap):
+            caps = [cap, *(publish.max_kbps for publish in connection.publishes())]
+            least = min((each for each in caps if each), default=0)
+            if least and connection.is_over_rate(now_ms, least):
                 for publish in connection.publishes():
-                    publish.stop(Refusal(Reason.TOO_FAST, f"more than {cap} kbit/s"))
+                    publish.stop(Refusal(Reason.TOO_FAST, f"more than {least} kbit/s"))
 
     def _notice_gap(self, now_ms: int) -> None:
         """After a stand-still of ours, such as a suspended machine, publishers are given their time again."""

@@ -16,11 +16,11 @@ from edge.net.context import RECEIVE_BYTES
 from edge.net.lines import Lines
 from edge.net.liveness import Liveness, Verdict
 from edge.net.poller import BROKEN, END
+from edge.net.rtmp.arriving import ArrivingConnection
 from edge.net.rtmp.asked import Asked
 from edge.net.rtmp.play import RtmpPlay
-from edge.net.rtmp.playing import PlayingConnection
 from edge.net.rtmp.service import RtmpService, resume_info, waiting_info
-from edge.net.rtmp.status import connect_refusal, play_status, publish_status
+from edge.net.rtmp.status import play_status, publish_status
 from edge.net.system import unacknowledged_bytes
 from edge.rtmp.events import (
     ClockAsked,
@@ -43,10 +43,8 @@ from edge.rtmp.server import ServerSession
 from edge.service.admission import Asking
 from edge.service.grants import Play, Publish
 from edge.service.hiding import hide_query
-from edge.service.names import TcUrl, parse_tc_url
 from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest, PublishRequest
-from edge.service.spans import SERVER
 from edge.service.trace_context import parse_trace_context
 
 logger = logging.getLogger(__name__)
@@ -54,16 +52,14 @@ lines = Lines(__name__)
 
 #: Least that is read at once, whatever the parse budget.
 _MIN_READ_BYTES = 4096
-_NOWHERE = TcUrl("", "", "", "")
 
 
-class RtmpServerConnection(PlayingConnection):
+class RtmpServerConnection(ArrivingConnection):
     """One accepted RTMP connection.
 
     Attributes:
         asked: what waits for its answer, None while nothing has ever had to.
         feeds: message stream id -> what was granted, and who takes its media.
-        server_url: where the client went to, as far as it has said so.
     """
 
     __slots__ = (
@@ -74,7 +70,6 @@ class RtmpServerConnection(PlayingConnection):
         "_read_for_chunk_size",
         "asked",
         "feeds",
-        "server_url",
     )
 
     def __init__(self, accepted: Accepted, rtmp: RtmpService, session: ServerSession | None = None) -> None:
@@ -83,7 +78,6 @@ class RtmpServerConnection(PlayingConnection):
             rtmp.config, entropy=context.entropy, now_ms=context.now_ms(), edge_id=rtmp.service.service_id
         )
         super().__init__(accepted.wire, rtmp, session, str(accepted.address))
-        self.server_url = _NOWHERE
         self.asked: Asked | None = None
         self.feeds: dict[int, tuple[Publish, Publisher[Stream] | HopReceiver]] | None = None
         self._liveness: Liveness | None = None
@@ -145,21 +139,6 @@ class RtmpServerConnection(PlayingConnection):
     def service_name(self) -> str:
         """The service that it reached."""
         return self.service.name
-
-    @property
-    def edge_id(self) -> str:
-        """Service id of a node of ours, else ""."""
-        return self._session.peer_edge_id
-
-    @property
-    def is_hop(self) -> bool:
-        """The peer is a node of ours."""
-        return bool(self._session.peer_edge_id)
-
-    @property
-    def hears_errors_only(self) -> bool:
-        """The peer multiplexes streams and is no node of ours: it ignores every status that is no error."""
-        return self._session.hears_errors_only
 
     def is_silent_publisher_gone(self, now_ms: int, quiet_ms: int, answer_ms: int) -> bool:
         """Look whether the client, which sends no media, is still there; asks it now and then by a ping."""
@@ -362,24 +341,10 @@ class RtmpServerConnection(PlayingConnection):
         self.send_session()
         self.close_gracefully(error.reason if error is not None else "ended")
 
-    def _tell_span(self, error: str) -> None:
-        """What the setup of the connection, from its being accepted to ``connect``, has come to."""
-        age_ms = self.context.now_ms() - self.created_ms
-        span = self.context.spans.begun(SERVER, "rtmp.connect", age_ms, peer=self.peer, log_id=self.number)
-        span.end(error, request_bytes=self.received_bytes)
-
-    # --- connect -------------------------------------------------------------
-
-    def _on_connect(self, event: ConnectRequested) -> None:
-        self.server_url = parse_tc_url(event.tc_url, event.app)
-        error = connect_refusal(self.service)
-        self._tell_span(error.reason if error is not None else "")
-        if error is None:
-            return self._session.accept_connect(event.request_id)
-        self._session.reject_connect(event.request_id, error.detail)
-        self.send_session()
-        self.context.counters.report(error, str(self), peer=self.peer)
-        self.close_gracefully(error.reason)
+    def _go_on_late(self) -> None:
+        self.last_read_ms = self.context.now_ms()  # what came meanwhile is not to look older than the answer
+        if self.state == "open" and not self._is_held:
+            self._go_on()
 
     def _refuse(self, reason: str, detail: str = "") -> None:
         """Count a refused request, and log ``detail``; the connection ends unless its peer multiplexes."""
@@ -540,6 +505,9 @@ class RtmpServerConnection(PlayingConnection):
         session, message_stream_id = self._session, event.message_stream_id
         if isinstance(answer, Refusal):
             code, description, word = play_status(answer)
+            if answer.is_of_a_gate:
+                session.reject_play(event.request_id, code, description)
+                return self._refuse(word, answer.detail)
             session.accept_play(event.request_id)
             session.end_stream(message_stream_id, code, description)
             return self._refuse(word)
@@ -574,8 +542,7 @@ class RtmpServerConnection(PlayingConnection):
             self._end_play(message_stream_id)
         self._close_writers()
         self.rtmp.ingest.publishers.discard(self)
-        if self.server_url is _NOWHERE:
-            self._tell_span(why)  # it has never come to a connect
+        self._withdraw_connect(why)
         self._close_why()
         logger.debug("%s closed why=%s", self, why)
 

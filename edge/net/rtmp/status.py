@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from edge.errors import ProtocolError
 from edge.rtmp.commands import KICKED
-from edge.service.refusal import Reason, Refusal
+from edge.service.refusal import WORDS, Reason, Refusal
 from edge.service.service import Service
 
 NOT_FOUND = "NetStream.Play.StreamNotFound"
@@ -22,8 +22,12 @@ class Status(NamedTuple):
     word: str
 
 
+CONNECT_REJECTED = "NetConnection.Connect.Rejected"
 #: Said of the server, not of the stream: a node of ours that hears it asks another one, and its players stay.
-OVERLOADED = Status("NetConnection.Connect.Rejected", "", "overloaded")
+OVERLOADED = Status(CONNECT_REJECTED, "", "overloaded")
+#: What OBS and all of librtmp end on for good, in place of connecting again.
+_PLAY_FAILED = "NetStream.Play.Failed"
+_PUBLISH_REJECTED = "NetStream.Publish.Rejected"
 
 _OF_PLAY: Mapping[Reason, Status] = {
     Reason.BAD_NAME: Status(NOT_FOUND, "bad_name: ", "bad_name"),
@@ -34,7 +38,8 @@ _OF_PLAY: Mapping[Reason, Status] = {
     Reason.LOOP: Status(NOT_FOUND, "", "proxy_loop"),
     Reason.UPSTREAM: Status("NetStream.Play.Failed", "", "upstream_refused"),
     Reason.FORBIDDEN: Status("NetStream.Play.Failed", "forbidden: ", "forbidden"),
-    Reason.RULE_FAILED: Status("NetStream.Play.Failed", "", "rule_failed"),
+    Reason.RULE_FAILED: Status(_PLAY_FAILED, "", "rule_failed"),
+    **{reason: Status(_PLAY_FAILED, "", reason.value) for reason in WORDS},
 }
 _OF_PUBLISH: Mapping[Reason, Status] = {
     Reason.BAD_NAME: Status(BAD_NAME, "bad_name: ", "bad_name"),
@@ -47,6 +52,7 @@ _OF_PUBLISH: Mapping[Reason, Status] = {
     Reason.TOO_FAST: Status(BAD_NAME, "rate_limit: ", "rate_limit"),
     Reason.FORBIDDEN: Status(BAD_NAME, "forbidden: ", "forbidden"),
     Reason.RULE_FAILED: Status(BAD_NAME, "", "rule_failed"),
+    **{reason: Status(_PUBLISH_REJECTED, "", reason.value) for reason in WORDS},
 }
 
 
@@ -61,10 +67,10 @@ def connect_refusal(service: Service) -> ProtocolError | None:
 def play_status(refusal: Refusal) -> tuple[str, str, str]:
     """Code, description and counter's word for a player; an upstream's own code goes on to it."""
     status = _OF_PLAY.get(refusal.reason) or Status(NOT_FOUND, "", refusal.reason.value)
-    return refusal.code or status.code, status.prefix + refusal.detail, status.word
+    return refusal.code or status.code, status.prefix + refusal.told, status.word
 
 
 def publish_status(refusal: Refusal) -> tuple[str, str, str]:
     """Code, description and counter's word for a publisher."""
     status = _OF_PUBLISH.get(refusal.reason) or Status(BAD_NAME, "", refusal.reason.value)
-    return refusal.code or status.code, status.prefix + refusal.detail, status.word
+    return refusal.code or status.code, status.prefix + refusal.told, status.word

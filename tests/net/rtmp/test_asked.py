@@ -11,7 +11,7 @@ import pytest
 from edge.hub.stream import Stream
 from edge.net.rtmp.asked import Asked
 from edge.net.rtmp.server import RtmpServerConnection
-from edge.service.admission import LATER, Answer, Asking, Later
+from edge.service.admission import LATER, Admission, Answer, Asking, Later
 from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest, PublishRequest
 from tests.harness.client import RtmpClient
@@ -38,8 +38,9 @@ LATE_S = 0.05
 
 
 def waiting() -> tuple[Asking, list[object]]:
-    answers: list[object] = []
-    return Asking(iter([Says(LATER)]), REQUEST, answers.append), answers
+    admission, answers = Admission(), []
+    admission.rules.append(Says(LATER))
+    return admission.ask(REQUEST, answers.append), answers
 
 
 def test_media_are_held_for_a_publish_beside_others_and_left_with_the_client_of_one_alone() -> None:

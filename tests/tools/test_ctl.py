@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import signal
 import subprocess
@@ -15,9 +16,10 @@ import pytest
 from edge.facts.orders import Drain, Outcome, Result
 from edge.tools import ctl
 from tests.harness.chain import Chain
+from tests.harness.client import RtmpClient
 from tests.harness.clock import ROOT, deadline
 from tests.harness.ports import free_port
-from tests.net.live import ended, pictures
+from tests.net.live import ended, pictures, send_video
 
 
 class Terminal:
@@ -40,12 +42,20 @@ class Terminal:
         return json.loads(await self.run(*words, "--json", at=at, code=code))
 
 
+async def going_on(publisher: RtmpClient) -> None:
+    """Pictures without end: a stream that falls silent is said not to play, 2.5 s later."""
+    for number in itertools.count(3):
+        send_video(publisher, number, is_keyframe=number % 25 == 0)
+        await asyncio.sleep(0.04)
+
+
 async def test_a_chain_is_looked_at_and_told_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     grpc.aio.init_grpc_aio()
     async with Chain({}) as chain:
         await chain.start()
         terminal = Terminal(chain, capsys)
         publisher = await chain.publisher("cam")
+        chain.keep(going_on(publisher))
         player = await chain.player("cam")
         await pictures(player, 2)
 

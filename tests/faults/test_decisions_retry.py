@@ -25,21 +25,20 @@ _NOT_FOUND = "NetStream.Play.StreamNotFound"
 
 async def test_pull_is_kept_for_nobody_as_long_as_asked() -> None:
     async with FaultProxy(0) as proxy:
-        with EdgeServer() as origin, EdgeServer(f"-proxy_to={proxy.address}", "-keep_pulling_seconds=2") as edge:
+        with EdgeServer() as origin, EdgeServer(f"-proxy_to={proxy.address}", "-keep_pulling_seconds=4") as edge:
             proxy.retarget(origin.port)
             async with SynthPublisher(origin.rtmp_url("live", "s"), _SCRIPT):
                 url = edge.rtmp_url("live", "s")
                 async with SynthPlayer(url) as player:
                     await player.wait_frames(10, 4)
-                left_at = time.monotonic()
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(0.3)
                 assert (await asyncio.to_thread(edge.counters))["pull_count"] == 1
                 async with SynthPlayer(url) as player:
                     assert await player.wait_frames(1, 1) < deadline(0.3)
                 assert proxy.accepted_count == 1
                 left_at = time.monotonic()
                 await assert_gives_back([edge])
-                assert time.monotonic() - left_at >= 1.8, "given up too early"
+                assert time.monotonic() - left_at >= 3.8, "given up too early"
 
 
 async def test_new_player_is_not_delayed_twice_by_a_dead_server_of_a_list() -> None:

@@ -193,8 +193,8 @@ async def test_buffer_is_not_filled_beyond_its_bound() -> None:
         server.stops_at, server.has_end = server.head, True
         client = HlsClient(server.url, speed=SPEED, duration_s=4.0, max_buffer_s=6.0)
         await client.run()
-    # Four come at once, and each 2 s that are played make room for one more.
-    assert client.played_count in (5, 6)
+    # Four come at once, and each 2 s that are played make room for one more, for which a busy machine has no time.
+    assert 4 <= client.played_count <= 6
 
 
 # --- faults ----------------------------------------------------------------------------

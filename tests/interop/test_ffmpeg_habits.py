@@ -18,7 +18,9 @@ from tests.harness.wire import VIDEO
 pytestmark = pytest.mark.interop
 
 _CLIP = "bbb-720p-5s.mp4"
-_SLIDE_S = 12
+#: Longer than it takes until a silent publisher, and a silent upstream, are given up by these flags.
+_SLIDE_S = 4
+_SOON = ("-publish_normal_timeout_ms=1500", "-publish_ping_timeout_ms=900", "-upstream_stall_timeout_ms=1500")
 
 
 def ffmpeg(*options: str) -> Program:
@@ -69,7 +71,7 @@ async def test_pull_from_ffmpeg_that_listens(clips: Callable[[str], Path]) -> No
 async def test_slides_of_ffmpeg_stay_on_the_air(tmp_path: Path) -> None:
     """It reads only while it writes, so it answers no ping between two pictures; its kernel acknowledges them."""
     source = ("-re", "-f", "lavfi", "-i", f"color=s=64x64:r=1/{_SLIDE_S},format=yuv420p")
-    with EdgeServer() as origin, EdgeServer(f"-proxy_to={origin.address}") as edge:
+    with EdgeServer(*_SOON) as origin, EdgeServer(f"-proxy_to={origin.address}", *_SOON) as edge:
         with ffmpeg(*source, "-c:v", "flv1", "-g", "1", "-f", "flv", origin.rtmp_url("live", "slides")) as publisher:
             await asyncio.to_thread(
                 wait_until_sync, lambda: origin.has_stream("slides"), deadline(2 * _SLIDE_S), "the publish"

@@ -18,6 +18,8 @@ IS_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 _BUSY_FACTOR = 5.0
 # A wait that is met costs nothing, so none is shorter: others may be using the machine.
 _LEAST_WAIT_S = 10.0
+# Of the time that a poll takes: so long it is not repeated.
+_REST = 3.0
 _MISSING = "missing: "
 
 
@@ -77,20 +79,30 @@ def wait_until_sync(condition: Callable[[], object], within_s: float, what: str)
     """Poll every 20 ms until ``condition()`` is true; return the seconds it took, fail after ``within_s``.
 
     An asserted bound is judged by the seconds returned; the wait itself is never shorter than 10 s.
+    A condition that takes long, as one that asks a server, is asked less often, so that it keeps no core busy.
     """
     began, within_s = time.monotonic(), max(within_s, _LEAST_WAIT_S)
+    asked = began
     while not condition():
-        if time.monotonic() - began > within_s:
+        now = time.monotonic()
+        if now - began > within_s:
             raise AssertionError(f"not within {within_s:.1f} s: {what}")
-        time.sleep(0.02)
+        time.sleep(max(0.02, _REST * (now - asked)))
+        asked = time.monotonic()
     return time.monotonic() - began
 
 
 async def wait_until(condition: Callable[[], object], within_s: float, what: str) -> float:
-    """As :func:`wait_until_sync`, without stopping the loop; polls every 5 ms."""
+    """As :func:`wait_until_sync`, without stopping the loop; polls every 5 ms.
+
+    A condition that blocks leaves most of the time to the loop, where a proxy may be what it waits for.
+    """
     began, within_s = time.monotonic(), max(within_s, _LEAST_WAIT_S)
+    asked = began
     while not condition():
-        if time.monotonic() - began > within_s:
+        now = time.monotonic()
+        if now - began > within_s:
             raise AssertionError(f"not within {within_s:.1f} s: {what}")
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(max(0.005, _REST * (now - asked)))
+        asked = time.monotonic()
     return time.monotonic() - began

@@ -6,8 +6,9 @@ PYTHON ?= $(shell for each in python3.11 python3 python3.12 python3.13; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# By file, in the order that tests/conftest.py gives them.
-DEALING := --dist loadfile --no-loadscope-reorder
+# By file, in the order that tests/conftest.py gives them. Most tests wait most of the time: four keep two cores busy.
+WORKERS ?= 4
+DEALING := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Who measures real time beside others may lack a core for a moment: it is run once more, and named at the end.
 TWICE := --reruns 1 --reruns-delay 3 -rR
 SOURCES := edge naming lb tests $(wildcard bench/*.py)
@@ -58,10 +59,10 @@ lint: $(VENV)/dev.stamp ## Check the style and the types
 	$(BIN)/mypy
 
 unit: portable $(PLAYERS)/node_modules ## Run all tests without the checks before them
-	$(BIN)/python -m pytest -q -n 2 $(DEALING) $(TWICE)
+	$(BIN)/python -m pytest -q $(DEALING) $(TWICE)
 
 portable: $(VENV)/dev.stamp ## Run the tests of RTMP, HTTP and upstreams with all hidden that only Linux has
-	$(BIN)/python -m tests.harness.portable -q -n 2 $(DEALING) $(TWICE)
+	$(BIN)/python -m tests.harness.portable -q $(DEALING) $(TWICE)
 
 format: $(VENV)/dev.stamp ## Format the code
 	$(BIN)/ruff check --fix $(SOURCES)

@@ -1,11 +1,10 @@
-"""How the tests are dealt out to the two workers, and what a missing program means."""
+"""How the tests are dealt out to the workers, and what a missing program means."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any
 
 import hypothesis
 import pytest
@@ -13,8 +12,6 @@ from _pytest.terminal import TerminalReporter
 
 from tests.harness.clock import left_out
 from tests.harness.portable import is_elsewhere
-
-Value = TypeVar("Value")
 
 # However busy the machine is: pytest-timeout ends what hangs.
 hypothesis.settings.register_profile("busy", deadline=None)
@@ -25,34 +22,49 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 _REAL_TIME_MARKERS = ("interop", "faults", "slow", "browser")
+_BROWSER = "tests/browser/"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out those of other systems, and deal out the rest.
+    """Leave out those of other systems, and put the rest in the order in which they are dealt out.
 
-    The tests of one file stay on one worker (``--dist loadfile``). Files that measure real time mostly wait, and two
-    side by side would falsify each other's deadlines; so they are spread evenly among those that keep a core busy.
+    The tests of one file stay on one worker (``--dist loadfile``). Files that measure real time mostly wait, so that
+    there are more workers than cores; they come first, those with the most tests before others, and no file that keeps
+    a core busy for long runs beside them. Those keep all cores busy afterwards, and end at nearly the same time.
     """
     if elsewhere := [item for item in items if is_elsewhere(item)]:
         config.hook.pytest_deselected(items=elsewhere)
         items[:] = [item for item in items if item not in elsewhere]
-    files: dict[str, list[pytest.Item]] = {}
+    scopes: dict[str, list[pytest.Item]] = {}
     for item in items:
-        files.setdefault(item.nodeid.partition("::")[0], []).append(item)
-    waiting = [file for file in files.values() if any(map(_is_real_time, file))]
-    busy = [file for file in files.values() if not any(map(_is_real_time, file))]
-    items[:] = [item for file in evenly(waiting, busy) for item in file]
+        scopes.setdefault(scope_of(item.nodeid), []).append(item)
+    in_order = sorted(scopes.values(), key=lambda scope: (-sum(map(_is_real_time, scope)), -len(scope)))
+    items[:] = [item for scope in in_order for item in scope]
+
+
+def scope_of(nodeid: str) -> str:
+    """What stays on one worker: a file, and all that need a browser, of which one at a time is enough for a machine."""
+    file = nodeid.partition("::")[0]
+    return _BROWSER if file.startswith(_BROWSER) else file
 
 
 def _is_real_time(item: pytest.Item) -> bool:
     return any(item.get_closest_marker(name) for name in _REAL_TIME_MARKERS)
 
 
-def evenly(fewer: Sequence[Value], more: Sequence[Value]) -> list[Value]:
-    """Both in their order, with equal distances between those of each."""
-    placed = [((number + 1) / (len(each) + 1), value) for each in (fewer, more) for number, value in enumerate(each)]
-    return [value for _, value in sorted(placed, key=lambda one: one[0])]
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """That of ``--dist loadfile``, by :func:`scope_of`."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return scope_of(nodeid)
+
+    return Scheduling(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

@@ -23,6 +23,10 @@ sys.dont_write_bytecode = False
 
 _REAL_TIME_MARKERS = ("interop", "faults", "slow", "browser")
 _BROWSER = "tests/browser/"
+#: Rooms of which no test waits for anything.
+_PURE = frozenset(
+    ["conf", "facts", "flags", "hls", "hub", "lb", "logbook", "media", "properties", "quality", "rtmp", "service"]
+)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -31,7 +35,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     The tests of one file stay on one worker (``--dist loadfile``). Files that measure real time mostly wait, so that
     there are more workers than cores; they come first, those with the most tests before others, and no file that keeps
-    a core busy for long runs beside them. Those keep all cores busy afterwards, and end at nearly the same time.
+    a core busy for long runs beside them. The pure ones do, and come last; they are short, so that all workers end at
+    nearly the same time.
     """
     if elsewhere := [item for item in items if is_elsewhere(item)]:
         config.hook.pytest_deselected(items=elsewhere)
@@ -39,7 +44,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     scopes: dict[str, list[pytest.Item]] = {}
     for item in items:
         scopes.setdefault(scope_of(item.nodeid), []).append(item)
-    in_order = sorted(scopes.values(), key=lambda scope: (-sum(map(_is_real_time, scope)), -len(scope)))
+    in_order = sorted(scopes.values(), key=_turn)
     items[:] = [item for scope in in_order for item in scope]
 
 
@@ -47,6 +52,12 @@ def scope_of(nodeid: str) -> str:
     """What stays on one worker: a file, and all that need a browser, of which one at a time is enough for a machine."""
     file = nodeid.partition("::")[0]
     return _BROWSER if file.startswith(_BROWSER) else file
+
+
+def _turn(scope: list[pytest.Item]) -> tuple[int, bool, int]:
+    """What a scope is sorted by."""
+    room = scope[0].nodeid.split("/")[1]
+    return -sum(map(_is_real_time, scope)), room in _PURE, -len(scope)
 
 
 def _is_real_time(item: pytest.Item) -> bool:

@@ -134,7 +134,7 @@ async def test_retries_of_many_waiting_streams_are_spread() -> None:
 
 
 async def test_chain_whose_middle_node_stands_still_goes_on_when_it_does() -> None:
-    with Chain() as chain:
+    with Chain("-upstream_stall_timeout_ms=1500") as chain:
         origin, middle, far_edge = chain.nodes
         async with (
             SynthPublisher(origin.rtmp_url("live", "s"), _SCRIPT) as publisher,
@@ -142,7 +142,7 @@ async def test_chain_whose_middle_node_stands_still_goes_on_when_it_does() -> No
         ):
             await player.wait_frames(20, 4)
             middle.pause()
-            await asyncio.sleep(8.0)
+            await asyncio.sleep(3.5)
             player.assert_alive()
             middle.resume()
             last = len(publisher.sent)
@@ -191,7 +191,7 @@ async def test_silent_publisher_breaks_no_connection_of_its_chain() -> None:
                 before = [proxy.accepted_count for proxy in proxies]
                 assert publisher._task is not None
                 publisher._task.cancel()  # silent, and connected
-                await asyncio.sleep(9.0)
+                await asyncio.sleep(4.5)
                 player.assert_alive()
                 assert [proxy.accepted_count for proxy in proxies] == before, "connected again"
                 assert "silent for" not in far_edge.log + middle.log

@@ -54,13 +54,13 @@ async def test_player_before_its_publisher_is_refused_without_pull_wait_for_stre
 
 
 async def test_push_to_a_server_that_stands_still_goes_on_when_it_does() -> None:
-    with EdgeServer() as origin, EdgeServer(f"-proxy_to={origin.address}", "-upstream_stall_timeout_ms=2000") as edge:
+    with EdgeServer() as origin, EdgeServer(f"-proxy_to={origin.address}", "-upstream_stall_timeout_ms=1000") as edge:
         async with SynthPublisher(edge.rtmp_url("live", "s"), _SCRIPT) as publisher:
             await wait_until(lambda: origin.has_stream("s"), deadline(3), "the push")
             async with SynthPlayer(origin.rtmp_url("live", "s")) as player:
                 await player.wait_frames(20, 3)
                 origin.pause()
-                await asyncio.sleep(5.0)
+                await asyncio.sleep(3.0)
                 origin.resume()
                 last = len(publisher.sent)
                 await wait_until(lambda: player.deliveries[-1].frame.sequence >= last, deadline(4), "data again")
@@ -94,7 +94,7 @@ async def test_push_leaves_a_server_that_stands_still_for_the_other_of_a_list() 
 
 async def test_silent_publisher_that_its_edge_bears_is_borne_by_the_origin_too() -> None:
     with (
-        EdgeServer("-publish_normal_timeout_ms=2500") as origin,
+        EdgeServer("-publish_normal_timeout_ms=1000", "-publish_ping_timeout_ms=800") as origin,
         EdgeServer(f"-proxy_to={origin.address}", "-publish_normal_timeout_ms=0") as edge,
     ):
         publisher = SynthPublisher(edge.rtmp_url("live", "s"), _SCRIPT)
@@ -104,7 +104,7 @@ async def test_silent_publisher_that_its_edge_bears_is_borne_by_the_origin_too()
             await player.wait_frames(20, 3)
             assert publisher._task is not None
             publisher._task.cancel()
-            await asyncio.sleep(6.0)
+            await asyncio.sleep(3.0)
             player.assert_alive()
             assert "publish_timeout" not in origin.log
             assert (await asyncio.to_thread(edge.counters))["upstream_connect_count"] == 1

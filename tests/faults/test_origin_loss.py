@@ -104,18 +104,19 @@ async def test_R4_resets_of_a_foreign_upstream_leave_gaps_that_end_on_keyframes(
 
 
 async def test_R4_waiting_chain_keeps_its_connections_and_starts_at_once() -> None:
-    """A minute by hand, 12 s here: longer than the first-data and the stall timeouts together."""
+    """A minute by hand, 4 s here: longer than the first-data and the stall timeouts together."""
+    flags = ("-first_data_timeout_ms=1000", "-upstream_stall_timeout_ms=1500")
     ports = [free_port(), free_port()]
     proxies = [FaultProxy(port) for port in ports]
     async with proxies[0], proxies[1]:
         with (
             EdgeServer(port=ports[0]) as origin,
-            EdgeServer(f"-proxy_to={proxies[0].address}", port=ports[1]),
-            EdgeServer(f"-proxy_to={proxies[1].address}") as far_edge,
+            EdgeServer(f"-proxy_to={proxies[0].address}", *flags, port=ports[1]),
+            EdgeServer(f"-proxy_to={proxies[1].address}", *flags) as far_edge,
         ):
             async with SynthPlayer(far_edge.rtmp_url("live", "patient")) as player:
                 await wait_until(lambda: all(p.accepted_count for p in proxies), deadline(3), "both pulls")
-                await asyncio.sleep(12.0)
+                await asyncio.sleep(4.0)
                 player.assert_alive()
                 assert [proxy.accepted_count for proxy in proxies] == [1, 1], "waiting nodes connected again"
                 async with SynthPublisher(origin.rtmp_url("live", "patient")) as publisher:

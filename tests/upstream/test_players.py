@@ -324,7 +324,7 @@ async def test_brpc_client_is_told_of_a_stream_that_nobody_has_and_the_pull_goes
 @pytest.mark.parametrize("depth", [1, 2])
 async def test_brpc_client_is_told_when_a_foreign_origin_has_nothing_for_its_query(depth: int) -> None:
     async with Nodes() as nodes, Judge(by_token(NOT_FOUND)) as origin:
-        edge = await edge_of(nodes, origin.port, depth=depth, pull_nodata_timeout_ms=500)
+        edge = await edge_of(nodes, origin.port, depth=depth)
         viewer = await nodes.player(edge, "s?bad1")
         told = await nodes.player(edge, "s?bad2", **BRPC)
         assert (await error_of(told))[0] == NOT_FOUND

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Protocol
 
 from edge.media.flv import TagReader
 from edge.rtmp.chunk import ChunkReader, Message
@@ -28,15 +29,25 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 #: The start line of a server.
 SERVING = re.compile(r"is serving on port=(\d+)")
+#: In the words of E-RTMP: the server will stop, so connect anew.
+RECONNECT = b"NetConnection.Connect.ReconnectRequest"
 _SIMPLIFIED = b"\x03BDMS"
 _VIDEO = 9
 _COMMAND = 20
 _BODY_BYTES = 2000
 
 
-def _connect(app_port: int, name: str, command: str) -> bytes:
+class Running(Protocol):
+    """A load that goes on while a log is waited for."""
+
+    def run(self, seconds: float) -> None: ...
+
+
+def greeting(app_port: int, name: str, command: str, *, can_reconnect: bool = False) -> bytes:
     """All that a client says before media, at once: the server answers in its order."""
-    connect = {"app": "live", "tcUrl": f"rtmp://127.0.0.1:{app_port}/live", "flashVer": "bench"}
+    connect: dict[str, object] = {"app": "live", "tcUrl": f"rtmp://127.0.0.1:{app_port}/live", "flashVer": "bench"}
+    if can_reconnect:
+        connect["capsEx"] = 1
 
     def said(message_stream_id: int, *values: object) -> bytes:
         body = encode_command(*values)  # type: ignore[arg-type]
@@ -44,6 +55,11 @@ def _connect(app_port: int, name: str, command: str) -> bytes:
 
     asked = (said(0, "connect", 1, connect), said(0, "createStream", 2, None), said(1, command, 3, None, name))
     return _SIMPLIFIED + b"".join(asked)
+
+
+def number_of(body: bytes) -> int | None:
+    """Which picture it is; None for a header."""
+    return int(body[5:15]) if body[1] == 1 else None
 
 
 class Player:
@@ -57,7 +73,7 @@ class Player:
         self.has_ended = False
         self.sock = socket.create_connection(("127.0.0.1", port))
         head = f"GET /live/{name}.flv HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
-        self.sock.sendall(head if is_flv else _connect(port, name, "play"))
+        self.sock.sendall(head if is_flv else greeting(port, name, "play"))
         self.sock.setblocking(False)
 
     def read(self, now: float) -> None:
@@ -86,28 +102,30 @@ class Player:
             messages: list[Message] = []
             ChunkReader(RtmpConfig(max_message_bytes=1 << 24)).feed(data, 0, messages)
             bodies = [message.payload for message in messages if message.type_id == _VIDEO]
-        return [int(body[5:15]) for body in bodies if body[1] == 1]
+        return [number for body in bodies if (number := number_of(body)) is not None]
 
 
 class Publisher:
-    """Sends numbered pictures."""
+    """Sends numbered pictures, from ``number`` on, which is a keyframe."""
 
-    def __init__(self, port: int, name: str) -> None:
-        self.number = 0
+    def __init__(self, port: int, name: str, number: int = 0, *, can_reconnect: bool = False) -> None:
+        self.number = self.first = number
         self.has_ended = False
+        self.is_asked_to_leave = False
         self.sock = socket.create_connection(("127.0.0.1", port))
         header = encode_message(6, _VIDEO, 1, 0, b"\x17\x00\x00\x00\x00header", 128)
-        self.sock.sendall(_connect(port, name, "publish") + header)
+        self.sock.sendall(greeting(port, name, "publish", can_reconnect=can_reconnect) + header)
 
-    def send(self, at_ms: int, gop: int) -> None:
-        first = b"\x17" if self.number % gop == 0 else b"\x27"
-        body = first + b"\x01\x00\x00\x00" + b"%010d" % self.number + bytes(_BODY_BYTES)
+    def send(self, at_ms: int, gop: int, size: int = _BODY_BYTES) -> None:
+        """A picture of ``size`` bytes and its number; each ``gop``-th is a keyframe."""
+        first = b"\x17" if (self.number - self.first) % gop == 0 else b"\x27"
+        body = first + b"\x01\x00\x00\x00" + b"%010d" % self.number + bytes(size)
         self.number += 1
         try:
             self.sock.sendall(encode_message(6, _VIDEO, 1, at_ms, body, 128))
             self.sock.setblocking(False)
-            while self.sock.recv(65536):  # answers
-                pass
+            while answers := self.sock.recv(65536):
+                self.is_asked_to_leave |= RECONNECT in answers
             self.has_ended = True
         except BlockingIOError:
             self.sock.setblocking(True)
@@ -184,7 +202,7 @@ def started(log: Path, *flags: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=written, stderr=written)
 
 
-def wait_for(log: Path, pattern: re.Pattern[str], count: int, load: Load | None, within_s: float) -> re.Match[str]:
+def wait_for(log: Path, pattern: re.Pattern[str], count: int, load: Running | None, within_s: float) -> re.Match[str]:
     """The ``count``-th place of a log that a pattern matches; the load goes on meanwhile."""
     until = time.monotonic() + within_s
     while time.monotonic() < until:

@@ -133,6 +133,17 @@ define_int32(
     lower=1,
 )
 define_int32(
+    "restart_retry_ms",
+    100,
+    "In place of -retry_interval_ms for 5 s after the end of an upstream that has said that it stops, for most often "
+    "it is started again at once.",
+    topic=_TOPIC,
+    unit="ms",
+    reload=LIVE,
+    is_zero_off=True,
+    lower=0,
+)
+define_int32(
     "max_retry_duration_ms",
     -1,
     "A lost pull or push is retried this long; -1: until its clients leave; 0: not at all.",

@@ -28,6 +28,7 @@ class UpstreamConfig:
     max_search_servers: int = 32
     max_pull_queries: int = 8
     retry_interval_ms: int = 1000
+    restart_retry_ms: int = 100
     max_retry_duration_ms: int = -1
     pull_wait_for_stream: bool = True
     pull_nodata_timeout_ms: int = 10000

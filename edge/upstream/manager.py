@@ -388,6 +388,8 @@ class UpstreamManager(HubObserver):
     def _on_leaving(self, connection: RtmpClientConnection) -> None:
         """The server behind ``connection`` will stop: what is pulled from it goes on elsewhere; pushes stay on."""
         moved = [pull for pull in self.pulls.values() if pull.connection is connection]
+        for link in (*moved, *(push for push in self.pushes.values() if push.connection is connection)):
+            link.policy.on_server_leaving()
         text = "%supstream=%s is being stopped pulls=%d"
         logger.info(text, self.service.log_prefix, connection.endpoint, len(moved))
         for pull in moved:

@@ -43,13 +43,15 @@ _RECHECK_MS = 1000
 _MISSING_WAIT_MS = 300
 #: Looks, that long after each other, for whether a publisher that was lost is back.
 _LOST_LOOKS = 4
+#: The way of a stream that a server of others feeds: so nodes below know that it is not published where they play it.
+FOREIGN = ("foreign",)
 
 
 class Pull(PlayersLink):
     """Feeds one stream from upstream; lives while somebody plays it.
 
     Attributes:
-        via: ids of the services of ours that it comes through, the nearest first.
+        via: ids of the services of ours that it comes through, the nearest first; ``FOREIGN`` for a server of others.
         refusal: why it was given up, for who asked for the stream just now.
         is_suspect: one for the same stream has just ended without data.
     """
@@ -144,7 +146,7 @@ class Pull(PlayersLink):
         if is_unwanted and (self._is_moving or not self._is_failover() or self._has_others_to_ask()):
             self._fail_missing()
             return
-        self._take_via((connection.edge_id, *parse_via(info)) if connection.edge_id else ())
+        self._take_via((connection.edge_id, *parse_via(info)) if connection.edge_id else FOREIGN)
         if self.connection is None:
             return
         self.state = "waiting"
@@ -323,9 +325,13 @@ class Pull(PlayersLink):
         return True
 
     def leave_server(self) -> None:
-        """The server, a node of ours, will stop: go on at another one, where there is one, from the very next frame."""
+        """The server, a node of ours, will stop: go on at another one, where there is one, from the very next frame.
+
+        What it gets from elsewhere others can get. What is published there they cannot, and it takes nobody back.
+        """
         server, connection, now = self.server, self.connection, self.manager.context.now_ms()
-        if self.state != "live" or server is None or connection is None or not connection.edge_id:
+        is_published_there = len(self.via) < 2
+        if self.state != "live" or server is None or connection is None or is_published_there:
             return
         if self._pushed_to() != server and self.target.has_alternative(server, self.key.text, now_ms=now):
             self._excluded[server] = None

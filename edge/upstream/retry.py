@@ -13,6 +13,9 @@ or does not exist: its own players are kept that long and no longer.
 Before any retry a stream that one server does not have is looked for at the others:
 that is no failure, and costs an answer each. The owner may have that done again at a
 retry (``search_again``), for a publisher that was lost may be at any of them by then.
+
+A server that has said that it stops (``on_server_leaving``) is most often started again
+at once. So for a few seconds after its end retries come every ``restart_retry_ms``.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from edge.upstream.config import UpstreamConfig
 JITTER = 0.2
 # A useful link that ends this many intervals after the clock began brings the fast retries back.
 REARM_INTERVALS = 3
+# What a server that was stopped in order needs to be back, at most.
+RESTART_MS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class RetryDecision:
     Attributes:
         give_up: there is no next link; the clients are to be told.
         at_ms: when to create the next link (the moment of the end when giving up).
-        why: stable word for logs. Retrying: ``search``, ``fast``, ``interval``, ``back``. Giving up:
+        why: stable word for logs. Retrying: ``search``, ``fast``, ``restart``, ``interval``, ``back``. Giving up:
             ``retry_disabled``, ``retry_expired``, ``never_useful``, ``publisher_gone``.
     """
 
@@ -52,9 +57,11 @@ class RetryPolicy:
         "_fast_used",
         "_gone_at_ms",
         "_is_ever_useful",
+        "_is_leaving",
         "_jitter",
         "_last_creation_ms",
         "_last_start_ms",
+        "_restart_until_ms",
         "_searched",
         "_waits_always",
     )
@@ -81,6 +88,8 @@ class RetryPolicy:
         self._searched = 0
         self._is_ever_useful = False
         self._gone_at_ms: int | None = None
+        self._is_leaving = False
+        self._restart_until_ms = 0
 
     def reconfigure(self, config: UpstreamConfig) -> None:
         """Take other settings; what has been decided stands."""
@@ -104,6 +113,11 @@ class RetryPolicy:
         self._is_ever_useful = True
         self._gone_at_ms = None
         self._searched = 0
+        self._restart_until_ms = 0
+
+    def on_server_leaving(self) -> None:
+        """The server of the link that is in use has said that it will stop."""
+        self._is_leaving = True
 
     def on_link_left(self, now_ms: int) -> None:
         """A link that was in order is left for a better one: what follows is judged as after a loss now."""
@@ -135,6 +149,8 @@ class RetryPolicy:
         if config.max_retry_duration_ms == 0:
             return RetryDecision(True, now_ms, "retry_disabled")
         if was_useful:
+            if self._is_leaving:
+                self._is_leaving, self._restart_until_ms = False, now_ms + RESTART_MS
             if now_ms >= self._last_start_ms + REARM_INTERVALS * config.retry_interval_ms:
                 self._fast_used = 0
             self._last_start_ms = now_ms
@@ -152,8 +168,12 @@ class RetryPolicy:
             return self._retry(now_ms, "fast")
         if not self._is_ever_useful and not self._waits:
             return RetryDecision(True, now_ms, "never_useful")
-        spacing_ms = config.retry_interval_ms + int(JITTER * self._jitter() * config.retry_interval_ms)
-        return self._retry(max(now_ms, self._last_creation_ms + spacing_ms), "interval")
+        is_restart = config.restart_retry_ms > 0 and now_ms < self._restart_until_ms
+        interval_ms = config.retry_interval_ms
+        if is_restart:
+            interval_ms = min(interval_ms, config.restart_retry_ms)
+        spacing_ms = interval_ms + int(JITTER * self._jitter() * interval_ms)
+        return self._retry(max(now_ms, self._last_creation_ms + spacing_ms), "restart" if is_restart else "interval")
 
     def _retry(self, at_ms: int, why: str) -> RetryDecision:
         self._last_creation_ms = at_ms

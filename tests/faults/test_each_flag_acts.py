@@ -229,6 +229,7 @@ ROWS: dict[str, Row] = {
         max_retry_duration_ms=777777,
         max_search_servers=7,
         pull_wait_for_stream=False,
+        restart_retry_ms=77,
         simplified_rtmp_play=True,
         slow_start_ms=777,
         unified_play_connections=True,

@@ -72,6 +72,26 @@ def test_table_of_the_reference(row: str) -> None:
     assert run(MS, script) == expected
 
 
+def test_a_server_that_has_said_that_it_stops_is_asked_sooner_for_5_s() -> None:
+    policy = RetryPolicy(DEFAULTS, now_ms=0, jitter=lambda: 0.0)
+    policy.on_link_useful()
+    policy.on_server_leaving()
+    answers = []
+    now_ms, was_useful = 20000, True
+    while now_ms < 27000:
+        decision = policy.on_link_ended(now_ms, was_useful=was_useful)
+        answers.append((decision.at_ms, decision.why))
+        now_ms, was_useful = max(decision.at_ms, now_ms + 1), False
+    assert answers[:4] == [(20000, "fast"), (20001, "fast"), (20101, "restart"), (20201, "restart")]
+    assert [at_ms for at_ms, why in answers if why == "interval"] == [26001, 27001]
+    # It is back: when it is lost without a word the next time it has not been stopped.
+    assert [run_on(policy, at_ms, at_ms == 40000) for at_ms in (40000, 40001, 40002)] == ["fast", "fast", "interval"]
+
+
+def run_on(policy: RetryPolicy, ended_ms: int, was_useful: bool) -> str:
+    return policy.on_link_ended(ended_ms, was_useful=was_useful).why
+
+
 def test_N10_all_servers_refuse() -> None:
     config = replace(DEFAULTS, pull_wait_for_stream=False, max_retry_duration_ms=2000)
     assert run(config, [(0, False), (1, False), (2, False)]) == [0, 1, "never_useful"]

@@ -22,6 +22,7 @@ _MEDIA = ("edge.rtmp.amf0",)
 _HUB = ("edge.media",)
 _SERVICE = ("edge.media", "edge.hub")
 _NET = ("edge.rtmp", "edge.media", "edge.hub", "edge.service")
+_ACCESS = ("edge.hub.key", "edge.service")
 _LOGBOOK = ("edge.media", "edge.hub", "edge.service")
 _HLS = ("edge.media", "edge.hub")
 _QUALITY: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "edge.media": _MEDIA,
     "edge.hub": _HUB,
     "edge.service": _SERVICE,
+    "edge.access": _ACCESS,
     "edge.logbook": _LOGBOOK,
     "edge.net": _NET,
     "edge.handover": ("edge.net.system",),
@@ -58,6 +60,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
             f"edge.{name}.config"
             for name in (
                 *("rtmp", "hub", "net", "upstream", "hls", "hls_disk", "quality", "httpd", "logbook", "builtin"),
+                "access",
                 *("control", "hooks"),
             )
         ),
@@ -80,6 +83,7 @@ PURE_PACKAGES = (
     "edge.media",
     "edge.hub",
     "edge.service",
+    "edge.access",
     "edge.logbook",
     "edge.hls",
     "edge.quality",
@@ -111,6 +115,7 @@ MIRRORED_TEST_DIRECTORIES = (
         "media",
         "hub",
         "service",
+        "access",
         "facts",
         "logbook",
         "net",

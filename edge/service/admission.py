@@ -183,6 +183,7 @@ class Admission:
             never. Such a name is shown nowhere.
         refused: how many were refused, by what they wanted (``connect``, ``play``, ``publish``) and the reason.
         max_name_bytes: of a name that a rule gives.
+        on_refused: hears of each play and publish that a rule has refused; None for nobody.
     """
 
     def __init__(self, max_name_bytes: int = 512) -> None:
@@ -191,6 +192,7 @@ class Admission:
         self.hides: Callable[[StreamRequest], bool] | None = None
         self.refused: Counter[tuple[str, str]] = Counter()
         self.max_name_bytes = max_name_bytes
+        self.on_refused: Callable[[StreamRequest, Refusal], None] | None = None
 
     def ask(self, request: StreamRequest, then: Then) -> Asking:
         """Call ``then`` with the first refusal, or with None when there is none; see ``Asking``."""
@@ -198,9 +200,15 @@ class Admission:
             then(None)
             return _ANSWERED
         action = "play" if isinstance(request, PlayRequest) else "publish"
+
+        def judged(refusal: Refusal | None) -> None:
+            if refusal is not None and self.on_refused is not None:
+                self.on_refused(request, refusal)
+            then(refusal)
+
         return Asking(
             (self._question(rule, request) for rule in tuple(self.rules)),
-            self._counted(action, then),
+            self._counted(action, judged),
             lambda granted: take_terms(request, granted, self.max_name_bytes),
         )
 

@@ -1,0 +1,69 @@
+"""Settings of the gates: of a stream, and of the whole node. The fields bear the names of flags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AccessConfig:
+    """What holds for the streams of a vhost; empty lists and names ask nothing.
+
+    Attributes:
+        publish_allow, publish_deny, play_allow, play_deny: addresses, CIDR, ``all``.
+        refer_all, refer_play, refer_publish: hosts of pages, ``.host`` for those below one, ``none`` for no page.
+        publish_auth, play_auth: ``key``, ``sign``, ``user``: any one of them suffices.
+        stream_keys_file, users_file, sign_keys_file: paths.
+        sign_scheme: presets, or templates, with commas between.
+        sign_ttl_s: how long a URL is valid whose scheme says when it was made; 0: it says when it ends.
+        sign_skew_s: allowed past the end, and before the beginning.
+        auth_end_at_expiry: a session ends with the token that let it in.
+        auth_upstream: ``pass``, ``off`` or ``ask``.
+    """
+
+    publish_allow: tuple[str, ...] = ()
+    publish_deny: tuple[str, ...] = ()
+    play_allow: tuple[str, ...] = ()
+    play_deny: tuple[str, ...] = ()
+    refer_all: tuple[str, ...] = ()
+    refer_play: tuple[str, ...] = ()
+    refer_publish: tuple[str, ...] = ()
+    publish_auth: tuple[str, ...] = ()
+    play_auth: tuple[str, ...] = ()
+    stream_keys_file: str = ""
+    users_file: str = ""
+    sign_scheme: str = "edge"
+    sign_keys_file: str = ""
+    sign_ttl_s: int = 0
+    sign_skew_s: int = 30
+    auth_end_at_expiry: bool = False
+    auth_upstream: str = "pass"
+
+    @property
+    def asks_nothing(self) -> bool:
+        """There is no gate."""
+        return self == _OPEN or not any(
+            (
+                *(self.publish_allow, self.publish_deny, self.play_allow, self.play_deny),
+                *(self.refer_all, self.refer_play, self.refer_publish, self.publish_auth, self.play_auth),
+            )
+        )
+
+
+_OPEN = AccessConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class GuardConfig:
+    """What holds for the node.
+
+    Attributes:
+        auth_failures_per_min: wrong credentials of an address after which nothing of it is looked at for a minute;
+            0 for no limit.
+        node_secret_file: a path; "" where nodes prove nothing.
+        trusted_nodes: addresses and CIDR of nodes that cannot prove themselves.
+    """
+
+    auth_failures_per_min: int = 30
+    node_secret_file: str = ""
+    trusted_nodes: tuple[str, ...] = ()

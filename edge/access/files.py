@@ -1,0 +1,43 @@
+"""What stands in the files that flags name, once they have been read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from edge.access.config import AccessConfig, GuardConfig
+from edge.access.nodes import parse_secret
+from edge.access.signing import parse_keys
+from edge.access.stream_keys import StreamKeys
+from edge.access.users import User, parse_users
+
+Parser = Callable[[str], object]
+
+#: By the flag that names the file; each raises ValueError with a line's number and a colon before the reason.
+PARSERS: Mapping[str, Parser] = {
+    "stream_keys_file": StreamKeys,
+    "users_file": parse_users,
+    "sign_keys_file": parse_keys,
+    "node_secret_file": parse_secret,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """By path.
+
+    Attributes:
+        stream_keys, users, sign_keys: what files of the three kinds hold.
+        node_secret: that of the fleet, b"" for none.
+    """
+
+    stream_keys: Mapping[str, StreamKeys] = field(default_factory=dict)
+    users: Mapping[str, Mapping[str, User]] = field(default_factory=dict)
+    sign_keys: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+    node_secret: bytes = b""
+
+
+def named_files(config: AccessConfig | GuardConfig) -> list[tuple[str, str]]:
+    """Flags and paths of the files that ``config`` names."""
+    found = [(flag, getattr(config, flag, "")) for flag in PARSERS]
+    return [(flag, path) for flag, path in found if path]

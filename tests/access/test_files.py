@@ -1,0 +1,14 @@
+"""Which files settings name, and who reads them."""
+
+from __future__ import annotations
+
+from edge.access.config import AccessConfig, GuardConfig
+from edge.access.files import PARSERS, named_files
+
+
+def test_each_file_that_is_named_has_a_parser() -> None:
+    config = AccessConfig(stream_keys_file="a", users_file="b", sign_keys_file="c")
+    assert named_files(config) == [("stream_keys_file", "a"), ("users_file", "b"), ("sign_keys_file", "c")]
+    assert named_files(GuardConfig(node_secret_file="d")) == [("node_secret_file", "d")]
+    assert named_files(AccessConfig()) == []
+    assert {flag for flag, _ in named_files(config)} | {"node_secret_file"} == PARSERS.keys()

@@ -68,6 +68,9 @@ WAKES = {
     "flags are doubtful": ("edge/runtime/main.py", "_start"),
     "spans do not reach their collector": ("edge/runtime/otlp.py", "_warn"),
     "another node's HLS cannot be had": ("edge/httpd/hls_fleet.py", "_fill"),
+    "a hook does not answer": ("edge/hooks/figures.py", "_say"),
+    "a hook is left alone": ("edge/hooks/judge.py", "_ask_one"),
+    "a hook was not told all at the end": ("edge/hooks/teller.py", "drain"),
 }
 
 

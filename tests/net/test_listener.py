@@ -113,10 +113,11 @@ async def test_T9_out_of_descriptors_pauses_and_resumes(code: int, caplog: pytes
         broke = Broke(listener.sock, code)
         listener.sock = broke  # type: ignore[assignment]
         with server.plain() as peer:
+            began = time.monotonic()
             await eventually(lambda: listener.accept_paused, "the pause")
             await asyncio.sleep(0.05)
-            assert broke.calls == 1, "busy loop"
-            assert server.counters["error_fd_exhausted_count"] == 1
+            assert broke.calls <= 1 + (time.monotonic() - began) / 0.1, "busy loop"
+            assert server.counters["error_fd_exhausted_count"] == broke.calls
             broke.error = 0
             await eventually(lambda: "conn_accepted_count" in server.counters, "accepting again", 1)
             assert not listener.accept_paused

@@ -3,7 +3,7 @@
 The same is told in several ways: a flag with a request (``bs``), counts since the beginning (``bsa``, ``bsda``,
 ``dfa``), or the states that the player went through with their times (``sta``, ``ts``). Each way is counted for
 itself, and the largest holds: a report that was lost or came twice makes no difference, nor does a player that
-uses two ways.
+uses two ways. But a player that gives its own count of stalls knows best what one is: from then on that alone counts.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Session:
 
     __slots__ = (
         *("bitrate_kbps", "buffer_ms", "has_left", "seen_ms", "stalled_at_ms", "start_ms", "stream"),
-        *("_dropped", "_flagged", "_rebuffers", "_rebuffers_ms", "_since_ms", "_state", "_told", "_told_ms"),
+        *("_dropped", "_flagged", "_has_told", "_rebuffers", "_rebuffers_ms", "_since_ms", "_state", "_told"),
+        "_told_ms",
     )
 
     def __init__(self, now_ms: int) -> None:
@@ -45,6 +46,7 @@ class Session:
         self.bitrate_kbps: int | None = None
         self.stalled_at_ms: int | None = None
         self._flagged = self._rebuffers = self._told = self._dropped = 0
+        self._has_told = False
         self._rebuffers_ms = self._told_ms = 0.0
         self._state, self._since_ms = "", 0.0
 
@@ -67,8 +69,10 @@ class Session:
         """A report of this viewer."""
         self.seen_ms = now_ms
         stalls = self.stall_count
-        self._flagged += is_set(report, "bs")
-        self._told = max(self._told, int(number_of(report, "bsa", most=_MOST_COUNT) or 0))
+        told = number_of(report, "bsa", most=_MOST_COUNT)
+        self._has_told |= told is not None
+        self._told = max(self._told, int(told or 0))
+        self._flagged += is_set(report, "bs") and not self._has_told
         self._told_ms = max(self._told_ms, number_of(report, "bsda", most=_MOST_MS) or 0.0)
         self._dropped = max(self._dropped, int(number_of(report, "dfa", most=_MOST_COUNT) or 0))
         buffer_ms = number_of(report, "bl", most=_MOST_MS, takes_least=True)
@@ -93,8 +97,8 @@ class Session:
         passed_ms = min(at_ms - self._since_ms, _MOST_MS)
         if state == _PLAYING and self._state == _STARTING and self.start_ms is None:
             self.start_ms = int(passed_ms)
-        if self._state == _REBUFFERING:
+        if self._state == _REBUFFERING and not self._has_told:
             self._rebuffers_ms += passed_ms
-        self._rebuffers += state == _REBUFFERING
+        self._rebuffers += state == _REBUFFERING and not self._has_told
         self.has_left = state == _QUIT
         self._state, self._since_ms = state, at_ms

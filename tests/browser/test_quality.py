@@ -76,10 +76,9 @@ def test_its_own_counts_are_ours(watched: BrowserPlayer, clips: Callable[[str], 
                 publisher.send_signal(signal.SIGCONT)
             wait_until_sync(lambda: quality(node).get("stall_ms"), deadline(15), "the end of the stall, told")
             wait_until_sync(lambda: quality(node).get("dropped_frames") == seen()["dropped"], deadline(15), "drops")
+            wait_until_sync(lambda: quality(node)["stall_count"] == seen()["stalls"], deadline(5), "the same stalls")
             own, ours = seen(), quality(node)
             assert own["dropped"] >= 7
-            # On a busy machine the element may run dry for a moment that hls.js does not call a stall.
-            assert own["stalls"] <= ours["stall_count"] <= own["stalls"] + 2
             assert abs(ours["start_ms"] - own["start"]) < 500, (own, ours)
             assert (ours["sessions"], ours["reporting"]) == (1, 1)
             assert ours["bitrate_kbps"] > 0 and ours["buffer_ms"] is not None

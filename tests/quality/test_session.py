@@ -30,6 +30,9 @@ def figures(session: Session) -> tuple[Any, ...]:
         (("sta=s,ts=1000", "sta=p,ts=1650", "sta=r,ts=5000", "sta=r,ts=6000", "sta=p,ts=7500"), (650, 1, 2500, 0)),
         # The same stall is told by a flag, by counts and by states.
         (("sta=p,ts=10", "bs", "sta=r,ts=20,bsa=1", "sta=p,ts=50,bsa=1,bsda=31"), (None, 1, 31, 0)),
+        # Whoever counts stalls itself is believed: where an element waited for a moment there was none.
+        (("sta=p,ts=10,bsa=0", "bs", "sta=r,ts=20", "bs", "sta=p,ts=50", "bsa=1,bsda=31"), (None, 1, 31, 0)),
+        (("bs", "bs", "bsa=1"), (None, 2, 0, 0)),
         # A clock that goes back tells nothing, nor does one without a state.
         (("sta=s,ts=9000", "sta=p,ts=8000", "ts=99999", "sta=r"), (None, 0, 0, 0)),
         (("msd=99999999999,bsa=-1,bsda=x,dfa=1.7",), (None, 0, 0, 1)),

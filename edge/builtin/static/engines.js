@@ -3,7 +3,7 @@
 // An engine is started with new and ended with stop(). It calls report(problem) at most once, when it cannot go on;
 // words.js says what problems there are. delay() is how far behind the live edge it shows, in seconds, or null;
 // livePosition() is where whoever joins now would begin, on the element's clock, or null. With the reports of a viewer
-// (reports.js) hls.js tells of itself under the same session.
+// (reports.js) hls.js tells of itself under the same session, and of its stalls.
 
 import { codecsIn } from "./words.js";
 
@@ -163,6 +163,9 @@ class Hls {
     hls.on(window.Hls.Events.BUFFER_CODECS, (_, tracks) => {
       this._codecs = Object.values(tracks).map((track) => track.codec || track.levelCodec).filter(Boolean);
     });
+    if (reports !== null) {
+      this._tellStalls(reports);
+    }
     hls.on(window.Hls.Events.ERROR, (_, data) => {
       if (!data.fatal || this._mend(data)) {
         return;
@@ -173,6 +176,18 @@ class Hls {
     video.addEventListener("ended", this._onEnded);
     hls.loadSource(url);
     hls.attachMedia(video);
+  }
+
+  // Its own judgement of what a stall is holds: an element may wait for a moment while the picture moves on.
+  _tellStalls(reports) {
+    const { Events, ErrorDetails } = window.Hls;
+    reports.leaveStallsToEngine();
+    this._hls.on(Events.ERROR, (_, { details, stalled }) => {
+      if (details === ErrorDetails.BUFFER_STALLED_ERROR) {
+        reports.stall(stalled ? stalled.start : performance.now());
+      }
+    });
+    this._hls.on(Events.STALL_RESOLVED, () => reports.resume());
   }
 
   // A decoder that stumbled once is given a new start.

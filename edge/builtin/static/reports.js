@@ -2,6 +2,9 @@
 //
 // Each report is a line of CMCD events (CTA-5004-B) and says all there was since the beginning, so that one that is
 // lost makes no difference. hls.js reports with its requests besides, under the same session.
+//
+// What a stall is the engine says where it judges that itself, as hls.js does; elsewhere each time that the element
+// waits in the middle of playing is one.
 
 const EVENTS_PATH = "/-/cmcd";
 const INTERVAL_MS = 5000;
@@ -45,6 +48,7 @@ export class Reports {
     this._state = "s";
     this._began = performance.now();
     this._stalledSince = null;
+    this._isToldStalls = false;
     this._lastDropped = 0;
     this._sequence = 0;
     this._stop = new AbortController();
@@ -58,6 +62,31 @@ export class Reports {
 
   get isWanted() {
     return this._isWanted;
+  }
+
+  // The engine tells of stalls from now on, by stall() and resume().
+  leaveStallsToEngine() {
+    this._isToldStalls = true;
+  }
+
+  // Playback stands still since then, by performance.now().
+  stall(since) {
+    if (this._stop.signal.aborted) {
+      return;
+    }
+    this._endStall();
+    this.counts.stalls += 1;
+    this._stalledSince = since;
+    this._state = "r";
+    this._send("ps");
+  }
+
+  // It goes on, or nobody waits for that any more.
+  resume() {
+    this._endStall();
+    if (this._state === "r") {
+      this._enter("p");
+    }
   }
 
   // The viewer leaves, or plays in another way.
@@ -83,10 +112,8 @@ export class Reports {
       }
       this._endStall();
       this._enter("p");
-    } else if (event === "waiting" && this._state === "p" && !video.seeking) {
-      this.counts.stalls += 1;
-      this._stalledSince = performance.now();
-      this._enter("r");
+    } else if (event === "waiting" && this._state === "p" && !video.seeking && !this._isToldStalls) {
+      this.stall(performance.now());
     } else if (event === "pause" && !video.ended && this.counts.start !== null) {
       this._endStall();
       this._enter("a");

@@ -133,9 +133,32 @@ _QUALITY = [
     Metric(
         "viewer_dropped_count", COUNTER, "edge_viewer_dropped_frames", "Pictures that players did not show in time."
     ),
+    Metric(
+        "viewer_stalled_share",
+        GAUGE,
+        "edge_viewer_stalled_ratio",
+        "Part of the viewers who report whose player has run dry in the last minute.",
+        "ratio",
+        rule=largest,
+    ),
+    Metric(
+        "viewer_stall_alarm",
+        GAUGE,
+        "edge_viewer_stall_alarm",
+        "1 while that is -viewer_stall_alarm_pct or more, of ten viewers at least.",
+        rule=largest,
+    ),
 ]
 
 _STEERING = [
+    Metric(
+        "hls_late_share",
+        GAUGE,
+        "edge_hls_late_ratio",
+        "Part of the media of HLS that goes out slower than it is played, by its duration, in the last 3 s.",
+        "ratio",
+        rule=largest,
+    ),
     Metric(
         "hls_steer_share",
         GAUGE,

@@ -53,6 +53,16 @@ define_int32(
 define_int32(
     "cmcd_max_keys", 64, "Most keys in a report; one with more is left out.", topic=_TOPIC, lower=8, upper=1000
 )
+define_int32(
+    "viewer_stall_alarm_pct",
+    10,
+    "When the players of this part of the viewers who report, ten at least, have run dry in the last minute, the log "
+    "warns (reason=viewers_stall) and edge_viewer_stall_alarm is 1; 0: never.",
+    topic=_TOPIC,
+    unit="%",
+    lower=0,
+    upper=100,
+)
 define_string(
     "hls_siblings",
     "",
@@ -91,9 +101,21 @@ define_int32(
     upper=1000,
 )
 define_int32(
+    "hls_steer_late_pct",
+    50,
+    "From this part of the media on that go out slower than they are played, of three viewers at least, a node sends "
+    "all viewers elsewhere, as its line is too slow; they come back after -hls_steer_hold_s, a quarter of them each "
+    "-hls_steer_ttl_s; 0: however many.",
+    topic=_TOPIC,
+    unit="%",
+    lower=0,
+    upper=100,
+)
+define_int32(
     "hls_steer_hold_s",
     60,
-    "A viewer whose player has run dry at its node plays from another one for this time.",
+    "A viewer whose player has run dry at its node plays from another one for this time, and so do all of a node that "
+    "sends media too late.",
     topic=_TOPIC,
     unit="s",
     lower=0,

@@ -455,6 +455,8 @@ class HlsPlayer:
             peer, is_hop = cast(HttpConnection, request.protocol).peer, NODE_HEADER in request.headers
             is_hop = is_hop and _is_node_of(found.stream, request.headers[NODE_HEADER])
             service.tell_segment(name, peer, len(body), is_hop=is_hop)
+            if self._steering is not None:
+                self._steering.deliveries.note(request, segmenter, asked, len(body))
         return media_answer(asked.kind, body)
 
     async def _bytes_of(self, service: Service, found: HlsStream, segmenter: Segmenter, asked: Asked) -> bytes | None:

@@ -52,6 +52,7 @@ class Siblings:
         *,
         own_ids: frozenset[str],
         load: Callable[[], float],
+        late_share: Callable[[], float],
         is_draining: Callable[[], bool],
     ) -> None:
         """Begin to ask, inside the loop that serves; raises NamingError for a naming URL that can be none.
@@ -61,10 +62,12 @@ class Siblings:
             naming: how naming services are asked.
             own_ids: of the services of this process.
             load: how much of what this node can do is in use, from 0 to 1.
+            late_share: the part of its viewers that it does not want because it sends media too late.
             is_draining: whether it wants nobody any more.
         """
         self._own_ids = own_ids
         self._load = load
+        self._late_share = late_share
         self._is_draining = is_draining
         self._load_share = LoadShare(
             high=config.hls_steer_load_pct / 100,
@@ -92,7 +95,7 @@ class Siblings:
     @property
     def share(self) -> float:
         """The part of its viewers that this node does not want."""
-        return 1.0 if self._is_draining() else self._load_share.share
+        return 1.0 if self._is_draining() else max(self._load_share.share, self._late_share())
 
     def own_base(self) -> str:
         """The base URL of this node, "" while none has been found to be it."""

@@ -14,6 +14,7 @@ from aiohttp import web
 from edge.hls.playlist import ContentSteering
 from edge.httpd.connection import HttpConnection
 from edge.httpd.hls_answers import bad_request
+from edge.httpd.hls_delivery import DeliveryWatch
 from edge.httpd.routes import Route, Target
 from edge.httpd.siblings import STATE_PATH, Siblings, encode_state
 from edge.httpd.status import NEVER_CACHED
@@ -44,7 +45,11 @@ _PATHWAY = "_HLS_pathway"
 
 
 class Steering:
-    """Sends viewers to the other nodes, and back."""
+    """Sends viewers to the other nodes, and back.
+
+    Attributes:
+        deliveries: as given.
+    """
 
     def __init__(
         self,
@@ -52,12 +57,14 @@ class Steering:
         services: Mapping[str, Service],
         siblings: Siblings,
         audience: Audience,
+        deliveries: DeliveryWatch,
     ) -> None:
-        """``audience``: who has stalled lately."""
+        """``audience``: who has stalled lately; ``deliveries``: told of all media that viewers are sent."""
         self._config = config
         self._services = services
         self._siblings = siblings
         self._audience = audience
+        self.deliveries = deliveries
         self._away_count = 0
 
     def routes(self) -> list[Route]:
@@ -78,10 +85,12 @@ class Steering:
 
     def counters(self) -> dict[str, float]:
         """For pages and metrics."""
-        return {**self._siblings.counters(), "hls_steered_away_count": self._away_count}
+        own = {"hls_steered_away_count": self._away_count}
+        return {**self._siblings.counters(), **self.deliveries.counters(), **own}
 
     async def close(self) -> None:
         """The server ends."""
+        self.deliveries.close()
         await self._siblings.close()
 
     def tag(

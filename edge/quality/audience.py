@@ -7,7 +7,7 @@ newest, and streams by those that are there. A viewer who is forgotten stays in 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from edge.quality.cmcd import Value, text_of
@@ -139,6 +139,10 @@ class Audience:
     def session(self, session_id: str) -> Session | None:
         """The viewer of an id."""
         return self._sessions.get(session_id)
+
+    def sessions(self) -> Iterable[Session]:
+        """All that are known; those who have left are among them for a while."""
+        return self._sessions.values()
 
     def tick(self, now_ms: int, is_there: Callable[[Hashable], bool]) -> None:
         """Forget, once a second, those who have not reported for long, and streams that are no more."""

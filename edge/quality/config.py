@@ -16,8 +16,10 @@ class QualityConfig:
     cmcd_max_lines: int = 100
     cmcd_max_line_bytes: int = 8192
     cmcd_max_keys: int = 64
+    viewer_stall_alarm_pct: int = 10
     hls_siblings: str = ""
     hls_steer_ttl_s: int = 5
     hls_steer_load_pct: int = 85
     hls_steer_return_pct: int = 65
+    hls_steer_late_pct: int = 50
     hls_steer_hold_s: int = 60

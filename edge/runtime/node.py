@@ -359,17 +359,20 @@ class Node:
     def _make_steering(self, services: dict[str, Service]) -> Steering | None:
         if not self.settings.quality.hls_siblings:
             return None
-        from edge.httpd.siblings import Siblings  # most nodes do without
+        from edge.httpd.hls_delivery import DeliveryWatch  # most nodes do without
+        from edge.httpd.siblings import Siblings
         from edge.httpd.steer import Steering
 
+        deliveries = DeliveryWatch(self.settings.quality)
         siblings = Siblings(
             self.settings.quality,
             self.settings.naming,
             own_ids=frozenset(unit.service.service_id for unit in self.units),
             load=self.load_ratio,
+            late_share=lambda: deliveries.share,
             is_draining=lambda: self.is_draining,
         )
-        self.steering = Steering(self.settings.quality, services, siblings, self.viewers.audience)
+        self.steering = Steering(self.settings.quality, services, siblings, self.viewers.audience, deliveries)
         return self.steering
 
     def load_ratio(self) -> float:

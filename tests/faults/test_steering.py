@@ -69,12 +69,13 @@ async def test_viewers_leave_an_edge_that_drains_and_come_back(tmp_path: Path) -
 async def test_viewers_who_stall_at_a_node_that_is_throttled_are_sent_on(
     clips: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """The node itself is well: that its line is not, only the players tell."""
+    """The node itself is well, and does not look at how its media go out: only the players tell."""
     clip = clips("bbb-360p-10s.flv")
     stream_bps = clip.stat().st_size * 8 // 10
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(running(f"-hls_fragment_s={SEGMENT_S}"))
         flags = (f"-proxy_to=127.0.0.1:{origin.port()}", "-http_preload", "-ns_access_interval=1")
+        flags += ("-hls_steer_late_pct=0",)
         one, other = await stack.enter_async_context(siblings(tmp_path, *flags))
         line = await stack.enter_async_context(FaultProxy(one.port()))
         base = f"http://{line.address}"

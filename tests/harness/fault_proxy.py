@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import struct
+import time
 from typing import Any
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
@@ -17,23 +18,39 @@ class Direction:
 
     Attributes:
         delay_s: how late each piece goes on.
-        rate_bps: bits per second at most, None for no limit.
+        rate_bps: bits per second of each connection at most, None for no limit.
+        total_bps: likewise of all connections together.
+        passed_bytes: all that has been passed on.
         is_flowing: nothing is read or passed on while it is cleared.
         slice_bytes: largest piece passed on in one write.
         cut_after_bytes: per connection, close after so many bytes; None for never.
         corrupt_at: per connection, the byte to invert; None for none.
     """
 
-    __slots__ = ("corrupt_at", "cut_after_bytes", "delay_s", "is_flowing", "rate_bps", "slice_bytes")
+    __slots__ = (
+        *("_free_at_s", "corrupt_at", "cut_after_bytes", "delay_s", "is_flowing", "passed_bytes", "rate_bps"),
+        *("slice_bytes", "total_bps"),
+    )
 
     def __init__(self) -> None:
         self.delay_s = 0.0
         self.rate_bps: int | None = None
+        self.total_bps: int | None = None
+        self.passed_bytes = 0
+        self._free_at_s = 0.0
         self.is_flowing = asyncio.Event()
         self.is_flowing.set()
         self.slice_bytes = _SLICE_BYTES
         self.cut_after_bytes: int | None = None
         self.corrupt_at: int | None = None
+
+    async def pace(self, size: int) -> None:
+        """Wait until so many bytes more have had their time on the line that all share."""
+        self.passed_bytes += size
+        if self.total_bps is not None:
+            now_s = time.monotonic()
+            self._free_at_s = max(self._free_at_s, now_s) + size * 8 / self.total_bps
+            await asyncio.sleep(self._free_at_s - now_s)
 
 
 class FaultProxy:
@@ -48,9 +65,18 @@ class FaultProxy:
         accepted_count: connections accepted so far.
     """
 
-    def __init__(self, target_port: int, target_host: str = "127.0.0.1", *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        target_port: int,
+        target_host: str = "127.0.0.1",
+        *,
+        tls: ssl.SSLContext | None = None,
+        holds_bytes: int | None = None,
+    ) -> None:
+        """``holds_bytes``: about what it takes from the target before that has been passed on; None for what fits."""
         self._target = (target_host, target_port)
         self._tls = tls
+        self._holds_bytes = holds_bytes
         self.up, self.down = Direction(), Direction()
         self.mode = "relay"
         self.cuts_with_reset = True
@@ -139,7 +165,7 @@ class FaultProxy:
     async def _relay(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ends: list[asyncio.StreamWriter]
     ) -> None:
-        target_reader, target_writer = await asyncio.open_connection(*self._target)
+        target_reader, target_writer = await self._connect()
         ends.append(target_writer)
         ways = (self._pass_on(reader, target_writer, self.up), self._pass_on(target_reader, writer, self.down))
         tasks = [asyncio.create_task(way) for way in ways]
@@ -154,6 +180,19 @@ class FaultProxy:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._holds_bytes is None:
+            return await asyncio.open_connection(*self._target)
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._holds_bytes)
+        sock.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, self._target)
+        except BaseException:
+            sock.close()
+            raise
+        return await asyncio.open_connection(sock=sock, limit=self._holds_bytes // 2)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Direction) -> bool:
         """Relay one direction to its end; return whether the link is to be reset."""
@@ -179,6 +218,7 @@ class FaultProxy:
                 await asyncio.sleep(0)
             if way.rate_bps is not None:
                 await asyncio.sleep(len(data) * 8 / way.rate_bps)
+            await way.pace(len(data))
             await writer.drain()
 
 

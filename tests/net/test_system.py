@@ -18,6 +18,7 @@ from edge.net.system import (
     is_at_end,
     is_listening,
     is_unheard,
+    least_round_trip_us,
     lock_file,
     tcp_info,
     unacknowledged_bytes,
@@ -73,6 +74,17 @@ def test_closed_and_other_sockets_have_no_such_thing(pair: Pair) -> None:
     assert tcp_info(far) is None
     with socket.socket(socket.AF_UNIX) as local:
         assert tcp_info(local) is None
+
+
+@needs_linux
+def test_kernel_tells_the_shortest_round_trip(pair: Pair) -> None:
+    far, _ = pair
+    far.send(b"x")
+    wait_until_sync(lambda: unacknowledged_bytes(far) == 0, deadline(2), "the kernel's acknowledgement")
+    info = tcp_info(far)
+    assert info is not None and 0 < least_round_trip_us(far) <= info.rtt_us + info.rttvar_us
+    far.close()
+    assert least_round_trip_us(far) == 0
 
 
 # --- the send queue ----------------------------------------------------------

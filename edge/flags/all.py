@@ -18,6 +18,7 @@ from edge.flags import (
     tls,
     tracing,
     upstream,
+    vhosts,
 )
 
 AREAS = (
@@ -36,4 +37,5 @@ AREAS = (
     tracing,
     logging,
     cli,
+    vhosts,
 )

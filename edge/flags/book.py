@@ -77,6 +77,7 @@ class Change:
         kept: those that were set while the program ran, and for which the files say something else than they did.
         waiting: those that are read at the start, and for which the files say something else than what is in force;
             with the value that the files have.
+        vhosts: what is another for vhosts, for people.
     """
 
     parsed: Parsed
@@ -85,6 +86,12 @@ class Change:
     waiting: dict[str, object] = field(default_factory=dict)
     files: Parsed | None = None
     by_hand: frozenset[str] = frozenset()
+    vhosts: tuple[str, ...] = ()
+
+    @property
+    def is_any(self) -> bool:
+        """Somebody has to be told."""
+        return bool(self.changed or self.vhosts)
 
 
 class FlagBook:
@@ -172,7 +179,7 @@ class FlagBook:
 
         What has been set by hand stays, and so does what is read at the start.
         """
-        parsed = Parsed(new_flags(), {}, flagfiles=read.flagfiles, arguments=read.arguments)
+        parsed = Parsed(new_flags(), {}, flagfiles=read.flagfiles, arguments=read.arguments, vhosts=read.vhosts)
         changed: list[str] = []
         kept: list[str] = []
         waiting: dict[str, object] = {}
@@ -191,7 +198,11 @@ class FlagBook:
             parsed.flags[name].value = value_of(source.flags, name)
             if name in source.origins:
                 parsed.origins[name] = source.origins[name]
-        return Change(parsed, tuple(sorted(changed)), tuple(sorted(kept)), waiting, read, self._by_hand)
+        before = self._parsed.vhosts
+        vhosts = read.vhosts.told(before) if read.vhosts is not None else ()
+        if read.vhosts is None and before is not None:
+            vhosts = ("no vhosts any more",)
+        return Change(parsed, tuple(sorted(changed)), tuple(sorted(kept)), waiting, read, self._by_hand, vhosts)
 
     def take(self, change: Change) -> None:
         """The flags of ``change`` are in force."""
@@ -233,7 +244,13 @@ def failure_text(name: str, text: str, why: str) -> str:
 
 
 def _copy(parsed: Parsed) -> Parsed:
-    copy = Parsed(new_flags(), dict(parsed.origins), flagfiles=parsed.flagfiles, arguments=parsed.arguments)
+    copy = Parsed(
+        new_flags(),
+        dict(parsed.origins),
+        flagfiles=parsed.flagfiles,
+        arguments=parsed.arguments,
+        vhosts=parsed.vhosts,
+    )
     for name in DEFINITIONS:
         copy.flags[name].value = value_of(parsed.flags, name)
     return copy

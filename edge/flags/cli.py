@@ -27,7 +27,7 @@ define_bool(
     "check",
     False,
     "Validate flags, files, addresses and certificates, print each finding as place: message, bind nothing and exit "
-    "with 0 when the server would start and 1 when it would not.",
+    "with 0 when the server would start and 1 when it would not; also -t.",
     topic=_TOPIC,
 )
 define_bool("version", False, "Print the version and exit.", topic=_TOPIC)

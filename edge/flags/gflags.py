@@ -19,12 +19,17 @@ from edge.flags.flagfile import FlagfileError, read_flagfile, split_lines
 from edge.flags.not_acted_on import used_in_vain
 from edge.flags.problem import COMMAND_LINE, DEFAULT, Problem, cut
 from edge.flags.registry import DEFINITIONS, FlagValues, new_flags, value_of, without_secrets
+from edge.flags.vhost_file import VhostFile
 
 __all__ = ["PROGRAMS", "Parsed", "parse"]
 
 # The second name lets a flagfile written for the reference server keep its sections.
 PROGRAMS = ("edge", "media_server")
-_SHORT_NAMES = {"h": "helpshort", "?": "helpshort", "V": "version"}
+# -c, -t and -e as SRS has them.
+_SHORT_NAMES = {
+    **{"h": "helpshort", "?": "helpshort", "V": "version"},
+    **{"c": "vhost_config", "t": "check", "e": "vhost_environment"},
+}
 # Nested files may name each other without a cycle and still be read 2**n times.
 _MAX_FLAGFILES = 100
 _READERS = frozenset({"flagfile", "save_flagfile", "fromenv", "tryfromenv", "undefok"})
@@ -40,15 +45,19 @@ class Parsed:
         flags: every flag with its value in force.
         origins: flag name to ``command line``, ``file:line`` or ``environment FLAGS_x``; only flags that were set.
         problems: errors and warnings, in the order found.
+        notes: what is no fault and to be known.
         flagfiles: the files read, as named.
         arguments: the words of the command line, to be read again.
+        vhosts: what ``-vhost_config`` says; None without it. Whoever reads it puts it here.
     """
 
     flags: FlagValues
     origins: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
     flagfiles: list[str] = field(default_factory=list)
     arguments: tuple[str, ...] = field(default=(), repr=False)  # may bear secrets
+    vhosts: VhostFile | None = field(default=None, repr=False)
 
     def where(self, name: str) -> str:
         """Where the value of a flag came from."""
@@ -74,6 +83,12 @@ def parse(
     parsed = reader.finish()
     parsed.arguments = tuple(arguments)
     return parsed
+
+
+def may_have_vhosts(parsed: Parsed, environ: Mapping[str, str]) -> bool:
+    """Whether files by vhost, or variables of SRS, are to be looked at."""
+    names = ("vhost_config", "vhost_environment")
+    return any(value_of(parsed.flags, name) for name in names) or any(name.startswith("SRS_") for name in environ)
 
 
 class _Reader:

@@ -9,7 +9,7 @@ from edge.builtin.page import Page, PageContext, Visit, register
 from edge.builtin.present import cell
 from edge.facts.records import ReloadFacts
 
-_COLUMNS = ("Id", "When", "What", "Asked by", "State", "Changed", "Kept", "Needs a restart", "Error")
+_COLUMNS = ("Id", "When", "What", "Asked by", "State", "Changed", "Kept", "Needs a restart", "Vhosts", "Error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ def _row(report: ReloadFacts) -> tuple[str, ...]:
     when = datetime.fromtimestamp(report.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     lists = [",".join(names) or "-" for names in (report.changed, report.kept, report.needs_restart)]
     who = f"{report.who} x{report.requests}" if report.requests > 1 else report.who
-    return str(report.id), when, report.what, who, report.state, *lists, cell(report.error)
+    vhosts = cell("; ".join(report.vhosts))
+    return str(report.id), when, report.what, who, report.state, *lists, vhosts, cell(report.error)
 
 
 RELOADS = register(

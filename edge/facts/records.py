@@ -422,3 +422,6 @@ class ReloadFacts:
         tuple[str, ...], About("flags that are read at the start, and that the files have another value for", joined)
     ]
     took_ms: Annotated[int, About("from the request, or the one before, to the end", largest)]
+    vhosts: Annotated[
+        tuple[str, ...], About("what is another for vhosts since: setting, old and new value, which vhosts", joined)
+    ] = ()

@@ -19,4 +19,13 @@ def findings(parsed: Parsed) -> list[Problem]:
         *check_targets(parsed),
         *check_http(parsed),
         *check_otlp(parsed),
+        *_vhost_findings(parsed),
     ]
+
+
+def _vhost_findings(parsed: Parsed) -> list[Problem]:
+    if parsed.vhosts is None:
+        return []
+    from edge.runtime.vhosts import check_vhosts  # most do without
+
+    return check_vhosts(parsed)

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edge.flags.gflags import Parsed, parse
+from edge.flags.gflags import Parsed
 from edge.flags.registry import value_of
+from edge.runtime.command_line import read_command_line
 
 if TYPE_CHECKING:
     from edge.runtime.settings import Settings
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 clean, 1 bad flags or an internal error, 75 a port is busy.
     """
-    parsed = parse(sys.argv[1:] if argv is None else argv)
+    parsed = read_command_line(sys.argv[1:] if argv is None else argv)
     if not parsed.has_errors:
         from edge.flags.helptext import requested_help
         from edge.runtime.version import installed_version
@@ -40,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parsed.problems.extend(findings(parsed))
     if value_of(parsed.flags, "check"):
         return _report_check(parsed)
+    if value_of(parsed.flags, "dump_config") and not parsed.has_errors:
+        from edge.conf.dump import dump
+
+        return _print(dump(parsed))
     if parsed.has_errors:
         for problem in parsed.problems:
             if not problem.is_warning:
@@ -69,10 +74,13 @@ def _print(text: str) -> int:
 def _report_check(parsed: Parsed) -> int:
     from edge.runtime.targets import values_in_vain
 
-    lines = [str(problem) for problem in parsed.problems]
+    lines = [f"{note.where}: note: {note.message}" for note in parsed.notes]
+    lines += [str(problem) for problem in parsed.problems]
     in_vain = (*parsed.not_acted_on, *values_in_vain(parsed))
     if in_vain:
         lines.append(f"warning: {not_acted_on_line(in_vain)}")
+    if parsed.vhosts is not None and not parsed.has_errors:
+        lines.append(parsed.vhosts.summary)
     if not parsed.has_errors:
         lines.append("the flags are valid")
     _print("".join(f"{line}\n" for line in lines))
@@ -95,6 +103,8 @@ def _start(parsed: Parsed) -> int:
     settings = build_settings(parsed, values_in_vain(parsed))
     handler = logs.set_up(settings.log)
     try:
+        for note in parsed.notes:
+            log.info("%s: %s", note.where, note.message)
         for problem in parsed.problems:
             log.warning("%s: %s", problem.where, problem.message, extra={"cause": str(problem)})
         if settings.not_acted_on:

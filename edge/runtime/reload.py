@@ -14,6 +14,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from edge.errors import ConfigError
@@ -34,6 +35,8 @@ Value = TypeVar("Value")
 #: From the end of one reading of the files to the next.
 GAP_MS = 250
 _MAX_REPORTS = 32
+# Lines about vhosts that a report keeps.
+_MAX_REPORTED = 100
 # Of one reading; a file that is none at all has one in each line.
 _MAX_LOGGED = 10
 
@@ -131,6 +134,7 @@ class Reloader:
         find: Callable[[Parsed], Iterable[Problem]],
         check: Callable[[Parsed], Iterable[Problem]],
         owner: TaskOwner,
+        ahead: Callable[[Settings], object] = lambda _: None,
     ) -> None:
         """Take what a process has started with.
 
@@ -140,6 +144,7 @@ class Reloader:
             read: reads the command line and its files again; in a thread.
             find: all that is wrong with what has been read; in a thread, may look things up.
             check: what speaks against flags together; at once.
+            ahead: makes ready for settings what takes long; in a thread, before the parts prepare. Raises ConfigError.
         """
         self.book = book
         self.on_read: Callable[[], object] = _nothing
@@ -147,7 +152,7 @@ class Reloader:
         self.gap_ms = GAP_MS
         self._parts = tuple(parts)
         self._build, self._read, self._find, self._check = build, read, find, check
-        self._owner = owner
+        self._owner, self._ahead = owner, ahead
         self._reports: deque[ReloadFacts] = deque(maxlen=_MAX_REPORTS)
         self._count = 0
         self._warned: frozenset[Problem] = frozenset()
@@ -228,15 +233,14 @@ class Reloader:
             return self._refuse(who, asked, began_ms, [f"internal error: {error!r}"])
         if reading.errors:
             return self._refuse(who, asked, began_ms, [str(problem) for problem in reading.errors])
-        change = self.book.with_files(reading.parsed)
-        fault = self._fault_of(change) if change.changed else ""
-        fault = fault or self._apply(change, who)
+        change, new, fault = await self._made_of(reading)
+        fault = fault or self._apply(change, who, new)
         if fault:
             return self._refuse(who, asked, began_ms, [self._placed(change, fault)])
         self._warn(reading)
         self.on_read()
         waiting = tuple(sorted(change.waiting))
-        state = "done" if change.changed else "unchanged"
+        state = "done" if change.is_any else "unchanged"
         took_ms = now_ms() - began_ms
         report = self._report(
             "reload",
@@ -246,12 +250,36 @@ class Reloader:
             changed=change.changed,
             kept=change.kept,
             needs_restart=waiting,
+            vhosts=change.vhosts,
             took_ms=took_ms,
         )
         text = "reload %s id=%d by=%s requests=%d changed=%s kept=%s needs_restart=%s took_ms=%d"
         lists = [",".join(names) or "-" for names in (change.changed, change.kept, waiting)]
         logger.info(text, state, report.id, who, len(asked), *lists, took_ms)
         return report
+
+    async def _made_of(self, reading: Reading) -> tuple[Change, Settings | None, str]:
+        """What has been read as a change of what is in force, with settings where there are some, or what is wrong."""
+        while True:
+            before = self.book.in_force
+            change = self.book.with_files(reading.parsed)
+            fault = self._fault_of(change) if change.changed else ""
+            if fault or not change.vhosts:
+                return change, None, fault
+            try:
+                new = await call_in_thread(partial(self._build_ahead, change.parsed), name="reload")
+            except (ConfigError, ValueError) as error:
+                return change, None, error.detail if isinstance(error, ConfigError) else str(error)
+            except Exception as error:
+                logger.critical("internal error: settings cannot be changed", exc_info=True)
+                return change, None, f"internal error: {error!r}"
+            if self.book.in_force is before:  # else a flag was set meanwhile, and is to be among them
+                return change, new, ""
+
+    def _build_ahead(self, parsed: Parsed) -> Settings:
+        new = self._build(parsed)
+        self._ahead(new)
+        return new
 
     def _read_all(self) -> Reading:
         """In a thread: a disk or a resolver that hangs is to keep nobody waiting."""
@@ -315,11 +343,11 @@ class Reloader:
 
     # --- both phases ---------------------------------------------------------
 
-    def _apply(self, change: Change, who: str) -> str:
-        """Put ``change`` into force; "" or why nothing has changed."""
+    def _apply(self, change: Change, who: str, new: Settings | None = None) -> str:
+        """Put ``change`` into force, with its settings if they are there already; "" or why nothing has changed."""
         try:
-            new = self._build(change.parsed)
-            if change.changed:
+            new = new or self._build(change.parsed)
+            if change.is_any:
                 self._change_all(new)
         except (ConfigError, ValueError) as error:
             return error.detail if isinstance(error, ConfigError) else str(error)
@@ -329,6 +357,8 @@ class Reloader:
         for name, before, after in self.book.told(change):
             text = "flag changed name=%s by=%s old=%s new=%s"
             logger.warning(text, name, who, before, after, extra={"cause": f"{name}={after}"})
+        for line in change.vhosts[:_MAX_LOGGED]:
+            logger.warning("vhosts changed by=%s %s", who, line, extra={"cause": line})
         self.book.take(change)
         return ""
 
@@ -370,6 +400,7 @@ class Reloader:
         changed: tuple[str, ...] = (),
         kept: tuple[str, ...] = (),
         needs_restart: tuple[str, ...] = (),
+        vhosts: tuple[str, ...] = (),
         took_ms: int = 0,
     ) -> ReloadFacts:
         self._count += 1
@@ -384,6 +415,7 @@ class Reloader:
             changed=changed,
             kept=kept,
             needs_restart=needs_restart,
+            vhosts=vhosts[:_MAX_REPORTED],
             took_ms=took_ms,
         )
         self._reports.append(report)

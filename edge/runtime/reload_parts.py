@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from edge.flags.book import FlagBook
 from edge.flags.check import check
-from edge.flags.gflags import Parsed, parse
+from edge.flags.gflags import Parsed
 from edge.net.aio import now_ms
 from edge.runtime import logs
+from edge.runtime.command_line import read_command_line
 from edge.runtime.findings import findings
 from edge.runtime.ports import Ports
 from edge.runtime.reload import OnChange, Part, Reloader, Simple
@@ -32,21 +33,23 @@ def new_reloader(node: Node, debugging: Callable[[], Debugging | None]) -> Reloa
     def build(parsed: Parsed) -> Settings:
         return build_settings(parsed, values_in_vain(parsed))
 
+    rules = RuleChange(node.rulebook)
     reloader = Reloader(
         FlagBook(node.settings.parsed, is_immutable=node.settings.pages.immutable_flags, mask=without_secrets),
-        parts_of(node, debugging),
+        parts_of(node, debugging, rules),
         build=build,
-        read=lambda parsed: parse(parsed.arguments),
+        read=lambda parsed: read_command_line(parsed.arguments),
         find=findings,
         check=check,
         owner=node.tasks,
+        ahead=rules.ahead,
     )
     reloader.on_read = node.reload_certificates
     reloader.on_refused = node.count_refused_reload
     return reloader
 
 
-def parts_of(node: Node, debugging: Callable[[], Debugging | None]) -> list[Part]:
+def parts_of(node: Node, debugging: Callable[[], Debugging | None], rules: RuleChange) -> list[Part]:
     """All parts; the last is the one that tells those who look at the settings whenever they need them."""
 
     start = node.settings
@@ -68,7 +71,7 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None]) -> list[Part
     return [
         Ports(node),
         Sources(node),
-        RuleChange(node.rulebook),
+        rules,
         Simple(node.reconfigure_network),
         Simple(units),
         Simple(node.reconfigure_http),

@@ -31,12 +31,24 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
+_names: dict[type, frozenset[str]] = {}
+
+
+def _names_of(kind: type) -> frozenset[str]:
+    """The flags that a section has, found once: vhosts may be thousands."""
+    names = _names.get(kind)
+    if names is None:
+        names = _names[kind] = frozenset(field.name for field in dataclasses.fields(kind))
+    return names
+
+
 def with_values(rules: Rules, values: Mapping[str, Any]) -> Rules:
     """``rules`` with other values of flags, by their names, in all settings that have them."""
     sections: list[Any] = []
     section: Any
     for _, section in rules.items():
-        others = {field.name: values[field.name] for field in dataclasses.fields(section) if field.name in values}
+        names = _names_of(type(section))
+        others = {name: value for name, value in values.items() if name in names}
         sections.append(dataclasses.replace(section, **others) if others else section)
     changed = Rules(sections)
     if "hls" in values or "hls_path" in values:
@@ -50,14 +62,33 @@ class RuleChange:
 
     def __init__(self, rulebook: Rulebook) -> None:
         self._rulebook = rulebook
+        self._made: tuple[Settings, Rulebook] | None = None
 
-    def prepare(self, new: Settings) -> Prepared:
-        """Make the new book; raises ConfigError where names in it mean two things."""
+    def ahead(self, new: Settings) -> None:
+        """Make the new book, which takes long for many vhosts; in a thread. Raises ConfigError as ``prepare`` does."""
         book = new_rulebook(new)
         self._rulebook.prepare(book)
+        self._made = new, book
+
+    def prepare(self, new: Settings) -> Prepared:
+        """Make the new book, unless it has been; raises ConfigError where names in it mean two things."""
+        made, self._made = self._made, None
+        if made is not None and made[0] is new:
+            book = made[1]
+        else:
+            book = new_rulebook(new)
+            self._rulebook.prepare(book)
         return Prepared(lambda: self._rulebook.replace(book))
 
 
 def new_rulebook(settings: Settings) -> Rulebook:
-    """The book of a process without vhosts."""
-    return Rulebook(rules_of(settings))
+    """The book of a process: its vhosts are those of ``-vhost_config``. Raises ConfigError where two have a name."""
+    root, said = rules_of(settings), settings.parsed.vhosts
+    if said is None:
+        return Rulebook(root)
+    from edge.conf.settings import Configuration  # most do without
+    from edge.runtime.vhosts import vhosts_of
+
+    assert isinstance(said, Configuration)
+    default_vhost = settings.hub.default_vhost
+    return Rulebook(root, vhosts_of(said, root, default_vhost, with_values), default_vhost=default_vhost)

@@ -13,9 +13,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.flags.gflags import Parsed, parse
+from edge.flags.gflags import Parsed
 from edge.flags.problem import printable
 from edge.flags.registry import DEFINITIONS, format_value, value_of
+from edge.runtime.command_line import read_command_line
 
 _MODE = 0o600
 
@@ -50,7 +51,7 @@ def save(parsed: Parsed, names: Iterable[str], who: str) -> Saved:
         _write(Path(path), text)
     except OSError as error:
         raise SaveError(f"-save_flagfile={path}: {error.strerror or error}") from error
-    return Saved(path, tuple(sorted(wanted)), parse(parsed.arguments))
+    return Saved(path, tuple(sorted(wanted)), read_command_line(parsed.arguments))
 
 
 def _names_from(path: str, parsed: Parsed) -> set[str]:

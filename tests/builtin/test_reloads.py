@@ -16,7 +16,8 @@ async def test_each_change_is_a_line_with_who_asked_and_what_came_of_it() -> Non
     head, line = (await get("/reloads")).splitlines()
     assert head.startswith("Id | When | What | Asked by | State")
     assert (
-        line.startswith("1 | 2026-11-30 ") and " | reload | SIGHUP x3 | refused | - | - | port,workers | /etc/" in line
+        line.startswith("1 | 2026-11-30 ")
+        and " | reload | SIGHUP x3 | refused | - | - | port,workers | - | /etc/" in line
     )
 
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from edge.flags.gflags import parse
 from edge.runtime.assembly import Daemon, assemble
+from edge.runtime.command_line import read_command_line
 from edge.runtime.settings import Settings, build_settings
 from tests.harness.client import RtmpClient
 from tests.harness.clock import deadline
@@ -20,7 +20,7 @@ from tests.net.live import WAIT_S, eventually, send, send_video, status
 
 def settings_of(*flags: str) -> Settings:
     """Settings of the given flags, on the loopback and a port chosen by the kernel."""
-    parsed = parse(["-port=0", "-bind=127.0.0.1", "-flush_interval_ms=0", *CALM, *flags])
+    parsed = read_command_line(["-port=0", "-bind=127.0.0.1", "-flush_interval_ms=0", *CALM, *flags])
     assert not parsed.has_errors, parsed.problems
     return build_settings(parsed)
 

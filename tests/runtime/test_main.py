@@ -42,6 +42,21 @@ def test_sample_flagfiles_pass_the_check(path: Path) -> None:
     assert done.stdout.endswith("the flags are valid\n")
 
 
+def test_a_file_by_vhost_is_checked_and_dumped(tmp_path: Path) -> None:
+    sample = ROOT / "flagfiles" / "vhosts" / "live.conf"
+    done = edge("-c", str(sample), "-t")
+    assert (done.returncode, done.stdout) == (0, "loaded 2 vhosts; 0 warnings\nthe flags are valid\n")
+    path = tmp_path / "dump.conf"
+    path.write_text(edge("-c", str(sample), "-dump_config").stdout)
+    assert f"    queue_length_s 10; # {sample}:12\n" in path.read_text()
+    again = edge("-c", str(path), "-dump_config")
+    assert (again.returncode, again.stdout) == (0, path.read_text())
+    path.write_text("listen 1935\nvhost a { dvr { enabled on; } }\n")
+    done = edge("-c", str(path), "-dump_config")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"ERROR: {path}:1: missing ';' after `listen 1935`?\n"
+
+
 def test_all_of_the_configuration_of_the_reference_is_acted_on() -> None:
     done = edge("--check", f"--flagfile={ROOT / 'flagfiles' / 'ms-edge.conf'}")
     assert done.returncode == 0

@@ -63,7 +63,8 @@ async def test_Y7_failure_of_a_task_is_counted_and_logged(caplog) -> None:
 
 
 def test_clocks() -> None:
-    assert abs(now_ms() - time.monotonic() * 1000) < 1000
+    # Whatever this process stood still before, for want of a loop, is taken off.
+    assert abs(now_ms() + RUN_CLOCK.skipped_ms - time.monotonic() * 1000) < 1000
     assert wall_ms() > 1_600_000_000_000
 
 
@@ -198,4 +199,5 @@ def test_R9_a_gap_in_which_nobody_ran_is_left_out() -> None:
 
 def test_now_is_monotonic_time_as_long_as_the_process_runs() -> None:
     before = time.monotonic_ns() // 1_000_000
-    assert before <= now_ms() + RUN_CLOCK.skipped_ms <= time.monotonic_ns() // 1_000_000
+    # Both summands are rounded down.
+    assert before - 1 <= now_ms() + RUN_CLOCK.skipped_ms <= time.monotonic_ns() // 1_000_000

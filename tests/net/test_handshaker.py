@@ -111,7 +111,7 @@ async def test_failures_are_told_with_their_reason() -> None:
 
 
 async def test_S9_with_all_places_taken_by_silent_clients_others_come_through() -> None:
-    async with rigged(max_pending=2, timeout_ms=1000) as rig:
+    async with rigged(max_pending=2, timeout_ms=3000) as rig:
         for _ in range(2):
             rig.accept()
         await asyncio.sleep(0)

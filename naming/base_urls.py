@@ -1,5 +1,7 @@
 """Base URLs of public servers, ``scheme://host[:port][/prefix]``, by the naming services that there are.
 
+They are of HTTP, or of RTMP (``RTMP``), without a prefix; what is said of ``http://`` here goes for ``rtmp://`` then.
+
 ``list://`` and ``file://`` hold base URLs themselves, an item or a line each; nothing in them is looked up, since the
 names are for clients far away. Any other service names servers; of one whose tag is a base URL that is meant, of
 another ``http://host:port``, or ``https://`` on port 443.
@@ -12,6 +14,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from naming import registry
@@ -27,14 +30,27 @@ _log = logging.getLogger(__name__)
 
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+;=:@%-]*)*", re.ASCII)
 _OWN_LISTS = ("list", "file")
-_HTTPS_PORT = 443
+_TLS_PORT = 443
 
 OnUpdate = Callable[[tuple[str, ...]], None]
 
 
-def parse_base_url(text: str) -> str:
+class Family(NamedTuple):
+    """Schemes of one protocol, without and with TLS, and whether a path may stand behind the server."""
+
+    plain: str
+    tls: str
+    has_prefix: bool
+
+
+HTTP = Family("http", "https", has_prefix=True)
+RTMP = Family("rtmp", "rtmps", has_prefix=False)
+
+
+def parse_base_url(text: str, family: Family = HTTP) -> str:
     """``text`` without a slash at its end, scheme and host in small letters; raises NamingError for anything else."""
-    bad = NamingError(f'bad base URL "{text}": expected http[s]://host[:port][/prefix]')
+    prefix = "[/prefix]" if family.has_prefix else ""
+    bad = NamingError(f'bad base URL "{text}": expected {family.plain}[s]://host[:port]{prefix}')
     if not text.isprintable() or " " in text:  # urlsplit would leave some of it out
         raise bad
     try:
@@ -42,9 +58,11 @@ def parse_base_url(text: str) -> str:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise bad from None
-    if parts.scheme not in ("http", "https") or parts.query or parts.fragment or "?" in text or "#" in text:
+    if parts.scheme not in (family.plain, family.tls) or parts.query or parts.fragment or "?" in text or "#" in text:
         raise bad
     if "@" in parts.netloc or port == 0 or not _PREFIX.fullmatch(parts.path):
+        raise bad
+    if parts.path.rstrip("/") and not family.has_prefix:
         raise bad
     if ":" in host:
         if not is_ip(host):
@@ -55,7 +73,7 @@ def parse_base_url(text: str) -> str:
     return f"{parts.scheme}://{host}{f':{port}' if port is not None else ''}{parts.path.rstrip('/')}"
 
 
-def parse_base_urls(texts: Iterable[str]) -> tuple[list[str], list[str]]:
+def parse_base_urls(texts: Iterable[str], family: Family = HTTP) -> tuple[list[str], list[str]]:
     """The base URLs of items, each once, and what is wrong with others; ``#`` begins a comment."""
     found: dict[str, None] = {}
     faults = []
@@ -63,31 +81,32 @@ def parse_base_urls(texts: Iterable[str]) -> tuple[list[str], list[str]]:
         words = text.partition("#")[0].split()
         try:
             if words:
-                found[parse_base_url(words[0])] = None
+                found[parse_base_url(words[0], family)] = None
         except NamingError as error:
             faults.append(str(error))
     return list(found), faults
 
 
-def base_url_of(node: ServerNode) -> str:
+def base_url_of(node: ServerNode, family: Family = HTTP) -> str:
     """Where clients reach a server that a naming service knows."""
     with contextlib.suppress(NamingError):
-        return parse_base_url(node.tag)
+        return parse_base_url(node.tag, family)
     host = node.name or (f"[{node.host}]" if ":" in node.host else node.host)
-    return f"https://{host}" if node.port == _HTTPS_PORT else f"http://{host}:{node.port}"
+    return f"{family.tls}://{host}" if node.port == _TLS_PORT else f"{family.plain}://{host}:{node.port}"
 
 
-def check_base_urls(text: str) -> None:
+def check_base_urls(text: str, family: Family = HTTP) -> None:
     """Raise NamingError unless ``text`` is the URL of a naming service that can name base URLs; asks nobody."""
     scheme, separator, name = text.partition("://")
     scheme = scheme.lower()
     if not separator or not registry.is_known(scheme):
         valid = ", ".join(registry.built())
         raise NamingError(
-            f'"{text}" is no URL of a naming service (valid schemes: {valid}), as list://http://a,http://b'
+            f'"{text}" is no URL of a naming service (valid schemes: {valid}), '
+            f"as list://{family.plain}://a,{family.plain}://b"
         )
     if scheme == "list":
-        found, faults = parse_base_urls(name.split(","))
+        found, faults = parse_base_urls(name.split(","), family)
         if faults or not found:
             raise NamingError(faults[0] if faults else f'no base URL in "{text}"')
         return
@@ -106,11 +125,13 @@ class BaseUrlWatcher:
         text: str,
         on_update: OnUpdate,
         *,
+        family: Family = HTTP,
         options: NamingOptions | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """``on_update`` is called on the loop with each list that differs; raises NamingError for a bad ``text``."""
-        check_base_urls(text)
+        check_base_urls(text, family)
+        self._family = family
         self._scheme, _, self._name = text.partition("://")
         self._scheme = self._scheme.lower()
         self._on_update = on_update
@@ -122,7 +143,7 @@ class BaseUrlWatcher:
     async def run(self) -> None:
         """Follow until cancelled."""
         if self._scheme == "list":
-            self._apply(parse_base_urls(self._name.split(","))[0])
+            self._apply(parse_base_urls(self._name.split(","), self._family)[0])
         elif self._scheme == "file":
             await self._follow_file()
         else:
@@ -134,7 +155,7 @@ class BaseUrlWatcher:
         while True:
             try:
                 text = await calls.call(lambda: read_list(self._name, limit))
-                found, faults = parse_base_urls(text.removeprefix("\ufeff").split("\n"))
+                found, faults = parse_base_urls(text.removeprefix("\ufeff").split("\n"), self._family)
                 self._apply(found)
                 self._tell(faults[0] if faults else "")
             except OSError as error:
@@ -147,7 +168,7 @@ class BaseUrlWatcher:
         from naming.url import parse_address
 
         def take(nodes: Sequence[ServerNode]) -> None:
-            self._apply(list(dict.fromkeys(base_url_of(node) for node in nodes)))
+            self._apply(list(dict.fromkeys(base_url_of(node, self._family) for node in nodes)))
 
         watcher = Watcher(parse_address(f"{self._scheme}://{self._name}"), take, options=self._options)
         try:

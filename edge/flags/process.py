@@ -50,6 +50,14 @@ define_int32(
     unit="ms",
     lower=0,
 )
+define_string(
+    "rtmp_siblings",
+    "",
+    "Public base URLs, rtmp[s]://host[:port], of the nodes that RTMP clients may go to when this one drains, this one "
+    "among them, by a naming URL: list://rtmp://a,rtmp://b:8079 or file://edges.txt, a line each. Those that know "
+    "E-RTMP's ReconnectRequest are told the tcUrl of one that is ready. Empty: to go to the URL that they have.",
+    topic=_TOPIC,
+)
 define_int32(
     "grace_max_wait_s",
     0,
@@ -76,6 +84,7 @@ class ProcessConfig:
     grace_start_wait_ms: int = 2300
     grace_final_wait_ms: int = 3200
     grace_max_wait_s: int = 0
+    rtmp_siblings: str = ""
     graceful_quit_on_sigterm: bool = False
 
 

@@ -171,7 +171,7 @@ class RawConnection:
         """When bytes last went in or out; None of one that may be idle as long as it likes."""
         return None
 
-    def ask_to_reconnect(self) -> None:
+    def ask_to_reconnect(self, base: str = "") -> None:
         """The server will stop, for which this one has no words."""
 
     def take_last(self) -> None:

@@ -95,8 +95,11 @@ class Listed(FromHost, Protocol):
         """When bytes last went in or out; None of one that may be idle as long as it likes."""
         ...
 
-    def ask_to_reconnect(self) -> None:
-        """The server will stop: ask the peer to go elsewhere, where its protocol has words for that."""
+    def ask_to_reconnect(self, base: str = "") -> None:
+        """The server will stop: ask the peer to go elsewhere, where its protocol has words for that.
+
+        ``base``: another server, as ``rtmp[s]://host[:port]``; "" where it has to find one by itself.
+        """
         ...
 
     def take_last(self) -> None:

@@ -198,11 +198,12 @@ class ServerSession(ServerCommands):
         if stream is not None and stream.use in PLAYER_USES and self.peer_edge_id:
             self._send_status(message_stream_id, "status", code, "", info)
 
-    def ask_to_reconnect(self) -> bool:
-        """Ask the client to connect anew, at the URL that it has: another server answers there. False if it cannot."""
+    def ask_to_reconnect(self, tc_url: str = "") -> bool:
+        """Ask the client to connect anew, at ``tc_url``, or at the URL that it has. False if it cannot (E-RTMP v2)."""
         if not self.can_reconnect or self._state is not State.CONNECTED:
             return False
-        self._send_status(0, "status", RECONNECT_CODE, "this server is being stopped")
+        more: AmfObject | None = {"tcUrl": tc_url} if tc_url else None
+        self._send_status(0, "status", RECONNECT_CODE, "this server is being stopped", more)
         return True
 
     def answer_pause(self, message_stream_id: int, is_paused: bool) -> None:

@@ -106,6 +106,7 @@ class Leaving:
         match step:
             case Step.NOT_READY:
                 node.is_draining = True
+                node.look_elsewhere()
             case Step.CLOSE:
                 node.close_to_newcomers()
                 if not is_last:

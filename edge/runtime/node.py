@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from edge.httpd.live import LivePlayer
     from edge.httpd.routes import Route
     from edge.httpd.steer import Steering
+    from edge.runtime.elsewhere import Elsewhere
     from edge.runtime.gathered import Counting
     from edge.runtime.otlp import SpanExport
     from edge.service.service import Service
@@ -117,6 +118,7 @@ class Node:
         self._live: LivePlayer | None = None
         self.steering: Steering | None = None
         self.otlp = self._make_otlp()
+        self._elsewhere = self._make_elsewhere()
         self._descriptor_limit = raise_descriptor_limit()
         self.limits = ConnectionLimits(self.context, self._connection_cap(self._descriptor_limit, settings.net))
         self.tls: TlsEntrance | None = None
@@ -162,6 +164,13 @@ class Node:
         )
         self.context.spans.sink = export.take
         return export
+
+    def _make_elsewhere(self) -> Elsewhere | None:
+        if not self.settings.process.rtmp_siblings:
+            return None
+        from edge.runtime.elsewhere import Elsewhere  # most nodes do without
+
+        return Elsewhere(self.settings.process.rtmp_siblings, self.settings.naming)
 
     def _make_hls_disk(self) -> DiskHls | None:
         if not self.settings.hls_disk.hls_path:
@@ -258,6 +267,8 @@ class Node:
         self._start_upstream()
         if self.hls_disk is not None:
             self.hls_disk.start()
+        if self._elsewhere is not None:
+            self._elsewhere.start(self.tasks)
         self.lag.start()
         RUN_CLOCK.watch(True)
         self._skipped_ms = RUN_CLOCK.skipped_ms
@@ -510,10 +521,16 @@ class Node:
             if not listener.is_internal:
                 listener.stop()
 
+    def look_elsewhere(self) -> None:
+        """It will be stopped: find out to which other nodes clients can go."""
+        if self._elsewhere is not None:
+            self._elsewhere.look(self.tasks)
+
     async def ask_to_reconnect(self) -> None:
-        """Ask those who can to go to another server, some at a time."""
+        """Ask those who can to go to another server, some at a time; to those that are ready, where they are known."""
+        bases = await self._elsewhere.ready() if self._elsewhere is not None else []
         for number, connection in enumerate(list(self.context.connections), 1):
-            connection.ask_to_reconnect()
+            connection.ask_to_reconnect(bases[number % len(bases)] if bases else "")
             if number % _ASKED_AT_ONCE == 0:
                 await asyncio.sleep(_ASK_PAUSE_S)
 

@@ -19,7 +19,7 @@ from lb.base import BalancerError
 from lb.weights import why_nobody
 from naming import registry as schemes
 from naming.base import NamingError
-from naming.base_urls import check_base_urls
+from naming.base_urls import RTMP, check_base_urls
 from naming.endpoint import is_ip, parse_endpoint
 from naming.file import read_list
 from naming.lines import parse_items
@@ -76,7 +76,12 @@ def check_targets(
 
 
 def _check_siblings(parsed: Parsed) -> Iterator[Problem]:
-    """The nodes that viewers of HLS may be sent to; nobody is asked for them yet."""
+    """The nodes that clients may be sent to; nobody is asked for them yet."""
+    try:
+        if value_of(parsed.flags, "rtmp_siblings"):
+            check_base_urls(value_of(parsed.flags, "rtmp_siblings"), RTMP)
+    except NamingError as error:
+        yield Problem(parsed.where("rtmp_siblings"), f"-rtmp_siblings: {error}")
     text, where = value_of(parsed.flags, "hls_siblings"), parsed.where("hls_siblings")
     if not text:
         return

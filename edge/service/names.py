@@ -87,6 +87,19 @@ def parse_tc_url(tc_url: str, app: str = "") -> TcUrl:
     return TcUrl(cut_port(host), vhost, values.get("app") or app_name, prefix, add_to_query(query, field_query))
 
 
+def moved_to(base: str, url: TcUrl, *, default_vhost: str, hostname: str) -> str:
+    """The tcUrl that means at another server what ``url`` means here; ``base``: ``rtmp[s]://host[:port]``.
+
+    Where the host names the vhost the new one would name another, so the query does.
+    """
+    query = url.query
+    if not url.vhost:
+        vhost = normalise_vhost(url.host, "", default_vhost=default_vhost, hostname=hostname)
+        query = add_to_query(query, f"vhost={'__defaultVhost__' if vhost == default_vhost else vhost}")
+    place = "/".join(part for part in (base, url.app, url.prefix) if part)
+    return f"{place}?{query}" if query else place
+
+
 def _take_out_prefix(query: str) -> tuple[str, str]:
     """The query and the prefix of ``vhost=v/prefix[?query]``, "" for none."""
     parts: list[str] = []

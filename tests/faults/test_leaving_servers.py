@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from tests.harness.client import RtmpClient
 from tests.harness.clock import deadline, wait_until
 from tests.harness.player import SynthPlayer
 from tests.harness.server import EdgeServer
@@ -14,6 +16,7 @@ from tests.harness.synth import Script, SynthPublisher
 pytestmark = pytest.mark.faults
 
 _SCRIPT = Script(gop=10)
+_RECONNECT = "NetConnection.Connect.ReconnectRequest"
 
 
 async def test_a_stream_that_no_other_server_has_is_played_to_the_end() -> None:
@@ -36,3 +39,35 @@ async def test_a_stream_that_no_other_server_has_is_played_to_the_end() -> None:
                 # All but what was on its way when the origin had gone.
                 assert len(publisher.sent) - player.deliveries[-1].frame.sequence < 80
                 player.account.assert_complete()
+
+
+class FollowingPlayer(SynthPlayer):
+    """One that says that it can connect anew, with a token of its own in its server URL."""
+
+    async def start(self, within_s: float = 5.0) -> None:
+        parts = self.url.rpartition("/")
+        async with asyncio.timeout(deadline(within_s)):
+            tc_url = f"{parts[0]}?token=t"
+            self._client, name = await RtmpClient.open(self.url, capsEx=1, tcUrl=tc_url)
+        self._client.play(name)
+        self._task = asyncio.create_task(self._run(self._client), name=f"player {self.url}")
+
+
+async def test_clients_are_told_a_sibling_that_is_ready(tmp_path: Path) -> None:
+    """Of the list one is the node itself, one is down, one is ready; the URL names the same stream there."""
+    listed = tmp_path / "siblings"
+    listed.write_text("")
+    with EdgeServer() as origin, EdgeServer(f"-proxy_to={origin.address}") as sibling:
+        flags = (f"-rtmp_siblings=file://{listed}", "-ns_access_interval=1", "-grace_term_s=4")
+        with EdgeServer(f"-proxy_to={origin.address}", *flags) as edge:
+            listed.write_text(f"rtmp://{edge.address}\nrtmp://127.0.0.1:1\nrtmp://{sibling.address} # the other one\n")
+            async with (
+                SynthPublisher(origin.rtmp_url("live", "s"), _SCRIPT),
+                FollowingPlayer(edge.rtmp_url("live", "s")) as player,
+            ):
+                await player.wait_frames(1, 5)
+                await wait_until(lambda: "siblings for RTMP: " in edge.log, deadline(3), "the list")
+                edge.ask_to_leave()
+                await player.wait_status(_RECONNECT, 5)
+                url = f"rtmp://{sibling.address}/live?token=t&vhost=__defaultVhost__"
+                assert [info["tcUrl"] for info in player.status_infos if info["code"] == _RECONNECT] == [url]

@@ -20,6 +20,9 @@ def test_siblings_are_checked_before_anything_is_asked() -> None:
     assert messages("-hls_siblings=list://http://a,https://b/c") == []
     (message,) = messages("-hls_siblings=list://a:80")
     assert message.startswith("-hls_siblings: bad base URL")
+    assert messages("-rtmp_siblings=list://rtmp://a,rtmps://b") == []
+    (message,) = messages("-rtmp_siblings=list://http://a")
+    assert message.startswith("-rtmp_siblings: bad base URL")
     (message,) = messages("-hls_siblings=edges")
     assert "no URL of a naming service" in message
     (message,) = messages("-hls_siblings=list://http://a", "-hls_entry_prefix=http://cdn")

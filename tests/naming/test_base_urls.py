@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from naming.base import NamingError, NamingOptions
-from naming.base_urls import BaseUrlWatcher, base_url_of, check_base_urls, parse_base_url, parse_base_urls
+from naming.base_urls import RTMP, BaseUrlWatcher, base_url_of, check_base_urls, parse_base_url, parse_base_urls
 from naming.node import ServerNode
 from tests.harness.clock import deadline, wait_until
 
@@ -45,6 +45,19 @@ def test_good_base_urls(text: str, found: str) -> None:
 def test_bad_base_urls(text: str) -> None:
     with pytest.raises(NamingError):
         parse_base_url(text)
+
+
+def test_base_urls_of_rtmp() -> None:
+    assert parse_base_url("RTMP://Edge-1.Example.com:8079/", RTMP) == "rtmp://edge-1.example.com:8079"
+    assert parse_base_url("rtmps://a", RTMP) == "rtmps://a"
+    for text in ("http://a", "rtmp://a/live", "rtmpt://a"):
+        with pytest.raises(NamingError, match=r"expected rtmp\[s\]://host\[:port\]$"):
+            parse_base_url(text, RTMP)
+    assert base_url_of(ServerNode("10.0.0.1", 1935), RTMP) == "rtmp://10.0.0.1:1935"
+    assert base_url_of(ServerNode("10.0.0.1", 443, "2", name="a.example"), RTMP) == "rtmps://a.example"
+    check_base_urls("list://rtmp://a,rtmps://b:8443", RTMP)
+    with pytest.raises(NamingError):
+        check_base_urls("list://http://a", RTMP)
 
 
 def test_lists_have_comments_and_name_each_once() -> None:

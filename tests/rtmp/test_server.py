@@ -275,20 +275,22 @@ def test_pause_answer_for_a_stream_that_is_gone_is_void() -> None:
 
 
 @pytest.mark.parametrize(("said", "can_reconnect"), [({"capsEx": 1}, True), ({"capsEx": 14}, False), ({}, False)])
+@pytest.mark.parametrize("where", [{}, {"tcUrl": "rtmp://b/live"}])
 def test_a_client_is_asked_to_connect_anew_if_it_has_said_that_it_can(
-    said: dict[str, int], can_reconnect: bool
+    said: dict[str, int], can_reconnect: bool, where: dict[str, str]
 ) -> None:
     peer = Peer()
     assert not peer.session.ask_to_reconnect(), "it has not even connected"
     peer.send(SIMPLIFIED, connect(**said))
     peer.received()
-    assert peer.session.ask_to_reconnect() is can_reconnect
+    assert peer.session.ask_to_reconnect(where.get("tcUrl", "")) is can_reconnect
     reply = peer.received()
     if can_reconnect:
         assert reply.info("NetConnection.Connect.ReconnectRequest") == {
             "level": "status",
             "code": "NetConnection.Connect.ReconnectRequest",
             "description": "this server is being stopped",
+            **where,
         }
         assert [message.message_stream_id for message in reply.messages] == [0]
     else:

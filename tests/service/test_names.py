@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.hub.key import PUBLISH_REALM, StreamKey
-from edge.service.names import BadNameError, StreamName, TcUrl, parse_stream_name, parse_tc_url
+from edge.service.names import BadNameError, StreamName, TcUrl, moved_to, parse_stream_name, parse_tc_url
 
 
 def request(name: str, tc_url: str = "rtmp://h.example/live", *, is_play: bool = True, app: str = "") -> StreamName:
@@ -327,3 +327,20 @@ def test_any_text_is_a_key_or_a_bad_name(name: str, tc_url: str, app: str) -> No
     assert key.vhost and key.app and key.stream_name
     assert "/" not in key.vhost + key.app
     assert not any(ord(c) < 0x20 or ord(c) == 0x7F for c in str(key))
+
+
+@pytest.mark.parametrize(
+    ("tc_url", "moved"),
+    [
+        ("rtmp://h.example:1935/live", "rtmp://b.example/live?vhost=h.example"),
+        ("rtmp://10.0.0.1/live/deep/er", "rtmp://b.example/live/deep/er?vhost=__defaultVhost__"),
+        ("rtmp://myhost.example/live?token=a", "rtmp://b.example/live?token=a&vhost=__defaultVhost__"),
+        ("rtmp://h.example/live?vhost=v.example&token=a/b==", "rtmp://b.example/live?vhost=v.example&token=a/b=="),
+        ("rtmp://h.example/live?vhost=v.example/deep?token=a", "rtmp://b.example/live/deep?vhost=v.example&token=a"),
+        ("rtmp://h.example", "rtmp://b.example?vhost=h.example"),
+    ],
+)
+def test_at_another_server_a_url_names_the_same_stream(tc_url: str, moved: str) -> None:
+    url = parse_tc_url(tc_url)
+    assert moved_to("rtmp://b.example", url, default_vhost="_", hostname="myhost.example") == moved
+    assert request("cam?x=1", moved) == request("cam?x=1", tc_url)

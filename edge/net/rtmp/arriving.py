@@ -11,7 +11,7 @@ from edge.net.rtmp.status import CONNECT_REJECTED, connect_refusal
 from edge.rtmp.events import ConnectRequested
 from edge.rtmp.server import ServerSession
 from edge.service.admission import Asking
-from edge.service.names import TcUrl, parse_tc_url
+from edge.service.names import TcUrl, moved_to, parse_tc_url
 from edge.service.refusal import Refusal
 from edge.service.spans import SERVER
 
@@ -101,6 +101,15 @@ class ArrivingConnection(PlayingConnection):
         self.send_session()
         self.context.counters.report(error, str(self), peer=self.peer)
         self.close_gracefully(error.reason)
+
+    def ask_to_reconnect(self, base: str = "") -> None:
+        """In the words of E-RTMP, where the client knows them. Nodes of ours have lists of their own."""
+        tc_url = ""
+        if base and not self.is_hop:
+            service = self.service
+            tc_url = moved_to(base, self.server_url, default_vhost=service.hub.default_vhost, hostname=service.hostname)
+        if self.state == "open" and self._session.ask_to_reconnect(tc_url):
+            self.send_session()
 
     def _go_on_late(self) -> None:
         """Work off what came while the answer was waited for."""

@@ -88,11 +88,6 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         else:
             self.send(data)
 
-    def ask_to_reconnect(self) -> None:
-        """In the words of E-RTMP, where the client has said that it knows them."""
-        if self.state == "open" and self._session.ask_to_reconnect():
-            self.send_session()
-
     # --- plays ---------------------------------------------------------------
 
     def _start_play(self, play: RtmpPlay) -> None:

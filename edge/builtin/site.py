@@ -35,6 +35,7 @@ from edge.builtin import (  # noqa: F401
     upstreams,
     vars,
     version,
+    vhosts,
     vlog,
     why,
 )

@@ -9,6 +9,7 @@ from edge.facts.records import (
     AudienceFacts,
     ConnectionFacts,
     DetailFacts,
+    FindingFacts,
     PlayerFacts,
     ProcessFacts,
     ReloadFacts,
@@ -19,6 +20,7 @@ from edge.facts.records import (
     StreamFacts,
     TotalFacts,
     TrafficTables,
+    VhostFacts,
 )
 from edge.facts.variables import Value
 
@@ -88,6 +90,14 @@ class Facts(Protocol):
 
     async def reloads(self) -> list[ReloadFacts]:
         """Changes of flags, the newest first; the last few."""
+        ...
+
+    async def vhosts(self) -> list[VhostFacts]:
+        """One per vhost of ``-vhost_config``, in the order of the files."""
+        ...
+
+    async def vhost_findings(self) -> list[FindingFacts]:
+        """What is to be said of those files."""
         ...
 
     async def last_hour(self, since_s: int = 0) -> list[SampleFacts]:

@@ -425,3 +425,27 @@ class ReloadFacts:
     vhosts: Annotated[
         tuple[str, ...], About("what is another for vhosts since: setting, old and new value, which vhosts", joined)
     ] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VhostFacts:
+    """A vhost of `-vhost_config`."""
+
+    name: Annotated[str, About("`__defaultVhost__` for all names that no other has", identity)]
+    where: Annotated[str, About("its place, `FILE:LINE`")]
+    is_enabled: Annotated[bool, About("false: nobody is served there")]
+    aliases: Annotated[tuple[str, ...], About("other names of it, `*.name` for all below one", joined)]
+    stream_count: Annotated[int, About("its streams now", total)]
+    settings: Annotated[
+        tuple[str, ...], About("flags that it gives a value: name, value, place, and the value of the root", joined)
+    ]
+    matches: Annotated[tuple[str, ...], About("the same for single streams, behind their pattern", joined)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingFacts:
+    """What is to be said of the files of `-vhost_config`."""
+
+    level: Annotated[str, About("`warning`: something is not offered, or given twice; `note`")]
+    where: Annotated[str, About("`FILE:LINE`", identity)]
+    message: Annotated[str, About("what", identity)]

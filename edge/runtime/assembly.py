@@ -70,7 +70,7 @@ def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Daemon:
     node = Node(settings, loop)
     made_debugging: Debugging | None = None
     reloader = new_reloader(node, lambda: made_debugging)
-    facts = Gatherer(node, reloads=lambda: reloader.reports)
+    facts = Gatherer(node, reloads=lambda: reloader.reports, in_force=lambda: reloader.book.in_force)
     orders = OrderTaker(node, reloader)
     why = Why(node.units, node.context)
 

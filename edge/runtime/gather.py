@@ -16,6 +16,7 @@ from edge.facts.records import (
     AudienceFacts,
     ConnectionFacts,
     DetailFacts,
+    FindingFacts,
     HealthFacts,
     PlayerFacts,
     ProcessFacts,
@@ -29,8 +30,10 @@ from edge.facts.records import (
     StreamFacts,
     TotalFacts,
     TrafficTables,
+    VhostFacts,
 )
 from edge.facts.variables import Value
+from edge.flags.gflags import Parsed
 from edge.hub.key import PUBLISH_REALM
 from edge.hub.stream import Stream
 from edge.media.frame import AUDIO, VIDEO
@@ -55,6 +58,7 @@ from edge.runtime.process_figures import age_s, process_figures
 from edge.runtime.traffic_watch import TrafficWatch
 from edge.runtime.unit import ServiceUnit
 from edge.runtime.variables import Variables
+from edge.runtime.vhost_facts import finding_facts, vhost_facts
 from naming.url import without_secrets
 
 if TYPE_CHECKING:
@@ -73,10 +77,17 @@ _MAX_SERVER_STREAMS = 20
 class Gatherer:
     """Facts of one process (see ``edge.facts.facts.Facts``)."""
 
-    def __init__(self, node: Gathered, *, reloads: Callable[[], list[ReloadFacts]] = list) -> None:
-        """``reloads`` returns what was changed lately, the newest first."""
+    def __init__(
+        self,
+        node: Gathered,
+        *,
+        reloads: Callable[[], list[ReloadFacts]] = list,
+        in_force: Callable[[], Parsed | None] = lambda: None,
+    ) -> None:
+        """``reloads`` returns what was changed lately, the newest first; ``in_force`` the flags of now."""
         self._node = node
         self._reloads = reloads
+        self._in_force = in_force
         self._started_s = wall_ms() / 1000 - age_s()
         self._variables = Variables(node, self)
         self._traffic = TrafficWatch()
@@ -354,6 +365,17 @@ class Gatherer:
     async def reloads(self) -> list[ReloadFacts]:
         """Changes of flags, the newest first; the last few."""
         return self._reloads()
+
+    async def vhosts(self) -> list[VhostFacts]:
+        """One per vhost of ``-vhost_config``."""
+        keys = (key for unit in self._node.units for key in unit.registry.streams if key.realm != PUBLISH_REALM)
+        parsed = self._in_force()
+        return vhost_facts(parsed, (key.vhost for key in keys)) if parsed is not None else []
+
+    async def vhost_findings(self) -> list[FindingFacts]:
+        """What is to be said of those files."""
+        parsed = self._in_force()
+        return finding_facts(parsed) if parsed is not None else []
 
     async def last_hour(self, since_s: int = 0) -> list[SampleFacts]:
         """The looks after ``since_s``."""

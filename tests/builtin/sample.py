@@ -17,6 +17,7 @@ from edge.facts.records import (
     AudienceFacts,
     ConnectionFacts,
     DetailFacts,
+    FindingFacts,
     HealthFacts,
     PlayerFacts,
     ProcessFacts,
@@ -31,6 +32,7 @@ from edge.facts.records import (
     TotalFacts,
     TrafficFacts,
     TrafficTables,
+    VhostFacts,
 )
 from edge.facts.variables import Value
 from edge.flags.book import FlagBook
@@ -269,6 +271,19 @@ def reloaded(number: int = 1, **changes: Any) -> ReloadFacts:
     return replace(report, **changes)
 
 
+def vhost(name: str = "a.com", **changes: Any) -> VhostFacts:
+    known = VhostFacts(
+        name=name,
+        where="a.conf:3",
+        is_enabled=True,
+        aliases=("b.com", f"*.{name}"),
+        stream_count=2,
+        settings=(f"queue_length_s 5 (a.conf:4; root: {EVIL})",),
+        matches=("match live/* queue_length_s 7 (a.conf:5; root: 30)",),
+    )
+    return replace(known, **changes)
+
+
 class FixedOrders:
     """Takes orders, and says what a test chooses."""
 
@@ -295,6 +310,8 @@ class FixedFacts:
         self.of_details: Sequence[DetailFacts] = [details()]
         self.of_audience: Sequence[AudienceFacts] = [AudienceFacts(protocol="http-flv", player_count=3)]
         self.of_reloads: Sequence[ReloadFacts] = [reloaded()]
+        self.of_vhosts: Sequence[VhostFacts] = [vhost()]
+        self.of_findings: Sequence[FindingFacts] = [FindingFacts(level="warning", where="a.conf:9", message=EVIL)]
         self.of_last_hour: Sequence[SampleFacts] = [taken()]
         self.of_totals = TotalFacts(received_bytes=5, sent_bytes=15, cpu_ms=250, uptime_ms=12_000)
         self.of_counters: dict[str, int | float] = {"http_requests_count": 7, "error_handshake_count": 1}
@@ -333,6 +350,12 @@ class FixedFacts:
 
     async def reloads(self) -> list[ReloadFacts]:
         return list(self.of_reloads)
+
+    async def vhosts(self) -> list[VhostFacts]:
+        return list(self.of_vhosts)
+
+    async def vhost_findings(self) -> list[FindingFacts]:
+        return list(self.of_findings)
 
     async def last_hour(self, since_s: int = 0) -> list[SampleFacts]:
         return [sample for sample in self.of_last_hour if sample.at_s > since_s]

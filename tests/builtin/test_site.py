@@ -25,6 +25,7 @@ PUBLIC_PATHS = {f"/{name}{suffix}" for name in ("health", "healthz", "readyz", "
 PUBLIC_PATHS.add("/get_hls_min")
 # What is answered where nothing is asked in particular, other than 200: one wants a parameter, some are off.
 STATUSES = {
+    "/vhosts/*": 404,
     "/play_hls": 400,
     "/threads": 403,
     "/dir": 403,
@@ -37,7 +38,7 @@ STATUSES = {
     "/rpcz/*": 404,
 }
 # Those that show nothing of the sample, and have tests of their own for what they show.
-SILENT = ("/hotspots/", "/sockets", "/tasks", "/bthreads", "/threads", "/vlog", "/dir", "/rpcz")
+SILENT = ("/vhosts", "/hotspots/", "/sockets", "/tasks", "/bthreads", "/threads", "/vlog", "/dir", "/rpcz")
 
 
 def variants(path: str) -> list[str]:

@@ -27,6 +27,8 @@ RECORDS = (
     records.TotalFacts,
     records.SampleFacts,
     records.ReloadFacts,
+    records.VhostFacts,
+    records.FindingFacts,
 )
 
 

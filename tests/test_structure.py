@@ -110,31 +110,9 @@ UNMIRRORED: dict[str, str] = {
 }
 # Directories of tests that follow the tree of sources; the others follow a theme.
 MIRRORED_TEST_DIRECTORIES = (
-    *(
-        "rtmp",
-        "media",
-        "hub",
-        "service",
-        "access",
-        "facts",
-        "logbook",
-        "net",
-        "upstream",
-        "handover",
-        "hls",
-        "hls_disk",
-        "quality",
-        "profiling",
-        "hooks",
-        "httpd",
-        "builtin",
-        "control",
-        "flags",
-        "conf",
-        "runtime",
-        "tools",
-    ),
-    *("naming", "lb"),
+    *("rtmp", "media", "hub", "service", "access", "facts", "logbook", "net", "upstream"),
+    *("handover", "hls", "hls_disk", "quality", "profiling", "hooks", "httpd", "builtin", "control"),
+    *("flags", "conf", "runtime", "tools", "naming", "lb"),
 )
 
 # Those that may start tasks, and those that may ask for the wall clock.

@@ -59,7 +59,7 @@ def _directives(names: tuple[Name, ...]) -> str:
 
 def _takes(row: Name) -> str:
     if row.takes is not Takes.BLOCK:
-        return row.takes.value
+        return str(row.takes.value)
     return f"block, {row.default} unless `enabled` says otherwise" if row.default else "block"
 
 

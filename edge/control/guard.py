@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -38,15 +39,17 @@ Metadata = Iterable[tuple[str, str | bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long calls may take.
+    """How long calls may take, and how many there may be.
 
     Attributes:
         call_s: seconds of one answer; None for as long as it takes.
         stream_s: seconds of a stream of them.
+        calls_per_host: in progress of one address that comes by no internal port; 0 for no limit.
     """
 
     call_s: float | None = None
     stream_s: float = MAX_STREAM_S
+    calls_per_host: int = 0
 
 
 def why_refused(method: str, changes: Collection[str], peer: Peer | None, metadata: Metadata) -> str | None:
@@ -77,6 +80,12 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         self._changes = changes
         self.limits = limits
         self.failed_count = 0
+        self._calls: Counter[str] = Counter()
+
+    @property
+    def call_count(self) -> int:
+        """Calls in progress."""
+        return self._calls.total()
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
         """Wrap the handler of a call; None, of a method that nobody has, stays None."""
@@ -103,6 +112,22 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             raise ControlError(grpc.StatusCode.PERMISSION_DENIED, refusal)
         if peer is not None:
             CALLER.set(peer)
+
+    @contextlib.contextmanager
+    def place(self, context: Any) -> Iterator[None]:
+        """Hold one of the places of the caller's address; raises ControlError where it has none left."""
+        peer = self._peer_of(context.peer())
+        host = "" if peer is None or peer.is_internal else peer.address.host
+        if self._calls[host] >= self.limits.calls_per_host > 0 and host:
+            text = f"{self._calls[host]} calls from your address are in progress"
+            raise ControlError(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+        self._calls[host] += 1
+        try:
+            yield
+        finally:
+            self._calls[host] -= 1
+            if not self._calls[host]:
+                del self._calls[host]
 
 
 class _Guarded:
@@ -146,8 +171,9 @@ class _Guarded:
     async def _answer(self, answer: Callable[[], Awaitable[Answer]], context: Any, limit_s: float | None) -> Answer:
         try:
             self._guard.admit(self._method, context)
-            async with asyncio.timeout(limit_s):
-                return await answer()
+            with self._guard.place(context):
+                async with asyncio.timeout(limit_s):
+                    return await answer()
         except ControlError as error:
             code, text = error.code, error.text
         except TimeoutError:
@@ -176,7 +202,8 @@ class _Guarded:
                 raise ControlError(grpc.StatusCode.INVALID_ARGUMENT, "more than one message")
             found = data
         if found is None:
-            raise ControlError(grpc.StatusCode.INVALID_ARGUMENT, "no message")
+            # Of one that was cut off the library says no more than that none came.
+            raise ControlError(grpc.StatusCode.INTERNAL, "no message, or none that is whole")
         return self._decode(found)
 
     async def _decoded(self, requests: AsyncIterable[bytes]) -> AsyncIterator[Any]:

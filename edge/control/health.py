@@ -10,16 +10,13 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from edge.control.config import GrpcConfig
 from edge.control.context import CALLER, ControlError
 from edge.facts.facts import Facts
 
 #: Names that are asked for: the server as a whole and whether traffic may come are the same.
 WHOLE, READINESS, LIVENESS = "", "readiness", "liveness"
 NAMES = (WHOLE, READINESS, LIVENESS)
-#: Those who watch at the same time, on all connections of a server.
-MAX_WATCHERS = 64
-#: Of them, those from one address: nobody has all places.
-MAX_WATCHERS_PER_HOST = 16
 
 _LOOK_EVERY_S = 1.0
 _Status = health_pb2.HealthCheckResponse
@@ -28,8 +25,9 @@ _Status = health_pb2.HealthCheckResponse
 class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     """See the gRPC health checking protocol."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, config: GrpcConfig) -> None:
         self._facts = facts
+        self._config = config
         self._watchers: Counter[str] = Counter()
 
     async def _status(self, name: str) -> Any:
@@ -50,9 +48,9 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
 
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
         """How one is, and again whenever that has changed."""
-        caller, watchers = CALLER.get(None), self._watchers
+        caller, watchers, config = CALLER.get(None), self._watchers, self._config
         host = caller.address.host if caller is not None else ""  # it may have hung up already
-        if watchers.total() >= MAX_WATCHERS or watchers[host] >= MAX_WATCHERS_PER_HOST:
+        if watchers.total() >= config.grpc_max_watches or watchers[host] >= config.grpc_max_watches_per_ip:
             text = f"{watchers.total()} watch already, {watchers[host]} from your address: ask with Check"
             raise ControlError(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
         watchers[host] += 1

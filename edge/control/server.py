@@ -114,7 +114,7 @@ class ControlServers:
         self.config = config
         self._folder = _new_folder()
         self.splicer = Splicer(net, self._folder)
-        limits = Limits(config.grpc_default_timeout_ms / 1000 or None)
+        limits = Limits(config.grpc_default_timeout_ms / 1000 or None, calls_per_host=config.grpc_max_calls_per_ip)
         self._guard = Guard(self._peer_of, changing_methods(), limits)
         self._control = control
         self._servers: list[Any] = []
@@ -145,7 +145,7 @@ class ControlServers:
         self._servers = [public, internal]
         for server in self._servers:
             # Each has its own, so that strangers do not take the places of those who watch inside.
-            health_pb2_grpc.add_HealthServicer_to_server(Health(control.facts), server)
+            health_pb2_grpc.add_HealthServicer_to_server(Health(control.facts, self.config), server)
         streams_pb2_grpc.add_StreamsServicer_to_server(Streams(control), internal)
         clients_pb2_grpc.add_ClientsServicer_to_server(Clients(control), internal)
         upstreams_pb2_grpc.add_UpstreamsServicer_to_server(Upstreams(control), internal)

@@ -157,6 +157,32 @@ define_int32(
     is_zero_off=True,
     lower=0,
 )
+define_int32(
+    "grpc_max_watches",
+    64,
+    "Those who watch health by gRPC at the same time, on each kind of port; others are answered RESOURCE_EXHAUSTED.",
+    topic=_GRPC,
+    reload=NEW,
+    lower=1,
+)
+define_int32(
+    "grpc_max_watches_per_ip",
+    16,
+    "Of -grpc_max_watches, those of one address, which leaves others room.",
+    topic=_GRPC,
+    reload=NEW,
+    lower=1,
+)
+define_int32(
+    "grpc_max_calls_per_ip",
+    100,
+    "gRPC calls in progress of one address that comes by no internal port, health and watches among them; more are "
+    "answered RESOURCE_EXHAUSTED.",
+    topic=_GRPC,
+    reload=NEW,
+    is_zero_off=True,
+    lower=0,
+)
 
 
 def http_config(flags: FlagValues, version: str = "", hostname: str = "") -> HttpConfig:

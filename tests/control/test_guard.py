@@ -16,6 +16,7 @@ from edge.control.server import changing_methods
 from edge.net.address import Address
 from edge.net.splice import Peer
 from tests.control.calling import calling, refusal, within
+from tests.harness.clock import wait_until
 
 HERE = Peer(Address("127.0.0.1", 5), is_internal=False, is_encrypted=False)
 AWAY = Peer(Address("192.0.2.7", 5), is_internal=False, is_encrypted=False)
@@ -97,8 +98,8 @@ class Stubs:
 
 
 @asynccontextmanager
-async def guarded(limits: Limits | None = None) -> AsyncIterator[tuple[Guard, Stubs]]:
-    guard = Guard(lambda name: HERE, (), limits or Limits())
+async def guarded(limits: Limits | None = None, *, peer: Peer = HERE) -> AsyncIterator[tuple[Guard, Stubs]]:
+    guard = Guard(lambda name: peer, (), limits or Limits())
     server = grpc.aio.server(interceptors=(guard,))
     handlers = {
         "Echo": grpc.unary_unary_rpc_method_handler(echo, request_deserializer=decode),
@@ -119,6 +120,28 @@ async def test_calls_are_answered() -> None:
         assert await stubs.echo(b"hello", timeout=within()) == b"hello"
         assert (await refusal(stubs.unknown(b"", timeout=within())))[0] is grpc.StatusCode.UNIMPLEMENTED
         assert guard.failed_count == 0
+
+
+async def test_an_address_has_so_many_calls_in_progress_and_the_internal_port_as_many_as_come() -> None:
+    limits = Limits(calls_per_host=2)
+    async with guarded(limits) as (guard, stubs):
+        waiting = [stubs.echo(b"wait", timeout=within()) for _ in range(2)]
+        await wait_until(lambda: guard.call_count == 2, within(), "both calls")
+        code, text = await refusal(stubs.echo(b"hello", timeout=within()))
+        assert (code, text) == (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "2 calls from your address are in progress",
+        )
+        for call in waiting:
+            call.cancel()
+        await wait_until(lambda: guard.call_count == 0, within(), "their end")
+        assert await stubs.echo(b"hello", timeout=within()) == b"hello"
+    async with guarded(limits, peer=INTERNAL) as (guard, stubs):
+        waiting = [stubs.echo(b"wait", timeout=within()) for _ in range(3)]
+        await wait_until(lambda: guard.call_count == 3, within(), "all calls")
+        assert await stubs.echo(b"hello", timeout=within()) == b"hello"
+        for call in waiting:
+            call.cancel()
 
 
 async def test_G12_a_message_that_cannot_be_decoded_is_the_clients_fault(caplog: pytest.LogCaptureFixture) -> None:

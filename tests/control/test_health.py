@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
 from edge.control import health
+from edge.control.config import GrpcConfig
 from edge.control.context import CALLER, ControlError
 from edge.control.server import MAX_PUBLIC_STREAMS
 from edge.net.address import Address
@@ -59,10 +60,9 @@ async def test_a_watch_is_told_when_it_changes(monkeypatch: pytest.MonkeyPatch) 
             each.cancel()
 
 
-@pytest.mark.parametrize("limit", ["MAX_WATCHERS", "MAX_WATCHERS_PER_HOST"])
-async def test_no_more_may_watch_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
-    monkeypatch.setattr(health, limit, 1)
-    async with calling() as calls:
+@pytest.mark.parametrize("limit", ["grpc_max_watches", "grpc_max_watches_per_ip", "grpc_max_calls_per_ip"])
+async def test_no_more_may_watch_than_there_is_room_for(limit: str) -> None:
+    async with calling(f"-{limit}=1") as calls:
         watch = stub(calls).Watch(asked(), timeout=within())
         await watch.read()
         code, _ = await refusal(stub(calls).Watch(asked(), timeout=within()).read())
@@ -77,10 +77,9 @@ async def test_no_more_may_watch_than_there_is_room_for(monkeypatch: pytest.Monk
                     await asyncio.sleep(0.02)
 
 
-async def test_one_address_leaves_others_room_to_watch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "MAX_WATCHERS_PER_HOST", 1)
+async def test_one_address_leaves_others_room_to_watch() -> None:
     async with calling() as calls:
-        service = health.Health(calls.one.facts)
+        service = health.Health(calls.one.facts, GrpcConfig(grpc_max_watches_per_ip=1))
         watches = []
         for host in ("192.0.2.1", "192.0.2.2"):
             CALLER.set(Peer(Address(host, 1), is_internal=False, is_encrypted=False))
@@ -92,9 +91,9 @@ async def test_one_address_leaves_others_room_to_watch(monkeypatch: pytest.Monke
             await watch.aclose()  # type: ignore[attr-defined]
 
 
-async def test_those_who_watch_outside_leave_room_for_those_inside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "MAX_WATCHERS", 1)
-    async with calling(f"-internal_port={free_port()}") as calls, channel_to(calls.one.port("internal")) as internal:
+async def test_those_who_watch_outside_leave_room_for_those_inside() -> None:
+    flags = (f"-internal_port={free_port()}", "-grpc_max_watches=1")
+    async with calling(*flags) as calls, channel_to(calls.one.port("internal")) as internal:
         for channel in (calls.channel, internal):
             watch = health_pb2_grpc.HealthStub(channel).Watch(asked(), timeout=within())
             assert (await watch.read()).status == SERVING

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate
 
 #: Upper bounds in milliseconds: from a hop within a rack to a player who has waited for half a minute.
 BOUNDS_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0, 30000.0)
@@ -45,10 +44,6 @@ class Histogram:
         self.counts = [ours + theirs for ours, theirs in zip(self.counts, other.counts, strict=True)]
         self.count += other.count
         self.total += other.total
-
-    def cumulative(self) -> list[int]:
-        """Values at or below each bound, and last all of them."""
-        return list(accumulate(self.counts))
 
     @property
     def mean(self) -> float:

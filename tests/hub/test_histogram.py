@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,15 +42,15 @@ def test_a_bound_is_within_its_range(value: float, counts: list[int]) -> None:
 def test_without_values_all_is_0() -> None:
     histogram = Histogram()
     assert (histogram.count, histogram.total, histogram.mean, histogram.quantile(0.5)) == (0, 0, 0, 0)
-    assert histogram.cumulative() == [0] * (len(BOUNDS_MS) + 1)
+    assert histogram.counts == [0] * (len(BOUNDS_MS) + 1)
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(VALUES)
-def test_cumulative_counts_are_what_they_say(values: list[float]) -> None:
+def test_counts_are_of_the_values_above_one_bound_and_up_to_the_next(values: list[float]) -> None:
     histogram = of(values)
-    wanted = [sum(value <= bound for value in values) for bound in BOUNDS_MS]
-    assert histogram.cumulative() == [*wanted, len(values)]
+    at_most = [0, *(sum(value <= bound for value in values) for bound in BOUNDS_MS), len(values)]
+    assert histogram.counts == [more - less for less, more in pairwise(at_most)]
     assert sum(histogram.counts) == histogram.count == len(values)
 
 

@@ -449,6 +449,8 @@ class HlsPlayer:
             body = await self._fleet.fetch(service, found, segmenter, tracks, asked, target.path)
         if body is None and asked.segment is not None and segmenter.is_ahead(asked.segment):
             return not_yet("the segment is not complete in time")
+        if body is None and asked.segment and self._fleet.is_out_of_reach(service, found, segmenter, asked.segment):
+            return not_yet("the node that has the segment cannot be asked now")
         if body is None:
             return missing(f"Fail to get {target.path.rpartition('/')[2]}")
         if request.method != "HEAD" and asked.segment is not None:

@@ -8,7 +8,7 @@ from collections import Counter
 from urllib.parse import quote
 
 from edge.errors import UpstreamTlsError
-from edge.hls.names import Asked, init_digest
+from edge.hls.names import Asked, SegmentName, init_digest
 from edge.hls.segmenter import Segmenter
 from edge.httpd.hls_fetch import Fetcher, key_query
 from edge.httpd.hls_shelf import HlsStream
@@ -28,6 +28,8 @@ _MISSING_MS, _MAX_MISSING = 1000, 4096
 _TRIED_PER_S = 10
 #: A viewer waits so long for what the node up the way has; then it gets what there is here.
 _WAIT_S = 1.0
+#: That node may be out of reach for a moment, in which its stream is asked for again: so often it is looked for.
+_LOOK_S = 0.05
 
 
 class Fleet:
@@ -108,8 +110,8 @@ class Fleet:
         self, service: Service, found: HlsStream, segmenter: Segmenter, tracks: int, asked: Asked, path: str
     ) -> bytes | None:
         """Bytes of a segment, part or configuration that this node lacks, by its name; kept if they are listed."""
-        place = self._place_of(service, found)
         name = asked.segment
+        place = await self._place_soon(service, found, segmenter, name)
         if place is None or (name is not None and not segmenter.is_of_window(name)):
             return None
         is_known = segmenter.names_init(asked.digest) if name is None else segmenter.find(name) is not None
@@ -138,6 +140,22 @@ class Fleet:
         elif asked.part < 0:
             segmenter.keep(name, data)
         return data
+
+    def is_out_of_reach(self, service: Service, found: HlsStream, segmenter: Segmenter, name: SegmentName) -> bool:
+        """A segment is listed here, and is at a node that cannot be asked now: it may be had later."""
+        segment = segmenter.find(name)
+        is_elsewhere = segment is not None and segment.is_elsewhere and segment.data is None
+        return is_elsewhere and not found.stream.is_ended and self._place_of(service, found) is None
+
+    async def _place_soon(
+        self, service: Service, found: HlsStream, segmenter: Segmenter, name: SegmentName | None
+    ) -> NodePlace | None:
+        """The node up the way; for a segment that is listed it is waited for, so long as a viewer may wait."""
+        for _ in range(round(_WAIT_S / _LOOK_S)):
+            if name is None or not self.is_out_of_reach(service, found, segmenter, name):
+                break
+            await asyncio.sleep(_LOOK_S)
+        return self._place_of(service, found)
 
     def _may_try(self, key: StreamKey) -> bool:
         """Names that are not known here may be those of a moment ago, or invented: few are asked for."""

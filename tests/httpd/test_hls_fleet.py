@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 
 from edge.hls.names import Asked, SegmentName, parse_path
+from edge.httpd import hls_fleet
 from edge.httpd.hls_fetch import Fetcher
 from edge.httpd.hls_fleet import Fleet
 from edge.httpd.hls_shelf import HlsStream
@@ -122,6 +123,32 @@ async def test_without_a_node_up_the_way_nothing_is_asked_for() -> None:
     await late.prepare()
     assert await late.fetch(f"/live/s.{late.first.it.segments[0].name}.ts") is None
     assert not late.upstream.asked and not late.it.it.can_fetch
+
+
+async def test_a_listed_segment_is_had_as_soon_as_the_node_that_has_it_is_back() -> None:
+    late = Late("ts")
+    await late.prepare()
+    late.upstream.is_there = False
+    segment = late.first.it.segments[0]
+    asking = asyncio.create_task(late.fetch(f"/live/s.{segment.name}.ts"))
+    await asyncio.sleep(0)
+    assert late.fleet.is_out_of_reach(late.service, late.found, late.it.it, segment.name)
+    unknown = SegmentName(segment.name.epoch, segment.name.number + 50, 0)
+    assert not late.fleet.is_out_of_reach(late.service, late.found, late.it.it, unknown)
+    late.upstream.is_there = True
+    assert await asking == segment.data
+    assert not late.fleet.is_out_of_reach(late.service, late.found, late.it.it, segment.name)
+
+
+async def test_a_node_that_stays_away_is_not_waited_for_longer_than_a_viewer_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hls_fleet, "_WAIT_S", 0.1)
+    late = Late("ts")
+    await late.prepare()
+    late.upstream.is_there = False
+    assert await late.fetch(f"/live/s.{late.first.it.segments[0].name}.ts") is None
+    assert len(late.upstream.asked) == 1  # the window
 
 
 async def test_the_node_up_the_way_goes_on_while_somebody_watches_here() -> None:

@@ -11,7 +11,7 @@ NO_PAGE = "none"
 _MAX_URL = 2048
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|//")
 _UNUSABLE = re.compile(r"[\x00-\x20\x7f\\]")
-_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
+_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*+|\[[0-9a-f:.]+\]")
 
 
 @lru_cache(maxsize=1024)

@@ -22,10 +22,12 @@ class Channel:
 
     Attributes:
         until: when patience ends, by ``time.monotonic``; None for never.
+        has_heard: something has come.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self.until: float | None = None
+        self.has_heard = False
         self.reader = FrameReader()
         self._sock = sock
 
@@ -110,6 +112,7 @@ class Channel:
         self.reader.feed(data, descriptors)
         if is_cut:
             raise HandoverError("descriptors were lost: too many files are open", reason="handover_broken")
+        self.has_heard |= bool(data)
         if not data:
             raise HandoverError("the other process has gone", reason="handover_broken")
 

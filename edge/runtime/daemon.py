@@ -110,7 +110,7 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, pid_file: 
             taker = await take_over(node, net.takeover, within_ms=net.upgrade_timeout_ms)
         await daemon.start(passed)
         if net.upgrade_socket:
-            _hear_of_upgrades(daemon, net.upgrade_socket, may_fail=taker is not None)
+            _hear_of_upgrades(daemon, net.upgrade_socket, None if taker is None else taker.old_pid)
     except (ConfigError, HandoverError, OSError) as error:
         logger.error("%s", error.detail if isinstance(error, EdgeError) else error)
         await node.close()
@@ -130,12 +130,12 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, pid_file: 
     return code
 
 
-def _hear_of_upgrades(daemon: Daemon, path: str, *, may_fail: bool) -> None:
-    """Raises OSError, unless ``may_fail``: what has been taken over is not let go because no other can take it next."""
+def _hear_of_upgrades(daemon: Daemon, path: str, old_pid: int | None) -> None:
+    """Raises OSError or ConfigError, but not with ``old_pid``: what has been taken over is not let go for that."""
     try:
-        daemon.upgrader().listen(path)
-    except OSError as error:
-        if not may_fail:
+        daemon.upgrader().listen(path, old_pid=old_pid)
+    except (OSError, ConfigError) as error:
+        if old_pid is None:
             raise
         logger.error("-upgrade_socket=%s cannot be used, so this process cannot be upgraded by it: %s", path, error)
 

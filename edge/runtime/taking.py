@@ -89,9 +89,14 @@ def open_channel(place: str) -> Channel:
 
 
 class Taker:
-    """Takes everything over, step by step; whatever fails raises HandoverError, and the process is to end."""
+    """Takes everything over, step by step; whatever fails raises HandoverError, and the process is to end.
+
+    Attributes:
+        old_pid: the process that all is taken over from, 0 where the system does not say.
+    """
 
     def __init__(self, node: Node, channel: Channel) -> None:
+        self.old_pid, _ = channel.peer_ids()
         self._node = node
         self._channel = channel
         self._imports: dict[tuple[str, StreamKey], StreamImport] = {}

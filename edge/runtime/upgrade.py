@@ -17,6 +17,7 @@ from edge.handover.channel import Channel
 from edge.handover.frames import Frame, Kind
 from edge.net.aio import call_in_thread, now_ms, spawn
 from edge.runtime.giving import give, greet, next_frame
+from edge.runtime.upgrade_socket import UpgradeSocket
 
 if TYPE_CHECKING:
     from edge.runtime.node import Node
@@ -26,7 +27,6 @@ logger = logging.getLogger(__name__)
 _TAKEOVER = "takeover"
 _SAYS_WITHIN_S = 5.0
 _TOLD_WITHIN_MS = 1000
-_BACKLOG = 8
 
 
 def new_command(inherited: int) -> list[str]:
@@ -57,8 +57,7 @@ class Upgrader:
         self._node = node
         self._on_given = on_given
         self._is_busy = False
-        self._listening: socket.socket | None = None
-        self._path = ""
+        self._listening: UpgradeSocket | None = None
 
     # --- started by this process -----------------------------------------------
 
@@ -126,46 +125,25 @@ class Upgrader:
 
     # --- by -upgrade_socket ------------------------------------------------------
 
-    def listen(self, path: str) -> None:
-        """Serve ``-upgrade_socket``; of another process that still has the path nobody hears there any more.
+    def listen(self, path: str, *, old_pid: int | None = None) -> None:
+        """Serve ``-upgrade_socket``; arguments and errors are those of ``UpgradeSocket``."""
 
-        Raises:
-            OSError: the path cannot be used.
-        """
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        beside = f"{path}.{os.getpid()}"
-        try:
-            mask = os.umask(0o177)
-            try:
-                sock.bind(beside)
-            finally:
-                os.umask(mask)
-            sock.listen(_BACKLOG)
-            sock.setblocking(False)
-            os.replace(beside, path)
-        except OSError:
-            sock.close()
-            with suppress(OSError):
-                os.unlink(beside)
-            raise
-        self._listening = sock
-        self._path = path
-        self._node.loop.add_reader(sock.fileno(), self._accept)
+        def on_accepted(sock: socket.socket) -> None:
+            spawn(self._serve(Channel(sock)), name="upgrade", owner=self._node.tasks)
 
-    def _accept(self) -> None:
-        assert self._listening is not None
-        try:
-            sock, _ = self._listening.accept()
-        except OSError:
-            return
-        spawn(self._serve(Channel(sock)), name="upgrade", owner=self._node.tasks)
+        self._listening = UpgradeSocket(path, self._node.loop, on_accepted, old_pid=old_pid)
 
     async def _serve(self, channel: Channel) -> None:
         """One that has come: a tool with an order, or a new process."""
         try:
             pid = channel.check_user("upgrade")
-            async with asyncio.timeout(_SAYS_WITHIN_S):
-                first = await next_frame(channel, self._node.loop)
+            try:
+                async with asyncio.timeout(_SAYS_WITHIN_S):
+                    first = await next_frame(channel, self._node.loop)
+            except HandoverError:
+                if not channel.has_heard:  # somebody who looked whether this one is there
+                    return
+                raise
             if first.kind is Kind.ORDER:
                 outcome = await self.upgrade()
                 channel.set_deadline(_TOLD_WITHIN_MS)
@@ -186,15 +164,10 @@ class Upgrader:
             channel.close()
 
     def close(self) -> None:
-        """Hear nobody any more; the path is a new process's once all has been handed over."""
-        if self._listening is None:
-            return
-        self._node.loop.remove_reader(self._listening.fileno())
-        self._listening.close()
-        self._listening = None
-        if not self.is_over:
-            with suppress(OSError):
-                os.unlink(self._path)
+        """Hear nobody any more."""
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
 
 
 def _tell_failed(error: Exception) -> None:

@@ -53,6 +53,7 @@ WAKES = {
     "another server has the pid file": ("edge/runtime/daemon.py", "run"),
     "the pid file cannot be written": ("edge/runtime/pid_file.py", "acquire"),
     "nor removed": ("edge/runtime/pid_file.py", "release"),
+    "who orders an upgrade waits for descriptors": ("edge/runtime/upgrade_socket.py", "_accept"),
     "the next upgrade cannot be ordered": ("edge/runtime/daemon.py", "_hear_of_upgrades"),
     "the port file cannot be written": ("edge/runtime/pid_file.py", "write"),
     "neither can that be removed": ("edge/runtime/pid_file.py", "remove"),

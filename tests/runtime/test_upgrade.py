@@ -111,18 +111,19 @@ async def test_the_socket_is_private_and_hears_of_ends(tmp_path: Path) -> None:
         upgrader.close()
 
 
-async def test_another_one_of_the_same_path_takes_it(tmp_path: Path) -> None:
+async def test_the_one_that_has_taken_over_takes_the_path(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "upgrade"
     async with running() as one, running() as other:
         old, new = (Upgrader(each.node, lambda: None) for each in (one, other))
         old.listen(str(path))
-        new.listen(str(path))
-        old.is_over = True
+        new.listen(str(path), old_pid=os.getpid())
         old.close()
         assert path.exists()
         channel: Channel = open_channel(str(path))
         channel.close()
-        await asyncio.sleep(0)
+        await eventually(lambda: not any(task.get_name() == "upgrade" for task in asyncio.all_tasks()), "it is over")
         new.close()
+        assert not path.exists()
+        assert not caplog.records, "who only looks whether somebody is there is no failed upgrade"
         with pytest.raises(OSError):
             new.listen(str(tmp_path / "no" / "such"))

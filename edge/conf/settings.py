@@ -25,7 +25,7 @@ _DEFAULT_NAMES = frozenset({DEFAULT_VHOST, "_"})
 #: Vhosts from one pause for others to the next.
 SLICE = 100
 _MAX_NAME = 255
-_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.ASCII)
+_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*+\.?", re.ASCII)
 _STRUCTURE = ("alias", "match")
 _MASK = "***"
 _MAX_TOLD = 8

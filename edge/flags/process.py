@@ -72,6 +72,14 @@ define_bool(
     "SIGTERM drains without a deadline, as SIGQUIT does.",
     topic=_TOPIC,
 )
+define_string(
+    "vhost_remove_action",
+    "close",
+    "What becomes of the streams of a vhost that a reload takes away: close ends them for all; drain lets who is here "
+    "stay, and newcomers are refused.",
+    topic=_TOPIC,
+    choices=("close", "drain"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,7 @@ class ProcessConfig:
     """Settings of the process, named as their flags."""
 
     pid_file: str = ""
+    vhost_remove_action: str = "close"
     port_file: str = ""
     grace_term_s: int = 8
     grace_start_wait_ms: int = 2300

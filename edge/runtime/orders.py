@@ -128,7 +128,7 @@ class OrderTaker:
         if not found:
             return Outcome(Result.NOT_FOUND, f"There is no stream {order.key[:_MAX_KEY_CHARS]} any more.")
         for unit, stream in found:
-            _end(unit, stream)
+            end_stream(unit, stream, END_TEXT, Refusal(Reason.KICKED, _DETAIL))
             unit.service.chronicle.ended(stream.key)
         return Outcome(Result.DONE, f"{order.key} was ended.")
 
@@ -152,10 +152,10 @@ def _words_of(order: Order) -> str:
             return "upgrade"
 
 
-def _end(unit: ServiceUnit, stream: Stream) -> None:
+def end_stream(unit: ServiceUnit, stream: Stream, text: str, refusal: Refusal) -> None:
     """Players first, who are to hear why; then those who feed it. A pull ends with its stream."""
     feed = stream.feed
     publishers = [*([feed.current] if feed.current is not None else []), *feed.muted]
-    unit.registry.end_stream(stream, END_TEXT)
+    unit.registry.end_stream(stream, text)
     for publisher in publishers:
-        unit.service.stop_publisher(publisher, Refusal(Reason.KICKED, _DETAIL))
+        unit.service.stop_publisher(publisher, refusal)

@@ -17,6 +17,7 @@ from edge.runtime.rules import RuleChange
 from edge.runtime.settings import Settings, build_settings
 from edge.runtime.sources import Sources
 from edge.runtime.targets import values_in_vain
+from edge.runtime.vhosts_gone import end_gone
 from naming.url import without_secrets
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None], rules: RuleC
         rules,
         Simple(node.reconfigure_network),
         Simple(units),
+        Simple(lambda new: end_gone(node.units, new)),
         Simple(node.reconfigure_http),
         Simple(node.reconfigure_grpc),
         Simple(overload),

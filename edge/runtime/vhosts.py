@@ -49,7 +49,7 @@ def _vhost(said: Said, rules: Rules, default_vhost: str, with_values: WithValues
         rules,
         said.aliases,
         tuple(Match(each.pattern, each.settings) for each in said.matches),
-        rules_of_matches,
+        rules_of_matches if said.matches else None,
         said.is_enabled,
     )
 

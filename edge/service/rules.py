@@ -141,16 +141,19 @@ class _Entry:
         """Have rules that are one with all of these."""
         self._interned = interned
         self.rules = interned.one(self.vhost.rules)
-        self._made: dict[tuple[Hashable, ...], Rules] = {(): self.rules}
+        self._made: dict[tuple[Hashable, ...], Rules] = {}  # of vhosts without patterns it stays so: they may be many
 
     def made(self) -> Iterator[Rules]:
         """Those that some stream has got."""
+        yield self.rules
         yield from list(self._made.values())  # while others may come
 
     def rules_of(self, text: str) -> Rules:
         """The rules of an ``app/stream``."""
         pairs = zip(self.patterns, self.vhost.matches, strict=True)
         settings = tuple(match.settings for pattern, match in pairs if pattern.matches(text))
+        if not settings:
+            return self.rules
         rules = self._made.get(settings)
         if rules is None:
             make = self.vhost.rules_of_matches

@@ -1,0 +1,98 @@
+"""SRS's files as they are, apart from the ports, with what SRS's manual says to do with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.harness.clients import (
+    Program,
+    assert_suffix,
+    ffmpeg_play,
+    ffmpeg_publish,
+    ffprobe_packets,
+    parse_framemd5,
+)
+from tests.harness.clock import deadline, require_program, wait_until_sync
+from tests.harness.ports import free_port
+from tests.harness.server import EdgeServer
+
+pytestmark = pytest.mark.interop
+
+# In the style of the file that most begin with.
+FLV_LIVE = """
+listen              1935;
+max_connections     1000;
+daemon              off;
+srs_log_tank        console;
+http_server {
+    enabled         on;
+    listen          8080;
+    dir             ./objs/nginx/html;
+}
+vhost __defaultVhost__ {
+    http_remux {
+        enabled     on;
+        mount       [vhost]/[app]/[stream].flv;
+    }
+    hls {
+        enabled         on;
+        hls_fragment    1;
+        hls_window      10;
+    }
+}
+"""
+# Of 2013: everything in the vhost, no default one.
+OLD = """
+listen              1935;
+chunk_size          4096;
+max_connections     2000;
+vhost live.example.com {
+    enabled         on;
+    gop_cache       on;
+    queue_length    10;
+    hls             on;
+    hls_fragment    1;
+}
+"""
+
+
+def play_http(url: str) -> Program:
+    """Checksums of what comes, until it ends."""
+    options = ("-nostdin", "-v", "warning", "-copyts", "-i", url, "-map", "0:v?", "-map", "0:a?", "-c", "copy")
+    return Program(require_program("ffmpeg"), *options, "-copyts", "-f", "framemd5", "-")
+
+
+async def test_http_flv_live(clips: Callable[[str], Path], tmp_path: Path) -> None:
+    """Published by RTMP, played by RTMP and, on the port of HTTP, as FLV."""
+    path, clip, port = tmp_path / "http.flv.live.conf", clips("bbb-720p-5s.mp4"), free_port()
+    path.write_text(FLV_LIVE)
+    with EdgeServer(f"-c={path}", f"-listen={port}", "-publisher_return_ms=500") as server:
+        assert "http_server/dir is not offered" in server.log
+        url = server.rtmp_url("live", "livestream")
+        flv = f"http://127.0.0.1:{port}/live/livestream.flv"
+        with ffmpeg_publish(clip, url) as publisher:
+            await asyncio.to_thread(wait_until_sync, lambda: server.has_stream("livestream"), deadline(3), "the stream")
+            with ffmpeg_play(url) as by_rtmp, play_http(flv) as by_flv:
+                await publisher.wait_ok(14)
+                for player in (by_rtmp, by_flv):
+                    assert_suffix(parse_framemd5(await player.wait_ok(5)), ffprobe_packets(clip))
+
+
+async def test_vhost_of_2013(clips: Callable[[str], Path], tmp_path: Path) -> None:
+    """Played by ``?vhost=``; whoever names no vhost, or another, is refused once and for good, with the reason."""
+    path, clip = tmp_path / "srs.conf", clips("bbb-720p-5s.mp4")
+    path.write_text(OLD)
+    with EdgeServer(f"-c={path}", "-publisher_return_ms=500") as server:
+        url = f"rtmp://{server.address}/live?vhost=live.example.com/livestream"
+        with ffmpeg_publish(clip, url) as publisher:
+            await asyncio.to_thread(wait_until_sync, lambda: server.has_stream("livestream"), deadline(3), "the stream")
+            assert [row["vhost"] for row in await asyncio.to_thread(server.streams)] == ["live.example.com"]
+            with ffmpeg_play(url) as player, ffmpeg_play(server.rtmp_url("live", "livestream")) as refused:
+                await publisher.wait_ok(14)
+                assert_suffix(parse_framemd5(await player.wait_ok(5)), ffprobe_packets(clip))
+                assert await refused.wait(5) != 0
+                assert "VhostNotFound" in refused.stderr

@@ -32,7 +32,7 @@ _UPSTREAM = (*_NET, "edge.net", "naming", "lb")
 _FACTS = ("edge.media", "edge.hub", "edge.service")
 _HOOKS = (*_SERVICE, "edge.service", "edge.net.aio")
 _HTTPD = (*_UPSTREAM, "edge.upstream", "edge.hls", "edge.quality")
-_APPLICATION = (*_HTTPD, "edge.httpd", "edge.profiling", "edge.logbook", "edge.flags", "edge.facts")
+_APPLICATION = (*_HTTPD, "edge.access", "edge.httpd", "edge.profiling", "edge.logbook", "edge.flags", "edge.facts")
 
 # Each package and what of ours it may import beside itself and edge.errors.
 LAYERS: dict[str, tuple[str, ...]] = {

@@ -72,6 +72,19 @@ _CONNECTIONS = [
         "Connections ended and requests refused, by the reason that the log names.",
         labels=("reason",),
     ),
+    Metric(
+        "refused_by_rules",
+        COUNTER,
+        "edge_refused",
+        "Connections, plays and publishes that a rule about who may do what has refused.",
+        labels=("action", "reason"),
+    ),
+    Metric(
+        "auth_blocked_count",
+        COUNTER,
+        "edge_auth_blocked",
+        "Addresses of which nothing was looked at for a minute, as too much of it was wrong.",
+    ),
 ]
 
 _STREAMS = [

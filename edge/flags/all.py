@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge.flags import (
+    access,
     builtin,
     cli,
     debugging,
@@ -26,6 +27,7 @@ AREAS = (
     process,
     rtmp,
     hub,
+    access,
     upstream,
     naming_services,
     httpd,

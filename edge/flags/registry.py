@@ -25,6 +25,7 @@ TOPICS: dict[str, str] = {
     "server": "Listening, connections and process",
     "rtmp": "RTMP sessions",
     "hub": "Live streams: identity, publishers, players, frame queue",
+    "access": "Who may publish and play",
     "upstream": "Upstream: pull, push, merge and naming",
     "httpd": "HTTP",
     "hls": "HLS",

@@ -46,6 +46,18 @@ def refuses_head(service: Service, name: StreamName) -> Refusal | None:
     return service.source.refuses(name, is_fetched=False)
 
 
+async def refuses_entry(service: Service, request: PlayRequest) -> Refusal | None:
+    """Why a viewer may not have what others play already; one that asks for the head alone is judged so too."""
+    if not service.admission.entry_rules:
+        return None
+    answer: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
+    asked = service.judge(request, answer.set_result)
+    try:
+        return await answer
+    finally:
+        asked.cancel()
+
+
 class FirstData(QuietReader):
     """One request for a stream: asks, waits for data, and keeps the grant until somebody takes it.
 

@@ -16,7 +16,7 @@ from edge.hls import playlist
 from edge.hls.config import HlsConfig
 from edge.hls.names import Asked, Uris, parse_path, parse_two_level_path
 from edge.hls.segmenter import Segmenter
-from edge.httpd.asking import refuses_head, refuses_newcomers, refuses_unready
+from edge.httpd.asking import refuses_entry, refuses_head, refuses_newcomers, refuses_unready
 from edge.httpd.cmcd import Receiver
 from edge.httpd.config import HttpConfig
 from edge.httpd.connection import HttpConnection
@@ -30,7 +30,7 @@ from edge.httpd.hls_answers import (
     not_yet,
     refuse,
 )
-from edge.httpd.hls_audience import Audience
+from edge.httpd.hls_audience import SUFFIX, Audience
 from edge.httpd.hls_fetch import NODE_HEADER, Fetcher
 from edge.httpd.hls_fleet import Fleet
 from edge.httpd.hls_paths import (
@@ -60,6 +60,7 @@ from edge.net.context import NetContext
 from edge.net.track_filter import AUDIO_BIT, VIDEO_BIT
 from edge.service.names import StreamName, TcUrl
 from edge.service.refusal import Reason, Refusal
+from edge.service.request import PlayRequest
 from edge.service.service import Service
 
 if TYPE_CHECKING:
@@ -165,7 +166,14 @@ class HlsPlayer:
         name = self._name_of(request, target, service, asked.path)
         if isinstance(name, Refusal):
             return self._refuse_name(request, name)
-        found = await self._find(request, service, name, is_head=request.method == "HEAD")
+        is_head, suffix = request.method == "HEAD", SUFFIX
+        if is_head or not asked.is_media:
+            suffix = target.path.removeprefix(asked.path)
+            entry = PlayRequest(self._client(request, name), name, suffix=suffix)
+            refusal = await refuses_entry(service, entry)
+            if refusal is not None:
+                return self._refuse_name(request, refusal)
+        found = await self._find(request, service, name, is_head=is_head, suffix=suffix)
         if not isinstance(found, HlsStream):
             return found
         self._receiver.note(request, target, service, name.key)
@@ -184,7 +192,7 @@ class HlsPlayer:
             return web.Response(status=415, text=f"{error}\n", headers=NEVER_CACHED)
 
     async def _find(
-        self, request: web.BaseRequest, service: Service, name: StreamName, *, is_head: bool
+        self, request: web.BaseRequest, service: Service, name: StreamName, *, is_head: bool, suffix: str = SUFFIX
     ) -> HlsStream | web.StreamResponse:
         """What is made of a stream, which is asked for if need be; or the answer why there is nothing."""
         stream: Stream | Refusal | None = self.audience.watched(service, name)
@@ -202,7 +210,7 @@ class HlsPlayer:
             stream = refuses_unready(service, name)
         if stream is None:
             client, trace = partial(self._client, request, name), trace_of(request)
-            stream = await self.audience.join(service, name, client, trace=trace)
+            stream = await self.audience.join(service, name, client, trace=trace, suffix=suffix)
         if isinstance(stream, Refusal):
             return refuse(stream)
         self._start_ticking()
@@ -534,7 +542,7 @@ class HlsPlayer:
         """Count, tell the log, and answer."""
         connection, counters = cast(HttpConnection, request.protocol), self._context.counters
         self._count_refused(refusal)
-        if refusal.reason is Reason.BAD_NAME:
+        if refusal.reason is Reason.BAD_NAME or refusal.is_of_a_gate:
             text = "[%s http] refused reason=%s %s"
             counters.log_limited(
                 logging.INFO, refusal.reason.value, text, connection.peer, refusal.reason.value, refusal.detail

@@ -22,6 +22,8 @@ from edge.service.request import Client, PlayRequest
 from edge.service.service import Service
 from edge.service.trace_context import TraceContext
 
+#: Of the paths that are given out.
+SUFFIX = ".m3u8"
 TOO_MANY = "too many viewers of HLS"
 
 
@@ -131,9 +133,11 @@ class Audience:
         new_client: Callable[[], Client],
         *,
         trace: TraceContext | None = None,
+        suffix: str = SUFFIX,
     ) -> Stream | Refusal:
         """The stream, once data of it are there; all who ask meanwhile wait for one answer.
 
+        ``suffix``: what stands behind the stream's name in the URL that was given out.
         ``trace`` is the span for whose sake this one asks; that of whoever is first is the play's.
         A refusal of the reason ``SILENT`` means that it may come yet.
         """
@@ -147,9 +151,8 @@ class Audience:
                 refusal = Refusal(Reason.OVERLOAD, TOO_MANY)
                 self._count_refused(refusal)
                 return refusal
-            asking = spawn(
-                self._ask(PlayRequest(new_client(), name, trace=trace), service), name="hls-ask", owner=self._tasks
-            )
+            request = PlayRequest(new_client(), name, trace=trace, suffix=suffix)
+            asking = spawn(self._ask(request, service), name="hls-ask", owner=self._tasks)
             self._asking[who] = asking
             asking.add_done_callback(lambda _: self._asking.pop(who, None))
         wait_ms = self._config.hls_playlist_wait_ms

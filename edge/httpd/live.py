@@ -16,7 +16,7 @@ from typing import cast
 from aiohttp import web
 
 from edge.errors import UnsupportedCodecError
-from edge.httpd.asking import WAITED_FOR, FirstData, refuses_head
+from edge.httpd.asking import WAITED_FOR, FirstData, refuses_entry, refuses_head
 from edge.httpd.config import HttpConfig
 from edge.httpd.connection import HttpConnection
 from edge.httpd.detached import Detached
@@ -185,7 +185,7 @@ class LivePlayer:
             service.chronicle.refused_name(rest or app, TcUrl(host, "", app if rest else "", ""), name, connection.peer)
             return self._refuse(connection, name)
         if request.method == "HEAD":
-            return self._answer_head(connection, service, name, output)
+            return await self._answer_head(request, service, name, output)
         if connection.transport is None:
             return web.Response()  # lost since its request was read: nobody would say so again
         if connection.is_forwarded and self._is_over(host_of(connection.peer)):
@@ -249,17 +249,20 @@ class LivePlayer:
         counters, reason = self._context.counters, refusal.reason.value
         if connection.transport is not None:  # somebody is there to hear it
             counters[f"error_{reason}_count"] += 1
-        if refusal.reason is Reason.BAD_NAME:
+        if refusal.reason is Reason.BAD_NAME or refusal.is_of_a_gate:
             text = "[%s http] refused reason=%s %s"
             counters.log_limited(logging.INFO, reason, text, connection.peer, reason, refusal.detail)
         return refuse_play(refusal)
 
-    def _answer_head(
-        self, connection: HttpConnection, service: Service, name: StreamName, output: Output
+    async def _answer_head(
+        self, request: web.BaseRequest, service: Service, name: StreamName, output: Output
     ) -> web.StreamResponse:
-        """What is known without asking anybody."""
+        """What is known without asking anybody, to those who might play it."""
+        connection = cast(HttpConnection, request.protocol)
+        client = client_of(request, TcUrl("", "", name.key.app, ""), 0, output.protocols[request.secure])
+        refusal = await refuses_entry(service, PlayRequest(client, name, suffix=output.suffix))
+        refusal = refusal or refuses_head(service, name)
         stream = service.registry.find(name.key)
-        refusal = refuses_head(service, name)
         if refusal is not None:
             return self._refuse(connection, refusal)
         if stream is not None:

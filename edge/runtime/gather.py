@@ -203,6 +203,7 @@ class Gatherer:
             *await connection_samples(context.connections, context.traffic),
             *upstream_samples(await self.servers()),
             *self._histogram_samples(),
+            *self._refusals(),
             *process_samples(process_figures(), started_s=self._started_s),
             build_sample(settings.version, _role(self._node.units[0])),
         ]
@@ -226,6 +227,10 @@ class Gatherer:
                 TaskOwner.failed_count += 1
                 logger.exception("internal error: figures were not sampled")
             await asyncio.sleep(_SAMPLED_EVERY_S)
+
+    def _refusals(self) -> list[Sample]:
+        counts = sum((unit.service.admission.refused for unit in self._node.units), Counter[tuple[str, str]]())
+        return [Sample("refused_by_rules", count, labels) for labels, count in counts.items()]
 
     def _histogram_samples(self) -> list[Sample]:
         units = self._node.units

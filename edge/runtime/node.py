@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 from edge.errors import HandoverError
 from edge.facts.orders import Drain, Outcome, Result
 from edge.handover.keys import SocketKey
-from edge.net import system
 from edge.net.accepted import Accepted, Handler
 from edge.net.address import local_address
 from edge.net.aio import RUN_CLOCK, TaskOwner, now_ms, spawn, wall_ms
 from edge.net.byte_stream import ListeningSocket
-from edge.net.config import NetConfig
 from edge.net.context import NetContext
 from edge.net.limits import ConnectionLimits
 from edge.net.listener import Listener, open_socket
@@ -23,7 +21,9 @@ from edge.net.plain_refused import encrypted_only
 from edge.net.rtmp.server import RtmpServerConnection
 from edge.net.sniff import WireProtocol
 from edge.net.tls_entrance import TlsEntrance, open_certificates
+from edge.runtime.access import Access
 from edge.runtime.activation import take_roles
+from edge.runtime.descriptors import connection_cap, raise_descriptor_limit
 from edge.runtime.late_grpc import LateGrpc, is_public
 from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import ClockWatch, LagProbe
@@ -59,14 +59,6 @@ _ASKED_AT_ONCE = 200
 _ASK_PAUSE_S = 0.05
 
 
-def raise_descriptor_limit() -> int:
-    """Raise the soft limit of open files to the hard one; returns it."""
-    before, limit = system.raise_descriptor_limit()
-    if before < limit:
-        logger.info("open files: soft limit raised from %d to the hard limit %d", before, limit)
-    return limit
-
-
 async def _cannot_upgrade() -> str:
     raise HandoverError("nobody can start a new process")
 
@@ -88,6 +80,7 @@ class Node:
         viewers: what players report.
         hls_disk: writes HLS as files; None where that is off.
         hls: serves HLS; None before HTTP is loaded, and where it is off.
+        access: says who may publish and play.
         overload: refuses newcomers while there is too much to do.
         steering: sends viewers of HLS to other nodes; None before HTTP is loaded, and where it is off.
         otlp: sends spans to a collector; None where that is off.
@@ -110,6 +103,7 @@ class Node:
         self.is_draining = False
         self.rulebook = new_rulebook(settings)
         self.units = make_units(settings, self.context, self.rulebook)
+        self.access = Access(settings, self.context, self.units, self.rulebook, self.tasks)
         self.viewers = Viewers(settings.quality)
         self.overload = Overload(settings.overload, self.units, self.lag, is_loading=self._is_loading)
         self.stat_log = StatLog(self.units, settings, self.started_ms)
@@ -120,7 +114,7 @@ class Node:
         self.otlp = self._make_otlp()
         self._elsewhere = self._make_elsewhere()
         self._descriptor_limit = raise_descriptor_limit()
-        self.limits = ConnectionLimits(self.context, self._connection_cap(self._descriptor_limit, settings.net))
+        self.limits = ConnectionLimits(self.context, connection_cap(self._descriptor_limit, settings.net))
         self.tls: TlsEntrance | None = None
         if certificates is not None:
             self.tls = TlsEntrance(self.context, self.limits.undecided, tls, certificates)
@@ -146,7 +140,7 @@ class Node:
     @property
     def counting(self) -> list[Counting]:
         """Parts that count for themselves."""
-        parts = (self.overload, self.hls_disk, self.hls, self.otlp, self.viewers, self.steering)
+        parts = (self.overload, self.access, self.hls_disk, self.hls, self.otlp, self.viewers, self.steering)
         return [part for part in parts if part is not None]
 
     def _make_otlp(self) -> SpanExport | None:
@@ -181,20 +175,6 @@ class Node:
         for unit in self.units:
             disk.attach(unit.registry, unit.service.stop_publisher)
         return disk
-
-    def _connection_cap(self, limit: int, net: NetConfig) -> int:
-        available = max(limit - net.reserved_fds, 16)
-        if not net.max_connections:
-            return available
-        if net.max_connections > available:
-            logger.warning(
-                "max_connections %d lowered to %d: %d open files less %d reserved",
-                net.max_connections,
-                available,
-                limit,
-                net.reserved_fds,
-            )
-        return min(net.max_connections, available)
 
     def open_sockets(
         self,
@@ -307,7 +287,7 @@ class Node:
         are far away, but plain stays possible on it for probes, and for when a certificate is of no use.
         """
         handlers: dict[WireProtocol, Handler] = {
-            WireProtocol.RTMP: self._serve_merge if role == MERGE else self._serve_rtmp,
+            WireProtocol.RTMP: self._serve_merge if role == MERGE else self.access.shutting(self._serve_rtmp),
             WireProtocol.HTTP: self._serve_merge_http if role == MERGE else self._serve_http,
             WireProtocol.HTTP2: self._serve_grpc,
         }
@@ -440,7 +420,7 @@ class Node:
         self.context.reconfigure(settings.net)
         for listener in self.listeners:
             listener.reconfigure()
-        self.limits.max_connections = self._connection_cap(self._descriptor_limit, settings.net)
+        self.limits.max_connections = connection_cap(self._descriptor_limit, settings.net)
         self.lag.warn_ms = settings.net.loop_stall_warn_ms
         if self.tls is not None:
             self.tls.reconfigure(settings.tls)
@@ -460,8 +440,9 @@ class Node:
         """Control by gRPC, of connections that come from now on."""
         self.grpc.reconfigure(settings.grpc)
 
-    def reload_certificates(self) -> None:
-        """Read them again; one that cannot be used stays as it is."""
+    def read_files_again(self) -> None:
+        """Certificates, keys and users; what cannot be used stays as it is."""
+        self.access.read_again()
         if self.tls is not None:
             result = self.tls.reload()
             logger.info("certificates read again taken=%d refused=%d", len(result.taken), len(result.refused))

@@ -9,6 +9,7 @@ from edge.flags.check import check
 from edge.flags.gflags import Parsed
 from edge.net.aio import now_ms
 from edge.runtime import logs
+from edge.runtime.access import AccessChange
 from edge.runtime.command_line import read_command_line
 from edge.runtime.findings import findings
 from edge.runtime.ports import Ports
@@ -45,7 +46,7 @@ def new_reloader(node: Node, debugging: Callable[[], Debugging | None]) -> Reloa
         owner=node.tasks,
         ahead=rules.ahead,
     )
-    reloader.on_read = node.reload_certificates
+    reloader.on_read = node.read_files_again
     reloader.on_refused = node.count_refused_reload
     return reloader
 
@@ -73,6 +74,7 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None], rules: RuleC
         Ports(node),
         Sources(node),
         rules,
+        AccessChange(node.access, rules),
         Simple(node.reconfigure_network),
         Simple(units),
         Simple(lambda new: end_gone(node.units, new)),

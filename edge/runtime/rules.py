@@ -23,6 +23,7 @@ def rules_of(settings: Settings) -> Rules:
             settings.net,
             settings.rtmp,
             settings.hub,
+            settings.access,
             settings.upstream,
             settings.http,
             settings.hls,
@@ -58,10 +59,15 @@ def with_values(rules: Rules, values: Mapping[str, Any]) -> Rules:
 
 
 class RuleChange:
-    """The part of a node that has the rulebook, which is changed as one before its streams are told."""
+    """The part of a node that has the rulebook, which is changed as one before its streams are told.
+
+    Attributes:
+        prepared: the book that was made ready last, or is in force.
+    """
 
     def __init__(self, rulebook: Rulebook) -> None:
         self._rulebook = rulebook
+        self.prepared = rulebook
         self._made: tuple[Settings, Rulebook] | None = None
 
     def ahead(self, new: Settings) -> None:
@@ -78,6 +84,7 @@ class RuleChange:
         else:
             book = new_rulebook(new)
             self._rulebook.prepare(book)
+        self.prepared = book
         return Prepared(lambda: self._rulebook.replace(book))
 
 

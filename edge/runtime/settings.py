@@ -5,8 +5,10 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
+from edge.access.config import AccessConfig, GuardConfig
 from edge.builtin.config import DebugConfig
 from edge.control.config import GrpcConfig
+from edge.flags.access import access_config, guard_config
 from edge.flags.builtin import PagesConfig, logbook_config, pages_config
 from edge.flags.debugging import debug_config
 from edge.flags.gflags import Parsed
@@ -51,6 +53,8 @@ class Settings:
     tls: TlsConfig
     rtmp: RtmpConfig
     hub: HubConfig
+    access: AccessConfig
+    guard: GuardConfig
     overload: OverloadConfig
     upstream: UpstreamConfig
     http: HttpConfig
@@ -81,6 +85,8 @@ def build_settings(parsed: Parsed, values_in_vain: tuple[str, ...] = ()) -> Sett
         tls=tls_config(flags),
         rtmp=rtmp_config(flags),
         hub=hub_config(flags),
+        access=access_config(flags),
+        guard=guard_config(flags),
         overload=pick(OverloadConfig, flags),
         upstream=upstream_config(flags),
         http=http_config(flags, program_version, hostname),

@@ -178,6 +178,7 @@ class Admission:
 
     Attributes:
         rules: asked in this order about plays and publishes; a change holds for those who come after it.
+        entry_rules: those of ``rules`` that are asked about each viewer of what many viewers share.
         connect_rules: the same about clients that have not said what they want.
         hides: whether the name of a request may be a secret, as long as no rule has said that it is none; None for
             never. Such a name is shown nowhere.
@@ -188,6 +189,7 @@ class Admission:
 
     def __init__(self, max_name_bytes: int = 512) -> None:
         self.rules: list[Rule] = []
+        self.entry_rules: list[Rule] = []
         self.connect_rules: list[ConnectRule] = []
         self.hides: Callable[[StreamRequest], bool] | None = None
         self.refused: Counter[tuple[str, str]] = Counter()
@@ -196,7 +198,14 @@ class Admission:
 
     def ask(self, request: StreamRequest, then: Then) -> Asking:
         """Call ``then`` with the first refusal, or with None when there is none; see ``Asking``."""
-        if not self.rules:
+        return self._ask(self.rules, request, then)
+
+    def ask_entry(self, request: StreamRequest, then: Then) -> Asking:
+        """The same of the rules that look at each viewer, where no play of its own begins."""
+        return self._ask(self.entry_rules, request, then)
+
+    def _ask(self, rules: list[Rule], request: StreamRequest, then: Then) -> Asking:
+        if not rules:
             then(None)
             return _ANSWERED
         action = "play" if isinstance(request, PlayRequest) else "publish"
@@ -207,7 +216,7 @@ class Admission:
             then(refusal)
 
         return Asking(
-            (self._question(rule, request) for rule in tuple(self.rules)),
+            (self._question(rule, request) for rule in tuple(rules)),
             self._counted(action, judged),
             lambda granted: take_terms(request, granted, self.max_name_bytes),
         )

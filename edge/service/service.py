@@ -246,6 +246,19 @@ class Service(HubObserver):
         is_now = False
         return asking
 
+    def judge(self, request: PlayRequest, answer: Callable[[Refusal | None], None]) -> Asking:
+        """Call ``answer`` with why somebody may not have what others play already, or with None; no play begins.
+
+        Within this call, unless a rule waits for somebody else.
+        """
+
+        def judged(refusal: Refusal | None) -> None:
+            if refusal is not None:
+                self._tell_refused(request, refusal)
+            answer(refusal)
+
+        return self.admission.ask_entry(request, judged)
+
     def _admit_play(self, request: PlayRequest, now_ms: int, asked_ms: int) -> Play | Refusal:
         found = self._stream_for(request, now_ms)
         if isinstance(found, Refusal):

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from edge.tools import ctl_access
 from edge.tools import ctl_commands as commands
 from edge.tools.ctl_client import CANNOT_ASK, DEFAULT_ADDRESS, DONE, TIMEOUT_S, Client, CtlError
 from edge.tools.why import seconds
@@ -64,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     asked = sub.add_mutually_exclusive_group(required=True)
     asked.add_argument("stream", nargs="?", default="", help="APP/STREAM or a URL")
     asked.add_argument("--client", default="", metavar="IP", help="what was this client told?")
+    ctl_access.add_parsers(subs)
     return made
 
 
@@ -71,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do one command; returns the exit code."""
     options = parser().parse_args(arguments)
     try:
+        if hasattr(options, "run_alone"):
+            return int(options.run_alone(options))
         client = Client(
             options.address, timeout_s=options.timeout, is_tls=options.tls or bool(options.ca), ca=options.ca
         )

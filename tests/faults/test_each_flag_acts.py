@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from edge.access.config import AccessConfig
 from edge.facts.records import ReloadFacts
 from edge.flags.book import is_settable
 from edge.flags.classes import Reload
@@ -88,6 +89,9 @@ DEBUG: tuple[Owner, ...] = (lambda seen: seen.one.debugging().config,)
 LOGBOOK: tuple[Owner, ...] = (lambda seen: seen.node.stat_log._config, lambda seen: seen.node.stat_log._stages.config)
 OVERLOAD: tuple[Owner, ...] = (lambda seen: seen.node.overload.config,)
 PAGES: tuple[Owner, ...] = (lambda seen: seen.node.settings.pages,)
+GATES: tuple[Owner, ...] = (lambda seen: seen.node.rulebook.root.of(AccessConfig),)
+GUARD: tuple[Owner, ...] = (lambda seen: seen.node.access.guard,)
+SAMPLES = Path(__file__).parents[1] / "access" / "samples"
 LOG: tuple[Owner, ...] = (lambda seen: seen.node.settings.log,)
 
 
@@ -111,13 +115,44 @@ class Row:
 
 def many(owners: tuple[Owner, ...], **values: Any) -> dict[str, Row]:
     """Rows of flags that are read at use."""
+    values = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
     texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()}
     return {name: Row(texts[name], value, owners) for name, value in values.items()}
+
+
+def lists(owners: tuple[Owner, ...], **texts: str) -> dict[str, Row]:
+    """Rows of flags that are lists."""
+    return {name: Row(text, (text,), owners) for name, text in texts.items()}
 
 
 PORT, FURTHER = free_port(), free_port()
 
 ROWS: dict[str, Row] = {
+    **many(
+        GATES,
+        auth_end_at_expiry=True,
+        auth_upstream="off",
+        sign_keys_file=SAMPLES / "sign.keys",
+        sign_scheme="nms",
+        sign_skew_s=31,
+        sign_ttl_s=32,
+        stream_keys_file=SAMPLES / "stream.keys",
+        users_file=SAMPLES / "users",
+    ),
+    **lists(
+        GATES,
+        play_allow="127.0.0.0/8",
+        play_auth="sign",
+        play_deny="192.0.2.1",
+        publish_allow="127.0.0.0/8",
+        publish_auth="key",
+        publish_deny="192.0.2.2",
+        refer_all="none",
+        refer_play="none",
+        refer_publish="none",
+    ),
+    **many(GUARD, auth_failures_per_min=33, node_secret_file=SAMPLES / "node.secret"),
+    **lists(GUARD, trusted_nodes="192.0.2.3"),
     **many(
         NET,
         accept_per_turn=5,

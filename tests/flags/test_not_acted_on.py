@@ -6,6 +6,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+from edge.access.config import AccessConfig, GuardConfig
 from edge.builtin.config import DebugConfig
 from edge.control.config import GrpcConfig
 from edge.flags import all as all_flags
@@ -30,7 +31,7 @@ from naming.base import NamingOptions
 CONFIGS = (
     *(NetConfig, TlsConfig, RtmpConfig, HubConfig, UpstreamConfig, HttpConfig, HlsConfig, DiskConfig, LogConfig),
     *(LogbookConfig, NamingOptions, DebugConfig, PagesConfig, OtlpConfig, QualityConfig, OverloadConfig),
-    *(Http2Config, GrpcConfig, ProcessConfig),
+    *(Http2Config, GrpcConfig, ProcessConfig, AccessConfig, GuardConfig),
 )
 # Fields that no flag sets.
 BESIDE_FLAGS = {"is_internal_port_set", "version", "hostname"}

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import re
-import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +18,7 @@ from edge.errors import ConfigError
 from edge.net.aio import now_ms
 from edge.net.config import TlsConfig
 from edge.net.listener import PortBusyError
-from edge.runtime.node import Node, raise_descriptor_limit
+from edge.runtime.node import Node
 from edge.runtime.unit import ServiceUnit
 from naming.url import Address
 from tests.harness.at_once import at_once
@@ -320,33 +319,6 @@ async def test_ticks_serve_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
             one.node._timer.cancel()
             one.node._on_tick()
         assert seen == [False, False, False, True] * 2
-
-
-def test_T16_soft_limit_of_descriptors_is_raised(caplog: pytest.LogCaptureFixture) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    caplog.set_level("INFO")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
-    try:
-        assert raise_descriptor_limit() == hard
-        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert f"raised from 256 to the hard limit {hard}" in caplog.text
-
-
-async def test_T16_more_connections_than_descriptors_are_lowered_with_a_warning(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async with running("-max_connections=10", "-reserved_fds=6") as one:
-        node = one.node
-        assert node.limits.max_connections == 10
-        assert not [record for record in caplog.records if "lowered" in record.getMessage()]
-        assert node._connection_cap(15, node.settings.net) == 10, "never less than sixteen may be open"
-        assert node._connection_cap(22, node.settings.net) == 10
-        assert node._connection_cap(20, node.settings.net) == 10
-    async with running("-max_connections=1000", "-reserved_fds=6") as one:
-        assert one.node._connection_cap(106, one.node.settings.net) == 100
-    assert "max_connections 1000 lowered to 100: 106 open files less 6 reserved" in caplog.text
 
 
 async def test_pages_over_http_show_what_is_served() -> None:

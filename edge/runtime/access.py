@@ -1,0 +1,193 @@
+"""Who may publish and play, in a process: the gates of each service, with their files, clocks and threads."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from edge.access.config import AccessConfig, GuardConfig
+from edge.access.files import Files
+from edge.access.gates import Gates, Surroundings
+from edge.errors import ConfigError
+from edge.hub.key import StreamKey
+from edge.net.accepted import Accepted, Handler
+from edge.net.aio import TaskOwner, call_in_thread, spawn, wall_ms
+from edge.net.context import NetContext
+from edge.net.trust import trusted_proxies
+from edge.runtime.access_check import open_door
+from edge.runtime.access_files import read_files
+from edge.runtime.reload import Prepared
+from edge.runtime.rules import RuleChange
+from edge.runtime.settings import Settings
+from edge.service.refusal import Reason
+from edge.service.rules import Rulebook
+
+if TYPE_CHECKING:
+    from edge.runtime.unit import ServiceUnit
+
+logger = logging.getLogger(__name__)
+
+#: Passwords that are looked at at a time, and that wait for it.
+MAX_THREADS = 2
+MAX_WAITING = 64
+
+
+def access_configs(book: Rulebook) -> set[AccessConfig]:
+    """The settings of all streams of a book."""
+    found = {book.root.of(AccessConfig)}
+    for vhost in book.vhosts:
+        found.add(vhost.rules.of(AccessConfig))
+        if vhost.rules_of_matches is not None:
+            found.update(vhost.rules_of_matches((match.settings,)).of(AccessConfig) for match in vhost.matches)
+    return found
+
+
+class PasswordThreads:
+    """Does what takes long, a little of it at a time."""
+
+    def __init__(self, owner: TaskOwner) -> None:
+        self._owner = owner
+        self._running = 0
+        self._waiting: deque[tuple[Callable[[], bool], Callable[[bool | None], None]]] = deque()
+
+    def run(self, work: Callable[[], bool], answer: Callable[[bool | None], None]) -> None:
+        """See ``InThread``."""
+        if self._running >= MAX_THREADS:
+            if len(self._waiting) >= MAX_WAITING:
+                answer(None)
+            else:
+                self._waiting.append((work, answer))
+            return
+        self._running += 1
+        spawn(self._do(work, answer), name="password", owner=self._owner)
+
+    async def _do(self, work: Callable[[], bool], answer: Callable[[bool | None], None]) -> None:
+        try:
+            answer(await call_in_thread(work, name="password"))
+        finally:
+            self._running -= 1
+            if self._waiting:
+                self.run(*self._waiting.popleft())
+
+
+class Access:
+    """A part of a node that settings reach while it runs.
+
+    Attributes:
+        gates: by unit, in their order.
+        guard: settings of the whole node.
+    """
+
+    def __init__(
+        self, settings: Settings, context: NetContext, units: Sequence[ServiceUnit], book: Rulebook, tasks: TaskOwner
+    ) -> None:
+        """Raises ConfigError for a file or a list that cannot be used."""
+        self._context, self._units, self._book = context, units, book
+        self.guard = settings.guard
+        around = Surroundings(
+            wall_s=lambda: wall_ms() / 1000,
+            now_ms=context.now_ms,
+            in_thread=PasswordThreads(tasks).run,
+            secret=secrets.token_bytes(32),
+            is_proxy=self._is_proxy,
+        )
+        files = read_files(access_configs(book), settings.guard)
+        self.gates = [
+            Gates(self._config_of, files, settings.guard, around, default_vhost=settings.hub.default_vhost)
+            for _ in units
+        ]
+        for unit, gates in zip(units, self.gates, strict=True):
+            admission = unit.service.admission
+            admission.hides, admission.on_refused = gates.hides, gates.refused
+            unit.service.proves = gates.proves
+        self._plug()
+
+    def tell_open_door(self, settings: Settings) -> None:
+        """Warn at the start where anybody may publish."""
+        text = open_door(settings.access, settings.net)
+        if text:
+            logger.warning("%s", text)
+
+    def _is_proxy(self, host: str) -> bool:
+        networks = self._context.config.trusted_proxies
+        return bool(networks) and trusted_proxies(networks).is_trusted(host)
+
+    def _config_of(self, key: StreamKey) -> AccessConfig | None:
+        rules = self._book.rules_of(key)
+        return rules.of(AccessConfig) if rules is not None else None
+
+    def shuts_out(self, host: str) -> bool:
+        """Whether nothing that comes from an address is looked at, at any of the services."""
+        return any(gates.shuts_out(host) for gates in self.gates)
+
+    def shutting(self, handler: Handler) -> Handler:
+        """``handler`` for connections of addresses that are looked at; the others are closed before they say a word."""
+
+        def serve(accepted: Accepted) -> None:
+            if self.shuts_out(accepted.address.host):
+                self._context.counters[f"error_{Reason.GUESSING.value}_count"] += 1
+                accepted.wire.close()
+            else:
+                handler(accepted)
+
+        return serve
+
+    def counters(self) -> dict[str, int]:
+        """For pages and metrics."""
+        return {"auth_blocked_count": sum(gates.guessing.blocked_count for gates in self.gates)}
+
+    # --- other settings ------------------------------------------------------------
+
+    def prepare(self, book: Rulebook, guard: GuardConfig) -> Prepared:
+        """Read the files that other settings name; raises ConfigError, and nothing has changed."""
+        files = read_files(access_configs(book), guard)
+        return Prepared(lambda: self._take(files, guard))
+
+    def read_again(self) -> None:
+        """The files may have changed under the same names; what cannot be used leaves all as it was."""
+        try:
+            files = read_files(access_configs(self._book), self.guard)
+        except ConfigError as error:
+            logger.error("%s; what was read before stays in force", error.detail)
+            return
+        self._take(files, self.guard)
+
+    def _take(self, files: Files, guard: GuardConfig) -> None:
+        self.guard = guard
+        for gates in self.gates:
+            gates.replace(files, guard)
+        self._plug()
+
+    def _plug(self) -> None:
+        """Gates that ask nothing are not asked."""
+        configs = access_configs(self._book)
+        asks = any(not config.asks_nothing or config.stream_keys_file for config in configs)
+        asks_pages = any(config.refer_all for config in configs)
+        for unit, gates in zip(self._units, self.gates, strict=True):
+            admission = unit.service.admission
+            if asks is not (gates in admission.rules):
+                (admission.entry_rules.append if asks else admission.entry_rules.remove)(gates)
+                if asks:  # behind the guard against overload, before all that asks somebody else
+                    is_guarded = bool(admission.rules) and admission.rules[0] is unit.service.guard
+                    admission.rules.insert(int(is_guarded), gates)
+                else:
+                    admission.rules.remove(gates)
+            if asks_pages is not (gates in admission.connect_rules):
+                if asks_pages:
+                    admission.connect_rules.insert(0, gates)
+                else:
+                    admission.connect_rules.remove(gates)
+
+
+class AccessChange:
+    """The gates as a part that settings reach while the program runs; ``rules`` is made ready and changed before."""
+
+    def __init__(self, access: Access, rules: RuleChange) -> None:
+        self._access, self._rules = access, rules
+
+    def prepare(self, new: Settings) -> Prepared:
+        """See ``Part``."""
+        return self._access.prepare(self._rules.prepared, new.guard)

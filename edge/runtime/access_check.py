@@ -1,0 +1,112 @@
+"""What is wrong or doubtful about the flags of who may publish and play."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from edge.access.addresses import AddressSet
+from edge.access.config import AccessConfig
+from edge.access.gate import SIGN, faults_of
+from edge.access.schemes import PRESETS
+from edge.access.signing import parse_schemes
+from edge.flags.access import access_config, guard_config
+from edge.flags.gflags import Parsed
+from edge.flags.problem import Problem
+from edge.net.address import is_loopback
+from edge.net.config import NetConfig
+from edge.runtime.access_files import FileFault, faults_of_files
+
+if TYPE_CHECKING:
+    from edge.conf.block import Given
+    from edge.conf.settings import Vhost
+
+Where = Callable[[str], str]
+_FIELDS = tuple(field.name for field in fields(AccessConfig))
+
+
+def check_access(parsed: Parsed) -> Iterator[Problem]:
+    """Lists that are none, methods without their file, files that cannot be used; and what is weak.
+
+    Of the process, and of each vhost and match that says something of it.
+    """
+    guard = guard_config(parsed.flags)
+    try:
+        AddressSet(guard.trusted_nodes)
+    except ValueError as error:
+        yield Problem(parsed.where("trusted_nodes"), f"-trusted_nodes: {error}")
+    seen: set[Problem] = set()
+    for config, where in _configs(parsed):
+        for problem in (*_faults(config, where), *_weak_schemes(config, where)):
+            if problem not in seen:
+                seen.add(problem)
+                yield problem
+    for fault in faults_of_files(guard):
+        yield _of_file(fault, parsed.where)
+
+
+def _configs(parsed: Parsed) -> Iterator[tuple[AccessConfig, Where]]:
+    """What holds for some streams, and where each flag of it stands."""
+    root = access_config(parsed.flags)
+    yield root, parsed.where
+    said = parsed.vhosts
+    if said is None:
+        return
+    from edge.conf.settings import Configuration  # most do without
+
+    assert isinstance(said, Configuration)
+    for vhost in said.vhosts:
+        of_vhost = dict(vhost.settings.items)
+        given: dict[str, Given] = dict(vhost.given)
+        for settings, also in ((of_vhost, given), *_of_matches(vhost, of_vhost, given)):
+            found = {name: settings[name] for name in _FIELDS if name in settings}
+            if found:
+                yield replace(root, **found), partial(_where, also, parsed.where)
+
+
+def _of_matches(
+    vhost: Vhost, of_vhost: dict[str, Any], given: dict[str, Given]
+) -> Iterator[tuple[dict[str, Any], dict[str, Given]]]:
+    for match in vhost.matches:
+        yield {**of_vhost, **dict(match.settings.items)}, {**given, **match.given}
+
+
+def _where(given: Mapping[str, Given], otherwise: Where, flag: str) -> str:
+    return given[flag].where if flag in given else otherwise(flag)
+
+
+def _faults(config: AccessConfig, where: Where) -> Iterator[Problem]:
+    for flag, text in faults_of(config):
+        yield Problem(where(flag), f"-{flag}: {text}")
+    for fault in faults_of_files(config):
+        yield _of_file(fault, where)
+
+
+def _of_file(fault: FileFault, where: Where) -> Problem:
+    place = f"{fault.path}:{fault.line}" if fault.line else where(fault.flag)
+    return Problem(place, f"-{fault.flag}={fault.path}: {fault.text}")
+
+
+def _weak_schemes(config: AccessConfig, where: Where) -> Iterator[Problem]:
+    if SIGN not in (*config.publish_auth, *config.play_auth):
+        return
+    try:
+        schemes = parse_schemes(config.sign_scheme)
+    except ValueError:
+        return  # told of already
+    for scheme in schemes:
+        found = PRESETS.get(scheme.name)
+        if (found is not None and found.hash == "md5") or scheme.name.startswith("md5:"):
+            text = f"-sign_scheme={scheme.name} is MD5, kept for compatibility; use -sign_scheme=edge"
+            yield Problem(where("sign_scheme"), text, is_warning=True)
+
+
+def open_door(config: AccessConfig, net: NetConfig) -> str:
+    """What to say where anybody may publish; "" where a gate is closed, or only this machine is served."""
+    if config.publish_auth or config.publish_allow or config.publish_deny or config.refer_publish or config.refer_all:
+        return ""
+    if net.bind and all(is_loopback(host) for host in net.bind):
+        return ""
+    return f"anybody who reaches port {net.port} may publish; -publish_auth=key closes this"

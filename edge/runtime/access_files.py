@@ -1,0 +1,87 @@
+"""Reads the files of the gates: keys, users, secrets; all of them or none."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from edge.access.config import AccessConfig, GuardConfig
+from edge.access.files import PARSERS, Files, named_files
+from edge.errors import ConfigError
+
+MAX_BYTES = 1 << 20
+
+
+class FileFault(NamedTuple):
+    """Why a file cannot be used; ``line`` is 0 where it is about all of it."""
+
+    flag: str
+    path: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        where = f"{self.path}:{self.line}" if self.line else self.path
+        return f"{where}: {self.text} (-{self.flag})"
+
+
+class FileError(ConfigError):
+    """A file cannot be used.
+
+    Attributes:
+        fault: where and why.
+    """
+
+    def __init__(self, fault: FileFault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+def read_file(flag: str, path: str) -> Any:
+    """What the file of a flag holds, parsed; raises FileError, whose text holds no secret."""
+
+    def fault(text: str, line: int = 0) -> FileError:
+        return FileError(FileFault(flag, path, line, text))
+
+    try:
+        with open(path, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise fault("it is no file")
+            if mode & stat.S_IWOTH:
+                raise fault("others may write it: chmod o-w")
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise fault(error.strerror or str(error)) from error
+    if len(data) > MAX_BYTES:
+        raise fault(f"it has more than {MAX_BYTES} bytes")
+    try:
+        return PARSERS[flag](data.decode())
+    except UnicodeDecodeError as error:
+        raise fault("it is no text in UTF-8") from error
+    except ValueError as error:
+        line, _, text = str(error).partition(":")
+        raise fault(text.strip(), int(line)) from error
+
+
+def read_files(configs: Iterable[AccessConfig], guard: GuardConfig) -> Files:
+    """All files that the settings name; raises FileError for the first that cannot be used."""
+    found: dict[str, dict[str, Any]] = {flag: {} for flag in PARSERS}
+    every: list[AccessConfig | GuardConfig] = [*configs, guard]
+    for config in every:
+        for flag, path in named_files(config):
+            if path not in found[flag]:
+                found[flag][path] = read_file(flag, path)
+    secret = found["node_secret_file"].get(guard.node_secret_file, b"")
+    return Files(found["stream_keys_file"], found["users_file"], found["sign_keys_file"], secret)
+
+
+def faults_of_files(config: AccessConfig | GuardConfig) -> Iterator[FileFault]:
+    """All files of ``config`` that cannot be used."""
+    for flag, path in named_files(config):
+        try:
+            read_file(flag, path)
+        except FileError as error:
+            yield error.fault

@@ -1,0 +1,124 @@
+"""The gates of a node that runs: plugged in where something is asked, read again, all or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from edge.access.config import AccessConfig
+from edge.facts.orders import SetFlag
+from edge.net.aio import TaskOwner
+from edge.runtime.access import MAX_THREADS, MAX_WAITING, PasswordThreads, access_configs
+from edge.runtime.rules import new_rulebook
+from tests.harness.wire import WireError
+from tests.net.live import eventually, status
+from tests.runtime.nodes import RunningNode, running, settings_of
+
+KEY, OTHER = "b7Qk-9sXw2-Lm4Tz8Rv1", "c8Rl-0tYx3-Mn5Ua9Sw2"
+
+
+def keys_file(tmp_path: Path, *lines: str) -> Path:
+    path = tmp_path / "stream.keys"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+async def refusal(one: RunningNode, name: str) -> str:
+    """What a publisher is told."""
+    client = await one.client()
+    client.publish(name)
+    return str((await status(client, "NetStream.Publish.Rejected"))["description"])
+
+
+async def test_key_is_published_and_the_name_is_played(tmp_path: Path) -> None:
+    path = keys_file(tmp_path, f"live/hall {KEY}")
+    async with running("-publish_auth=key", f"-stream_keys_file={path}") as one:
+        await one.publisher(KEY, pictures=2)
+        (stream,) = one.node.units[0].registry.streams.values()
+        assert str(stream.key) == "_/live/hall"
+        await one.player("hall")
+        assert await refusal(one, "hall") == await refusal(one, OTHER) == "KeyInvalid"
+
+
+async def test_AU29_AU30_file_is_read_again_and_who_is_on_stays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = keys_file(tmp_path, f"live/hall {KEY}")
+    async with running("-publish_auth=key", f"-stream_keys_file={path}") as one:
+        await one.publisher(KEY, pictures=2)
+        keys_file(tmp_path, f"live/stage {OTHER}")
+        await one.reloader.reload("SIGHUP")
+        await one.publisher(OTHER, pictures=2)
+        assert await refusal(one, KEY) == "KeyInvalid"
+        names = {str(stream.key) for stream in one.node.units[0].registry.streams.values()}
+        assert names == {"_/live/hall", "_/live/stage"}
+        keys_file(tmp_path, f"live/stage {KEY}", "broken")
+        report = await one.reloader.reload("SIGHUP")
+        assert f"{path}:2" in report.error + caplog.text and KEY not in caplog.text
+        assert await refusal(one, KEY) == "KeyInvalid", "what was read before stays in force"
+
+
+async def test_gates_that_ask_nothing_are_not_asked(tmp_path: Path) -> None:
+    path = keys_file(tmp_path, f"live/hall {KEY}")
+    async with running() as one:
+        admission = one.node.units[0].service.admission
+        assert not admission.rules and not admission.connect_rules and not admission.entry_rules
+        for name, value in (("stream_keys_file", str(path)), ("publish_auth", "key"), ("refer_all", "none")):
+            outcome = one.reloader.set_value(SetFlag(name, value, "page"), "test")
+            assert "Done" in str(outcome) or outcome.result.value == "done", outcome
+        (gates,) = one.node.access.gates
+        assert admission.rules == admission.connect_rules == admission.entry_rules == [gates]
+        assert await refusal(one, "hall") == "KeyInvalid"
+        bad = one.reloader.set_value(SetFlag("stream_keys_file", str(tmp_path / "none"), "page"), "test")
+        assert bad.result.value != "done" and "No such file" in bad.text
+        for name in ("publish_auth", "refer_all", "stream_keys_file"):
+            one.reloader.set_value(SetFlag(name, "", "page"), "test")
+        assert not admission.rules and not admission.connect_rules and not admission.entry_rules
+
+
+async def test_AU21_address_that_guesses_is_closed_at_accept(tmp_path: Path) -> None:
+    path = keys_file(tmp_path, f"live/hall {KEY}")
+    flags = ("-publish_auth=key", f"-stream_keys_file={path}", "-auth_failures_per_min=3")
+    async with running(*flags) as one:
+        for _ in range(3):
+            assert await refusal(one, OTHER) == "KeyInvalid"
+        with pytest.raises((WireError, OSError, asyncio.IncompleteReadError)):
+            await one.client()
+        code, text = await one.get(f"/live/{KEY}.flv")
+        assert (code, text) == (429, "TooManyFailures\n")
+        samples = {(each.metric, each.labels): each.value for each in await one.facts.samples()}
+        assert samples["refused_by_rules", ("publish", "auth_key_invalid")] == 3
+        assert samples["auth_blocked_count", ()] == 1
+
+
+async def test_AU22_passwords_are_looked_at_two_at_a_time() -> None:
+    owner, answers = TaskOwner("test"), list[bool | None]()
+    threads, going, at_once, most = PasswordThreads(owner), threading.Event(), 0, 0
+    lock = threading.Lock()
+
+    def work() -> bool:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        going.wait(10)
+        with lock:
+            at_once -= 1
+        return True
+
+    count = MAX_THREADS + MAX_WAITING
+    for _ in range(count + 34):
+        threads.run(work, answers.append)
+    assert answers == [None] * 34, "who would wait too long is told so at once"
+    going.set()
+    await eventually(lambda: len(answers) == count + 34, "all answers")
+    assert answers.count(True) == count and most <= MAX_THREADS
+    await owner.close()
+
+
+def test_settings_of_all_streams_are_known() -> None:
+    found = access_configs(new_rulebook(settings_of("-play_deny=10.0.0.1")))
+    assert found == {AccessConfig(play_deny=("10.0.0.1",))}

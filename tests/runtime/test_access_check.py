@@ -1,0 +1,80 @@
+"""What a check says of who may publish and play."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge.access.config import AccessConfig
+from edge.flags.gflags import parse
+from edge.net.config import NetConfig
+from edge.runtime.access_check import check_access, open_door
+from edge.runtime.findings import findings
+from edge.runtime.vhost_files import with_vhosts
+
+
+def found(*flags: str) -> list[str]:
+    return [str(problem) for problem in check_access(parse(list(flags)))]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("-play_allow=10.0.0.0/99",), "-play_allow: '10.0.0.0/99'"),
+        (("-publish_auth=key",), "key needs -stream_keys_file"),
+        (("-publish_auth=jwt",), "not offered yet"),
+        (("-sign_scheme=akamai",), "no scheme 'akamai'"),
+        (("-stream_keys_file=/nowhere/keys",), "/nowhere/keys: No such file"),
+        (("-node_secret_file=/nowhere/secret",), "/nowhere/secret: No such file"),
+        (("-trusted_nodes=x",), "-trusted_nodes"),
+    ],
+)
+def test_fault_is_an_error_where_the_flag_stands(flags: tuple[str, ...], words: str) -> None:
+    (message,) = found(*flags)
+    assert words in message and message.startswith("command line: ") and "warning" not in message
+
+
+def test_fault_in_a_file_is_named_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text("# ours\nlive/hall short\n")
+    (message,) = found("-publish_auth=key", f"-stream_keys_file={path}")
+    assert message.startswith(f"{path}:2: ") and "short" not in message
+
+
+def test_what_is_weak_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "sign"
+    path.write_text("0123456789abcdef\n")
+    signed = ("-play_auth=sign", f"-sign_keys_file={path}")
+    for scheme in ("tencent", "md5:hex:s,t:{key}{path}{t}:dec"):
+        (message,) = found(*signed, f"-sign_scheme={scheme}")
+        assert "warning" in message and "MD5" in message
+    assert found(*signed) == found(*signed, "-sign_scheme=huawei-d") == []
+
+
+def test_vhost_is_checked_with_what_holds_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "edge.conf"
+    refers = "refer { enabled on; play a/b; }"
+    path.write_text(f"vhost a.example {{\n  publish_auth key;\n}}\nvhost b.example {{\n  {refers}\n}}\n")
+    parsed = parse([f"-vhost_config={path}"])
+    with_vhosts(parsed, {})
+    messages = [problem for problem in findings(parsed) if not problem.is_warning]
+    assert any("key needs -stream_keys_file" in each.message and each.where == f"{path}:2" for each in messages)
+    assert any("no host of a page" in each.message and each.where == f"{path}:5" for each in messages)
+
+
+@pytest.mark.parametrize(
+    ("config", "bind", "is_open"),
+    [
+        (AccessConfig(), (), True),
+        (AccessConfig(play_auth=("sign",)), (), True),
+        (AccessConfig(), ("127.0.0.1", "::1"), False),
+        (AccessConfig(), ("127.0.0.1", "10.0.0.1"), True),
+        (AccessConfig(publish_auth=("key",)), (), False),
+        (AccessConfig(publish_allow=("10.0.0.0/8",)), (), False),
+    ],
+)
+def test_open_door_is_told(config: AccessConfig, bind: tuple[str, ...], is_open: bool) -> None:
+    text = open_door(config, NetConfig(port=8079, bind=bind))
+    assert bool(text) is is_open
+    assert not text or text == "anybody who reaches port 8079 may publish; -publish_auth=key closes this"

@@ -11,7 +11,7 @@ from edge.conf.findings import Findings
 from edge.conf.grammar import Directive
 from edge.conf.special import FINISHERS, SIMPLE, Rank, Special
 from edge.conf.srs_names import ROOT_TABLE, SRS_MEANING, VHOST_TABLE, Effect, Name, Takes
-from edge.conf.values import for_flag, own_value, srs_value
+from edge.conf.values import for_flag, is_offered, own_value, srs_value
 from edge.flags.classes import Scope
 from edge.flags.problem import cut
 from edge.flags.registry import DEFINITIONS
@@ -123,7 +123,7 @@ class Block:
             value = directive.args
         if is_off:
             return
-        if (row.flag and row.flag not in DEFINITIONS) or not (row.flag or row.how):
+        if (row.flag and not is_offered(row)) or not (row.flag or row.how):
             is_told = is_absent or " ".join(directive.args) in row.harmless
             if not is_told:
                 self.effect(row, directive)
@@ -140,7 +140,7 @@ class Block:
     def lacks(self, row: Name) -> bool:
         """Whether what a section is about is not offered."""
         if row.flag:
-            return row.flag not in DEFINITIONS
+            return not is_offered(row)
         return row.effect in (Effect.LESS, Effect.MORE)
 
     def effect(self, row: Name, directive: Directive) -> None:

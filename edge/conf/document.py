@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.conf.srs_names import ROOT, VHOST, Effect, Name, Takes
+from edge.conf.values import is_offered
 from edge.flags import all as all_flags
 from edge.flags.classes import Scope
 from edge.flags.not_acted_on import NOT_BY_VHOST
@@ -65,7 +66,7 @@ def _takes(row: Name) -> str:
 
 def _said(row: Name) -> str:
     """What comes of it, by the flags that there are."""
-    if row.flag in DEFINITIONS:
+    if is_offered(row):
         return f"`-{row.flag}`" if not row.how else f"`-{row.flag}` ([more](#directives-that-are-more-than-a-value))"
     if row.how and not row.flag:
         return "[more](#directives-that-are-more-than-a-value)"

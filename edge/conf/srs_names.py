@@ -49,6 +49,7 @@ class Name:
         says: what is then so, for people.
         harmless: values that need no flag, since they ask for what is so anyway.
         default: ``on`` or ``off``, of a switch, and of the ``enabled`` of a block that has one.
+        needs: a value that the flag must know for the directive to be offered.
         how: of what is more than a value for a flag, the name of its handler in ``edge.conf.special``.
         is_list: several of it are meant, not the first alone.
         is_opaque: a block whose inside is not looked at.
@@ -63,6 +64,7 @@ class Name:
     harmless: tuple[str, ...] = ()
     default: str = ""
     how: str = ""
+    needs: str = ""
     is_list: bool = False
     is_opaque: bool = False
     is_secret: bool = False
@@ -247,6 +249,7 @@ _OLD_CLUSTER: tuple[Name, ...] = (
         ("off",),
         "off",
         "ask",
+        needs="ask",
     ),
     Name("vhost", WORD, "proxy_vhost", LESS, "origins are asked for the vhost of the client", ("[vhost]",)),
     *_noted("debug_srs_upnode"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from edge.conf.grammar import Directive
 from edge.conf.srs_names import CHOICES, Name, Takes
-from edge.flags.registry import Definition, format_value
+from edge.flags.registry import DEFINITIONS, Definition, format_value
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,9})?", re.ASCII)
@@ -24,6 +24,17 @@ PATHS = frozenset(
         *("node_secret_file", "hls_cdn_secret_file", "jwt_keys"),
     }
 )
+
+
+def is_offered(row: Name) -> bool:
+    """Whether there is what a directive asks for: its flag, which knows the value that it needs."""
+    definition = DEFINITIONS.get(row.flag)
+    if definition is None:
+        return False
+    try:
+        return not row.needs or definition.parser.parse(row.needs) is not None
+    except ValueError:
+        return False
 
 
 def switch(text: str, default: str = "off") -> bool:

@@ -12,9 +12,8 @@ NOT_BUILT = frozenset(
     {
         *("http_dir", "http_api", "http_api_raw", "http_api_auth", "heartbeat_url", "exporter", "config_watch"),
         *("gop_cache", "time_jitter", "mix_correct", "reduce_sequence_header", "publish_kickoff_for_idle_s"),
-        *("proxy_vhost", "auth_upstream", "hls_keys", "forward_to", "forward_backend", "transcode", "ingest", "exec"),
+        *("proxy_vhost", "hls_keys", "forward_to", "forward_backend", "transcode", "ingest", "exec"),
         *("dvr", "http_static", "bandcheck"),
-        *("refer_all", "refer_publish", "refer_play", "publish_allow", "publish_deny"),
         *(f"hooks_on_{event}" for event in ("connect", "close", "publish", "unpublish", "play", "stop")),
         *("hooks_on_dvr", "hooks_on_hls", "hooks_on_hls_notify"),
     }

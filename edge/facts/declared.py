@@ -255,6 +255,31 @@ _TRACES = [
     Metric("otlp_sent_count", COUNTER, "edge_otlp_spans_sent", "Spans that a collector has taken."),
 ]
 
+_HOOKS = [
+    Metric(
+        "hook_calls",
+        COUNTER,
+        "edge_hook_calls",
+        "Calls of hooks by event, and what came of them: yes, no, or failed.",
+        labels=("event", "result"),
+    ),
+    Metric("hook_calls_in_progress", GAUGE, "edge_hook_calls_in_progress", "Questions to hooks that are under way."),
+    Metric(
+        "hook_left_alone_count",
+        GAUGE,
+        "edge_hooks_left_alone",
+        "URLs of hooks that are left alone, as they have not answered several times in a row.",
+    ),
+    Metric("hook_cached_count", COUNTER, "edge_hook_cached", "Questions answered by a yes that was given before."),
+    Metric("hook_graced_count", COUNTER, "edge_hook_graced", "The same, as the hook did not answer."),
+    Metric("hook_allowed_count", COUNTER, "edge_hook_allowed", "Clients let in without an answer."),
+    Metric("hook_denied_count", COUNTER, "edge_hook_denied", "Clients refused for want of an answer."),
+    Metric("hook_sessions", GAUGE, "edge_hook_sessions", "Plays and publishes that hooks know of."),
+    Metric("hook_answers_kept", GAUGE, "edge_hook_answers_kept", "Answers that are remembered."),
+    Metric("hook_events_waiting", GAUGE, "edge_hook_events_waiting", "Events that wait to be told to hooks."),
+    Metric("hook_events_dropped_count", COUNTER, "edge_hook_events_dropped", "Events that were never told."),
+]
+
 _OVERLOAD = [
     Metric(
         "overload_level",
@@ -327,6 +352,7 @@ _DELAYS = [
             "From the beginning of an attempt to the upstream's yes.",
             (),
         ),
+        ("hook_call_ms", "edge_hook_call_seconds", "How long calls of hooks took, until an answer or without one.", ()),
         ("ingest_delay_ms", "edge_ingest_delay_seconds", "How late frames came to the first node.", ()),
         ("hop_delay_ms", "edge_hop_delay_seconds", "What each hop between nodes took, the first is 1.", ("hop",)),
         ("node_delay_ms", "edge_node_delay_seconds", "From the first node to this one.", ()),
@@ -382,6 +408,7 @@ TABLES: dict[str, Iterable[Metric]] = {
     "HLS as files": _FILES,
     "Traces": _TRACES,
     "Event loop": _LOOP,
+    "HTTP callbacks": _HOOKS,
     "Overload": _OVERLOAD,
     "Delays": _DELAYS,
     "Process": _PROCESS,

@@ -12,6 +12,8 @@ NOT_ACTED_ON: frozenset[str] = frozenset(
     {
         # listening and process
         "workers",
+        # hooks: nothing is recorded yet
+        "hooks_on_dvr",
         # upstream and naming
         "defer_close_second",
     }

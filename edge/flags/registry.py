@@ -29,6 +29,7 @@ TOPICS: dict[str, str] = {
     "upstream": "Upstream: pull, push, merge and naming",
     "httpd": "HTTP",
     "hls": "HLS",
+    "hooks": "HTTP callbacks",
     "quality": "Quality of experience",
     "tls": "TLS",
     "grpc": "HTTP/2 and gRPC",

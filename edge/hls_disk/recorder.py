@@ -22,9 +22,10 @@ from edge.hls_disk.config import DiskConfig
 from edge.hls_disk.folder import Folder
 from edge.hls_disk.listing import Made
 from edge.hls_disk.reports import Reports
-from edge.hls_disk.store import Source, Store
+from edge.hls_disk.store import Listed, Source, Store
 from edge.hls_disk.writer import Writer
 from edge.hub.events import HubObserver
+from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
@@ -49,6 +50,7 @@ class DiskHls:
 
     Attributes:
         reports: what is counted.
+        on_listed: called in the loop with each segment that has been written; None for nobody.
     """
 
     def __init__(self, config: DiskConfig, hls: HlsConfig, loop: asyncio.AbstractEventLoop) -> None:
@@ -58,6 +60,7 @@ class DiskHls:
         self.segmenter_config = replace(hls, hls_window_s=_LEAST_WINDOW_S)
         self.store = Store(config, Folder(config.hls_path), self.reports, wall_ms)
         self.writer = Writer(self.store, self.reports, config.hls_disk_queue_bytes)
+        self.on_listed: Callable[[StreamKey, Listed], object] | None = None
         self._observers: list[tuple[Registry, Recorder]] = []
 
     def start(self) -> None:
@@ -139,7 +142,7 @@ class Recording:
         self.is_off = False
         self._disk = disk
         self._stop_publisher = stop_publisher
-        self._source = Source(stream.key, self._failed_in_thread)
+        self._source = Source(stream.key, self._failed_in_thread, self._listed_in_thread)
         self._has_written = False
         self._told_codecs: set[str] = set()
         self._current: Segment | None = None
@@ -210,6 +213,12 @@ class Recording:
             self._told_codecs.add(codec)
             text = "HLS files key=%s without its %s, which segments in %s have no place for"
             logger.warning(text, self.stream.key, codec, self._disk.config.kind)
+
+    def _listed_in_thread(self, listed: Listed) -> None:
+        tell = self._disk.on_listed
+        if tell is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has been closed
+                self._disk.loop.call_soon_threadsafe(tell, self.stream.key, listed)
 
     # --- errors ----------------------------------------------------------------
 

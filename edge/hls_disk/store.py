@@ -24,12 +24,37 @@ _RETRY_MS = 10_000
 _MAX_REMEMBERED = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A segment that has been written, and stands in the playlist.
+
+    Attributes:
+        seq: its number there, EXT-X-MEDIA-SEQUENCE of the first one counted on.
+        path, playlist: of both files, below the directory.
+    """
+
+    seq: int
+    duration_ms: int
+    path: str
+    playlist: str
+
+
+def _nobody(_: Listed) -> None:
+    pass
+
+
 @dataclass(eq=False, slots=True)
 class Source:
-    """A stream that makes segments; ``on_failed`` is called, in the writer's thread, when one is lost."""
+    """A stream that makes segments.
+
+    Attributes:
+        on_failed: called, in the writer's thread, when one is lost.
+        on_listed: the same when one is there.
+    """
 
     key: StreamKey
     on_failed: Callable[[], None] = lambda: None
+    on_listed: Callable[[Listed], None] = _nobody
 
 
 @dataclass(eq=False, slots=True)
@@ -95,8 +120,10 @@ class Store:
         if files.source is not source and not self._take_over(files, source):
             return
         try:
-            self._write(files, source.key, made, now_ms)
+            listed = self._write(files, source.key, made, now_ms)
             files.has_failed = False
+            if listed is not None:
+                source.on_listed(listed)
         except OSError as error:
             files.has_failed = True
             self._reports.failed(f"key={source.key}", error)
@@ -124,12 +151,13 @@ class Store:
             self._reports.failed(f"key={source.key}", f"{files.path} is that of key={files.source.key}")
         return False
 
-    def _write(self, files: _Files, key: StreamKey, made: Made, now_ms: int) -> None:
+    def _write(self, files: _Files, key: StreamKey, made: Made, now_ms: int) -> Listed | None:
+        """None for a segment that is there already."""
         listing, window_ms = files.listing, self._config.window_ms
         self._forget_missing(files)
         place = listing.place(made, now_ms, window_ms)
         if place is None:
-            return
+            return None
         path = self._names.segment(key, made.kind, place.seq, made.name, made.duration_ms, made.wall_ms)
         init = self._names.init(key, made.init) if made.init else ""
         if init and not self._folder.exists(init):
@@ -141,6 +169,7 @@ class Store:
             listing.behind.clear()
         files.is_unsaved = True
         self._save(files)
+        return Listed(place.seq, made.duration_ms, path, files.path)
 
     def _forget_missing(self, files: _Files) -> None:
         """Somebody has removed files: what is listed after the last of them may stay listed."""

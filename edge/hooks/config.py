@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from edge.hooks.event import Action
@@ -42,9 +42,8 @@ class HookConfig:
     hook_secret_file: str = ""
 
     def urls(self, action: Action) -> tuple[str, ...]:
-        """Who is called for it."""
-        found: tuple[str, ...] = getattr(self, f"hooks_{action.value}")
-        return found
+        """Who is called for it; of recordings there are none yet."""
+        return _URLS_OF[action](self) if action in _URLS_OF else ()
 
     def all_urls(self) -> Iterator[str]:
         """Of all events, those that stand twice twice."""
@@ -57,6 +56,17 @@ class HookConfig:
         return any(self.urls(action) for action in Action)
 
 
+_URLS_OF: Mapping[Action, Callable[[HookConfig], tuple[str, ...]]] = {
+    Action.CONNECT: lambda config: config.hooks_on_connect,
+    Action.CLOSE: lambda config: config.hooks_on_close,
+    Action.PUBLISH: lambda config: config.hooks_on_publish,
+    Action.UNPUBLISH: lambda config: config.hooks_on_unpublish,
+    Action.PLAY: lambda config: config.hooks_on_play,
+    Action.STOP: lambda config: config.hooks_on_stop,
+    Action.UPDATE: lambda config: config.hooks_on_update,
+    Action.HLS: lambda config: config.hooks_on_hls,
+    Action.HLS_NOTIFY: lambda config: config.hooks_on_hls_notify,
+}
 #: Nobody is called.
 NO_HOOKS = HookConfig()
 

@@ -73,9 +73,10 @@ class Signing:
 class _Flight:
     """A question under way, and who waits for the answer."""
 
-    __slots__ = ("waiting",)
+    __slots__ = ("began_ms", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, began_ms: int) -> None:
+        self.began_ms = began_ms
         self.waiting: list[Then] = []
 
 
@@ -132,7 +133,7 @@ class Judge:
             if left_alone and (config.hook_failure == "deny" or left_alone == list(urls)):
                 if any(self._breakers[url].is_probe_due(now_ms) for url in left_alone):
                     self._begin(event, config, question, is_probe=True)
-                return self._unanswered(question, config, Unusable(f"{shown(left_alone[0])} does not answer"))
+                return self._unanswered(question, config, Unusable(f"{shown(left_alone[0])} does not answer"), now_ms)
             flight = self._begin(event, config, question)
         flight.waiting.append(then)
         return None
@@ -145,7 +146,7 @@ class Judge:
 
     def _begin(self, event: Event, config: HookConfig, question: Hashable, *, is_probe: bool = False) -> _Flight:
         """Call the servers; of a probe nobody waits for the answer."""
-        flight = _Flight()
+        flight = _Flight(self._now_ms())
         if not is_probe:
             self._flights[question] = flight
         spawn(self._fly(event, config, question, flight, is_probe=is_probe), name="hook", owner=self._tasks)
@@ -171,15 +172,16 @@ class Judge:
             ground = Ground.SHARED if number else Ground.ASKED
             verdict = Verdict(answer, ground)
             if isinstance(answer, Unusable):
-                verdict = self._unanswered(question, config, answer)
+                verdict = self._unanswered(question, config, answer, flight.began_ms)
             try:
                 then(verdict)
             except Exception:
                 logger.exception("hook %s: its verdict could not be acted on", event.action.value)
 
-    def _unanswered(self, question: Hashable, config: HookConfig, answer: Unusable) -> Verdict:
+    def _unanswered(self, question: Hashable, config: HookConfig, answer: Unusable, asked_ms: int) -> Verdict:
+        """What holds for a question of ``asked_ms``."""
         counts = self._figures.counts
-        graced = self.memory.graced(question, config.hook_grace_s, self._now_ms())
+        graced = self.memory.graced(question, config.hook_grace_s, asked_ms)
         if graced is not None:
             counts["hook_graced_count"] += 1
             return Verdict(graced, Ground.GRACE)
@@ -229,6 +231,18 @@ class Judge:
         elif breaker.failed(self._now_ms()):
             logger.warning("hook %s is left alone: it has not answered several times in a row", shown(url))
             self.places.give_up(url)
+        return answer
+
+    async def ask_about(self, event: Event, config: HookConfig) -> Answer:
+        """What is said of a session that goes on: nothing is remembered, and a server that is left alone says none."""
+        answer: Answer = Unusable("nobody to ask")
+        for url in config.urls(event.action):
+            breaker = self._breaker(url)
+            is_probe = breaker.is_open and breaker.is_probe_due(self._now_ms())
+            until_ms = self._now_ms() + config.hook_timeout_ms
+            answer = await self._ask_one(event, config, url, until_ms, is_probe=is_probe)
+            if isinstance(answer, No):
+                return answer
         return answer
 
     async def call(self, event: Event, config: HookConfig, url: str, *, within_ms: int) -> Answer:

@@ -38,7 +38,7 @@ from edge.net.ws_connection import WsConnection
 from edge.net.ws_form import WsForm
 from edge.service.names import CACHED_NAMES, StreamName, TcUrl
 from edge.service.refusal import Reason, Refusal
-from edge.service.request import PlayRequest
+from edge.service.request import SAID_NOTHING, PlayRequest, Said
 from edge.service.service import Service
 
 #: What CDNs and players of HLS add to a URL: it goes nowhere, and is no part of who asks.
@@ -65,6 +65,7 @@ class HttpClient:
     is_proven: bool = False
     page_url: str = ""
     authorization: str = ""
+    said: Said = SAID_NOTHING
 
 
 def client_of(request: web.BaseRequest, server_url: TcUrl, number: int, protocol: str) -> HttpClient:
@@ -73,7 +74,11 @@ def client_of(request: web.BaseRequest, server_url: TcUrl, number: int, protocol
     origin = headers.get("Origin", "")
     page_url = headers.get("Referer", "") or ("" if origin == "null" else origin)
     authorization = headers.get("Authorization", "")
-    return HttpClient(number, connection.peer, protocol, server_url, page_url=page_url, authorization=authorization)
+    scheme = "https" if request.secure else "http"
+    said = Said(f"{scheme}://{server_url.host}/{server_url.app}", user_agent=headers.get("User-Agent", ""))
+    return HttpClient(
+        number, connection.peer, protocol, server_url, page_url=page_url, authorization=authorization, said=said
+    )
 
 
 Start = Callable[[Stream, int, MediaSeen], tuple[WireForm, Opening]]

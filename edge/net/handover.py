@@ -21,6 +21,7 @@ from edge.net.ws_connection import WsConnection
 from edge.net.ws_form import WsForm
 from edge.service.handover import GrantState, grant_state
 from edge.service.names import TcUrl
+from edge.service.request import SAID_NOTHING, Said
 
 if TYPE_CHECKING:
     from edge.hub.stream import Stream
@@ -84,6 +85,7 @@ class MovedClient(NamedTuple):
     is_proven: bool = False
     page_url: str = ""
     authorization: str = ""
+    said: Said = SAID_NOTHING
 
 
 def connection_state(connection: RawConnection) -> ConnectionState:

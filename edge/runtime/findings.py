@@ -6,6 +6,7 @@ from edge.flags.check import check
 from edge.flags.gflags import Parsed
 from edge.flags.problem import Problem
 from edge.runtime.access_check import check_access
+from edge.runtime.hook_check import check_hooks
 from edge.runtime.http_modules import check_http
 from edge.runtime.otlp_extra import check_otlp
 from edge.runtime.own_certificates import check_own_certificates
@@ -19,6 +20,7 @@ def findings(parsed: Parsed) -> list[Problem]:
         *check_own_certificates(parsed, LOOKUP_BUDGET_S),
         *check_targets(parsed),
         *check_access(parsed),
+        *check_hooks(parsed),
         *check_http(parsed),
         *check_otlp(parsed),
         *_vhost_findings(parsed),

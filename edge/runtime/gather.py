@@ -202,6 +202,7 @@ class Gatherer:
             *counter_samples(await self.counters()),
             *await connection_samples(context.connections, context.traffic),
             *upstream_samples(await self.servers()),
+            *self._node.hooks.samples(),
             *self._histogram_samples(),
             *self._refusals(),
             *process_samples(process_figures(), started_s=self._started_s),
@@ -239,6 +240,7 @@ class Gatherer:
             [unit.upstream.connect_ms for unit in units if unit.upstream is not None],
             [unit.registry.delay for unit in units],
             self._node.viewers.start,
+            self._node.hooks.took,
         )
 
     # --- what it serves ------------------------------------------------------

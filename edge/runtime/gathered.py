@@ -10,6 +10,7 @@ from edge.net.context import NetContext
 from edge.net.limits import ConnectionLimits
 from edge.net.listener import Listener
 from edge.net.tls_entrance import TlsEntrance
+from edge.runtime.hooks import Hooks
 from edge.runtime.late_grpc import LateGrpc
 from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import LagProbe
@@ -45,6 +46,7 @@ class Gathered(Protocol):
     tasks: TaskOwner
     viewers: Viewers
     overload: Overload
+    hooks: Hooks
     steering: Steering | None
     started_ms: int
     is_draining: bool

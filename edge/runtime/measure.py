@@ -69,6 +69,7 @@ def histogram_samples(
     connects: Sequence[Histogram],
     delays: Sequence[DelayHistograms],
     viewer_start: Histogram,
+    hook_call: Histogram | None = None,
 ) -> list[Sample]:
     """Of the histograms that the parts of a node keep, those of both services together."""
     found = [
@@ -78,6 +79,7 @@ def histogram_samples(
         _together("flush_lag_ms", [delay.flush for delay in delays]),
         _together("ingest_delay_ms", [delay.ingest for delay in delays]),
         _together("node_delay_ms", [delay.total for delay in delays]),
+        _together("hook_call_ms", [hook_call] if hook_call is not None else []),
     ]
     for number in range(max((len(delay.hops) for delay in delays), default=0)):
         hops = [delay.hops[number] for delay in delays if number < len(delay.hops)]

@@ -24,6 +24,7 @@ from edge.net.tls_entrance import TlsEntrance, open_certificates
 from edge.runtime.access import Access
 from edge.runtime.activation import take_roles
 from edge.runtime.descriptors import connection_cap, raise_descriptor_limit
+from edge.runtime.hooks import Hooks
 from edge.runtime.late_grpc import LateGrpc, is_public
 from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import ClockWatch, LagProbe
@@ -77,6 +78,7 @@ class Node:
         owned_by_pages: what these work with, and what ends with HTTP; filled by then.
         sockets: those that listen, by what each was asked for.
         tls: None while no port takes it.
+        hooks: calls servers of the operator, where flags or vhosts name any.
         viewers: what players report.
         hls_disk: writes HLS as files; None where that is off.
         hls: serves HLS; None before HTTP is loaded, and where it is off.
@@ -104,6 +106,7 @@ class Node:
         self.rulebook = new_rulebook(settings)
         self.units = make_units(settings, self.context, self.rulebook)
         self.access = Access(settings, self.context, self.units, self.rulebook, self.tasks)
+        self.hooks = Hooks(self.units, settings, self.rulebook)
         self.viewers = Viewers(settings.quality)
         self.overload = Overload(settings.overload, self.units, self.lag, is_loading=self._is_loading)
         self.stat_log = StatLog(self.units, settings, self.started_ms)
@@ -140,7 +143,16 @@ class Node:
     @property
     def counting(self) -> list[Counting]:
         """Parts that count for themselves."""
-        parts = (self.overload, self.access, self.hls_disk, self.hls, self.otlp, self.viewers, self.steering)
+        parts = (
+            self.overload,
+            self.access,
+            self.hls_disk,
+            self.hls,
+            self.otlp,
+            self.viewers,
+            self.steering,
+            self.hooks,
+        )
         return [part for part in parts if part is not None]
 
     def _make_otlp(self) -> SpanExport | None:
@@ -174,6 +186,7 @@ class Node:
         disk = DiskHls(self.settings.hls_disk, self.settings.hls, self.loop)
         for unit in self.units:
             disk.attach(unit.registry, unit.service.stop_publisher)
+        disk.on_listed = self.hooks.on_listed
         return disk
 
     def open_sockets(
@@ -249,6 +262,7 @@ class Node:
             self.hls_disk.start()
         if self._elsewhere is not None:
             self._elsewhere.start(self.tasks)
+        self.hooks.start()
         self.lag.start()
         RUN_CLOCK.watch(True)
         self._skipped_ms = RUN_CLOCK.skipped_ms
@@ -471,6 +485,7 @@ class Node:
         if is_full_second:
             self._clock.look(now_ms(), wall_ms())
             self.viewers.tick(now, self.units)
+            self.hooks.tick(now)
         if is_full_second and self.tls is not None:
             self.tls.check_files(now, wall_ms())
         if is_full_second and self.settings.net.server_idle_timeout > 0:
@@ -561,6 +576,7 @@ class Node:
         await self.grpc.close()
         for connection in list(self.context.connections):
             connection.close_now("shutdown")
+        await self.hooks.close()
         await self.tasks.close()
         self.context.close()
         if self.otlp is not None:

@@ -55,6 +55,7 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None], rules: RuleC
     """All parts; the last is the one that tells those who look at the settings whenever they need them."""
 
     start = node.settings
+    node.hooks.next_book = lambda: rules.prepared
 
     def debug(config: DebugConfig) -> None:
         found = debugging()
@@ -75,6 +76,7 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None], rules: RuleC
         Sources(node),
         rules,
         AccessChange(node.access, rules),
+        node.hooks,
         Simple(node.reconfigure_network),
         Simple(units),
         Simple(lambda new: end_gone(node.units, new)),

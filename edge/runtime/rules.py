@@ -28,6 +28,7 @@ def rules_of(settings: Settings) -> Rules:
             settings.http,
             settings.hls,
             settings.hls_disk,
+            settings.hooks,
         )
     )
 

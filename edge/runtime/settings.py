@@ -13,6 +13,7 @@ from edge.flags.builtin import PagesConfig, logbook_config, pages_config
 from edge.flags.debugging import debug_config
 from edge.flags.gflags import Parsed
 from edge.flags.hls import disk_config, hls_config
+from edge.flags.hooks import hook_config, hook_limits
 from edge.flags.httpd import grpc_config, http2_config, http_config
 from edge.flags.hub import hub_config
 from edge.flags.logging import LogConfig, log_config
@@ -26,6 +27,7 @@ from edge.flags.tracing import OtlpConfig, otlp_config
 from edge.flags.upstream import upstream_config
 from edge.hls.config import HlsConfig
 from edge.hls_disk.config import DiskConfig
+from edge.hooks.config import HookConfig, HookLimits
 from edge.httpd.config import HttpConfig
 from edge.hub.config import HubConfig
 from edge.logbook.config import LogbookConfig
@@ -62,6 +64,8 @@ class Settings:
     grpc: GrpcConfig
     hls: HlsConfig
     hls_disk: DiskConfig
+    hooks: HookConfig
+    hook_limits: HookLimits
     quality: QualityConfig
     debug: DebugConfig
     log: LogConfig
@@ -94,6 +98,8 @@ def build_settings(parsed: Parsed, values_in_vain: tuple[str, ...] = ()) -> Sett
         grpc=grpc_config(flags),
         hls=hls_config(flags),
         hls_disk=disk_config(flags),
+        hooks=hook_config(flags),
+        hook_limits=hook_limits(flags),
         quality=quality_config(flags),
         debug=debug_config(flags),
         log=log_config(flags),

@@ -9,7 +9,7 @@ from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
 from edge.service.names import StreamName
 from edge.service.refusal import Refusal
-from edge.service.request import Client, PlayRequest, PublishRequest
+from edge.service.request import Client, Opening, PlayRequest, PublishRequest
 from edge.service.trace_context import TraceContext
 
 
@@ -75,6 +75,7 @@ class Play:
         asked_ms: when it was asked for; a rule may have taken its time.
         passed_bytes: sent of the stream by what serves it no more.
         ends_ms: when it is over by itself, 0 for never.
+        opening: what a rule keeps of it.
     """
 
     __slots__ = (
@@ -83,6 +84,7 @@ class Play:
         "client",
         "ends_ms",
         "name",
+        "opening",
         "owner",
         "passed_bytes",
         "since_ms",
@@ -98,6 +100,7 @@ class Play:
         self.asked_ms = asked_ms or now_ms
         self.passed_bytes = 0
         self.ends_ms = ends_ms_of(request.lifetime_s, now_ms)
+        self.opening: Opening | bytes | None = request.opening
         self.owner: PlayOwner | None = None
         self.stopped: Refusal | None = None
 
@@ -148,9 +151,21 @@ class Publish:
         trace: the span of its having been asked for, or that for whose sake it was.
         ends_ms: when it is over by itself, 0 for never.
         max_kbps: most that it may send, 0 where nobody has said so.
+        opening: what a rule keeps of it.
     """
 
-    __slots__ = ("__weakref__", "client", "ends_ms", "max_kbps", "name", "owner", "publisher", "stopped", "trace")
+    __slots__ = (
+        "__weakref__",
+        "client",
+        "ends_ms",
+        "max_kbps",
+        "name",
+        "opening",
+        "owner",
+        "publisher",
+        "stopped",
+        "trace",
+    )
 
     def __init__(self, request: PublishRequest, publisher: Publisher[Stream]) -> None:
         self.client: Client = request.client
@@ -159,6 +174,7 @@ class Publish:
         self.trace: TraceContext | None = request.trace
         self.ends_ms = ends_ms_of(request.lifetime_s, publisher.since_ms)
         self.max_kbps = request.max_kbps
+        self.opening: Opening | bytes | None = request.opening
         self.owner: PublishOwner | None = None
         self.stopped: Refusal | None = None
 

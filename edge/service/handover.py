@@ -18,6 +18,7 @@ class GrantState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
         stream: that of the stream that is played or fed; beside the first one's where a node keeps both.
         ends_ms: when it is over by itself, 0 for never.
         max_kbps: most that a publisher may send, 0 for no limit.
+        opening: what a rule keeps of it.
     """
 
     key: tuple[str, str, str, str]
@@ -29,6 +30,7 @@ class GrantState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     since_ms: int
     ends_ms: int = 0
     max_kbps: int = 0
+    opening: bytes = b""
 
     @property
     def name(self) -> StreamName:
@@ -42,11 +44,14 @@ class GrantState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
 
     def play_request(self, client: Client) -> PlayRequest:
         """What ``client`` has asked for."""
-        return PlayRequest(client, self.name, lifetime_s=self._lifetime_s, may_be_named=True)
+        opening = self.opening or None
+        return PlayRequest(client, self.name, lifetime_s=self._lifetime_s, may_be_named=True, opening=opening)
 
     def publish_request(self, client: Client) -> PublishRequest:
         """The same of a publish; no node of ours is behind it."""
-        return PublishRequest(client, self.name, lifetime_s=self._lifetime_s, max_kbps=self.max_kbps, may_be_named=True)
+        request = PublishRequest(client, self.name, lifetime_s=self._lifetime_s, max_kbps=self.max_kbps)
+        request.may_be_named, request.opening = True, self.opening or None
+        return request
 
     @property
     def _lifetime_s(self) -> float:
@@ -56,7 +61,7 @@ class GrantState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
 
 def grant_state(grant: Play | Publish) -> GrantState:
     """Of what was granted."""
-    name = grant.name
+    name, opening = grant.name, grant.opening
     return GrantState(
         key=name.key,
         stream=grant.stream.key,
@@ -67,4 +72,5 @@ def grant_state(grant: Play | Publish) -> GrantState:
         since_ms=grant.since_ms,
         ends_ms=grant.ends_ms,
         max_kbps=grant.max_kbps if isinstance(grant, Publish) else 0,
+        opening=opening if isinstance(opening, bytes) else opening.export() if opening is not None else b"",
     )

@@ -3,10 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from edge.service.names import StreamName, TcUrl
 from edge.service.trace_context import TraceContext
+
+
+class Said(NamedTuple):
+    """What a client has said of itself, for those who are told of it; each "" where it has said nothing.
+
+    Attributes:
+        tc_url: the server's URL as the client has it.
+        swf_url, flash_version: of its program, in a protocol that has words for them.
+        user_agent: the same in others.
+    """
+
+    tc_url: str = ""
+    swf_url: str = ""
+    flash_version: str = ""
+    user_agent: str = ""
+
+
+#: Nothing at all.
+SAID_NOTHING = Said()
+
+
+class Opening(Protocol):
+    """What a rule keeps of a request that it has let in, until the grant is over."""
+
+    def export(self) -> bytes:
+        """The same for another process, where it stands in its place until the rule there takes it."""
+        ...
 
 
 class Client(Protocol):
@@ -55,6 +82,11 @@ class Client(Protocol):
     @property
     def authorization(self) -> str:
         """What it says of itself apart from the URL, ``Basic ...`` or ``Bearer ...``; "" for nothing."""
+        ...
+
+    @property
+    def said(self) -> Said:
+        """What it has said of itself besides."""
         ...
 
     @property
@@ -112,6 +144,7 @@ class PlayRequest:
         lifetime_s: how long it is let in for, 0.0 for as long as it likes; rules say so.
         max_kbps: most that it may send, 0 for no limit; rules say so.
         may_be_named: its name is no secret, see ``Admission.hides``.
+        opening: what a rule keeps of it.
     """
 
     client: Client
@@ -123,6 +156,7 @@ class PlayRequest:
     lifetime_s: float = 0.0
     max_kbps: int = 0
     may_be_named: bool = False
+    opening: Opening | bytes | None = None
 
 
 @dataclass(slots=True)
@@ -132,7 +166,7 @@ class PublishRequest:
     Attributes:
         hops: ids of the services of ours that the stream has passed.
         is_lost: a node of ours brings it, whose own publisher is not there at present.
-        trace, suffix, lifetime_s, max_kbps, may_be_named: as those of a play.
+        trace, suffix, lifetime_s, max_kbps, may_be_named, opening: as those of a play.
     """
 
     client: Client
@@ -144,3 +178,4 @@ class PublishRequest:
     lifetime_s: float = 0.0
     max_kbps: int = 0
     may_be_named: bool = False
+    opening: Opening | bytes | None = None

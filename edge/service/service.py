@@ -217,6 +217,11 @@ class Service(HubObserver):
 
         return self.admission.ask_connect(request, judged)
 
+    def disconnected(self, client: Client, received_bytes: int, sent_bytes: int) -> None:
+        """The connection of a client that has asked by ``connect`` is over."""
+        for watcher in self.watchers:
+            watcher.on_disconnected(client, received_bytes, sent_bytes)
+
     def _tell_refused(self, request: PlayRequest | PublishRequest, refusal: Refusal) -> None:
         """Write it down, without a name that may be a secret."""
         if self.admission.may_be_secret(request):
@@ -446,11 +451,13 @@ class Service(HubObserver):
     def hand_over_play(self, play: Play) -> None:
         """Another process goes on with it: what is counted here is over."""
         for watcher in self.watchers:
+            watcher.on_moved(play)
             watcher.on_play_over(play)
 
     def hand_over_publish(self, publish: Publish) -> None:
         """The same of a publish; nobody stops it here any more."""
         for watcher in self.watchers:
+            watcher.on_moved(publish)
             watcher.on_publish_over(publish)
         self.publishes.pop(publish.publisher, None)
 

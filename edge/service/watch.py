@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edge.hub.key import StreamKey
     from edge.service.grants import Play, Publish
+    from edge.service.request import Client
 
 
 class GrantWatcher:
@@ -29,3 +30,9 @@ class GrantWatcher:
 
     def on_publish_over(self, publish: Publish) -> None:
         """It is being given back."""
+
+    def on_moved(self, grant: Play | Publish) -> None:
+        """Another process goes on with it: what is said next of its being over is true of this process alone."""
+
+    def on_disconnected(self, client: Client, received_bytes: int, sent_bytes: int) -> None:
+        """The connection of a client that had asked whether it may stay is over, whatever the answer was."""

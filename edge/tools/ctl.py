@@ -66,7 +66,20 @@ def parser() -> argparse.ArgumentParser:
     asked.add_argument("stream", nargs="?", default="", help="APP/STREAM or a URL")
     asked.add_argument("--client", default="", metavar="IP", help="what was this client told?")
     ctl_access.add_parsers(subs)
+    sub = add("hook-demo", _hook_demo, "serve hooks to be tried with: prints what they tell, answers as bid")
+    sub.add_argument("--port", type=int, default=8085, help="to listen on (%(default)s)")
+    sub.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    sub.add_argument(
+        "--answer", default="yes", help="yes, no [REASON], nothing, slow SECONDS, wrong, rename STREAM ..."
+    )
     return made
+
+
+def _hook_demo(_node: Client, options: argparse.Namespace) -> int:
+    """Asks no node."""
+    from edge.tools.hook_demo import hook_demo
+
+    return hook_demo(options)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -93,6 +93,7 @@ GATES: tuple[Owner, ...] = (lambda seen: seen.node.rulebook.root.of(AccessConfig
 GUARD: tuple[Owner, ...] = (lambda seen: seen.node.access.guard,)
 SAMPLES = Path(__file__).parents[1] / "access" / "samples"
 LOG: tuple[Owner, ...] = (lambda seen: seen.node.settings.log,)
+HOOKS: tuple[Owner, ...] = (lambda seen: seen.node.hooks._parts.desks[0].config_of(seen.stream.key),)
 
 
 @dataclass(frozen=True)
@@ -326,6 +327,30 @@ ROWS: dict[str, Row] = {
     "v": Row("1", 1, LOG),
     "vmodule": Row("a=1", "a=1", LOG),
 }
+
+ROWS |= {
+    name: Row("http://127.0.0.1:1/", ("http://127.0.0.1:1/",), HOOKS)
+    for name in DEFINITIONS
+    if name.startswith("hooks_on_") and name != "hooks_on_dvr"  # there is nothing to tell yet
+}
+ROWS |= many(
+    HOOKS,
+    hook_form="nginx",
+    hook_timeout_ms=777,
+    hook_failure="allow",
+    hook_grace_s=7,
+    hook_cache_s=7,
+    hook_update_s=7,
+)
+ROWS["hook_secret_file"] = Row(__file__, __file__, HOOKS)
+ROWS["hook_drain_ms"] = Row("777", 777, (lambda seen: seen.node.hooks.limits,))
+ROWS["hook_max_calls"] = Row(
+    "77",
+    77,
+    (lambda seen: seen.node.hooks.limits,),
+    lambda seen: (seen.node.hooks._parts.places.limit, seen.node.hooks._parts.teller.limit),
+    (77, 77),
+)
 
 SETTABLE = sorted(name for name, definition in DEFINITIONS.items() if is_settable(definition))
 

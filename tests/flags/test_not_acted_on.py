@@ -18,6 +18,7 @@ from edge.flags.registry import DEFINITIONS
 from edge.flags.tracing import OtlpConfig
 from edge.hls.config import HlsConfig
 from edge.hls_disk.config import DiskConfig
+from edge.hooks.config import HookConfig, HookLimits
 from edge.httpd.config import HttpConfig
 from edge.hub.config import HubConfig
 from edge.logbook.config import LogbookConfig
@@ -31,7 +32,7 @@ from naming.base import NamingOptions
 CONFIGS = (
     *(NetConfig, TlsConfig, RtmpConfig, HubConfig, UpstreamConfig, HttpConfig, HlsConfig, DiskConfig, LogConfig),
     *(LogbookConfig, NamingOptions, DebugConfig, PagesConfig, OtlpConfig, QualityConfig, OverloadConfig),
-    *(Http2Config, GrpcConfig, ProcessConfig, AccessConfig, GuardConfig),
+    *(Http2Config, GrpcConfig, ProcessConfig, AccessConfig, GuardConfig, HookConfig, HookLimits),
 )
 # Fields that no flag sets.
 BESIDE_FLAGS = {"is_internal_port_set", "version", "hostname"}

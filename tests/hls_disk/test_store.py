@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.hls_disk.folder import Folder
-from edge.hls_disk.store import Source
+from edge.hls_disk.store import Listed, Source
 from edge.hub.key import PUBLISH_REALM, StreamKey
 from tests.hls_disk.files import KEY, Files, made
 
@@ -29,6 +29,18 @@ def test_a_window_is_listed_and_files_stay_as_long_again(files: Files) -> None:
     assert files.there(".ts") == [f"live/cam-{number}.ts" for number in range(113, 120)]
     assert (files.root / "live" / "cam-119.ts").read_bytes() == made(119).data
     assert [media.media_sequence for media in files.playlists] == [100, 100, *range(100, 118)]
+
+
+def test_each_segment_is_told_of_once_when_it_is_listed(files: Files) -> None:
+    told: list[Listed] = []
+    source = Source(KEY, on_listed=lambda listed: told.append(listed))
+    files.write(*segments(100, 2), source=source)
+    files.write(made(101), source=source)
+    duration_ms = made(100).duration_ms
+    assert told == [
+        Listed(100, duration_ms, "live/cam-100.ts", "live/cam.m3u8"),
+        Listed(101, duration_ms, "live/cam-101.ts", "live/cam.m3u8"),
+    ]
 
 
 def test_keep_s_says_how_long_they_stay(tmp_path: Path) -> None:

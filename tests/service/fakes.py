@@ -15,7 +15,7 @@ from edge.service.grants import Play, Publish
 from edge.service.insight import NOTHING, Insight
 from edge.service.names import StreamName, TcUrl, parse_tc_url
 from edge.service.refusal import Reason, Refusal
-from edge.service.request import Client, PlayRequest, PublishRequest
+from edge.service.request import SAID_NOTHING, Client, PlayRequest, PublishRequest, Said
 from edge.service.service import Service
 from edge.service.source import NodePlace, Standing
 
@@ -35,6 +35,7 @@ class FakeClient:
     is_proven: bool = False
     page_url: str = ""
     authorization: str = ""
+    said: Said = SAID_NOTHING
 
     @property
     def is_hop(self) -> bool:

@@ -15,6 +15,7 @@ class Granted:
         self.stream = type("S", (), {"key": stream})
         self.since_ms = 77
         self.ends_ms = 0
+        self.opening = b"kept"
 
 
 def test_what_was_granted_is_known_again() -> None:
@@ -25,4 +26,6 @@ def test_what_was_granted_is_known_again() -> None:
     client = object()
     request = state.play_request(client)  # type: ignore[arg-type]
     assert (request.client, request.name, request.hops, request.resume) == (client, name, (), None)
+    assert request.opening == b"kept"
     assert state.publish_request(client).name == name  # type: ignore[arg-type]
+    assert state.publish_request(client).opening == b"kept"  # type: ignore[arg-type]

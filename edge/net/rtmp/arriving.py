@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from edge.errors import ProtocolError
@@ -11,8 +12,9 @@ from edge.net.rtmp.status import CONNECT_REJECTED, connect_refusal
 from edge.rtmp.events import ConnectRequested
 from edge.rtmp.server import ServerSession
 from edge.service.admission import Asking
-from edge.service.names import TcUrl, moved_to, parse_tc_url
+from edge.service.names import CACHED_NAMES, TcUrl, moved_to, parse_tc_url
 from edge.service.refusal import Refusal
+from edge.service.request import SAID_NOTHING, Said
 from edge.service.spans import SERVER
 
 if TYPE_CHECKING:
@@ -21,8 +23,20 @@ if TYPE_CHECKING:
 NOWHERE = TcUrl("", "", "", "")
 #: Longer ones are none of a page.
 _MAX_PAGE_URL = 2048
+#: Of a name of a program as much as is told to others.
+_MAX_WORDS = 512
 #: What a node sends to prove that it is one of ours, in the object of its ``connect``.
 PROOF_PROPERTY = "edgeProof"
+
+
+@lru_cache(maxsize=CACHED_NAMES)
+def _said(tc_url: str, swf_url: str, program: str) -> Said:
+    """Thousands of players say the same, and share it."""
+    return Said(tc_url, swf_url, program)
+
+
+def _words(value: object) -> str:
+    return value[:_MAX_WORDS] if isinstance(value, str) else ""
 
 
 class ArrivingConnection(PlayingConnection):
@@ -32,15 +46,17 @@ class ArrivingConnection(PlayingConnection):
         server_url: where the client went to, as far as it has said so.
         page_url: the page that it comes from, as it says; "" for none, and for what is too long to be one.
         is_proven: it is a node that has proved to be one of ours.
+        said: what it has said of itself besides.
     """
 
-    __slots__ = ("_connecting", "is_proven", "page_url", "server_url")
+    __slots__ = ("_connecting", "is_proven", "page_url", "said", "server_url")
 
     def __init__(self, wire: ByteStream, rtmp: RtmpService, session: ServerSession, peer: str) -> None:
         super().__init__(wire, rtmp, session, peer)
         self.server_url = NOWHERE
         self.page_url = ""
         self.is_proven = False
+        self.said: Said = SAID_NOTHING
         self._connecting: Asking | None = None
 
     @property
@@ -91,6 +107,8 @@ class ArrivingConnection(PlayingConnection):
         if page_url and isinstance(page_url, str):
             # What is too long is a page all the same, of no host.
             self.page_url = page_url if len(page_url) <= _MAX_PAGE_URL else "://"
+        swf_url, program = event.properties.get("swfUrl"), event.properties.get("flashVer")
+        self.said = _said(event.tc_url, _words(swf_url), _words(program))
         proof = event.properties.get(PROOF_PROPERTY)
         if event.edge_id and proof and isinstance(proof, str):
             self.is_proven = self.service.proves(proof, event.edge_id)
@@ -128,3 +146,5 @@ class ArrivingConnection(PlayingConnection):
             connecting.cancel()
         if self.server_url is NOWHERE:
             self._tell_span(why)  # it has never come to a connect
+        else:
+            self.service.disconnected(self, self.received_bytes, self.total_sent_bytes())

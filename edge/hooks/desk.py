@@ -1,0 +1,293 @@
+"""Where a service meets its hooks: a rule that asks, and a watcher that tells what became of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+
+from edge.hooks.answer import No, Unusable, Yes
+from edge.hooks.config import NO_HOOKS, HookConfig
+from edge.hooks.event import DEFAULT_VHOST, Action, Event, Segment
+from edge.hooks.judge import Ground, Judge, Verdict
+from edge.hooks.opening import Opening, resumed
+from edge.hooks.teller import Teller
+from edge.hooks.updates import Updates
+from edge.hub.key import StreamKey
+from edge.net.aio import TaskOwner, spawn
+from edge.service.admission import LATER, Answer, Granted, Later
+from edge.service.admission import Verdict as RuleVerdict
+from edge.service.grants import Play, Publish
+from edge.service.names import StreamName
+from edge.service.refusal import Reason, Refusal
+from edge.service.request import Client, ConnectRequest, PlayRequest, PublishRequest
+from edge.service.service import Service
+from edge.service.story import host_of
+from edge.service.watch import GrantWatcher
+
+logger = logging.getLogger(__name__)
+
+#: What of its time a question about a publish waits for the events of its stream to be told first.
+_ORDER_SHARE = 3
+
+
+class HookDesk(GrantWatcher):
+    """The hooks of one service."""
+
+    def __init__(
+        self,
+        service: Service,
+        judge: Judge,
+        teller: Teller,
+        *,
+        server_id: str,
+        now_ms: Callable[[], int],
+        config_of: Callable[[StreamKey], HookConfig] | None = None,
+    ) -> None:
+        """``config_of``: of a stream; without it the service's rulebook says so."""
+        self._service = service
+        self._judge = judge
+        self._teller = teller
+        self._server_id = server_id
+        self._now_ms = now_ms
+        self.config_of = config_of or self._config_in_book
+        self._sessions: dict[Play | Publish, Opening] = {}
+        self._clients: dict[Client, Opening] = {}
+        self._updates: Updates[Play | Publish] = Updates()
+        self._tasks = TaskOwner("hook-desk")
+
+    def attach(self) -> None:
+        """Be asked, as the last of the rules that are there, and hear."""
+        self._service.admission.rules.append(self)
+        self._service.admission.connect_rules.append(self)
+        self._service.watchers.append(self)
+
+    async def close(self) -> None:
+        """Nobody is asked any more."""
+        await self._tasks.close()
+
+    @property
+    def session_count(self) -> int:
+        """Plays and publishes that hooks know of."""
+        return len(self._sessions)
+
+    def _config_in_book(self, key: StreamKey) -> HookConfig:
+        rules = self._service.rulebook.rules_of(key)
+        return rules.of(HookConfig) if rules is not None else NO_HOOKS
+
+    # --- questions -----------------------------------------------------------
+
+    def check(self, request: PlayRequest | PublishRequest, later: Answer) -> RuleVerdict | Later:
+        """Ask for a viewer or an encoder; a node of ours is judged where its clients are."""
+        client = request.client
+        if client.is_proven:
+            return None
+        config = self.config_of(request.name.key)
+        if not config.is_on:
+            return None
+        action = Action.PLAY if isinstance(request, PlayRequest) else Action.PUBLISH
+        opening = Opening(self._event(action, client, request.name), config)
+        if not config.urls(action):
+            request.opening = opening
+            return None
+        opening.question = self._judge.question_of(opening.event, config)
+
+        def then(verdict: Verdict) -> None:
+            later(self._act_on(request, opening, verdict))
+
+        lane = request.name.key
+        if action is Action.PUBLISH and not self._teller.lanes.is_idle(lane):
+            spawn(self._ask_in_order(lane, opening, then), name="hook-order", owner=self._tasks)
+            return LATER
+        verdict = self._judge.ask(opening.event, config, then)
+        return LATER if verdict is None else self._act_on(request, opening, verdict)
+
+    async def _ask_in_order(self, lane: Hashable, opening: Opening, then: Callable[[Verdict], None]) -> None:
+        """The end of the publish before is told first, if the server takes it in time."""
+        await self._teller.wait_idle(lane, opening.config.hook_timeout_ms / 1000 / _ORDER_SHARE)
+        verdict = self._judge.ask(opening.event, opening.config, then)
+        if verdict is not None:
+            then(verdict)
+
+    def _act_on(self, request: PlayRequest | PublishRequest, opening: Opening, verdict: Verdict) -> RuleVerdict:
+        answer = verdict.answer
+        if not isinstance(answer, Yes):
+            return _refusal(answer)
+        opening.is_told, opening.yes = verdict.ground is Ground.ASKED, answer
+        request.opening = opening
+        key = request.name.key
+        name = f"{answer.app or key.app}/{answer.stream or key.stream_name}" if answer.app or answer.stream else ""
+        if answer.urls:
+            text = "hook %s of key=%s names urls to forward to, which is not done"
+            logger.warning(text, opening.event.action.value, key)
+        if name or answer.lifetime_s or answer.max_kbps:
+            return Granted(name=name, lifetime_s=answer.lifetime_s, max_kbps=answer.max_kbps)
+        return None
+
+    def check_connect(self, request: ConnectRequest, later: Answer) -> Refusal | Later | None:
+        """The same for a client that has not said what it wants."""
+        client = request.client
+        if client.is_proven:
+            return None
+        key = StreamKey(request.vhost, request.app, "")
+        config = self.config_of(key)
+        if not config.hooks_on_connect and not config.hooks_on_close:
+            return None
+        query = client.server_url.query
+        opening = Opening(self._event(Action.CONNECT, client, StreamName(key, query)), config)
+        self._clients[client] = opening
+        if not config.hooks_on_connect:
+            return None
+        opening.is_told = False  # until it is let in
+
+        def act_on(verdict: Verdict) -> Refusal | None:
+            if not isinstance(verdict.answer, Yes):
+                self._clients.pop(client, None)
+                return _refusal(verdict.answer)
+            opening.is_told = verdict.ground is Ground.ASKED
+            return None
+
+        def then(verdict: Verdict) -> None:
+            if self._clients.get(client) is opening:  # else it has gone
+                later(act_on(verdict))
+
+        verdict = self._judge.ask(opening.event, config, then)
+        return LATER if verdict is None else act_on(verdict)
+
+    # --- what became of it ---------------------------------------------------
+
+    def on_disconnected(self, client: Client, received_bytes: int, sent_bytes: int) -> None:
+        """A client that was let in has left."""
+        opening = self._clients.pop(client, None)
+        if opening is not None and opening.is_told:
+            event = replace(opening.event, action=Action.CLOSE, recv_bytes=received_bytes, send_bytes=sent_bytes)
+            self._teller.tell(("client", client.number), event, opening.config)
+
+    def on_play(self, play: Play) -> None:
+        """It has begun."""
+        self._begin(play)
+
+    def on_publish(self, publish: Publish) -> None:
+        """It has begun."""
+        self._begin(publish)
+
+    def on_play_over(self, play: Play) -> None:
+        """It is over."""
+        self._end(play)
+
+    def on_publish_over(self, publish: Publish) -> None:
+        """It is over."""
+        self._end(publish)
+
+    def _begin(self, grant: Play | Publish) -> None:
+        opening = grant.opening
+        if isinstance(opening, bytes):
+            opening = self._resume(grant, opening)
+        if not isinstance(opening, Opening):
+            return
+        key = grant.name.key
+        opening.event = replace(opening.event, app=key.app, stream=key.stream_name, stream_id=self._stream_id(grant))
+        opening.since_ms = self._now_ms()
+        self._sessions[grant] = opening
+        if opening.question is not None:
+            self._judge.memory.begun(opening.question)
+        if opening.config.hooks_on_update:
+            self._updates.add(grant, opening.config.hook_update_s * 1000, opening.since_ms)
+
+    def _resume(self, grant: Play | Publish, data: bytes) -> Opening | None:
+        """One that the process before this one has let in; what the hooks have said goes on standing."""
+        try:
+            state = resumed(data)
+        except ValueError as error:
+            logger.error("hooks know nothing of a session of key=%s any more: %s", grant.name.key, error)
+            return None
+        opening = grant.opening = Opening(state.asked, self.config_of(grant.name.key))
+        opening.is_told, opening.yes = state.is_told, state.yes
+        if state.was_asked and opening.config.urls(state.asked.action):
+            opening.question = self._judge.question_of(state.asked, opening.config)
+            self._judge.memory.said_yes(opening.question, state.yes, self._now_ms())
+        return opening
+
+    def on_moved(self, grant: Play | Publish) -> None:
+        """Another process tells its end."""
+        if self._sessions.pop(grant, None) is not None:
+            self._updates.remove(grant)
+
+    def _end(self, grant: Play | Publish) -> None:
+        opening = self._sessions.pop(grant, None)
+        if opening is None:
+            return
+        self._updates.remove(grant)
+        if opening.question is not None:
+            self._judge.memory.ended(opening.question, self._now_ms())
+        closing = opening.event.action.closing
+        if opening.is_told and closing is not None:
+            self._teller.tell(grant.name.key, replace(opening.event, action=closing), opening.config)
+
+    # --- sessions that go on --------------------------------------------------
+
+    def tick(self, now_ms: int) -> None:
+        """Once a second: ask about those whose turn it is."""
+        for grant in self._updates.due(now_ms):
+            opening = self._sessions.get(grant)
+            if opening is not None:
+                spawn(self._update(grant, opening, now_ms), name="hook-update", owner=self._tasks)
+
+    async def _update(self, grant: Play | Publish, opening: Opening, now_ms: int) -> None:
+        age_ms = now_ms - opening.since_ms
+        sent_bytes = grant.served.sent_bytes if isinstance(grant, Play) else 0
+        event = replace(
+            opening.event,
+            action=Action.UPDATE,
+            of=opening.event.action,
+            age_s=age_ms // 1000,
+            at_ms=age_ms,
+            send_bytes=sent_bytes,
+        )
+        answer = await self._judge.ask_about(event, opening.config)
+        if isinstance(answer, No) and grant in self._sessions and grant.stopped is None:
+            grant.stop(_refusal(answer))
+
+    # --- segments -------------------------------------------------------------
+
+    def on_segment_listed(self, key: StreamKey, segment: Segment) -> None:
+        """A segment of HLS stands in a playlist."""
+        config = self.config_of(key)
+        for action in (Action.HLS, Action.HLS_NOTIFY):
+            if config.urls(action):
+                event = replace(self._base(action, key), protocol="hls", segment=segment, stream=key.stream_name)
+                self._teller.tell(key, event, config)
+
+    # --- what is told ---------------------------------------------------------
+
+    def _base(self, action: Action, key: StreamKey) -> Event:
+        vhost = DEFAULT_VHOST if key.vhost == self._service.hub.default_vhost else key.vhost
+        return Event(action, vhost=vhost, app=key.app, server_id=self._server_id, service_id=self._service.service_id)
+
+    def _event(self, action: Action, client: Client, name: StreamName) -> Event:
+        said = client.said
+        return replace(
+            self._base(action, name.key),
+            client_id=str(client.number),
+            ip=host_of(client.peer),
+            port=client.peer.rpartition(":")[2],
+            stream=name.key.stream_name,
+            param=name.query,
+            tc_url=said.tc_url,
+            page_url=client.page_url,
+            swf_url=said.swf_url,
+            flash_version=said.flash_version,
+            user_agent=said.user_agent,
+            protocol=client.protocol,
+        )
+
+    def _stream_id(self, grant: Play | Publish) -> str:
+        epoch = grant.stream.epoch
+        return epoch.id if epoch is not None else ""
+
+
+def _refusal(answer: No | Unusable) -> Refusal:
+    """How a client hears of it."""
+    if isinstance(answer, No):
+        return Refusal(Reason.HOOK_DENIED, f"the hook says no: {answer.why}", said=answer.reason)
+    return Refusal(Reason.HOOK_UNAVAILABLE, f"no usable answer of the hook: {answer.why}")

@@ -35,7 +35,7 @@ def new_reloader(node: Node, debugging: Callable[[], Debugging | None]) -> Reloa
     def build(parsed: Parsed) -> Settings:
         return build_settings(parsed, values_in_vain(parsed))
 
-    rules = RuleChange(node.rulebook)
+    rules = RuleChange(node.rulebook, node.settings.parsed.vhosts)
     reloader = Reloader(
         FlagBook(node.settings.parsed, is_immutable=node.settings.pages.immutable_flags, mask=without_secrets),
         parts_of(node, debugging, rules),

@@ -13,6 +13,7 @@ from edge.runtime.reload import Prepared
 from edge.service.rules import Rulebook, Rules
 
 if TYPE_CHECKING:
+    from edge.flags.vhost_file import VhostFile
     from edge.runtime.settings import Settings
 
 
@@ -66,8 +67,9 @@ class RuleChange:
         prepared: the book that was made ready last, or is in force.
     """
 
-    def __init__(self, rulebook: Rulebook) -> None:
-        self._rulebook = rulebook
+    def __init__(self, rulebook: Rulebook, said: VhostFile | None = None) -> None:
+        """``said``: the files that the book was made of."""
+        self._rulebook, self._said = rulebook, said
         self.prepared = rulebook
         self._made: tuple[Settings, Rulebook] | None = None
 
@@ -82,11 +84,18 @@ class RuleChange:
         made, self._made = self._made, None
         if made is not None and made[0] is new:
             book = made[1]
+        elif new.parsed.vhosts is self._said and rules_of(new) == self._rulebook.root:
+            self.prepared = self._rulebook  # a flag of other things: vhosts may be thousands
+            return Prepared(lambda: None)
         else:
             book = new_rulebook(new)
             self._rulebook.prepare(book)
         self.prepared = book
-        return Prepared(lambda: self._rulebook.replace(book))
+        return Prepared(lambda: self._take(book, new.parsed.vhosts))
+
+    def _take(self, book: Rulebook, said: VhostFile | None) -> None:
+        self._rulebook.replace(book)
+        self._said = said
 
 
 def new_rulebook(settings: Settings) -> Rulebook:

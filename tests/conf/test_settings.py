@@ -7,11 +7,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.conf.findings import Level
 from edge.conf.grammar import parse_text
 from edge.conf.settings import Configuration, Settings, build, told
 from edge.conf.srs_names import ROOT, VHOST, Takes
+from edge.flags.classes import VHOST as OF_VHOSTS
 from edge.flags.gflags import parse
 from edge.flags.registry import DEFINITIONS, format_value, value_of
 from edge.runtime.vhost_files import with_vhosts
@@ -141,6 +144,29 @@ def test_a_change_is_told_by_setting_with_its_vhosts() -> None:
 
 def test_secrets_are_masked_where_a_change_is_told() -> None:
     assert "swordfish" not in repr(said("nacos_password swordfish more;"))
+
+
+_NAMES = st.sampled_from(sorted({row.name for row in (*ROOT, *VHOST)} | {"alias", "match", "queue_length_s", "nosuch"}))
+_WORDS = st.sampled_from(["on", "off", "0", "-1", "10", "1935", "a", "*.a", "live/*", "1.5", "x:y", "all", "publish"])
+_LINES = st.recursive(
+    st.builds(lambda name, words: f"{name} {' '.join(words)};", _NAMES, st.lists(_WORDS, max_size=3)),
+    lambda inside: st.builds(
+        lambda name, word, lines: f"{name} {word} {{ {' '.join(lines)} }}",
+        st.one_of(_NAMES, st.just("vhost")),
+        st.one_of(_WORDS, st.just("")),
+        st.lists(inside, max_size=4),
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(_LINES, max_size=5))
+def test_whatever_stands_in_a_block_is_a_setting_or_a_finding_with_its_place(lines: list[str]) -> None:
+    found = configuration("\n".join(lines))
+    assert all(each.where.startswith("f:") or each.where == "all files" for each in found.findings)
+    for vhost in found.vhosts:
+        assert dict(vhost.settings.items).keys() == vhost.given.keys()
+        assert all(DEFINITIONS[name].scope is OF_VHOSTS for name in vhost.given)
 
 
 def test_blocks_and_values_are_not_taken_for_each_other() -> None:

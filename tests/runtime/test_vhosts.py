@@ -15,6 +15,8 @@ from edge.runtime.command_line import read_command_line
 from edge.runtime.rules import new_rulebook
 from edge.runtime.vhosts import check_vhosts
 from edge.service.rules import Rulebook
+from tests.harness.client import RtmpClient
+from tests.net.live import status
 from tests.runtime.nodes import running, settings_of
 
 TWO = "queue_length_s 9; vhost a.com { alias *.a.com; queue_length 5; match live/vip* { queue_length 3; } } vhost _ { }"
@@ -198,3 +200,16 @@ async def test_ten_thousand_vhosts_are_read_again_while_others_are_served(conf: 
         assert task.result().vhosts == ("queue_length_s 1 -> 77777 (v0.com)",)
         assert turns > 20
         assert queue(one.node.rulebook, "v9999.com") == 500
+
+
+async def test_who_may_publish_differs_by_vhost(conf: Path) -> None:
+    write(conf, "vhost _ { security { enabled on; deny publish all; } } vhost a.com { }")
+    async with running(f"-c={conf}") as one:
+        closed = await one.client()
+        closed.publish("s")
+        assert (await status(closed, "NetStream.Publish.Rejected"))["description"] == "AccessDenied"
+        open_, _ = await RtmpClient.open(f"rtmp://127.0.0.1:{one.port()}/live?vhost=a.com")
+        one.clients.append(open_)
+        open_.publish("s")
+        await status(open_, "NetStream.Publish.Start")
+        assert [key.vhost for key in one.node.units[0].registry.streams] == ["a.com"]

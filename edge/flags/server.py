@@ -77,6 +77,16 @@ define_int32(
     lower=100,
     upper=60000,
 )
+define_int32(
+    "upgrade_hls_max_mb",
+    512,
+    "Segments of HLS that a new process takes over, of all streams; those of further streams it makes anew of the "
+    "frames held. Both processes hold them for a moment. 0: none.",
+    topic=_TOPIC,
+    unit="MB",
+    lower=0,
+    upper=65536,
+)
 define_list(
     "bind", (), "Numeric addresses to listen on, IPv4 or IPv6, for all ports. Empty: all addresses.", topic=_TOPIC
 )

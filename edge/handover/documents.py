@@ -17,11 +17,16 @@ class _Versioned(msgspec.Struct):
 
 
 class Hello(msgspec.Struct, forbid_unknown_fields=False):
-    """The newcomer says what it is; ``version`` is that of the hand-over."""
+    """The newcomer says what it is; ``version`` is that of the hand-over.
+
+    Attributes:
+        hls_version: of the documents of HLS that it takes, 0 for none; it is told of no other.
+    """
 
     version: int
     program: str
     pid: int
+    hls_version: int = 0
 
 
 class Listeners(msgspec.Struct, forbid_unknown_fields=True):

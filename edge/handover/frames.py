@@ -13,7 +13,7 @@ The order of a hand-over, ``>`` from the process that leaves to the one that com
     < HELLO       what this one is and which version it speaks
     > LISTENERS   its listening sockets, with their descriptors
     < READY       it could serve now
-    > STREAM, FRAMES, CONNECTIONS ...   all that moves; those with descriptors wait for an ACK
+    > STREAM, FRAMES, HLS, CONNECTIONS ...   all that moves; those with descriptors wait for an ACK
     > END         how much that was
     < PREPARED    all of it is in place, and nothing has been touched
     > COMMIT      it is yours
@@ -62,6 +62,8 @@ class Kind(IntEnum):
     """Not part of a hand-over: an operator's tool asks that a new process be started."""
     OUTCOME = 14
     """What came of that, as text."""
+    HLS = 15
+    """Of the stream before it, to a newcomer that takes it."""
 
 
 class Frame(NamedTuple):

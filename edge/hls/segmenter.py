@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from edge.hls.builder import Mp4Builder, TsBuilder
 from edge.hls.config import HlsConfig
@@ -28,6 +29,30 @@ _LOOK_MS = 500
 #: What the last frame of a publish is taken to last.
 _USUAL_FRAME_MS = 40
 _LONGEST_FRAME_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a segmenter has, for one in another process that goes on with it.
+
+    Attributes:
+        seq: the first frame of the segment in progress, or the next one to be taken.
+        segments: those that are complete, oldest first.
+        behind: those that were listed before.
+        first: number of the first segment that a playlist has told of last.
+        inits: decoder configurations by their digest.
+        part_target_ms: PART-TARGET, 0 where there are no parts.
+    """
+
+    seq: int
+    segments: list[Segment]
+    behind: list[Segment]
+    first: int
+    target_s: int
+    parts_from_number: int
+    was_filled: bool
+    inits: dict[str, bytes]
+    part_target_ms: int
 
 
 class Segmenter(Maker):
@@ -55,6 +80,8 @@ class Segmenter(Maker):
         config: HlsConfig,
         on_change: Callable[[], None],
         on_work: Callable[[Segmenter], None] | None = None,
+        *,
+        window: Window | None = None,
     ) -> None:
         """Begin with what the stream holds.
 
@@ -66,6 +93,7 @@ class Segmenter(Maker):
             on_change: called when a part or segment is there, when it has caught up, and at the end.
             on_work: called when ``work`` is to be called until it says that all is done; without it all is done at
                 once.
+            window: of a segmenter before, with which it goes on; its frames' places are those of this stream.
         """
         assert stream.cuts is not None, "the stream does not count its cuts"
         super().__init__(stream)
@@ -100,7 +128,35 @@ class Segmenter(Maker):
         self._looked_at = self._looked_ms = 0  # the end of the queue, and its stamp, when it was last looked for cuts
         self._on_work = on_work
         self._is_asked = self._is_closed = self.has_caught_up = False
+        if window is not None:
+            self._go_on(window)
         self.attach()
+
+    def _go_on(self, window: Window) -> None:
+        self._seq, self._first = window.seq, window.first
+        self.segments.extend(window.segments)
+        self._behind.extend(window.behind)
+        self.target_s, self.parts_from_number = window.target_s, window.parts_from_number
+        self.was_filled = window.was_filled
+        if self._mp4 is not None:
+            self._mp4.inits.update(window.inits)
+            if window.part_target_ms:
+                self._mp4.learn(window.part_target_ms)
+
+    def window(self) -> Window:
+        """What it has now; of the segment in progress where it begins."""
+        mp4, cut = self._mp4, self._cut
+        return Window(
+            seq=self._seq if cut is None else cut.seq,
+            segments=list(self.segments),
+            behind=[*self._behind, *self._parted],
+            first=self._first,
+            target_s=self.target_s,
+            parts_from_number=self.parts_from_number,
+            was_filled=self.was_filled,
+            inits=dict(mp4.inits) if mp4 is not None else {},
+            part_target_ms=mp4.part_target_ms if mp4 is not None else 0,
+        )
 
     @property
     def mp4(self) -> Mp4Builder | None:
@@ -335,7 +391,12 @@ class Segmenter(Maker):
             self._step(queue.end - queue.base, 1 << 62)
 
     def oldest_seq(self) -> int | None:
-        """Frames that wait for their turn to be taken are kept, as far as they would be for a player."""
+        """Frames are kept, as far as they would be for a player, that wait for their turn to be taken.
+
+        So are those of the segment in progress: another process that goes on with the stream makes it anew.
+        """
+        if self._cut is not None and self._is_collecting:
+            return self._cut.seq
         return self._seq if self._is_asked else None
 
     def on_evict(self, base: int) -> None:

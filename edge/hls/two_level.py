@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from edge.hls.config import HlsConfig
 from edge.hls.maker import Maker
@@ -59,6 +60,29 @@ class GrowingSegment:
         self.size = 0
 
 
+@dataclass(frozen=True, slots=True)
+class TwoLevelWindow:
+    """What a segmenter has, for one in another process that goes on with it.
+
+    Attributes:
+        seq: the next frame to be taken.
+        segments: those that are kept, all of them complete.
+        next_number: of the segment that begins next.
+        discontinuities: before the first segment that is kept.
+        last_ms, frame_ms: stamp of the newest frame, and how far it is from the one before.
+        is_present: the last segment is of the present publish.
+    """
+
+    seq: int
+    segments: deque[GrowingSegment]
+    next_number: int
+    discontinuities: int
+    target_s: int
+    last_ms: int
+    frame_ms: int
+    is_present: bool
+
+
 class TwoLevelSegmenter(Maker):
     """Numbers segments from 1 and keeps the newest; a reader of the stream.
 
@@ -81,6 +105,7 @@ class TwoLevelSegmenter(Maker):
         at_keyframes: bool,
         max_bytes: int,
         began_wall_ms: int = 0,
+        window: TwoLevelWindow | None = None,
     ) -> None:
         """Begin where a new player would.
 
@@ -93,6 +118,8 @@ class TwoLevelSegmenter(Maker):
             at_keyframes: segments of a stream with pictures end at keyframes only, for players that must find one.
             max_bytes: a segment ends at this size.
             began_wall_ms: the wall clock, by which numbers go on from those of a segmenter before.
+            window: of a segmenter before, with which it goes on in place of that; its frame's place is that of
+                this stream.
         """
         super().__init__(stream)
         self.epoch = epoch
@@ -116,7 +143,54 @@ class TwoLevelSegmenter(Maker):
         queue = stream.queue
         seq = queue.start_seq(stream.config)
         self._seq = queue.end if seq is None else seq
+        if window is not None:
+            self._go_on(window)
         self.attach()
+
+    def _go_on(self, window: TwoLevelWindow) -> None:
+        self.segments.extend(window.segments)
+        self._seq, self._next_number = window.seq, window.next_number
+        self._discontinuities, self.target_s = window.discontinuities, window.target_s
+        self._last_ms, self._frame_ms = window.last_ms, window.frame_ms
+        if window.is_present:
+            self._begin_muxer(self.stream.feed.epoch, self._seq, is_jump=True)
+
+    def window(self) -> TwoLevelWindow:
+        """What it has now; the segment in progress as if it ended here."""
+        segments = deque(self.segments)
+        if segments and not segments[-1].is_complete:
+            last = segments[-1]
+            ended = GrowingSegment(
+                last.number,
+                last.begin_ms,
+                is_independent=last.is_independent,
+                is_discontinuity=last.is_discontinuity,
+            )
+            ended.is_complete, ended.duration_ms = True, max(self._end_ms() - last.begin_ms, 1)
+            ended.pieces, ended.size = list(last.pieces), last.size
+            segments[-1] = ended
+        longest_s = max((rounded_s(segment.duration_ms) for segment in segments), default=0)
+        return TwoLevelWindow(
+            seq=self._seq,
+            segments=segments,
+            next_number=self._next_number,
+            discontinuities=self._discontinuities,
+            target_s=max(self.target_s, longest_s),
+            last_ms=self._last_ms,
+            frame_ms=self._frame_ms,
+            is_present=self._publish is not None and self._publish is self.stream.feed.epoch,
+        )
+
+    def let_go(self) -> None:
+        """Another process goes on: the segment in progress ends as ``window`` has told, and no other begins."""
+        self._complete(self._end_ms())
+        self.version += 1
+        self._tell()
+        self.close()
+
+    def _end_ms(self) -> int:
+        """Where the segment in progress ends when no frame follows."""
+        return self._last_ms + min(max(self._frame_ms, 1), _LONGEST_FRAME_MS)
 
     # --- what there is -------------------------------------------------------
 
@@ -198,7 +272,7 @@ class TwoLevelSegmenter(Maker):
     def on_unpublished(self, reason: str) -> None:
         """The publish is over, though another may follow: the last segment need not wait for that."""
         self.on_frames()
-        self._complete(self._last_ms + min(max(self._frame_ms, 1), _LONGEST_FRAME_MS))
+        self._complete(self._end_ms())
         self.version += 1
         self._tell()
 
@@ -207,7 +281,7 @@ class TwoLevelSegmenter(Maker):
         if self.is_ended:
             return
         self.on_frames()
-        self._complete(self._last_ms + min(max(self._frame_ms, 1), _LONGEST_FRAME_MS))
+        self._complete(self._end_ms())
         self.is_ended = True
         self.version += 1
         self._tell()
@@ -259,11 +333,7 @@ class TwoLevelSegmenter(Maker):
     def _begin(self, frame: Frame, seq: int, *, is_discontinuity: bool) -> None:
         self._complete(frame.dts_ms if not is_discontinuity else self._last_ms + max(self._frame_ms, 1))
         if self._publish is not frame.epoch:
-            self._publish = frame.epoch
-            self._muxer = TsMuxer(pcr_lead_ms=self._config.ts_pcr_lead_ms, is_segment=is_discontinuity)
-            for header in self.stream.queue.headers_at(seq):
-                if header.kind != METADATA and self._tracks & TRACK_BIT[header.type_id]:
-                    self._muxer.set_header(header)
+            self._begin_muxer(frame.epoch, seq, is_jump=is_discontinuity)
         self._muxer.repeat_tables()
         is_independent = frame.is_keyframe or (frame.type_id != VIDEO and not self.stream.queue.has_video)
         segment = GrowingSegment(
@@ -276,6 +346,14 @@ class TwoLevelSegmenter(Maker):
         while len(self.segments) > self._config.ts_max_stored:
             self._discontinuities += self.segments.popleft().is_discontinuity
         self.version += 1
+
+    def _begin_muxer(self, publish: Epoch | None, seq: int, *, is_jump: bool) -> None:
+        """Counters and tables begin anew; ``is_jump``: after others, which receivers are told."""
+        self._publish = publish
+        self._muxer = TsMuxer(pcr_lead_ms=self._config.ts_pcr_lead_ms, is_segment=is_jump)
+        for header in self.stream.queue.headers_at(seq):
+            if header.kind != METADATA and self._tracks & TRACK_BIT[header.type_id]:
+                self._muxer.set_header(header)
 
     def _complete(self, end_ms: int) -> None:
         current = self.segments[-1] if self.segments else None

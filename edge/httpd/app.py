@@ -50,6 +50,7 @@ class HttpService:
     Attributes:
         counters: ``http_requests_count``, ``error_<reason>_count`` and so on.
         is_draining: each answer ends its connection, but for those to viewers of streams, who are here.
+        is_handed_over: each answer does, for another process serves who comes then.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class HttpService:
         self._owned = tuple(owned)
         self._server: web.Server | None = None
         self.counters: collections.Counter[str] = collections.Counter()
-        self.is_draining = False
+        self.is_draining = self.is_handed_over = False
 
     @property
     def routes(self) -> RouteTable:
@@ -155,7 +156,7 @@ class HttpService:
         headers["X-Content-Type-Options"] = "nosniff"
         if route is not None and route.is_cors:
             headers.update(_ANY_ORIGIN)
-        if is_last or (self.is_draining and (route is None or not route.is_cors)):
+        if is_last or self.is_handed_over or (self.is_draining and (route is None or not route.is_cors)):
             answer.force_close()
         return answer
 

@@ -64,6 +64,7 @@ from edge.service.request import PlayRequest
 from edge.service.service import Service
 
 if TYPE_CHECKING:
+    from edge.hls.handover import HlsImport
     from edge.httpd.steer import Steering
 
 #: Programs on libavformat know no parts, and read a segment as a whole stream: it has to begin with a keyframe.
@@ -135,6 +136,11 @@ class HlsPlayer:
         handlers = {"*.m3u8": self.playlist, "*.ts": self.ts, "*.m4s": self.media, "*.init.mp4": self.media}
         rows += [Route(path, handler, is_guarded=False, is_cors=True) for path, handler in handlers.items()]
         return [*rows, Route(WINDOW_PATH, self.window, is_guarded=False)]
+
+    def resume(self, service: Service, stream: Stream, told: HlsImport, place_of: Callable[[int], int]) -> None:
+        """Go on with what another process made of a stream (``edge.hls.handover``)."""
+        self.shelf.take(service, stream).resume(told, place_of)
+        self._start_ticking()
 
     async def close(self) -> None:
         """The server ends."""
@@ -345,7 +351,7 @@ class HlsPlayer:
             elif not await waiters.wait(
                 lambda: is_there() or segmenter.is_ended or segmenter.lacks, until_s - self._context.loop.time()
             ):
-                return False
+                return waiters.is_released  # the playlist as it is will do: the next one is asked for elsewhere
         return True
 
     async def _segmenter(self, found: HlsStream, kind: str, tracks: int) -> Segmenter:

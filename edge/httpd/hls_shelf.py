@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from typing import TYPE_CHECKING
 
 from edge.hls.config import HlsConfig
 from edge.hls.segmenter import Segmenter
@@ -15,6 +16,9 @@ from edge.hub.key import StreamKey
 from edge.hub.stream import Stream
 from edge.net.aio import now_ms, wall_ms
 from edge.service.service import Service
+
+if TYPE_CHECKING:
+    from edge.hls.handover import HlsImport
 
 #: Playlists differ by what their queries say, which may be anything.
 _MAX_TEXTS = 64
@@ -108,6 +112,48 @@ class HlsStream:
             self.two_level[tracks, at_keyframes], self._watches[found] = found, watch
         return found
 
+    # --- another process goes on -----------------------------------------------
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all segments that are held."""
+        return sum(segmenter.size_bytes for segmenter in self._watches)
+
+    def documents(self) -> Iterator[bytes]:
+        """What there is, for another process (``edge.hls.handover``); nothing changes by it."""
+        from edge.hls.handover import two_level_documents, window_documents  # few processes are replaced
+
+        for (_, tracks), segmenter in self.segmenters.items():
+            yield from window_documents(segmenter, tracks)
+        for (tracks, at_keyframes), two_level in self.two_level.items():
+            yield from two_level_documents(two_level, tracks, at_keyframes=at_keyframes)
+
+    def resume(self, told: HlsImport, place_of: Callable[[int], int]) -> None:
+        """Go on with what another process has had; ``place_of`` says where its frames stand here."""
+        from edge.hls.handover import resume_two_level, resume_window
+
+        for state, segments in told.windows:
+            watch = Watch(self._loop)
+            args = (self.stream, self._config, place_of, watch.tell, self._pump.ask)
+            segmenter = resume_window(state, segments, *args)
+            self.segmenters[state.kind, state.tracks], self._watches[segmenter] = segmenter, watch
+        for at, growing in told.two_level:
+            watch = Watch(self._loop)
+            max_bytes = self.stream.config.hls_max_segment_bytes
+            two_level = resume_two_level(
+                at, growing, self.stream, self._config, place_of, watch.tell, max_bytes=max_bytes
+            )
+            self.two_level[at.tracks, at.at_keyframes], self._watches[two_level] = two_level, watch
+
+    def let_go(self) -> None:
+        """Another process goes on with it: who waits for what comes is answered now, and asks again there."""
+        for segmenter, watch in self._watches.items():
+            if isinstance(segmenter, TwoLevelSegmenter):
+                segmenter.let_go()
+            else:
+                segmenter.close()
+            watch.waiters.release()
+
     def close(self) -> None:
         """Nobody asks any more."""
         for segmenter, watch in self._watches.items():
@@ -154,6 +200,11 @@ class Shelf:
             found = self._streams[service, stream.key] = HlsStream(stream, self._config, self._loop, self._pump)
         found.asked_ms = now_ms()
         return found
+
+    def let_go(self) -> None:
+        """Another process goes on with all of it."""
+        for hls in self._streams.values():
+            hls.let_go()
 
     def two_level_of(self, epoch: str) -> tuple[HlsStream, TwoLevelSegmenter] | None:
         """The segmenter that made up this word."""

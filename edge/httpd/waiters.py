@@ -11,15 +11,19 @@ _AT_ONCE = 32
 
 
 class Waiters:
-    """Those who wait for a change of one thing."""
+    """Those who wait for a change of one thing.
 
-    __slots__ = ("_is_waking", "_loop", "_ready", "_waiting")
+    Attributes:
+        is_released: nothing more comes of it here, and nobody waits.
+    """
+
+    __slots__ = ("_is_waking", "_loop", "_ready", "_waiting", "is_released")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._waiting: dict[asyncio.Future[bool], Callable[[], bool]] = {}
         self._ready: deque[asyncio.Future[bool]] = deque()
-        self._is_waking = False
+        self._is_waking = self.is_released = False
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._ready)
@@ -28,6 +32,8 @@ class Waiters:
         """Return True once ``is_there`` says so after a change, False when that takes too long."""
         if is_there():
             return True
+        if self.is_released:
+            return False
         future: asyncio.Future[bool] = self._loop.create_future()
         self._waiting[future] = is_there
         timer = self._loop.call_later(timeout_s, self._give_up, future)
@@ -48,6 +54,13 @@ class Waiters:
         if self._ready and not self._is_waking:
             self._is_waking = True
             self._wake()
+
+    def release(self) -> None:
+        """Nothing more comes: for whom it is not there now, it takes too long."""
+        self.tell()
+        self.is_released = True
+        for future in list(self._waiting):
+            self._give_up(future)
 
     def _wake(self) -> None:
         for _ in range(min(_AT_ONCE, len(self._ready))):

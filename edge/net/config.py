@@ -43,6 +43,7 @@ class NetConfig:
     takeover: str = ""
     upgrade_timeout_ms: int = 30000
     upgrade_pause_ms: int = 3000
+    upgrade_hls_max_mb: int = 512
     reject_linger_ms: int = 100
     max_publish_kbps: int = 0
     loop_stall_warn_ms: float = 100.0

@@ -20,6 +20,7 @@ from edge.errors import HandoverError
 from edge.handover.channel import Channel
 from edge.handover.documents import Hello, Listeners, Parcel, StreamBody, Totals, decode, encode
 from edge.handover.frames import MAX_BODY_BYTES, MAX_DESCRIPTORS, VERSION, Frame, Kind
+from edge.hls.handover import VERSION as HLS_VERSION
 from edge.hub.handover import StreamExport
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
@@ -31,6 +32,7 @@ from edge.net.log_connection import LogConnection
 from edge.net.rtmp.handover import export_rtmp, let_go_rtmp
 from edge.net.rtmp.server import RtmpServerConnection
 from edge.net.ws_connection import WsConnection
+from edge.service.service import Service
 
 if TYPE_CHECKING:
     from edge.runtime.node import Node
@@ -84,8 +86,10 @@ class Moving:
         return moving.index(publisher)
 
 
-async def greet(node: Node, channel: Channel, first: Frame, *, within_ms: int) -> None:
+async def greet(node: Node, channel: Channel, first: Frame, *, within_ms: int) -> Hello:
     """Answer the ``HELLO`` of a new process and wait until it could serve; the loop goes on meanwhile.
+
+    Returns what it has said.
 
     Raises:
         HandoverError: it is of another version, fails, or takes too long.
@@ -111,6 +115,7 @@ async def greet(node: Node, channel: Channel, first: Frame, *, within_ms: int) -
         raise HandoverError(f"it was not ready within {within_ms} ms", reason="handover_broken") from None
     if frame.kind is not Kind.READY:
         raise HandoverError(f"{frame.kind.name}: {frame.body[:200].decode(errors='replace')}")
+    return hello
 
 
 async def next_frame(channel: Channel, loop: asyncio.AbstractEventLoop) -> Frame:
@@ -131,11 +136,11 @@ async def next_frame(channel: Channel, loop: asyncio.AbstractEventLoop) -> Frame
     return frame
 
 
-def give(node: Node, channel: Channel, *, within_ms: int, pid: int = 0) -> Moving:
+def give(node: Node, channel: Channel, *, within_ms: int, pid: int = 0, hls_version: int = 0) -> Moving:
     """Tell all and give it away, in this one call: nothing else happens in the process meanwhile.
 
-    ``pid``: of the new process, 0 where that is not known. When this returns the sockets are the
-    new process's, and this one has only what could not move.
+    ``pid``: of the new process, 0 where that is not known; ``hls_version``: see ``Hello``. When this returns
+    the sockets are the new process's, and this one has only what could not move.
 
     Raises:
         HandoverError: nothing has been given, and nothing has changed.
@@ -144,7 +149,7 @@ def give(node: Node, channel: Channel, *, within_ms: int, pid: int = 0) -> Movin
     channel.reader.max_body_bytes = MAX_BODY_BYTES
     node.context.fanout.flush_all()
     moving = _choose(node)
-    stream_count = _tell_streams(node, channel, moving)
+    stream_count = _tell_streams(node, channel, moving, takes_hls=hls_version == HLS_VERSION)
     _tell_connections(node, channel, moving)
     totals = Totals(stream_count, len(moving.parcels))
     channel.send(Kind.END, encode(totals))
@@ -163,6 +168,7 @@ def give(node: Node, channel: Channel, *, within_ms: int, pid: int = 0) -> Movin
         undecided.let_go()
     for listener in node.listeners:
         listener.close()
+    node.let_go_http()
     return moving
 
 
@@ -198,8 +204,8 @@ def _stays(moving: Moving, why: str) -> None:
     moving.left_behind[why] = moving.left_behind.get(why, 0) + 1
 
 
-def _tell_streams(node: Node, channel: Channel, moving: Moving) -> int:
-    count = 0
+def _tell_streams(node: Node, channel: Channel, moving: Moving, *, takes_hls: bool) -> int:
+    count, left_bytes = 0, node.settings.net.upgrade_hls_max_mb * 1000000 if takes_hls else 0
     for unit in node.units:
         for stream in list(unit.registry.streams.values()):
             wait_ms = max(stream.config.publisher_grace_ms, stream.config.publisher_return_ms)
@@ -210,8 +216,24 @@ def _tell_streams(node: Node, channel: Channel, moving: Moving) -> int:
             channel.send(Kind.STREAM, encode(StreamBody(unit.name, export.document())))
             for document in export.frame_documents(_BODY_BYTES):
                 channel.send(Kind.FRAMES, document)
+            left_bytes = _tell_hls(node, channel, unit.service, stream, left_bytes)
             count += 1
     return count
+
+
+def _tell_hls(node: Node, channel: Channel, service: Service, stream: Stream, left_bytes: int) -> int:
+    """What was made of it for HLS, where that is no more than ``left_bytes``; returns what of these is left."""
+    found = node.hls.shelf.find(service, stream.key) if node.hls is not None else None
+    if found is None or found.stream is not stream or left_bytes <= 0:
+        return left_bytes
+    size = found.size_bytes
+    if size > left_bytes:
+        logger.info("hand-over without the %d bytes of HLS of key=%s: -upgrade_hls_max_mb", size, stream.key)
+        return left_bytes
+    for document in found.documents():
+        if len(document) <= MAX_BODY_BYTES:
+            channel.send(Kind.HLS, document)
+    return left_bytes - size
 
 
 def _tell_connections(node: Node, channel: Channel, moving: Moving) -> None:

@@ -19,6 +19,8 @@ from edge.handover.channel import Channel
 from edge.handover.documents import Hello, Listeners, Parcel, StreamBody, Totals, decode, decode_versioned, encode
 from edge.handover.frames import MAX_BODY_BYTES, VERSION, Frame, Kind
 from edge.handover.keys import SocketKey
+from edge.hls.handover import VERSION as HLS_VERSION
+from edge.hls.handover import HlsImport
 from edge.hub.handover import StreamImport
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
@@ -100,6 +102,7 @@ class Taker:
         self._node = node
         self._channel = channel
         self._imports: dict[tuple[str, StreamKey], StreamImport] = {}
+        self._hls: dict[StreamImport, HlsImport] = {}
         self._connections: list[tuple[RawConnection, Callable[[], None]]] = []
         self._undecided: list[tuple[SocketKey, SocketStream, Address, bool]] = []
         self._count = 0
@@ -109,7 +112,7 @@ class Taker:
         """Get the listening sockets and all that takes time; raises ConfigError where a further port is busy."""
         node, channel = self._node, self._channel
         channel.set_deadline(within_ms)
-        channel.send(Kind.HELLO, encode(Hello(VERSION, node.settings.version, os.getpid())))
+        channel.send(Kind.HELLO, encode(Hello(VERSION, node.settings.version, os.getpid(), HLS_VERSION)))
         frame = channel.expect(Kind.LISTENERS)
         listeners = decode(frame.body, Listeners)
         if len(listeners.keys) != len(frame.descriptors):
@@ -138,6 +141,8 @@ class Taker:
                 last = self._take_stream(frame)
             elif frame.kind is Kind.FRAMES and last is not None:
                 last.add_frames(frame.body)
+            elif frame.kind is Kind.HLS and last is not None:
+                self._hls.setdefault(last, HlsImport()).add(frame.body)
             elif frame.kind is Kind.CONNECTIONS:
                 self._take_connections(frame)
             elif frame.kind is Kind.END:
@@ -187,8 +192,12 @@ class Taker:
 
     def _resume_streams(self) -> None:
         """Those whose connections have not asked for them yet: nodes may come for them."""
-        for name, key in self._imports:
-            self._stream(self._unit(name), key)
+        for (name, key), found in self._imports.items():
+            unit = self._unit(name)
+            stream = self._stream(unit, key)
+            hls = self._hls.get(found)
+            if hls is not None and self._node.hls is not None:
+                self._node.hls.resume(unit.service, stream, hls, found.place_of)
 
     def _stream(self, unit: ServiceUnit, key: StreamKey) -> Stream:
         known = unit.registry.find(key)

@@ -111,11 +111,11 @@ class Upgrader:
         node, net = self._node, self._node.settings.net
         if hello.kind is not Kind.HELLO:
             raise HandoverError(f"{hello.kind.name}: {hello.body[:200].decode(errors='replace')}")
-        await greet(node, channel, hello, within_ms=net.upgrade_timeout_ms)
+        said = await greet(node, channel, hello, within_ms=net.upgrade_timeout_ms)
         if node.is_draining:
             raise HandoverError("the old process is ending", reason="handover_busy")
         began_ms = now_ms()
-        moving = give(node, channel, within_ms=net.upgrade_pause_ms, pid=pid)
+        moving = give(node, channel, within_ms=net.upgrade_pause_ms, pid=pid, hls_version=said.hls_version)
         self.is_over = True
         stay = ", ".join(f"{count} ({why})" for why, count in moving.left_behind.items()) or "none"
         text = f"handed over to process {pid}: {len(moving.parcels)} connections in {now_ms() - began_ms} ms"

@@ -77,3 +77,14 @@ async def test_those_who_wait_for_something_else_stay() -> None:
     count = 2
     waiters.tell()
     assert await second
+
+
+async def test_released_nobody_waits_any_more() -> None:
+    waiters, things = Waiters(asyncio.get_running_loop()), set[str]()
+    tasks = [asyncio.ensure_future(waiters.wait(lambda name=name: name in things, 60)) for name in ("a", "b")]
+    await settle()
+    things.add("a")
+    waiters.release()
+    assert await asyncio.gather(*tasks) == [True, False]
+    assert not await waiters.wait(lambda: False, 60) and await waiters.wait(lambda: True, 60)
+    assert not len(waiters)

@@ -168,8 +168,16 @@ def give(node: Node, channel: Channel, *, within_ms: int, pid: int = 0, hls_vers
         undecided.let_go()
     for listener in node.listeners:
         listener.close()
-    node.let_go_http()
+    _let_go_http(node)
     return moving
+
+
+def _let_go_http(node: Node) -> None:
+    """Whoever asks again is to ask the new process."""
+    if node.http.service is not None:
+        node.http.service.is_handed_over = True
+    if node.hls is not None:
+        node.hls.shelf.let_go()
 
 
 def _choose(node: Node) -> Moving:

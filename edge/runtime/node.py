@@ -389,13 +389,6 @@ class Node:
             memory_share=self.overload.guard.memory_share,
         )
 
-    def let_go_http(self) -> None:
-        """Another process serves from now on: whoever asks again is to ask there."""
-        if self.http.service is not None:
-            self.http.service.is_handed_over = True
-        if self.hls is not None:
-            self.hls.shelf.let_go()
-
     def _http_is_ready(self) -> None:
         if self.http.service is not None:
             self.http.service.is_draining = self.units[0].service.lets_nobody_in

@@ -41,7 +41,7 @@ class _Open:
 class TsDemuxer:
     """Takes bytes in any cut.
 
-    Where a packet without payload announces a discontinuity the counter of its PID goes on from there.
+    Where a packet announces a discontinuity the counter of its PID goes on from there.
 
     Attributes:
         found: PES packets that are whole, in the order of their ends.
@@ -93,8 +93,8 @@ class TsDemuxer:
             assert size == 183 if control == 2 else size <= 182, f"{where}: adaptation field of {size} bytes"
             field = body[1 : 1 + size]
             is_random_access = self._adaptation(pid, field, where)
-            if control == 2 and field[0] & 0x80:
-                self._counters[pid] = packet[3] & 15
+            if field and field[0] & 0x80:
+                self._counters[pid] = packet[3] - (control & 1) & 15
             body = body[1 + size :]
         expected = self._counters.get(pid, packet[3] - 1) + (control & 1) & 15
         if pid in self._counters or control & 1:

@@ -147,8 +147,8 @@ def test_documents_are_judged(document: bytes) -> None:
 def test_segments_go_with_the_document_before_them() -> None:
     origin = Origin(HUB)
     origin.headers()
-    feed([origin], 0, 7000)
     segmenter = Segmenter(origin.stream, "ts", BOTH, CONFIG, lambda: None)
+    feed([origin], 0, 7000)
     documents = list(window_documents(segmenter, BOTH))
     assert len(documents) == 2
     with pytest.raises(HandoverError):

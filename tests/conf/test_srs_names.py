@@ -14,8 +14,6 @@ NOT_BUILT = frozenset(
         *("gop_cache", "time_jitter", "mix_correct", "reduce_sequence_header", "publish_kickoff_for_idle_s"),
         *("proxy_vhost", "hls_keys", "forward_to", "forward_backend", "transcode", "ingest", "exec"),
         *("dvr", "http_static", "bandcheck"),
-        *(f"hooks_on_{event}" for event in ("connect", "close", "publish", "unpublish", "play", "stop")),
-        *("hooks_on_dvr", "hooks_on_hls", "hooks_on_hls_notify"),
     }
 )
 

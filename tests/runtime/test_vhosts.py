@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from edge.errors import ConfigError
-from edge.flags.not_acted_on import NOT_BY_VHOST
+from edge.flags.classes import VHOST
+from edge.flags.not_acted_on import NOT_ACTED_ON, NOT_BY_VHOST
+from edge.flags.registry import DEFINITIONS
 from edge.hub.config import HubConfig
 from edge.hub.key import StreamKey
 from edge.runtime.command_line import read_command_line
 from edge.runtime.rules import new_rulebook
 from edge.runtime.vhosts import check_vhosts
 from edge.service.rules import Rulebook
-from tests.harness.client import RtmpClient
 from tests.net.live import status
 from tests.runtime.nodes import running, settings_of
 
@@ -93,6 +94,10 @@ def test_what_only_the_whole_program_can_know_is_wrong(conf: Path) -> None:
 
 
 def test_what_does_not_act_by_vhost_yet_is_told(conf: Path) -> None:
+    for name in sorted(NOT_ACTED_ON):
+        if DEFINITIONS[name].scope is VHOST and DEFINITIONS[name].kind == "list":
+            (line,) = faults(conf, f"vhost a {{ {name} http://127.0.0.1:1/; }}")
+            assert line == f"{conf}:1: warning: {name} is accepted, and does nothing yet"
     for name in sorted(NOT_BY_VHOST & {"hls_default"}):
         (line,) = faults(conf, f"vhost a {{ {name} classic; }}")
         assert line == f"{conf}:1: warning: {name} is one for all vhosts as yet: this value is not used"
@@ -208,8 +213,7 @@ async def test_who_may_publish_differs_by_vhost(conf: Path) -> None:
         closed = await one.client()
         closed.publish("s")
         assert (await status(closed, "NetStream.Publish.Rejected"))["description"] == "AccessDenied"
-        open_, _ = await RtmpClient.open(f"rtmp://127.0.0.1:{one.port()}/live?vhost=a.com")
-        one.clients.append(open_)
-        open_.publish("s")
+        open_ = await one.client()
+        open_.publish("s?vhost=a.com")
         await status(open_, "NetStream.Publish.Start")
         assert [key.vhost for key in one.node.units[0].registry.streams] == ["a.com"]

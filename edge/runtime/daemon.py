@@ -13,7 +13,7 @@ from edge.errors import ConfigError, EdgeError, HandoverError
 from edge.flags.process import ProcessConfig
 from edge.net.aio import spawn
 from edge.net.listener import PortBusyError
-from edge.runtime import logs
+from edge.runtime import exit_codes, logs
 from edge.runtime.activation import open_passed, passed_descriptors
 from edge.runtime.assembly import Daemon, assemble
 from edge.runtime.host import reachable_host
@@ -28,10 +28,6 @@ from naming.resolver import Resolver
 from naming.url import without_secrets
 
 logger = logging.getLogger(__name__)
-
-EXIT_OK = 0
-EXIT_ERROR = 1
-EXIT_PORT_BUSY = 75
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 _PID_FILE_LOOK_S = 0.1
@@ -51,7 +47,7 @@ def run(settings: Settings) -> int:
         return loop.run_until_complete(_serve(settings, loop, pid_file, port_file))
     except InstanceRunningError as error:
         logger.error("%s", error.detail)
-        return EXIT_PORT_BUSY
+        return exit_codes.BUSY
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         asyncio.set_event_loop(None)
@@ -70,22 +66,22 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, pid_file: 
         daemon = assemble(settings, loop)
     except ConfigError as error:
         logger.error("%s", error.detail)
-        return EXIT_ERROR
+        return exit_codes.CONFIG
     node, process, taker, net = daemon.node, settings.process, None, settings.net
     leaving = Leaving(node, manager, process)
-    stops, code = 0, EXIT_OK
+    stops, code = 0, exit_codes.OK
 
     def on_stop(number: signal.Signals) -> None:
         nonlocal stops
         stops += 1
         if stops > 1:
             logger.warning("second signal: stopping now")
-            raise SystemExit(EXIT_OK)
+            raise SystemExit(exit_codes.OK)
         leaving.begin(grace_of(number, process), number.name)
 
     def on_failed() -> None:
         nonlocal code
-        code = EXIT_ERROR
+        code = exit_codes.CONFIG
         leaving.begin(0, "failure")
 
     def before_end() -> None:
@@ -114,7 +110,8 @@ async def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, pid_file: 
     except (ConfigError, HandoverError, OSError) as error:
         logger.error("%s", error.detail if isinstance(error, EdgeError) else error)
         await node.close()
-        return EXIT_PORT_BUSY if isinstance(error, PortBusyError) else EXIT_ERROR
+        is_busy = isinstance(error, PortBusyError | HandoverError)
+        return exit_codes.BUSY if is_busy else exit_codes.CONFIG
     if taker is not None:
         taker.go_on()
         spawn(_take_pid_file(pid_file), name="pid-file", owner=node.tasks)

@@ -10,24 +10,29 @@ from typing import TYPE_CHECKING
 
 from edge.flags.gflags import Parsed
 from edge.flags.registry import value_of
+from edge.runtime import exit_codes
 from edge.runtime.command_line import read_command_line
 
 if TYPE_CHECKING:
     from edge.runtime.settings import Settings
-
-EXIT_OK = 0
-EXIT_ERROR = 1
 
 # What only some uses of the program need is imported by them: help and version answer without the checks, these
 # without the log, and all three without the servers.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program with ``argv`` (without its name); returns the exit code.
+    """Run the program with ``argv`` (without its name); returns the exit code, one of ``edge.runtime.exit_codes``."""
+    try:
+        return _main(sys.argv[1:] if argv is None else argv)
+    except Exception:  # where there is no log, or not yet
+        import traceback
 
-    0 clean, 1 bad flags or an internal error, 75 a port is busy.
-    """
-    parsed = read_command_line(sys.argv[1:] if argv is None else argv)
+        sys.stderr.write(f"internal error\n{traceback.format_exc()}")
+        return exit_codes.INTERNAL
+
+
+def _main(argv: Sequence[str]) -> int:
+    parsed = read_command_line(argv)
     if not parsed.has_errors:
         from edge.flags.helptext import requested_help
         from edge.runtime.version import installed_version
@@ -49,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for problem in parsed.problems:
             if not problem.is_warning:
                 sys.stderr.write(f"ERROR: {problem}\n")
-        return EXIT_ERROR
+        return exit_codes.CONFIG
     # Until the daemon takes them: who is told to leave before serving has left in order.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, _leave)
@@ -58,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _leave(number: int, frame: object) -> None:
     """End now. An exception might be raised in a callback or a destructor, and be lost with the order to stop."""
-    os._exit(EXIT_OK)
+    os._exit(exit_codes.OK)
 
 
 def _print(text: str) -> int:
@@ -68,7 +73,7 @@ def _print(text: str) -> int:
     except BrokenPipeError:
         # The reader, such as head, has had enough; keep the interpreter from complaining at exit.
         sys.stderr.close()
-    return EXIT_OK
+    return exit_codes.OK
 
 
 def _report_check(parsed: Parsed) -> int:
@@ -84,7 +89,7 @@ def _report_check(parsed: Parsed) -> int:
     if not parsed.has_errors:
         lines.append("the flags are valid")
     _print("".join(f"{line}\n" for line in lines))
-    return EXIT_ERROR if parsed.has_errors else EXIT_OK
+    return exit_codes.CONFIG if parsed.has_errors else exit_codes.OK
 
 
 def not_acted_on_line(names: Sequence[str]) -> str:
@@ -112,7 +117,7 @@ def _start(parsed: Parsed) -> int:
         return _run_daemon(settings)
     except Exception:
         log.critical("internal error", exc_info=True)
-        return EXIT_ERROR
+        return exit_codes.INTERNAL
     finally:
         logs.tear_down(handler)
 

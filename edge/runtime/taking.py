@@ -36,6 +36,7 @@ from edge.net.log_connection import LogConnection
 from edge.net.rtmp.handover import VERSION as RTMP_VERSION
 from edge.net.rtmp.handover import RtmpState, go_on_rtmp, resume_rtmp
 from edge.net.rtmp.server import RtmpServerConnection
+from edge.runtime import exit_codes
 
 if TYPE_CHECKING:
     from edge.runtime.node import Node
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _INHERITED = "fd:"
-_EXIT_FAILED = 1
 #: Naming services that have not answered by then are followed later, as at any start.
 _READY_WITHIN_MS = 5000
 
@@ -286,10 +286,12 @@ async def take_over(node: Node, place: str, *, within_ms: int) -> Taker:
     try:
         taker.take()
     except BaseException as error:
+        code = exit_codes.BUSY
         if isinstance(error, HandoverError):
             logger.error("the old process goes on, this one ends: %s", error)
         else:
+            code = exit_codes.INTERNAL
             logger.critical("internal error: the old process goes on, this one ends", exc_info=True)
         logging.shutdown()
-        os._exit(_EXIT_FAILED)
+        os._exit(code)
     return taker

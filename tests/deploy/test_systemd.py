@@ -7,6 +7,7 @@ from pathlib import Path
 
 import edge.flags.all  # noqa: F401 - defines them
 from edge.flags.registry import new_flags
+from edge.runtime import exit_codes
 from tests.harness.clock import deadline, require_program
 from tests.harness.deployed import DEPLOY, flag_lines
 
@@ -57,6 +58,13 @@ def test_service_waits_longer_than_the_drain() -> None:
     assert service["NotifyAccess"] == ["all"], "a process that takes over by -upgrade_socket is not the main one yet"
     assert int(service["TimeoutStopSec"][0]) >= new_flags()["grace_term_s"].value + 5
     assert service["KillMode"] == ["mixed"] and service["KillSignal"] == ["SIGTERM"]
+
+
+def test_service_is_started_again_after_all_but_wrong_flags() -> None:
+    service = directives("edge.service")
+    assert service["Restart"] == ["on-failure"]
+    assert service["RestartPreventExitStatus"] == [str(exit_codes.CONFIG)]
+    assert exit_codes.CONFIG not in (exit_codes.INTERNAL, exit_codes.BUSY)
 
 
 def test_service_checks_the_flags_before_it_reloads() -> None:

@@ -171,9 +171,16 @@ def test_warnings_are_logged_before_the_start() -> None:
     ]
 
 
-def test_an_internal_error_exits_with_1_and_a_traceback_in_the_log() -> None:
+def test_an_internal_error_before_there_is_a_log_exits_with_70_too() -> None:
+    program = "import sys\nfrom edge.runtime import main\nmain.read_command_line = None\nsys.exit(main.main([]))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 70
+    assert done.stderr.startswith("internal error\nTraceback ") and "TypeError: " in done.stderr
+
+
+def test_an_internal_error_exits_with_70_and_a_traceback_in_the_log() -> None:
     done = start("raise RuntimeError('planted')")
-    assert done.returncode == 1
+    assert done.returncode == 70
     assert "] internal error\n" in done.stderr
     assert "    RuntimeError: planted\n" in done.stderr
 

@@ -130,6 +130,10 @@ class Gates:
         """Whether a node proves by ``proof`` to be one of ours."""
         return self.proofs is not None and self.proofs.accepts(proof, node_id)
 
+    def make_proof(self, node_id: str) -> str:
+        """A proof for another node; "" without a secret."""
+        return self.proofs.make(node_id) if self.proofs is not None else ""
+
     def shuts_out(self, host: str) -> bool:
         """Whether all that comes from an address is refused at present."""
         return self.guessing.wait_s(host) > 0

@@ -21,7 +21,6 @@ from typing import Any, Literal
 from edge.errors import CommandError, HandshakeError, ProtocolError
 from edge.rtmp.chunk import Message
 from edge.rtmp.commands import (
-    CAN_RECONNECT,
     NO_TRACE,
     RECONNECT_CODE,
     Command,
@@ -46,6 +45,7 @@ from edge.rtmp.events import (
     StreamStatus,
 )
 from edge.rtmp.handshake import ClientHandshake, ServerHandshake
+from edge.rtmp.identity import identity_of
 from edge.rtmp.media_body import is_header
 from edge.rtmp.messages import MessageType, SetChunkSize, UserControl, UserControlEvent, WindowAcknowledgementSize
 from edge.rtmp.pings import CLOCK_PROPERTY
@@ -154,6 +154,7 @@ class ClientSession(WhySession):
         now_ms: any clock that only goes forward; ``timeout_ms`` counts from here
             until connect is answered (0 for no limit).
         edge_id: our service id, "" for none.
+        proof: that we are, for an upstream of ours; "" for none.
         is_simplified: use the form without a handshake.
         is_encoder: made for a publish; to a server of another make it looks like a common encoder.
         handshake: the form of an ordinary handshake; an upstream that refuses
@@ -167,8 +168,8 @@ class ClientSession(WhySession):
     __slots__ = (
         "_app",
         "_creating",
-        "_edge_id",
         "_highest_stream_id",
+        "_identity",
         "_is_encoder",
         "_is_simplified",
         "_last_request_id",
@@ -191,6 +192,7 @@ class ClientSession(WhySession):
         entropy: Callable[[int], bytes],
         now_ms: int,
         edge_id: str = "",
+        proof: str = "",
         is_simplified: bool = False,
         is_encoder: bool = False,
         timeout_ms: int = 1000,
@@ -200,7 +202,7 @@ class ClientSession(WhySession):
         super().__init__(config, shake, now_ms, DEFAULT_WINDOW_BYTES)
         self._app = app
         self._tc_url = tc_url
-        self._edge_id = edge_id
+        self._identity = identity_of(edge_id, proof)
         self._is_simplified = is_simplified
         self._is_encoder = is_encoder
         self._timeout_ms = timeout_ms
@@ -311,11 +313,7 @@ class ClientSession(WhySession):
         }
         if self._is_encoder:
             properties["type"] = "nonprivate"
-        if self._edge_id:
-            properties["edgeId"] = self._edge_id
-            properties[CLOCK_PROPERTY] = True
-            properties[KNOWS_WHY] = True
-            properties["capsEx"] = CAN_RECONNECT
+        properties.update(self._identity)
         self._send_command("connect", _CONNECT_TRANSACTION_ID, properties)
         self._send_control(WindowAcknowledgementSize(DEFAULT_WINDOW_BYTES))
         # The size of the server's side: frames cut for players serve pushes too.

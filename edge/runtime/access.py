@@ -102,12 +102,12 @@ class Access:
         for unit, gates in zip(units, self.gates, strict=True):
             admission = unit.service.admission
             admission.hides, admission.on_refused = gates.hides, gates.refused
-            unit.service.proves = gates.proves
+            unit.service.proves, unit.service.make_proof = gates.proves, gates.make_proof
         self._plug()
 
-    def tell_open_door(self, settings: Settings) -> None:
+    def tell_open_door(self, settings: Settings, port: int) -> None:
         """Warn at the start where anybody may publish."""
-        text = open_door(settings.access, settings.net)
+        text = open_door(settings.access, settings.net.bind, port)
         if text:
             logger.warning("%s", text)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,6 @@ from edge.flags.access import access_config, guard_config
 from edge.flags.gflags import Parsed
 from edge.flags.problem import Problem
 from edge.net.address import is_loopback
-from edge.net.config import NetConfig
 from edge.runtime.access_files import FileFault, faults_of_files
 
 if TYPE_CHECKING:
@@ -103,10 +102,10 @@ def _weak_schemes(config: AccessConfig, where: Where) -> Iterator[Problem]:
             yield Problem(where("sign_scheme"), text, is_warning=True)
 
 
-def open_door(config: AccessConfig, net: NetConfig) -> str:
+def open_door(config: AccessConfig, bind: Sequence[str], port: int) -> str:
     """What to say where anybody may publish; "" where a gate is closed, or only this machine is served."""
     if config.publish_auth or config.publish_allow or config.publish_deny or config.refer_publish or config.refer_all:
         return ""
-    if net.bind and all(is_loopback(host) for host in net.bind):
+    if bind and all(is_loopback(host) for host in bind):
         return ""
-    return f"anybody who reaches port {net.port} may publish; -publish_auth=key closes this"
+    return f"anybody who reaches port {port} may publish; -publish_auth=key closes this"

@@ -235,7 +235,7 @@ async def announce(daemon: Daemon) -> None:
             logger.info("Server[edge(cdn-merge)] is serving on port=%d.", listener.port)
     settings = node.settings
     logger.info("edge %s is %s.", settings.version, role_of(settings.upstream))
-    node.access.tell_open_door(settings)
+    node.access.tell_open_door(settings, port)
     host = await reachable_host(settings.hostname, settings.net.bind, Resolver(timeout_ms=_LOOKUP_TIMEOUT_MS))
     endings = [""] if not urls.is_tls_forced else []
     endings += ["s"] if urls.has_tls else []

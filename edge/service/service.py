@@ -18,7 +18,7 @@ from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey, normalise_vhost
 from edge.hub.publisher import Publisher
 from edge.hub.registry import Registry
 from edge.hub.stream import Stream
-from edge.service.admission import Admission, Asking
+from edge.service.admission import HIDDEN, Admission, Asking
 from edge.service.chronicle import Chronicle
 from edge.service.grants import Play, Publish
 from edge.service.lifetimes import Lifetimes
@@ -60,6 +60,7 @@ class Service(HubObserver):
         rulebook: the settings of each stream, and which vhosts there are.
         lifetimes: what was let in for a time.
         proves: whether what a node says to prove that it is one of ours is right; each proof counts once.
+        make_proof: makes such a proof of an id, "" where nodes prove nothing.
         chronicle: writes down what is decided here; ``chronicle.stories`` are read by ``report``.
         name: ``front`` or ``merge`` in a process with both, else "".
         service_id: names this service in hop lists; a request that bears it already has come back, and is refused.
@@ -98,7 +99,8 @@ class Service(HubObserver):
         self.source: Source | None = None
         self.admission = Admission(hub.max_name_bytes)
         self.lifetimes = Lifetimes()
-        self.proves: Callable[[str, str], bool] = lambda proof, peer: False
+        self.proves: Callable[[str, str], bool] = lambda proof, node_id: False
+        self.make_proof: Callable[[str], str] = lambda node_id: ""
         self.rulebook = rulebook if rulebook is not None else one_for_all(hub)
         self.is_closed = self.is_draining = False
         self.guard: OverloadGuard | None = None
@@ -221,6 +223,15 @@ class Service(HubObserver):
         """The connection of a client that has asked by ``connect`` is over."""
         for watcher in self.watchers:
             watcher.on_disconnected(client, received_bytes, sent_bytes)
+
+    def tell_bad_name(self, said: str, server_url: TcUrl, refusal: Refusal, client: Client) -> None:
+        """Write down that a publisher's name may not be used, without what may be meant for a secret."""
+        hub, url = self.hub, server_url
+        vhost = normalise_vhost(url.host, url.vhost, default_vhost=hub.default_vhost, hostname=self.hostname)
+        meant = PublishRequest(client, StreamName(StreamKey(vhost, url.app or hub.default_app, "")))
+        if self.admission.may_be_secret(meant):
+            said, url = HIDDEN, replace(url, prefix="")
+        self.chronicle.refused_name(said, url, refusal, client.peer)
 
     def _tell_refused(self, request: PlayRequest | PublishRequest, refusal: Refusal) -> None:
         """Write it down, without a name that may be a secret."""

@@ -86,6 +86,7 @@ class UpstreamManager(HubObserver):
             rtmp.config,
             tls or UpstreamTls(TlsConfig()),
             edge_id=service.service_id,
+            prove=lambda node_id: service.make_proof(node_id),
             timeout_ms=config.timeout_ms,
             why_desk=rtmp.why_desk,
         )

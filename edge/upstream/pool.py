@@ -54,13 +54,15 @@ class UpstreamPool:
         *,
         edge_id: str,
         timeout_ms: int,
+        prove: Callable[[str], str] = lambda _: "",
         why_desk: WhyDesk | None = None,
     ) -> None:
-        """``why_desk`` answers what upstreams of ours ask."""
+        """``prove`` makes a proof of our id; ``why_desk`` answers what upstreams of ours ask."""
         self._context = context
         self._tls = tls
         self.reconfigure(rtmp, timeout_ms)
         self._edge_id = edge_id
+        self._prove = prove
         self._why_desk = why_desk
         self._shared: dict[PoolKey, RtmpClientConnection] = {}
         self._can_share: dict[str, bool] = {}
@@ -135,6 +137,7 @@ class UpstreamPool:
                 tc_url=key.tc_url,
                 rtmp=self._settings_for(server.endpoint),
                 edge_id=self._edge_id,
+                proof=self._prove(self._edge_id),
                 timeout_ms=self._timeout_ms,
                 is_simplified=key.is_simplified,
                 is_encoder=getattr(link, "what", "pull") == "push",

@@ -8,7 +8,6 @@ import pytest
 
 from edge.access.config import AccessConfig
 from edge.flags.gflags import parse
-from edge.net.config import NetConfig
 from edge.runtime.access_check import check_access, open_door
 from edge.runtime.findings import findings
 from edge.runtime.vhost_files import with_vhosts
@@ -75,6 +74,6 @@ def test_vhost_is_checked_with_what_holds_for_it(tmp_path: Path) -> None:
     ],
 )
 def test_open_door_is_told(config: AccessConfig, bind: tuple[str, ...], is_open: bool) -> None:
-    text = open_door(config, NetConfig(port=8079, bind=bind))
+    text = open_door(config, bind, 8079)
     assert bool(text) is is_open
     assert not text or text == "anybody who reaches port 8079 may publish; -publish_auth=key closes this"

@@ -10,6 +10,7 @@ from edge.net.byte_stream import ByteStream
 from edge.net.rtmp.playing import PlayingConnection
 from edge.net.rtmp.status import CONNECT_REJECTED, connect_refusal
 from edge.rtmp.events import ConnectRequested
+from edge.rtmp.identity import PROOF_PROPERTY
 from edge.rtmp.server import ServerSession
 from edge.service.admission import Asking
 from edge.service.names import CACHED_NAMES, TcUrl, moved_to, parse_tc_url
@@ -25,8 +26,6 @@ NOWHERE = TcUrl("", "", "", "")
 _MAX_PAGE_URL = 2048
 #: Of a name of a program as much as is told to others.
 _MAX_WORDS = 512
-#: What a node sends to prove that it is one of ours, in the object of its ``connect``.
-PROOF_PROPERTY = "edgeProof"
 
 
 @lru_cache(maxsize=CACHED_NAMES)

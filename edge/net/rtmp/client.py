@@ -6,7 +6,6 @@ the connection. Links are pulls' and pushes' (``edge.upstream``).
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import socket
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from edge.errors import UpstreamTlsError
 from edge.net import system
 from edge.net.byte_stream import ByteStream, stream_of
+from edge.net.outgoing import connecting_socket
 from edge.net.poller import GONE, READ, WRITE
 from edge.net.rtmp.connection import RtmpConnection
 from edge.net.rtmp.form import EncoderForm, RtmpForm
@@ -544,19 +544,21 @@ def start_connect(
     rtmp: RtmpConfig,
     edge_id: str,
     timeout_ms: int,
+    proof: str = "",
     is_simplified: bool = False,
     is_encoder: bool = False,
     tls: Callable[[ByteStream], TlsClientStream] | None = None,
 ) -> RtmpClientConnection:
     """Begin to connect, as a common encoder does or as a player; failures come through the links.
 
-    ``tls`` puts TLS over the socket; its handshake is a part of the time that the session gives to connect.
+    ``proof`` that we are ``edge_id`` is for upstreams of ours. ``tls`` puts TLS over the socket; its handshake is a
+    part of the time that the session gives to connect.
 
     Raises:
         OSError: not even a socket can be made and watched (descriptors, routes).
         UpstreamTlsError: TLS cannot be begun.
     """
-    sock = stream_of(_connecting_socket(context, host, port))
+    sock = stream_of(connecting_socket(context, host, port))
     try:
         wire = tls(sock) if tls is not None else sock
     except UpstreamTlsError:
@@ -569,6 +571,7 @@ def start_connect(
         entropy=context.entropy,
         now_ms=context.now_ms(),
         edge_id=edge_id,
+        proof=proof,
         is_simplified=is_simplified,
         is_encoder=is_encoder,
         timeout_ms=timeout_ms,
@@ -579,22 +582,3 @@ def start_connect(
     except OSError:
         wire.close()
         raise
-
-
-def _connecting_socket(context: NetContext, host: str, port: int) -> socket.socket:
-    """A socket that begins to connect; raises OSError."""
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        system.keep_alive(sock, idle_s=10, interval_s=5, probe_count=3)
-        if context.config.tcp_user_timeout_ms:
-            # Keep-alive is silent while bytes are under way: a push would hang on a dead host for many minutes.
-            system.drop_when_unacknowledged(sock, context.config.tcp_user_timeout_ms)
-        code = sock.connect_ex((host, port))
-        if code not in (0, errno.EINPROGRESS):
-            raise OSError(code, os.strerror(code))
-    except OSError:
-        sock.close()
-        raise
-    return sock

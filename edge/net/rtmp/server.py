@@ -404,7 +404,7 @@ class RtmpServerConnection(ArrivingConnection):
         self._withdraw(event.message_stream_id)
         name = self.service.resolve(event.stream_name, self.server_url, is_play=False)
         if isinstance(name, Refusal):
-            self.service.chronicle.refused_name(event.stream_name, self.server_url, name, self.peer)
+            self.service.tell_bad_name(event.stream_name, self.server_url, name, self)
             return self._refuse_publish(event, name)
         trace, message_stream_id = parse_trace_context(*event.trace), event.message_stream_id
         request = PublishRequest(self, name, event.hops, event.is_lost, trace)

@@ -7,7 +7,7 @@ Values that nobody set stand there as comments. Secrets are masked.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from edge.conf.block import Given
 from edge.conf.grammar import DUMP_MARK
@@ -24,8 +24,8 @@ _SAID_OTHERWISE = frozenset({"port", "listen", "log_dir"})
 _COMPANIONS = {"hls": "hls_default", "proxy_to": "proxy_lb"}
 
 
-def dump(parsed: Parsed) -> str:
-    """The file, as text."""
+def dump(parsed: Parsed, mask: Callable[[str], str] = str) -> str:
+    """The file, as text; ``mask`` makes of a value one without the secrets that an address may bear."""
     lines = [DUMP_MARK, *_special(parsed)]
     names = [name for name in sorted(DEFINITIONS) if name not in _SAID_OTHERWISE]
     said = {name for name in names if name in parsed.origins}
@@ -36,12 +36,12 @@ def dump(parsed: Parsed) -> str:
             continue
         value = value_of(parsed.flags, name)
         if name in said:
-            lines.append(f"{_written(definition, value)} # {parsed.where(name)}")
+            lines.append(f"{_written(definition, value, mask)} # {parsed.where(name)}")
         else:
-            lines.append(f"# {_written(definition, value)} # default")
+            lines.append(f"# {_written(definition, value, mask)} # default")
     if isinstance(parsed.vhosts, Configuration):
         for vhost in parsed.vhosts.vhosts:
-            lines += _vhost(vhost)
+            lines += _vhost(vhost, mask)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -58,24 +58,30 @@ def _special(parsed: Parsed) -> Iterator[str]:
         yield f"srs_log_file {words_of(posixpath.join(log_dir, 'edge.log'))}; # {parsed.where('log_dir')}"
 
 
-def _vhost(vhost: Vhost) -> Iterator[str]:
+def _vhost(vhost: Vhost, mask: Callable[[str], str]) -> Iterator[str]:
     yield f"vhost {vhost.name} {{"
     if not vhost.is_enabled:
         yield "    enabled off;"
     if vhost.aliases:
         yield f"    alias {words_of(vhost.aliases)};"
-    yield from _values(vhost.given, "    ")
+    yield from _values(vhost.given, "    ", mask)
     for match in vhost.matches:
         yield f"    match {words_of(match.pattern)} {{"
-        yield from _values(match.given, "        ")
+        yield from _values(match.given, "        ", mask)
         yield "    }"
     yield "}"
 
 
-def _values(given: Mapping[str, Given], indent: str) -> Iterator[str]:
+def _values(given: Mapping[str, Given], indent: str, mask: Callable[[str], str]) -> Iterator[str]:
     for name, each in sorted(given.items()):
-        yield f"{indent}{_written(DEFINITIONS[name], each.value)} # {each.origin}"
+        yield f"{indent}{_written(DEFINITIONS[name], each.value, mask)} # {each.origin}"
 
 
-def _written(definition: Definition, value: object) -> str:
-    return f"{definition.name} {MASK if definition.is_secret and value else words_of(value)};"
+def _written(definition: Definition, value: object, mask: Callable[[str], str]) -> str:
+    if definition.is_secret and value:
+        return f"{definition.name} {MASK};"
+    if isinstance(value, str):
+        value = mask(value)
+    elif isinstance(value, tuple):
+        value = tuple(mask(item) if isinstance(item, str) else item for item in value)
+    return f"{definition.name} {words_of(value)};"

@@ -199,7 +199,8 @@ class FlagBook:
             if name in source.origins:
                 parsed.origins[name] = source.origins[name]
         before = self._parsed.vhosts
-        vhosts = read.vhosts.told(before) if read.vhosts is not None else ()
+        told = read.vhosts.told(before) if read.vhosts is not None else ()
+        vhosts = tuple(self._mask(line) for line in told)
         if read.vhosts is None and before is not None:
             vhosts = ("no vhosts any more",)
         return Change(parsed, tuple(sorted(changed)), tuple(sorted(kept)), waiting, read, self._by_hand, vhosts)

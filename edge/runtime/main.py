@@ -48,8 +48,9 @@ def _main(argv: Sequence[str]) -> int:
         return _report_check(parsed)
     if value_of(parsed.flags, "dump_config") and not parsed.has_errors:
         from edge.conf.dump import dump
+        from naming.url import without_secrets
 
-        return _print(dump(parsed))
+        return _print(dump(parsed, without_secrets))
     if parsed.has_errors:
         for problem in parsed.problems:
             if not problem.is_warning:

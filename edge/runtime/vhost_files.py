@@ -22,6 +22,7 @@ from edge.conf.srs_names import ROOT, VHOST
 from edge.flags.gflags import Parsed
 from edge.flags.problem import COMMAND_LINE, Problem
 from edge.flags.registry import DEFINITIONS, value_of
+from naming.url import without_secrets
 
 _MAX_DEPTH = 8
 _MAX_TRIES = 4
@@ -74,11 +75,12 @@ def with_vhosts(parsed: Parsed, environ: Mapping[str, str], slices: Slices | Non
 def _report(parsed: Parsed, findings: Iterable[Finding]) -> None:
     is_strict = value_of(parsed.flags, "strict_vhost_config")
     for each in findings:
+        message = without_secrets(each.message)
         if each.level is Level.NOTE:
-            parsed.notes.append(each.problem)
+            parsed.notes.append(Problem(each.where, message, is_warning=True))
         else:
             is_warning = each.level is Level.WARNING and not is_strict
-            parsed.problems.append(Problem(each.where, each.message, is_warning=is_warning))
+            parsed.problems.append(Problem(each.where, message, is_warning=is_warning))
 
 
 class _Reader:

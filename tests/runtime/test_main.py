@@ -51,6 +51,12 @@ def test_a_file_by_vhost_is_checked_and_dumped(tmp_path: Path) -> None:
     assert f"    queue_length_s 10; # {sample}:12\n" in path.read_text()
     again = edge("-c", str(path), "-dump_config")
     assert (again.returncode, again.stdout) == (0, path.read_text())
+    path.write_text(
+        "hooks_on_play http://user:swordfish@127.0.0.1:1/x; vhost a { hooks_on_stop http://u:swordfish@h/; }"
+    )
+    done = edge("-c", str(path), "-dump_config")
+    assert "hooks_on_stop http://***@h/;" in done.stdout
+    assert "swordfish" not in done.stdout
     path.write_text("listen 1935\nvhost a { dvr { enabled on; } }\n")
     done = edge("-c", str(path), "-dump_config")
     assert (done.returncode, done.stdout) == (1, "")

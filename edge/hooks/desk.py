@@ -13,6 +13,7 @@ from edge.hooks.judge import Ground, Judge, Verdict
 from edge.hooks.opening import Opening, resumed
 from edge.hooks.teller import Teller
 from edge.hooks.updates import Updates
+from edge.hooks.viewers import Viewers, place_of
 from edge.hub.key import StreamKey
 from edge.net.aio import TaskOwner, spawn
 from edge.service.admission import LATER, Answer, Granted, Later
@@ -29,6 +30,17 @@ logger = logging.getLogger(__name__)
 
 #: What of its time a question about a publish waits for the events of its stream to be told first.
 _ORDER_SHARE = 3
+
+
+class EntryRule:
+    """Asks for each viewer of what many viewers share, for whom no play of his own begins."""
+
+    def __init__(self, desk: HookDesk) -> None:
+        self._desk = desk
+
+    def check(self, request: PlayRequest | PublishRequest, later: Answer) -> RuleVerdict | Later:
+        """As ``HookDesk.check``; one who has been let in is not asked about again while the play goes on."""
+        return self._desk.check_entry(request, later)
 
 
 class HookDesk(GrantWatcher):
@@ -54,11 +66,13 @@ class HookDesk(GrantWatcher):
         self._sessions: dict[Play | Publish, Opening] = {}
         self._clients: dict[Client, Opening] = {}
         self._updates: Updates[Play | Publish] = Updates()
+        self._viewers = Viewers(self._viewer_gone, now_ms)
         self._tasks = TaskOwner("hook-desk")
 
     def attach(self) -> None:
         """Be asked, as the last of the rules that are there, and hear."""
         self._service.admission.rules.append(self)
+        self._service.admission.entry_rules.append(EntryRule(self))
         self._service.admission.connect_rules.append(self)
         self._service.watchers.append(self)
 
@@ -68,8 +82,8 @@ class HookDesk(GrantWatcher):
 
     @property
     def session_count(self) -> int:
-        """Plays and publishes that hooks know of."""
-        return len(self._sessions)
+        """Plays, publishes and viewers that hooks know of."""
+        return len(self._sessions) + len(self._viewers)
 
     def _config_in_book(self, key: StreamKey) -> HookConfig:
         rules = self._service.rulebook.rules_of(key)
@@ -91,6 +105,10 @@ class HookDesk(GrantWatcher):
             request.opening = opening
             return None
         opening.question = self._judge.question_of(opening.event, config)
+        if action is Action.PLAY and is_shared(client):
+            entered = self._viewers.find(opening.event)
+            if entered is not None:  # it is he who is the first
+                return self._let_share(request, entered)
 
         def then(verdict: Verdict) -> None:
             later(self._act_on(request, opening, verdict))
@@ -101,6 +119,46 @@ class HookDesk(GrantWatcher):
             return LATER
         verdict = self._judge.ask(opening.event, config, then)
         return LATER if verdict is None else self._act_on(request, opening, verdict)
+
+    def check_entry(self, request: PlayRequest | PublishRequest, later: Answer) -> RuleVerdict | Later:
+        """See ``EntryRule``."""
+        client = request.client
+        config = self.config_of(request.name.key)
+        if client.is_proven or not config.hooks_on_play:
+            return None
+        opening = Opening(self._event(Action.PLAY, client, request.name), config)
+        if self._viewers.find(opening.event) is not None:
+            return None
+        opening.question = self._judge.question_of(opening.event, config)
+
+        def act_on(verdict: Verdict) -> RuleVerdict:
+            answer = verdict.answer
+            if not isinstance(answer, Yes):
+                return _refusal(answer)
+            opening.is_told, opening.yes = verdict.ground is Ground.ASKED, answer
+            if self._viewers.find(opening.event) is None:
+                self._judge.memory.begun(opening.question)
+                self._viewers.let_in(opening)
+            return None
+
+        verdict = self._judge.ask(opening.event, config, lambda found: later(act_on(found)))
+        return LATER if verdict is None else act_on(verdict)
+
+    def _let_share(self, request: PlayRequest | PublishRequest, entered: Opening) -> RuleVerdict:
+        """The play that viewers share begins for one who has been let in; his end is told apart from its own."""
+        opening = Opening(entered.asked, entered.config)
+        opening.is_told = False
+        request.opening = opening
+        return _terms(request.name.key, entered.yes)
+
+    def _viewer_gone(self, opening: Opening, has_begun: bool) -> None:
+        """One who shared a play."""
+        self._judge.memory.ended(opening.question, self._now_ms())
+        if has_begun and opening.is_told:
+            event = opening.asked
+            vhost = self._service.hub.default_vhost if event.vhost == DEFAULT_VHOST else event.vhost
+            lane = StreamKey(vhost, event.app, event.stream)
+            self._teller.tell(lane, replace(event, action=Action.STOP), opening.config)
 
     async def _ask_in_order(self, lane: Hashable, opening: Opening, then: Callable[[Verdict], None]) -> None:
         """The end of the publish before is told first, if the server takes it in time."""
@@ -116,13 +174,10 @@ class HookDesk(GrantWatcher):
         opening.is_told, opening.yes = verdict.ground is Ground.ASKED, answer
         request.opening = opening
         key = request.name.key
-        name = f"{answer.app or key.app}/{answer.stream or key.stream_name}" if answer.app or answer.stream else ""
         if answer.urls:
             text = "hook %s of key=%s names urls to forward to, which is not done"
             logger.warning(text, opening.event.action.value, key)
-        if name or answer.lifetime_s or answer.max_kbps:
-            return Granted(name=name, lifetime_s=answer.lifetime_s, max_kbps=answer.max_kbps)
-        return None
+        return _terms(key, answer)
 
     def check_connect(self, request: ConnectRequest, later: Answer) -> Refusal | Later | None:
         """The same for a client that has not said what it wants."""
@@ -189,6 +244,8 @@ class HookDesk(GrantWatcher):
         opening.event = replace(opening.event, app=key.app, stream=key.stream_name, stream_id=self._stream_id(grant))
         opening.since_ms = self._now_ms()
         self._sessions[grant] = opening
+        if isinstance(grant, Play) and is_shared(grant.client):
+            self._viewers.play_began(place_of(opening.asked))
         if opening.question is not None:
             self._judge.memory.begun(opening.question)
         if opening.config.hooks_on_update:
@@ -218,6 +275,8 @@ class HookDesk(GrantWatcher):
         if opening is None:
             return
         self._updates.remove(grant)
+        if isinstance(grant, Play) and is_shared(grant.client):
+            self._viewers.play_over(place_of(opening.asked))
         if opening.question is not None:
             self._judge.memory.ended(opening.question, self._now_ms())
         closing = opening.event.action.closing
@@ -228,6 +287,7 @@ class HookDesk(GrantWatcher):
 
     def tick(self, now_ms: int) -> None:
         """Once a second: ask about those whose turn it is."""
+        self._viewers.tick(now_ms)
         for grant in self._updates.due(now_ms):
             opening = self._sessions.get(grant)
             if opening is not None:
@@ -284,6 +344,19 @@ class HookDesk(GrantWatcher):
     def _stream_id(self, grant: Play | Publish) -> str:
         epoch = grant.stream.epoch
         return epoch.id if epoch is not None else ""
+
+
+def is_shared(client: Client) -> bool:
+    """Whether the play of a client is that of all viewers who say the same."""
+    return client.protocol.startswith("hls")
+
+
+def _terms(key: StreamKey, yes: Yes) -> Granted | None:
+    """What a yes says besides."""
+    if yes == Yes(urls=yes.urls):
+        return None
+    name = f"{yes.app or key.app}/{yes.stream or key.stream_name}" if yes.app or yes.stream else ""
+    return Granted(name=name, lifetime_s=yes.lifetime_s, max_kbps=yes.max_kbps)
 
 
 def _refusal(answer: No | Unusable) -> Refusal:

@@ -385,6 +385,34 @@ def test_sessions_are_asked_about_while_they_go_on() -> None:
     run(main())
 
 
+def test_viewers_who_share_a_play_are_each_asked_about_once_and_end_with_it() -> None:
+    async def main() -> None:
+        rig = Rig(Scripted(yes))
+        await rig.publish()
+        service, name = rig.door.service, rig.door.name("s")
+        refusals: list[Refusal | None] = []
+
+        async def enters(number: int, ip: str) -> FakeClient:
+            client = replace(CLIENT, number=number, peer=f"{ip}:1", protocol="hls")
+            service.judge(PlayRequest(client, name), refusals.append)
+            await asyncio.sleep(1)
+            return client
+
+        first = await enters(1, "10.0.0.1")
+        play = rig.asked(first, is_play=True)[0]
+        await enters(2, "10.0.0.2")
+        await enters(3, "10.0.0.1")  # the first one again
+        rig.caller.react = no
+        await enters(4, "10.0.0.3")
+        assert [refusal and refusal.told for refusal in refusals] == [None, None, None, "HookDenied: not paid"]
+        assert rig.told()[1:] == [("on_play", number, "s") for number in "124"]
+        service.end_play(play, 2000)
+        await rig.teller.drain(1)
+        assert sorted(rig.told()[4:]) == [("on_stop", "1", "s"), ("on_stop", "2", "s")]
+
+    run(main())
+
+
 def test_segments_are_told() -> None:
     config = HookConfig(hooks_on_hls=URL, hooks_on_hls_notify=("http://n/[app]/[ts_url]",))
 

@@ -187,6 +187,28 @@ async def test_a_session_that_may_not_go_on_is_ended() -> None:
         await ended(publisher)
 
 
+async def test_a_viewer_of_hls_is_asked_about_once_and_leaves_with_the_play() -> None:
+    async with hooked("-hls_default=classic", "-hls_fragment_s=0.5", events=("play", "stop")) as (one, demo):
+        source = await Source.at(one, "cam")
+        source.push(76)
+        for path in ("/live/cam.m3u8", "/live/cam.m3u8", "/live/cam.classic.m3u8", "/live/cam.m3u8?token=2"):
+            code, body = await one.get(path)
+            assert code == 200, body
+        assert [(each.action, each.what["param"]) for each in demo.told] == [
+            ("on_play", ""),
+            ("on_play", "?token=2"),
+        ]
+        demo.say("no")
+        code, body = await one.get("/live/cam.m3u8?token=3")
+        assert (code, body) == (403, "HookDenied\n")
+        source.end()
+        await eventually(lambda: len(demo.told) == 5, "the ends")
+        assert sorted((each.action, each.what["param"]) for each in demo.told[3:]) == [
+            ("on_stop", ""),
+            ("on_stop", "?token=2"),
+        ]
+
+
 async def test_segments_that_are_written_are_told(tmp_path: Path) -> None:
     flags = (f"-hls_path={tmp_path}", "-hls_fragment_s=0.5")
     async with hooked(*flags, events=("hls",)) as (one, demo):

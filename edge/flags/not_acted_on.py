@@ -14,8 +14,6 @@ NOT_ACTED_ON: frozenset[str] = frozenset(
         "workers",
         # hooks: nothing is recorded yet
         "hooks_on_dvr",
-        # upstream and naming
-        "defer_close_second",
     }
 )
 

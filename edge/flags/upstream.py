@@ -281,7 +281,8 @@ define_int32(
 define_int32(
     "defer_close_second",
     10,
-    "An unused HTTP connection to an upstream is kept this long.",
+    "An unused HTTP connection to another node, by which an edge fetches what it lacks of HLS, is kept this long; 0: "
+    "it is closed at once. RTMP connections that nobody uses are closed at once in any case.",
     topic=_TOPIC,
     unit="s",
     lower=0,

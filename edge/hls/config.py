@@ -32,3 +32,4 @@ class HlsConfig:
     ts_pcr_lead_ms: int = 700
     get_media_playlist_times: int = 20
     retry_interval_ms: int = 1000
+    defer_close_second: int = 10

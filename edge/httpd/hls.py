@@ -111,7 +111,7 @@ class HlsPlayer:
             on_joined=self._start_ticking,
         )
         self.sessions = Sessions(config)
-        fetcher = Fetcher(max_bytes=2 * max_segment_bytes)
+        fetcher = Fetcher(max_bytes=2 * max_segment_bytes, keep_s=config.defer_close_second)
         self._fleet = Fleet(fetcher, viewer_timeout_ms=config.hls_viewer_timeout_ms)
         self._two_level = TwoLevelPlayer(config, self.shelf)
         self._ticker: asyncio.TimerHandle | None = None

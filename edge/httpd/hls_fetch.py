@@ -28,9 +28,10 @@ _CONNECTIONS = 16
 class Fetcher:
     """GET requests to nodes of ours."""
 
-    def __init__(self, *, max_bytes: int) -> None:
-        """Answers longer than ``max_bytes`` are refused."""
+    def __init__(self, *, max_bytes: int, keep_s: int = 10) -> None:
+        """Answers longer than ``max_bytes`` are refused; an unused connection stays open ``keep_s``."""
         self._max_bytes = max_bytes
+        self._keep_s = keep_s
         self._session: aiohttp.ClientSession | None = None
         self._running: dict[Hashable, asyncio.Task[bytes | None]] = {}
         self._tasks = TaskOwner("hls-fetch")
@@ -54,7 +55,7 @@ class Fetcher:
         url = f"{scheme}://{host}:{place.port}{quote(path)}{f'?{query}' if query else ''}"
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit_per_host=_CONNECTIONS),
+                connector=self._make_connector(),
                 timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S, sock_connect=_CONNECT_S),
                 auto_decompress=False,
                 trust_env=False,
@@ -79,6 +80,11 @@ class Fetcher:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             logger.debug("hls fetch failed path=%s from=%s:%d %r", path, place.host, place.port, error)
             return None
+
+    def _make_connector(self) -> aiohttp.TCPConnector:
+        if not self._keep_s:
+            return aiohttp.TCPConnector(limit_per_host=_CONNECTIONS, force_close=True)
+        return aiohttp.TCPConnector(limit_per_host=_CONNECTIONS, keepalive_timeout=self._keep_s)
 
     async def close(self) -> None:
         """End what is under way."""

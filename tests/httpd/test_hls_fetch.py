@@ -88,3 +88,26 @@ async def test_who_asks_for_the_same_at_once_shares_one_request(fetcher: Fetcher
 
 def test_the_vhost_is_named_in_full() -> None:
     assert key_query(StreamKey("a&b=c", "live", "s")) == "vhost=a%26b%3Dc"
+
+
+@pytest.mark.parametrize(("keep_s", "connections"), [(0, 2), (10, 1)])
+async def test_unused_connections_are_kept(keep_s: int, connections: int) -> None:
+    came: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(writer)
+        while await reader.readline():
+            while (await reader.readline()).strip():
+                pass
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    fetcher = Fetcher(max_bytes=1000, keep_s=keep_s)
+    place = NodePlace("127.0.0.1", server.sockets[0].getsockname()[1])
+    for _ in range(2):
+        async with asyncio.timeout(deadline(2)):
+            assert await fetcher.get(place, "/one", "", "me") == b"ok"
+    await fetcher.close()
+    server.close()
+    assert len(came) == connections

@@ -96,3 +96,28 @@ async def test_vhost_of_2013(clips: Callable[[str], Path], tmp_path: Path) -> No
                 assert_suffix(parse_framemd5(await player.wait_ok(5)), ffprobe_packets(clip))
                 assert await refused.wait(5) != 0
                 assert "VhostNotFound" in refused.stderr
+
+
+# An edge of 2013, with nothing but its origin.
+EDGE = """
+listen              1935;
+max_connections     1000;
+vhost __defaultVhost__ {
+    mode            remote;
+    origin          ORIGIN;
+}
+"""
+
+
+async def test_edge(clips: Callable[[str], Path], tmp_path: Path) -> None:
+    """Published at the origin, played at the edge."""
+    path, clip = tmp_path / "edge.conf", clips("bbb-720p-5s.mp4")
+    with EdgeServer("-publisher_return_ms=500") as origin:
+        path.write_text(EDGE.replace("ORIGIN", origin.address))
+        with (
+            EdgeServer(f"-c={path}", "-publisher_return_ms=500") as edge,
+            ffmpeg_publish(clip, origin.rtmp_url("live", "livestream")) as publisher,
+            ffmpeg_play(edge.rtmp_url("live", "livestream")) as player,
+        ):
+            await publisher.wait_ok(14)
+            assert_suffix(parse_framemd5(await player.wait_ok(5)), ffprobe_packets(clip))

@@ -99,7 +99,7 @@ def test_what_does_not_act_by_vhost_yet_is_told(conf: Path) -> None:
             (line,) = faults(conf, f"vhost a {{ {name} http://127.0.0.1:1/; }}")
             assert line == f"{conf}:1: warning: {name} is accepted, and does nothing yet"
     for name in sorted(NOT_BY_VHOST & {"hls_default"}):
-        (line,) = faults(conf, f"vhost a {{ {name} classic; }}")
+        (line,) = faults(conf, f"vhost a {{ {name} classic; }} vhost b {{ }}")
         assert line == f"{conf}:1: warning: {name} is one for all vhosts as yet: this value is not used"
 
 
@@ -160,7 +160,7 @@ async def test_streams_hear_of_what_their_vhost_says_since(conf: Path) -> None:
         (b"vhost a.com { queue_length 6; }\nlisten 1935", "FILE:2: missing ';' after `listen 1935`?"),
         (b"vhost a.com { queue_length 6; nosuch 1; }", 'FILE:1: unknown directive "nosuch" in a vhost'),
         (b"vhost a.com { queue_length 6; }\n\xff", "FILE:2: byte 32: not valid UTF-8"),
-        (b"vhost a.com { queue_length 6; proxy_to nowhere://a; }", "FILE:1: proxy_to: "),
+        (b"vhost a.com { queue_length 6; proxy_to nowhere://a; } vhost b { }", "FILE:1: proxy_to: "),
         (b"vhost a.com { queue_length 6; }\nlisten 1935 TAKEN;", "FILE:2: -listen=TAKEN: Fail to listen"),
         (b"vhost a.com { queue_length 6; alias b.com; } vhost b.com { }", "FILE:1: alias b.com of vhost a.com"),
     ],

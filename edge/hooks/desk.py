@@ -156,8 +156,7 @@ class HookDesk(GrantWatcher):
         self._judge.memory.ended(opening.question, self._now_ms())
         if has_begun and opening.is_told:
             event = opening.asked
-            vhost = self._service.hub.default_vhost if event.vhost == DEFAULT_VHOST else event.vhost
-            lane = StreamKey(vhost, event.app, event.stream)
+            lane = StreamKey(self._vhost_of(event), event.app, event.stream)
             self._teller.tell(lane, replace(event, action=Action.STOP), opening.config)
 
     async def _ask_in_order(self, lane: Hashable, opening: Opening, then: Callable[[Verdict], None]) -> None:
@@ -217,6 +216,27 @@ class HookDesk(GrantWatcher):
         if opening is not None and opening.is_told:
             event = replace(opening.event, action=Action.CLOSE, recv_bytes=received_bytes, send_bytes=sent_bytes)
             self._teller.tell(("client", client.number), event, opening.config)
+
+    def export_client(self, client: Client) -> bytes:
+        """For the process that tells its end."""
+        opening = self._clients.get(client)
+        return opening.export() if opening is not None else b""
+
+    def resume_client(self, client: Client, data: bytes) -> None:
+        """See ``export_client``."""
+        try:
+            state = resumed(data)
+        except ValueError as error:
+            logger.error("hooks know nothing of a connection any more: %s", error)
+            return
+        event = state.asked
+        key = StreamKey(self._vhost_of(event), event.app, "")
+        opening = self._clients[client] = Opening(event, self.config_of(key))
+        opening.is_told = state.is_told
+
+    def on_client_moved(self, client: Client) -> None:
+        """Its end is told elsewhere."""
+        self._clients.pop(client, None)
 
     def on_play(self, play: Play) -> None:
         """It has begun."""
@@ -319,6 +339,10 @@ class HookDesk(GrantWatcher):
                 self._teller.tell(key, event, config)
 
     # --- what is told ---------------------------------------------------------
+
+    def _vhost_of(self, event: Event) -> str:
+        """As keys bear it."""
+        return self._service.hub.default_vhost if event.vhost == DEFAULT_VHOST else event.vhost
 
     def _base(self, action: Action, key: StreamKey) -> Event:
         vhost = DEFAULT_VHOST if key.vhost == self._service.hub.default_vhost else key.vhost

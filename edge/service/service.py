@@ -233,6 +233,21 @@ class Service(HubObserver):
             said, url = HIDDEN, replace(url, prefix="")
         self.chronicle.refused_name(said, url, refusal, client.peer)
 
+    def export_client(self, client: Client) -> bytes:
+        """What is kept of its having asked by ``connect``, for another process; b"" for nothing."""
+        return next((data for watcher in self.watchers if (data := watcher.export_client(client))), b"")
+
+    def resume_client(self, client: Client, data: bytes) -> None:
+        """One that has asked in the process before this one; ``data`` is what was exported there."""
+        if data:
+            for watcher in self.watchers:
+                watcher.resume_client(client, data)
+
+    def hand_over_client(self, client: Client) -> None:
+        """Another process goes on with it."""
+        for watcher in self.watchers:
+            watcher.on_client_moved(client)
+
     def _tell_refused(self, request: PlayRequest | PublishRequest, refusal: Refusal) -> None:
         """Write it down, without a name that may be a secret."""
         if self.admission.may_be_secret(request):

@@ -36,3 +36,13 @@ class GrantWatcher:
 
     def on_disconnected(self, client: Client, received_bytes: int, sent_bytes: int) -> None:
         """The connection of a client that had asked whether it may stay is over, whatever the answer was."""
+
+    def export_client(self, client: Client) -> bytes:
+        """What this one keeps of such a connection, for another process; b"" for nothing."""
+        return b""
+
+    def resume_client(self, client: Client, data: bytes) -> None:
+        """What ``export_client`` has said in the process before this one; whoever does not know it leaves it."""
+
+    def on_client_moved(self, client: Client) -> None:
+        """Another process goes on with the connection: its end is not told here."""

@@ -352,6 +352,26 @@ def test_a_connection_is_let_in_or_not_and_its_end_is_told() -> None:
     run(main())
 
 
+def test_the_end_of_a_connection_that_has_moved_is_told_where_it_went() -> None:
+    async def main() -> None:
+        old, new = Rig(Scripted(yes)), Rig(Scripted(yes))
+        old.door.service.connect(CLIENT.server_url, CLIENT, lambda _: None)
+        await asyncio.sleep(1)
+        data = old.door.service.export_client(CLIENT)
+        old.door.service.hand_over_client(CLIENT)
+        old.door.service.disconnected(CLIENT, 1, 2)
+        there = replace(CLIENT, number=99)
+        assert new.door.service.export_client(there) == b""
+        new.door.service.resume_client(there, data)
+        new.door.service.resume_client(replace(CLIENT, number=100), b"nonsense")
+        new.door.service.disconnected(there, 1, 2)
+        for rig in (old, new):
+            await rig.teller.drain(1)
+        assert (old.told(), new.told()) == ([("on_connect", "7", "")], [("on_close", "7", "")])
+
+    run(main())
+
+
 def test_sessions_are_asked_about_while_they_go_on() -> None:
     config = HookConfig(hooks_on_update=URL, hook_update_s=30)
 

@@ -76,6 +76,7 @@ WAKES = {
     "a hook is left alone": ("edge/hooks/judge.py", "_ask_one"),
     "hooks cannot be called at all": ("edge/runtime/hooks.py", "_load"),
     "a hook's session is not known to the next process": ("edge/hooks/desk.py", "_resume"),
+    "a hook's connection is not known either": ("edge/hooks/desk.py", "resume_client"),
     "a hook wants what is not done": ("edge/hooks/desk.py", "_act_on"),
     "a hook was not told all at the end": ("edge/hooks/teller.py", "drain"),
 }

@@ -15,6 +15,7 @@ from edge.tools.hook_demo import HookDemo
 from tests.harness.wire import WireError
 from tests.httpd.feeding import Source
 from tests.net.live import ended, eventually, pictures, send_video, status
+from tests.runtime.handing import move_all
 from tests.runtime.nodes import RunningNode, running
 
 PAGES = ("/flags", "/flags/hooks_on_publish", "/vars", "/status", "/rpcz", "/metrics", "/why?stream=live/cam")
@@ -175,6 +176,28 @@ async def test_hooks_come_and_go_with_the_flags(tmp_path: Path) -> None:
         assert demo.actions() == ["on_publish", "on_publish"]
     finally:
         await demo.close()
+
+
+async def test_sessions_that_move_to_a_new_process_end_there() -> None:
+    async with hooked() as (old, demo):
+        await old.publisher("cam", pictures=2)
+        player = await old.player("cam")
+        await pictures(player, 1)
+        urls = [f"-hooks_on_{event}={demo.url('/' + event)}" for event in _ALL]
+        async with running(*urls) as new:
+            move_all(old.node, new.node)
+            (moved,) = [each for each in new.node.context.connections if each.describe().role == "publish"]
+            assert moved.said.tc_url == demo.told[1].what["tcUrl"]  # type: ignore[attr-defined]
+            old.clients[0].delete_stream("cam")
+            await status(player, "NetStream.Play.UnpublishNotify")
+            for client in old.clients:
+                client.peer.abort()
+            await eventually(lambda: len(demo.told) == 8, "all ends")
+    ends = [(each.action, each.what["client_id"]) for each in demo.told[4:]]
+    ids = [demo.told[number].what["client_id"] for number in (0, 2)]
+    assert sorted(ends) == sorted(
+        [("on_close", ids[0]), ("on_close", ids[1]), ("on_stop", ids[1]), ("on_unpublish", ids[0])]
+    )
 
 
 async def test_a_session_that_may_not_go_on_is_ended() -> None:

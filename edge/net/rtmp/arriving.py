@@ -59,6 +59,11 @@ class ArrivingConnection(PlayingConnection):
         self._connecting: Asking | None = None
 
     @property
+    def is_arriving(self) -> bool:
+        """It waits for the answer whether it may stay."""
+        return self._connecting is not None
+
+    @property
     def authorization(self) -> str:
         """Clients of this protocol say all in their URL."""
         return ""

@@ -23,6 +23,7 @@ from edge.net.rtmp.server import RtmpServerConnection
 from edge.rtmp.handover import export_session, resume_session
 from edge.service.handover import GrantState, grant_state
 from edge.service.names import TcUrl
+from edge.service.request import SAID_NOTHING, Said
 
 if TYPE_CHECKING:
     from edge.hub.key import StreamKey
@@ -57,8 +58,13 @@ class FeedState(msgspec.Struct, forbid_unknown_fields=True):
     publisher: int
 
 
-class RtmpState(msgspec.Struct, forbid_unknown_fields=True):
-    """A connection; ``session`` is a document of its own (``edge.rtmp.handover``)."""
+class RtmpState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A connection; ``session`` is a document of its own (``edge.rtmp.handover``).
+
+    Attributes:
+        said, page_url: what the client has said of itself.
+        opening: what those keep of it who were asked whether it may stay.
+    """
 
     version: int
     connection: ConnectionState
@@ -68,6 +74,9 @@ class RtmpState(msgspec.Struct, forbid_unknown_fields=True):
     plays: list[PlayState]
     feeds: list[FeedState]
     noticed: list[str]
+    said: Said = SAID_NOTHING
+    page_url: str = ""
+    opening: bytes = b""
 
 
 def check_movable(connection: RtmpServerConnection) -> None:
@@ -77,7 +86,7 @@ def check_movable(connection: RtmpServerConnection) -> None:
         raise HandoverError("a node resumes by itself")
     if connection._writers is not None:
         raise HandoverError("it is written by itself")
-    if connection.asked:
+    if connection.asked or connection.is_arriving:
         raise HandoverError("it waits for an answer")
     if connection._session.is_ended or connection._session.events:
         raise HandoverError("there is something to be done for it", reason="handover_busy")
@@ -110,6 +119,9 @@ def export_rtmp(connection: RtmpServerConnection, number_of: Callable[[Publisher
             for message_stream_id, (publish, _) in (connection.feeds or {}).items()
         ],
         noticed=sorted(connection._noticed or ()),
+        said=connection.said,
+        page_url=connection.page_url,
+        opening=connection.service.export_client(connection),
     )
     try:
         return msgspec.msgpack.encode(state)
@@ -162,6 +174,8 @@ def resume_rtmp(
     connection.peer = state.connection.peer
     resume_connection(connection, state.connection)
     connection.server_url = TcUrl(*state.server_url)
+    connection.said, connection.page_url = state.said, state.page_url
+    rtmp.service.resume_client(connection, state.opening)
     connection._read_for_chunk_size = session.in_chunk_size
     connection._noticed = set(state.noticed) or None
     for feed in state.feeds:
@@ -216,6 +230,7 @@ def go_on_rtmp(connection: RtmpServerConnection) -> None:
 def let_go_rtmp(connection: RtmpServerConnection) -> None:
     """Its session, plays and publishes are another process's."""
     service = connection.service
+    service.hand_over_client(connection)
     for publish, _ in (connection.feeds or {}).values():
         publish.owner = None
         service.hand_over_publish(publish)

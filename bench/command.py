@@ -7,7 +7,6 @@ import importlib.metadata
 import importlib.util
 import json
 import platform
-import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 from bench import report
 from bench.load import ROOT, BenchError, Row, built_tool, cores
 from bench.scenarios import FULL, SCENARIOS, Plan, carry_out, quick, raise_descriptor_limit
-from bench.servers import Edge, Nginx, Server, installed_nginx
+from bench.servers import Edge, Nginx, Server, installed_nginx, leave_on_sigterm
 
 _SPARE_DESCRIPTORS = 1000
 
@@ -144,10 +143,6 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _leave(*_: object) -> None:
-    raise SystemExit(143)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code, 1 where something could not be measured."""
     parser = _parser()
@@ -161,7 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 parser.error(f"{arguments.read} is of a --quick run, which measures nothing that a page may state")
         else:
             plans = chosen_plans(arguments.only, arguments.quick, arguments.repeats)
-            signal.signal(signal.SIGTERM, _leave)  # so that the servers are stopped
+            leave_on_sigterm()
             results = measure(plans, arguments.quick)
             if arguments.rest:
                 results = with_rest(results, json.loads(arguments.rest.read_text()))

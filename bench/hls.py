@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import signal
 import socket
 import statistics
 import sys
@@ -26,7 +25,7 @@ from bench.command import machine
 from bench.load import BenchError, Load, Meter, Row, built_tool, cores, usage
 from bench.report import HLS_TITLE, number, table, with_section
 from bench.scenarios import raise_descriptor_limit
-from bench.servers import Edge, Nginx, Running, installed_nginx
+from bench.servers import NGINX_HEAD, Edge, Nginx, Running, installed_nginx, leave_on_sigterm
 
 VIEWERS = 1000
 #: CPU in percent of a core.
@@ -45,17 +44,9 @@ _LAG_EACH_S = 0.05
 _ASK_AT_ONCE = 32
 
 #: Segments and a window of the length that ours has; sendfile as Debian's configuration has it.
-NGINX_HLS = """load_module {module};
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log error.log crit;
-events {{ worker_connections 32768; }}
-rtmp {{
-  access_log off;
-  server {{
-    listen 127.0.0.1:{port};
-    application live {{
+NGINX_HLS = (
+    NGINX_HEAD
+    + """    application live {{
       live on; hls on; hls_path hls; hls_fragment 2s; hls_playlist_length 30s;
     }}
   }}
@@ -65,6 +56,7 @@ http {{
   server {{ listen 127.0.0.1:{http_port}; root .; }}
 }}
 """
+)
 
 
 class NginxHls(Nginx):
@@ -201,7 +193,7 @@ def _window_bytes(port: int, count: int) -> float:
 def measure(rounds: int, only: str | None, *, count: int, window_s: float, stream_count: int, kbps: int) -> Row:
     """All of it, the servers in turn."""
     raise_descriptor_limit()
-    signal.signal(signal.SIGTERM, _leave)  # so that the servers are stopped
+    leave_on_sigterm()
     nginx = installed_nginx()
     results: Row = {
         "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -316,10 +308,6 @@ def section(results: Row, rest: str = "") -> str:
             "",
         ]
     return "\n".join(lines) + rest
-
-
-def _leave(*_: object) -> None:
-    raise SystemExit(143)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

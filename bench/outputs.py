@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import signal
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ from bench.figures import OTHER_LIMIT_PCT, Group, Results, groups, memory_per_pl
 from bench.load import BenchError, Row, built_tool
 from bench.report import OUTPUTS_TITLE, cpu, faults, number, table, with_section
 from bench.scenarios import Plan, carry_out, quick, raise_descriptor_limit
-from bench.servers import Edge
+from bench.servers import Edge, leave_on_sigterm
 
 FORMS = {"rtmp": "RTMP", "flv": "HTTP-FLV", "ws": "FLV in WebSocket", "ts": "HTTP-TS"}
 #: CPU by that of RTMP, of the same run.
@@ -67,7 +66,7 @@ def delay_plans() -> list[Plan]:
 def measure(plans: Sequence[Sequence[Plan]]) -> Results:
     """Carry out each list of plans, which have as many repeats, in turn; each round begins with another of them."""
     raise_descriptor_limit()
-    signal.signal(signal.SIGTERM, _leave)  # so that the servers are stopped
+    leave_on_sigterm()
     results: Results = {
         "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "machine": machine(None),
@@ -206,10 +205,6 @@ def section(results: Results) -> str:
             *_doubts([quietest(group) for group in groups(results, "delay")]),
         ]
     return "\n".join(lines)
-
-
-def _leave(*_: object) -> None:
-    raise SystemExit(143)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -21,8 +22,8 @@ _MODULE = "ngx_rtmp_module.so"
 _MODULE_FOLDERS = ("/usr/lib/nginx/modules", "/usr/share/nginx/modules", "/usr/lib64/nginx/modules")
 _START_LIMIT_S = 10.0
 
-#: Defaults but for room for the players, and for pings: drained players answer none.
-NGINX_CONFIGURATION = """load_module {module};
+#: How each configuration of nginx begins: defaults but for room for the players.
+NGINX_HEAD = """load_module {module};
 daemon off;
 master_process off;
 pid nginx.pid;
@@ -32,11 +33,25 @@ rtmp {{
   access_log off;
   server {{
     listen 127.0.0.1:{port};
-    ping 1h;
+"""
+#: And room for pings: drained players answer none.
+NGINX_CONFIGURATION = (
+    NGINX_HEAD
+    + """    ping 1h;
     application live {{ live on; }}
   }}
 }}
 """
+)
+
+
+def leave_on_sigterm() -> None:
+    """End as if interrupted, so that what has been started is stopped."""
+
+    def leave(*_: object) -> None:
+        raise SystemExit(143)
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 class Server(Protocol):

@@ -14,6 +14,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from tests.browser.page import BrowserPage
 from tests.browser.player import BrowserPlayer
 from tests.harness.client import RtmpClient, decode_command
 from tests.harness.clients import ffmpeg_publish
@@ -49,32 +50,19 @@ _RUN_AXE = """
 """
 
 
-class ConsolePage:
-    """The page in the browser; all of it blocks."""
+class ConsolePage(BrowserPage):
+    """The page in the browser."""
+
+    look = _STATE
 
     def __init__(self, browser: BrowserPlayer, width: int) -> None:
-        self.browser, self.driver, self.width = browser, browser.driver, width
+        super().__init__(browser)
+        self.width = width
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def open(self, node: EdgeServer) -> None:
         self.driver.get(f"http://127.0.0.1:{node.internal_port}/console")
-
-    def state(self) -> dict[str, Any]:
-        return dict(self.driver.execute_script(_STATE))
-
-    def wait(self, condition: Callable[[dict[str, Any]], object], within_s: float, what: str) -> dict[str, Any]:
-        last: list[dict[str, Any]] = []
-
-        def holds() -> object:
-            last[:] = [self.state()]
-            return condition(last[0])
-
-        try:
-            wait_until_sync(holds, deadline(within_s), what)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{last}\n{self.browser.console()[-5:]}") from None
-        return last[0]
 
     def wait_playing(self) -> dict[str, Any]:
         began = self.state()["current"]

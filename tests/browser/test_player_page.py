@@ -17,6 +17,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from tests.browser.page import BrowserPage
 from tests.browser.player import BrowserPlayer
 from tests.harness.clients import ffmpeg_publish
 from tests.harness.clock import deadline, wait_until_sync
@@ -87,30 +88,13 @@ class _OfAnyOrigin(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-class PlayerPage:
-    """The page in the browser; all of it blocks."""
+class PlayerPage(BrowserPage):
+    """The page in the browser."""
 
-    def __init__(self, browser: BrowserPlayer) -> None:
-        self.browser, self.driver = browser, browser.driver
+    look = _STATE
 
     def open(self, node: EdgeServer, name: str, query: str = "") -> None:
         self.driver.get(f"http://127.0.0.1:{node.internal_port}/play/live/{name}?{query}")
-
-    def state(self) -> dict[str, Any]:
-        return dict(self.driver.execute_script(_STATE))
-
-    def wait(self, condition: Callable[[dict[str, Any]], object], within_s: float, what: str) -> dict[str, Any]:
-        last: list[dict[str, Any]] = []
-
-        def holds() -> object:
-            last[:] = [self.state()]
-            return condition(last[0])
-
-        try:
-            wait_until_sync(holds, deadline(within_s), what)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{last}\n{self.browser.console()[-5:]}") from None
-        return last[0]
 
     def wait_playing(self, within_s: float = 10.0, *, frames: int = 10) -> dict[str, Any]:
         began = self.state()["current"]

@@ -25,6 +25,7 @@ from tests.media.codecs.records import (
     by_length,
     by_start_code,
 )
+from tests.media.pictures import in_other_tracks, picture, sound
 
 AVC_HEADER = frame_of(VIDEO, 0, b"\x17\x00\0\0\0" + AVC_HIGH)
 AAC_HEADER = frame_of(AUDIO, 0, b"\xaf\x00" + AAC_STEREO)
@@ -32,16 +33,6 @@ OPUS_HEADER = frame_of(AUDIO, 0, b"\x90Opus" + OPUS_STEREO)
 RATE, FRAME_SAMPLES = 44100, 1024
 #: One frame of 20 ms.
 _OPUS_PACKET = b"\xfc\xff\xfe"
-
-
-def picture(dts_ms: int, size: int = 1000, *, key: bool = False, offset_ms: int = 0) -> Frame:
-    unit = bytes((0x65 if key else 0x41,)) + bytes((dts_ms + n) % 255 + 1 for n in range(size))
-    head = (b"\x17\x01" if key else b"\x27\x01") + offset_ms.to_bytes(3, "big", signed=True)
-    return frame_of(VIDEO, dts_ms, head + by_length(unit))
-
-
-def sound(dts_ms: int, size: int = 100) -> Frame:
-    return frame_of(AUDIO, dts_ms, b"\xaf\x01" + bytes((dts_ms + n) % 256 for n in range(size)))
 
 
 def broadcast(ms: int, *, interval_ms: int = 40, gop: int = 25, start_ms: int = 0) -> list[Frame]:
@@ -310,12 +301,7 @@ def test_start_codes_become_lengths() -> None:
 
 def test_other_tracks_of_a_multitrack_stream_are_left_out() -> None:
     key = picture(0, key=True)
-    second = frame_of(VIDEO, 0, b"\x96\x01avc1\x01" + key.payload[2:])
-    both = b"\x96\x11avc1" + b"".join(
-        bytes((track,)) + len(body).to_bytes(3, "big") + body
-        for track, body in ((1, b"\0\0\0other"), (0, key.payload[2:]))
-    )
-    (samples,) = mux([key, second, frame_of(VIDEO, 40, both)]).values()
+    (samples,) = mux([key, *in_other_tracks(key, 40)]).values()
     assert [sample.data for sample in samples] == [key.payload[5:]] * 2
 
 

@@ -246,6 +246,18 @@ async def pictures(client: RtmpClient, last: int, message_stream_id: int | None 
     return [message for message in found if message.type_id in (AUDIO, VIDEO) and is_of(message)]
 
 
+async def playing(url: str) -> tuple[RtmpClient, RtmpClient]:
+    """A publisher that has sent a picture, and a player that has it."""
+    publisher, name = await RtmpClient.open(url)
+    publisher.publish(name)
+    await status(publisher, "NetStream.Publish.Start")
+    send_video(publisher, 0, is_keyframe=True)
+    player, _ = await RtmpClient.open(url)
+    player.play(name)
+    await pictures(player, 0)
+    return publisher, player
+
+
 async def ended(client: RtmpClient, within_s: float = WAIT_S) -> float:
     """Wait for the server's FIN; the seconds it took."""
     loop = asyncio.get_running_loop()

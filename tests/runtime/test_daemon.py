@@ -17,7 +17,7 @@ from tests.harness.client import RtmpClient
 from tests.harness.clock import ROOT, deadline, wait_until_sync
 from tests.harness.server import EdgeServer
 from tests.harness.wire import VIDEO
-from tests.net.live import ended, pictures, send, send_video, status, status_of
+from tests.net.live import ended, playing, send, status, status_of
 from tests.net.tls_pairs import server_pair
 
 BOUND_S = 2.0
@@ -74,13 +74,7 @@ async def test_R6_signal_while_playing_tells_all_and_exits_with_0(number: signal
     server = EdgeServer(has_internal_port=False)
     await asyncio.to_thread(server.__enter__)
     try:
-        publisher, name = await RtmpClient.open(server.rtmp_url("live", "s"))
-        publisher.publish(name)
-        await status(publisher, "NetStream.Publish.Start")
-        send_video(publisher, 0, is_keyframe=True)
-        player, _ = await RtmpClient.open(server.rtmp_url("live", "s"))
-        player.play(name)
-        await pictures(player, 0)
+        publisher, player = await playing(server.rtmp_url("live", "s"))
         began = time.monotonic()
         server.process.send_signal(number)
         for client in (player, publisher):

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.client import RtmpClient
 from tests.harness.clock import ROOT, deadline, wait_until_sync
 from tests.harness.server import EdgeServer
-from tests.net.live import pictures, send_video, status
+from tests.net.live import playing
 
 # 33 MB are measured, and 50 with HTTP; what is between is for other builds of Python and of the libraries.
 IDLE_KB = 42_000
@@ -35,13 +34,7 @@ class TellingServer(EdgeServer):
 
 async def play_once(server: EdgeServer) -> None:
     """Publish one picture and see it played."""
-    publisher, name = await RtmpClient.open(server.rtmp_url("live", "s"))
-    publisher.publish(name)
-    await status(publisher, "NetStream.Publish.Start")
-    send_video(publisher, 0, is_keyframe=True)
-    player, _ = await RtmpClient.open(server.rtmp_url("live", "s"))
-    player.play(name)
-    await pictures(player, 0)
+    publisher, player = await playing(server.rtmp_url("live", "s"))
     for client in (player, publisher):
         client.peer.abort()
 

@@ -25,7 +25,7 @@ from tests.harness.clock import deadline, wait_until, wait_until_sync
 from tests.harness.ports import free_port
 from tests.harness.server import EdgeServer
 from tests.httpd.feeding import Source
-from tests.net.live import ended, eventually, number_of, pictures, send_video, status, status_of
+from tests.net.live import ended, eventually, number_of, pictures, playing, send_video, status, status_of
 from tests.runtime.nodes import RunningNode, running
 
 WHO = "127.0.0.1:5"
@@ -365,13 +365,7 @@ async def test_R9_a_process_that_was_stopped_keeps_its_clients() -> None:
     server = EdgeServer("-server_idle_timeout=2", has_internal_port=False)
     await asyncio.to_thread(server.__enter__)
     try:
-        publisher, name = await RtmpClient.open(server.rtmp_url("live", "s"))
-        publisher.publish(name)
-        await status(publisher, "NetStream.Publish.Start")
-        send_video(publisher, 0, is_keyframe=True)
-        player, _ = await RtmpClient.open(server.rtmp_url("live", "s"))
-        player.play(name)
-        await pictures(player, 0)
+        publisher, player = await playing(server.rtmp_url("live", "s"))
         os.kill(server.pid, signal.SIGSTOP)
         await asyncio.sleep(3.5)
         os.kill(server.pid, signal.SIGCONT)

@@ -83,7 +83,8 @@ async def test_R9_a_turn_that_takes_too_long_is_told(
     probe.close()
 
 
-async def test_0_tells_of_no_turn(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+async def late_by_a_minute(monkeypatch: pytest.MonkeyPatch) -> LagProbe:
+    """One that has seen such a turn, and looks no more."""
     probe = LagProbe(asyncio.get_running_loop())
     clock = [1000]
     monkeypatch.setattr(loop_module, "now_ms", lambda: clock[0])
@@ -91,6 +92,11 @@ async def test_0_tells_of_no_turn(monkeypatch: pytest.MonkeyPatch, caplog: pytes
     clock[0] = 60_000
     await eventually(lambda: probe.max_ms > 50_000, "a late turn")
     probe.close()
+    return probe
+
+
+async def test_0_tells_of_no_turn(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    await late_by_a_minute(monkeypatch)
     assert caplog.messages == []
 
 
@@ -114,13 +120,7 @@ async def test_nothing_is_measured_after_the_end() -> None:
 
 
 async def test_the_peak_is_of_the_time_since_it_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    probe = LagProbe(asyncio.get_running_loop())
-    clock = [1000]
-    monkeypatch.setattr(loop_module, "now_ms", lambda: clock[0])
-    probe.start()
-    clock[0] = 60_000
-    await eventually(lambda: probe.max_ms > 50_000, "a late turn")
-    probe.close()
+    probe = await late_by_a_minute(monkeypatch)
     assert probe.take_peak_ms() == probe.max_ms
     assert probe.take_peak_ms() == 0
     assert probe.max_ms > 50_000, "that of all times stays"

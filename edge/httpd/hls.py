@@ -49,7 +49,7 @@ from edge.httpd.hls_sessions import Sessions
 from edge.httpd.hls_shelf import HlsStream, Shelf
 from edge.httpd.hls_two_level import TwoLevelPlayer
 from edge.httpd.hls_window import WINDOW_PATH, encode_window
-from edge.httpd.live import HttpClient, LivePlayer, client_of, forwarded_query
+from edge.httpd.live import LivePlayer, client_of, forwarded_query
 from edge.httpd.routes import Route, Target
 from edge.httpd.status import NEVER_CACHED
 from edge.httpd.trace_headers import trace_of
@@ -60,7 +60,7 @@ from edge.net.context import NetContext
 from edge.net.track_filter import AUDIO_BIT, VIDEO_BIT
 from edge.service.names import StreamName, TcUrl
 from edge.service.refusal import Reason, Refusal
-from edge.service.request import PlayRequest
+from edge.service.request import HttpClient, PlayRequest
 from edge.service.service import Service
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from edge.net.ws_connection import WsConnection
 from edge.net.ws_form import WsForm
 from edge.service.names import CACHED_NAMES, StreamName, TcUrl
 from edge.service.refusal import Reason, Refusal
-from edge.service.request import SAID_NOTHING, PlayRequest, Said
+from edge.service.request import HttpClient, PlayRequest, Said
 from edge.service.service import Service
 
 #: What CDNs and players of HLS add to a URL: it goes nowhere, and is no part of who asks.
@@ -49,23 +49,6 @@ _STREAMED = {
     "Accept-Ranges": "none",
     "X-Accel-Buffering": "no",  # nginx in front of us would hold the stream back
 }
-
-
-@dataclass(frozen=True, slots=True)
-class HttpClient:
-    """Who asks by HTTP; see ``edge.service.request.Client``."""
-
-    number: int
-    peer: str
-    protocol: str
-    server_url: TcUrl
-    edge_id: str = ""
-    is_hop: bool = False
-    hears_errors_only: bool = False
-    is_proven: bool = False
-    page_url: str = ""
-    authorization: str = ""
-    said: Said = SAID_NOTHING
 
 
 def client_of(request: web.BaseRequest, server_url: TcUrl, number: int, protocol: str) -> HttpClient:

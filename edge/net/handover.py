@@ -6,7 +6,7 @@ a state of its own, as the counters of TS, does not, nor does anything over TLS.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,7 +21,7 @@ from edge.net.ws_connection import WsConnection
 from edge.net.ws_form import WsForm
 from edge.service.handover import GrantState, grant_state
 from edge.service.names import TcUrl
-from edge.service.request import SAID_NOTHING, Said
+from edge.service.request import HttpClient
 
 if TYPE_CHECKING:
     from edge.hub.stream import Stream
@@ -70,22 +70,6 @@ class LogState(msgspec.Struct, forbid_unknown_fields=True):
     has_begun: bool
     talk_bytes: int
     frames: tuple[bytes, int, bool] | None
-
-
-class MovedClient(NamedTuple):
-    """Who has asked by HTTP, in another process; see ``edge.service.request.Client``."""
-
-    number: int
-    peer: str
-    protocol: str
-    server_url: TcUrl
-    edge_id: str = ""
-    is_hop: bool = False
-    hears_errors_only: bool = False
-    is_proven: bool = False
-    page_url: str = ""
-    authorization: str = ""
-    said: Said = SAID_NOTHING
 
 
 def connection_state(connection: RawConnection) -> ConnectionState:
@@ -155,7 +139,7 @@ def resume_log(
     state: LogState, wire: ByteStream, context: NetContext, service: Service, stream: Stream, seq: int
 ) -> LogConnection:
     """A player of FLV that goes on with frame ``seq`` of ``stream``; ``go_on`` sends the first bytes."""
-    client = MovedClient(
+    client = HttpClient(
         context.next_connection_number(), state.connection.peer, state.protocol, TcUrl(*state.server_url)
     )
     play = service.resume_play(state.grant.play_request(client), stream, state.grant.since_ms)

@@ -98,6 +98,23 @@ class Client(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class HttpClient:
+    """Who asks by HTTP: a :class:`Client` that is no connection, which may have many requests or be elsewhere."""
+
+    number: int
+    peer: str
+    protocol: str
+    server_url: TcUrl
+    edge_id: str = ""
+    is_hop: bool = False
+    hears_errors_only: bool = False
+    is_proven: bool = False
+    page_url: str = ""
+    authorization: str = ""
+    said: Said = SAID_NOTHING
+
+
 class Resume(Protocol):
     """Where a node of ours wants to go on: the next frame of a publish that it has not seen."""
 

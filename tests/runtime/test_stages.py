@@ -8,7 +8,6 @@ from typing import cast
 
 import pytest
 
-from edge.httpd.live import HttpClient
 from edge.hub.key import StreamKey
 from edge.logbook.config import STAGES, LogbookConfig
 from edge.net.aio import now_ms
@@ -16,7 +15,7 @@ from edge.runtime.stages import StageLog
 from edge.service.grants import Play
 from edge.service.names import StreamName, TcUrl
 from edge.service.refusal import Refusal
-from edge.service.request import PlayRequest
+from edge.service.request import HttpClient, PlayRequest
 from tests.net.live import eventually, pictures
 from tests.runtime.nodes import running
 from tests.runtime.stats_rig import QUIET

@@ -178,7 +178,7 @@ class HookDesk(GrantWatcher):
             logger.warning(text, opening.event.action.value, key)
         return _terms(key, answer)
 
-    def check_connect(self, request: ConnectRequest, later: Answer) -> Refusal | Later | None:
+    def check_connect(self, request: ConnectRequest, later: Answer) -> RuleVerdict | Later:
         """The same for a client that has not said what it wants."""
         client = request.client
         if client.is_proven:
@@ -194,12 +194,12 @@ class HookDesk(GrantWatcher):
             return None
         opening.is_told = False  # until it is let in
 
-        def act_on(verdict: Verdict) -> Refusal | None:
+        def act_on(verdict: Verdict) -> RuleVerdict:
             if not isinstance(verdict.answer, Yes):
                 self._clients.pop(client, None)
                 return _refusal(verdict.answer)
             opening.is_told = verdict.ground is Ground.ASKED
-            return None
+            return Granted(name=verdict.answer.app) if verdict.answer.app else None
 
         def then(verdict: Verdict) -> None:
             if self._clients.get(client) is opening:  # else it has gone

@@ -169,12 +169,13 @@ class Access:
         for unit, gates in zip(self._units, self.gates, strict=True):
             admission = unit.service.admission
             if asks is not (gates in admission.rules):
-                (admission.entry_rules.append if asks else admission.entry_rules.remove)(gates)
                 if asks:  # behind the guard against overload, before all that asks somebody else
                     is_guarded = bool(admission.rules) and admission.rules[0] is unit.service.guard
                     admission.rules.insert(int(is_guarded), gates)
+                    admission.entry_rules.insert(0, gates)
                 else:
                     admission.rules.remove(gates)
+                    admission.entry_rules.remove(gates)
             if asks_pages is not (gates in admission.connect_rules):
                 if asks_pages:
                     admission.connect_rules.insert(0, gates)

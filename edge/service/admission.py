@@ -66,8 +66,8 @@ class Rule(Protocol):
 class ConnectRule(Protocol):
     """The same for clients that have not said what they want."""
 
-    def check_connect(self, request: ConnectRequest, later: Answer) -> Refusal | Later | None:
-        """As ``Rule.check``; there are no terms."""
+    def check_connect(self, request: ConnectRequest, later: Answer) -> Verdict | Later:
+        """As ``Rule.check``; of terms there is the name alone, which is another app."""
         ...
 
 
@@ -169,8 +169,15 @@ class Answered(Asking):
 _ANSWERED: Final = Answered()
 
 
-def _no_terms(_: Granted) -> None:
-    """A connection has none."""
+def take_app(request: ConnectRequest, granted: Granted, max_name_bytes: int) -> Refusal | None:
+    """Put another app into ``request``, which is all that a connection may be given, or say why that cannot be."""
+    if granted.name:
+        try:
+            check_key(StreamKey(request.vhost, granted.name, "any"), max_name_bytes)
+        except BadNameError as error:
+            return Refusal(Reason.BAD_NAME, f"the app that a rule gives: {error}")
+        request.app = granted.name
+    return None
 
 
 class Admission:
@@ -228,7 +235,11 @@ class Admission:
             return _ANSWERED
         rules = tuple(self.connect_rules)
         questions = (self._connect_question(rule, request) for rule in rules)
-        return Asking(questions, self._counted("connect", then), _no_terms)
+        return Asking(
+            questions,
+            self._counted("connect", then),
+            lambda granted: take_app(request, granted, self.max_name_bytes),
+        )
 
     def shown(self, name: StreamName, *, is_secret: bool) -> StreamName:
         """``name`` as logs and pages may have it."""

@@ -140,7 +140,7 @@ class ConnectRequest:
 
     Attributes:
         vhost: as resolved.
-        app: what it says, "" for nothing.
+        app: what it says, "" for nothing; a rule may give it another one.
     """
 
     client: Client

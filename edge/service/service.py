@@ -201,10 +201,18 @@ class Service(HubObserver):
 
     # --- connections ---------------------------------------------------------
 
-    def connect(self, server_url: TcUrl, client: Client, then: Callable[[Refusal | None], None]) -> Asking:
+    def connect(
+        self,
+        server_url: TcUrl,
+        client: Client,
+        then: Callable[[Refusal | None], None],
+        *,
+        move_to: Callable[[str], object] = lambda app: None,
+    ) -> Asking:
         """Call ``then`` with why a client that has come to ``server_url`` may not stay, or with None.
 
-        Within this call, unless a rule waits for somebody else.
+        Before that ``move_to`` with the app that a rule has given it in place of its own. Within this call, unless a
+        rule waits for somebody else.
         """
         hub = self.hub
         vhost = normalise_vhost(
@@ -215,6 +223,8 @@ class Service(HubObserver):
         def judged(refusal: Refusal | None) -> None:
             if refusal is not None:
                 self.chronicle.refused_connect(request, refusal)
+            elif request.app != server_url.app:
+                move_to(request.app)
             then(refusal)
 
         return self.admission.ask_connect(request, judged)

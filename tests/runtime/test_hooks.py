@@ -70,6 +70,47 @@ async def test_a_no_at_connect_is_the_answer_to_connect() -> None:
     assert demo.actions() == ["on_connect"]
 
 
+async def test_a_yes_at_connect_may_give_another_app() -> None:
+    async with hooked("-hook_form=nginx") as (one, demo):
+        demo.say("redirect studio", "connect")
+        await one.publisher("cam")
+        assert [str(key) for key in one.node.units[0].registry.streams] == ["_/studio/cam"]
+        assert ("publish", "studio") in [(each.action, each.what.get("app", "")) for each in demo.told]
+        demo.say("redirect a/../b", "connect")
+        with pytest.raises(WireError, match="NetConnection"):
+            await one.client()
+
+
+async def test_vhosts_have_hooks_of_their_own(tmp_path: Path) -> None:
+    demo, conf = HookDemo("no"), tmp_path / "edge.conf"
+    await demo.start()
+    try:
+        hooks = f"http_hooks {{ enabled on; on_publish {demo.url()}; }}"
+        conf.write_text(f"vhost a.example {{ {hooks} }} vhost __defaultVhost__ {{ }}")
+        async with running(f"-vhost_config={conf}") as one:
+            await one.publisher("cam")
+            client = await one.client()
+            client.publish("cam?vhost=a.example")
+            await status(client, "NetStream.Publish.Rejected")
+        assert [each.what["vhost"] for each in demo.told] == ["a.example"]
+    finally:
+        await demo.close()
+
+
+async def test_a_secret_stream_key_is_no_business_of_hooks(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("live/hall b7Qk-9sXw2-Lm4Tz8Rv1\n")
+    keys.chmod(0o600)
+    gate = ("-publish_auth=key", f"-stream_keys_file={keys}")
+    async with hooked(*gate, events=("publish", "unpublish")) as (one, demo):
+        await one.publisher("b7Qk-9sXw2-Lm4Tz8Rv1")
+        client = await one.client()
+        client.publish("b7Qk-9sXw2-Lm4Tz8Rv2")
+        await status(client, "NetStream.Publish.Rejected")
+    assert told(demo) == [("on_publish", "hall"), ("on_unpublish", "hall")]
+    assert not any(b"b7Qk" in each.body for each in demo.told)
+
+
 async def test_a_no_comes_in_place_of_the_start_and_with_its_reason() -> None:
     async with hooked() as (one, demo):
         demo.say("no Not paid? really", "on_publish")

@@ -135,6 +135,17 @@ def test_client_that_has_not_said_what_it_wants_is_asked_about_too() -> None:
     assert answers == [None, NO] and admission.refused == {("connect", "forbidden"): 1}
 
 
+@pytest.mark.parametrize(("app", "reason"), [("studio", None), ("a/b", Reason.BAD_NAME), ("..", Reason.BAD_NAME)])
+def test_client_may_be_given_another_app(app: str, reason: Reason | None) -> None:
+    admission, answers = Admission(), list[Refusal | None]()
+    request = ConnectRequest(VIEWER, "_", "live")
+    admission.connect_rules.append(Says(Granted(name=app)))
+    admission.ask_connect(request, answers.append)
+    (answer,) = answers
+    assert (answer.reason if answer is not None else None) is reason
+    assert request.app == (app if reason is None else "live")
+
+
 def test_name_that_may_be_a_secret_is_shown_once_a_rule_has_said_that_it_is_none() -> None:
     admission = Admission()
     request = PublishRequest(VIEWER, Door().name("b7Qk"))

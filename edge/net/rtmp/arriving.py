@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -101,9 +102,13 @@ class ArrivingConnection(PlayingConnection):
             if is_late:
                 self._go_on_late()
 
-        asking = self.service.connect(self.server_url, self, answered)
+        asking = self.service.connect(self.server_url, self, answered, move_to=self._move_to)
         if asking.is_open:
             self._connecting = asking
+
+    def _move_to(self, app: str) -> None:
+        """What it asks for from now on is of another app."""
+        self.server_url = replace(self.server_url, app=app)
 
     def _look_at(self, event: ConnectRequested) -> None:
         """Keep what it says of itself."""

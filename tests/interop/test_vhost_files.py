@@ -121,3 +121,36 @@ async def test_edge(clips: Callable[[str], Path], tmp_path: Path) -> None:
         ):
             await publisher.wait_ok(14)
             assert_suffix(parse_framemd5(await player.wait_ok(5)), ffprobe_packets(clip))
+
+
+# Old and new names beside each other, as files have them that grew over the years.
+GROWN = """
+listen              1935;
+max_connections     1000;
+vhost __defaultVhost__ {
+    gop_cache       on;
+    queue_length    10;
+    play { mw_latency 350; }
+    refer           example.com none;
+    forward { enabled off; destination 127.0.0.1:19350; }
+    security {
+        enabled     on;
+        deny        publish     all;
+        allow       play        all;
+    }
+    http_hooks { enabled off; on_publish http://127.0.0.1:8085/api/v1/streams; }
+}
+"""
+
+
+async def test_security_deny_publish(clips: Callable[[str], Path], tmp_path: Path) -> None:
+    """A publisher is refused once and for good, and is told why."""
+    path, clip = tmp_path / "security.deny.publish.conf", clips("bbb-720p-5s.mp4")
+    path.write_text(GROWN)
+    with (
+        EdgeServer(f"-c={path}") as server,
+        ffmpeg_publish(clip, server.rtmp_url("live", "livestream")) as publisher,
+    ):
+        assert await publisher.wait(5) != 0
+        assert "AccessDenied" in publisher.stderr
+        assert not await asyncio.to_thread(server.streams)

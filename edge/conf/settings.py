@@ -26,6 +26,7 @@ _DEFAULT_NAMES = frozenset({DEFAULT_VHOST, "_"})
 SLICE = 100
 _MAX_NAME = 255
 _NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*+\.?", re.ASCII)
+_ADDRESS = re.compile(r"[0-9.]+", re.ASCII)
 _STRUCTURE = ("alias", "match")
 _MASK = "***"
 _MAX_TOLD = 8
@@ -202,7 +203,7 @@ class Builder:
             return None
         if name != said and name != DEFAULT_VHOST:
             self.findings.note(directive.where, f"vhost {said} is {name}: names of hosts have no capitals")
-        if re.fullmatch(r"[0-9.]+", name):
+        if name == "localhost" or _ADDRESS.fullmatch(name):
             message = f"vhost {name}: who asks for an address gets the default vhost, so that nobody gets this one"
             self.findings.warning(directive.where, message)
         return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, cast
 
@@ -99,6 +100,11 @@ def _fault(name: str, value: Any) -> str:
 
 
 def _check_names(parsed: Parsed, said: Configuration) -> Iterator[Problem]:
+    hostname = socket.gethostname().lower()
+    for each in said.vhosts:
+        if hostname in (each.name, *each.aliases) and each.name != DEFAULT_VHOST:
+            message = f"vhost {each.name}: {hostname} is this machine, and who asks for it gets the default vhost"
+            yield Problem(each.where, message, is_warning=True)
     default = value_of(parsed.flags, "default_vhost")
     same = next((each for each in said.vhosts if each.name == default and default != DEFAULT_VHOST), None)
     if same is not None and any(each.name == DEFAULT_VHOST for each in said.vhosts):

@@ -103,6 +103,14 @@ def test_what_does_not_act_by_vhost_yet_is_told(conf: Path) -> None:
         assert line == f"{conf}:1: warning: {name} is one for all vhosts as yet: this value is not used"
 
 
+def test_a_name_that_always_means_the_default_vhost_is_told(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "Node1")
+    for text in ("vhost node1 { }", "vhost a { alias node1; }"):
+        (line,) = faults(conf, text)
+        assert line.endswith("node1 is this machine, and who asks for it gets the default vhost")
+    assert faults(conf, "vhost _ { alias node1; }") == []
+
+
 def test_two_vhosts_of_one_name_are_no_book(conf: Path) -> None:
     conf.write_text("vhost a { } vhost _ { }")
     with pytest.raises(ConfigError, match="two vhosts a"):

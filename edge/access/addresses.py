@@ -33,6 +33,7 @@ def number_of(text: str) -> Number | None:
     return Number(address.version, int(address))
 
 
+@lru_cache(maxsize=4096)
 def canonical(text: str) -> str:
     """The one form of an address (RFC 5952), as signatures have it; ``text`` for what is none."""
     number = number_of(text)

@@ -20,7 +20,7 @@ from edge.access.signing import without
 from edge.access.token import MAX_QUERY, Admitted, Asked, MalformedError, malformed
 from edge.access.users import Login, login_of
 from edge.hub.key import StreamKey
-from edge.service.admission import LATER, Answer, Granted, Later, StreamRequest, Verdict
+from edge.service.admission import LATER, YES, Answer, Granted, Later, StreamRequest, Verdict
 from edge.service.refusal import Reason, Refusal
 from edge.service.request import Client, ConnectRequest, PublishRequest
 from edge.service.story import host_of
@@ -29,6 +29,8 @@ from edge.service.story import host_of
 GUESSES = frozenset(
     {Reason.TOKEN_INVALID, Reason.TOKEN_MALFORMED, Reason.LOGIN_INVALID, Reason.KEY_INVALID, Reason.HOOK_DENIED}
 )
+#: Different settings of vhosts, made ready.
+_MAX_MADE = 4096
 _NO_KEY = Refusal(Reason.KEY_INVALID, "no stream of this app has this key")
 _KEY_PLAYED = Refusal(Reason.KEY_INVALID, "a secret key is for publishing only")
 _NO_LOGIN = Refusal(Reason.LOGIN_MISSING, "there are no user and password")
@@ -87,7 +89,8 @@ class Gates:
         self.proofs: NodeProofs | None = None
         self._node_secret = b""
         self._trusted_nodes = AddressSet(())
-        self._made: dict[AccessConfig, Gate] = {}
+        # By identity, which is quicker: equal settings of vhosts are one object, which is held here too.
+        self._made: dict[int, tuple[AccessConfig, Gate | None]] = {}
         self._files = files
         self.replace(files, guard)
 
@@ -106,10 +109,13 @@ class Gates:
         config = self._config_of(key)
         if config is None:
             return None
-        gate = self._made.get(config)
-        if gate is None:
-            gate = self._made[config] = Gate(config, self._files)
-        return None if gate.is_open else gate
+        made = self._made.get(id(config))
+        if made is None:
+            gate = Gate(config, self._files)
+            if len(self._made) >= _MAX_MADE:
+                self._made.clear()
+            made = self._made[id(config)] = config, None if gate.is_open else gate
+        return made[1]
 
     def hides(self, request: StreamRequest) -> bool:
         """Whether the name of a request may be a secret, see ``Admission.hides``."""
@@ -164,13 +170,13 @@ class Gates:
         if gate.addresses[action] and not gate.addresses[action].admits(host):
             return Refusal(Reason.ADDRESS, f"address {host} may not {action} here")
         if self._is_node(client):
-            return Granted()
+            return YES
         if not (gate.referers_of_all.admits(client.page_url) and gate.referers[action].admits(client.page_url)):
             return _wrong_page(client)
         if action == PLAY and gate.stream_keys is not None and gate.stream_keys.has(key.stream_name):
             return self._wait_of(host) or _KEY_PLAYED
         if not gate.methods[action]:
-            return Granted()
+            return YES
         return self._wait_of(host) or self._credential(gate, action, request, host, later)
 
     def _wait_of(self, host: str) -> Refusal | None:
@@ -246,6 +252,8 @@ class Gates:
         if gate.ends_at_expiry and admitted.ends_s:
             lifetime_s = max(admitted.ends_s - self._around.wall_s(), 0.001)
         query = without(request.name.query, gate.parameters) if gate.cuts_query else None
+        if not name and query is None and not lifetime_s:
+            return YES
         return Granted(name, query, lifetime_s)
 
 

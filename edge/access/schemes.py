@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from edge.access import digest
@@ -102,8 +103,9 @@ class Template:
         got = digest.read(said["sum"], self.encoding)
         if got is None:
             raise MalformedError("the sum is no digest")
-        if not any([digest.is_equal(got, each) for key in keys for each in self._sums(asked, key, said)]):  # noqa: C419
-            return INVALID  # all were compared: how long it takes tells nothing
+        # One that is wrong is compared with all: how long that takes tells nothing.
+        if not any(digest.is_equal(got, each) for key in keys for each in self._sums(asked, key, said)):
+            return INVALID
         return _in_time(asked.now_s, time_s, self.may_be_issue, terms) if time_s else Admitted()
 
     def sign(self, asked: Asked, key: bytes, ends_s: int) -> str:
@@ -144,15 +146,24 @@ class Template:
         return [sums(key, self._text(asked, key, said, address)) for address in addresses]
 
     def _text(self, asked: Asked, key: bytes, said: Mapping[str, str], address: str) -> bytes:
-        values = {"path": asked.path, "stream": asked.stream, "app": asked.app, "ip": address}
-        parts: list[bytes] = []
-        at = 0
-        for found in _FIELD.finditer(self.text):
-            field = found.group(1)
-            parts.append(self.text[at : found.start()].encode())
-            at = found.end()
-            parts.append(key if field == "key" else (values.get(field) or said.get(field, "")).encode())
-        return b"".join((*parts, self.text[at:].encode()))
+        values = {**said, "path": asked.path, "stream": asked.stream, "app": asked.app, "ip": address}
+        parts = [
+            part if isinstance(part, bytes) else key if part == "key" else values.get(part, "").encode()
+            for part in _parts_of(self.text)
+        ]
+        return b"".join(parts)
+
+
+@lru_cache(maxsize=256)
+def _parts_of(text: str) -> tuple[bytes | str, ...]:
+    """A text taken apart: what stands in it as it is, in bytes, and names of fields."""
+    parts: list[bytes | str] = []
+    at = 0
+    for found in _FIELD.finditer(text):
+        parts += [text[at : found.start()].encode(), found.group(1)]
+        at = found.end()
+    parts.append(text[at:].encode())
+    return tuple(part for part in parts if part)
 
 
 def _in_time(now_s: float, time_s: float, is_issue: bool, terms: Terms) -> Admitted | Refusal:

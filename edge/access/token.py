@@ -56,10 +56,13 @@ class Arguments:
 
     def __init__(self, query: str) -> None:
         self._values: dict[str, list[str]] = {}
+        has_escapes = "%" in query
         for part in query.split("&"):
             if part:
                 name, _, value = part.partition("=")
-                self._values.setdefault(unquote(name), []).append(unquote(value))
+                if has_escapes:
+                    name, value = unquote(name), unquote(value)
+                self._values.setdefault(name, []).append(value)
 
     def __contains__(self, name: str) -> bool:
         return name in self._values

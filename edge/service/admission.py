@@ -47,6 +47,8 @@ class Granted:
     may_be_named: bool = True
 
 
+#: A yes without terms, and to a name that is no secret.
+YES: Final = Granted()
 Verdict = Refusal | Granted | None
 Answer = Callable[[Verdict], None]
 Then = Callable[[Refusal | None], None]
@@ -78,6 +80,9 @@ def _least(one: float, other: float) -> float:
 
 def take_terms(request: StreamRequest, granted: Granted, max_name_bytes: int) -> Refusal | None:
     """Put what a rule grants into ``request``, or say why that cannot be."""
+    if granted is YES:
+        request.may_be_named = True
+        return None
     request.lifetime_s = _least(request.lifetime_s, granted.lifetime_s)
     request.max_kbps = int(_least(request.max_kbps, granted.max_kbps))
     name = request.name

@@ -21,9 +21,9 @@ from tests.harness.synth import Script, SynthPublisher
 
 pytestmark = pytest.mark.faults
 
-SAMPLES = Path(__file__).parents[1] / "access" / "samples"
+SAMPLES = Path(__file__).parents[2] / "flagfiles" / "access"
 KEY, WRONG = "b7Qk-9sXw2-Lm4Tz8Rv1", "b7Qk-9sXw2-Lm4Tz8Rv2"
-SIGN_KEY = (SAMPLES / "sign.keys").read_bytes().strip()
+SIGN_KEY = (SAMPLES / "sign.keys").read_bytes().split()[-1]
 BY_KEY = ("-publish_auth=key", f"-stream_keys_file={SAMPLES / 'stream.keys'}")
 SIGNED = ("-play_auth=sign", f"-sign_keys_file={SAMPLES / 'sign.keys'}")
 NODES = f"-node_secret_file={SAMPLES / 'node.secret'}"

@@ -91,7 +91,7 @@ OVERLOAD: tuple[Owner, ...] = (lambda seen: seen.node.overload.config,)
 PAGES: tuple[Owner, ...] = (lambda seen: seen.node.settings.pages,)
 GATES: tuple[Owner, ...] = (lambda seen: seen.node.rulebook.root.of(AccessConfig),)
 GUARD: tuple[Owner, ...] = (lambda seen: seen.node.access.guard,)
-SAMPLES = Path(__file__).parents[1] / "access" / "samples"
+SAMPLES = Path(__file__).parents[2] / "flagfiles" / "access"
 LOG: tuple[Owner, ...] = (lambda seen: seen.node.settings.log,)
 HOOKS: tuple[Owner, ...] = (lambda seen: seen.node.hooks._parts.desks[0].config_of(seen.stream.key),)
 

@@ -23,17 +23,16 @@ from edge.access.signing import parse_schemes
 from edge.access.stream_keys import StreamKeys
 from edge.access.token import Asked
 from edge.hub.key import StreamKey
-from edge.net.handover import MovedClient
 from edge.service.admission import Admission
 from edge.service.names import StreamName, TcUrl
-from edge.service.request import PlayRequest, PublishRequest
+from edge.service.request import HttpClient, PlayRequest, PublishRequest
 
 GOAL_US = 15.0
 _ROUNDS, _TIMES = 15, 2000
 _KEY = b"0123456789abcdef0123456789abcdef"
 _SECRET = "b7Qk-9sXw2-Lm4Tz8Rv1"
 _NOW_S = 1_893_000_000.0
-_CLIENT = MovedClient(1, "203.0.113.9:5000", "rtmp", TcUrl("", "", "live", ""), page_url="http://www.example.com/live")
+_CLIENT = HttpClient(1, "203.0.113.9:5000", "rtmp", TcUrl("", "", "live", ""), page_url="http://www.example.com/live")
 _SIGN: dict[str, Any] = {"play_auth": ("sign",), "sign_keys_file": "sign"}
 _NETWORKS = tuple(f"10.{number}.0.0/16" for number in range(50))
 

@@ -136,6 +136,10 @@ class Gates:
         """Whether a node proves by ``proof`` to be one of ours."""
         return self.proofs is not None and self.proofs.accepts(proof, node_id)
 
+    def trusts(self, host: str) -> bool:
+        """Whether nodes at an address need no proof."""
+        return bool(self._trusted_nodes) and host in self._trusted_nodes
+
     def make_proof(self, node_id: str) -> str:
         """A proof for another node; "" without a secret."""
         return self.proofs.make(node_id) if self.proofs is not None else ""
@@ -148,7 +152,7 @@ class Gates:
         return self._around.is_proxy(host) or host in self._trusted_nodes
 
     def _is_node(self, client: Client) -> bool:
-        return client.is_proven or (bool(self._trusted_nodes) and host_of(client.peer) in self._trusted_nodes)
+        return client.is_proven or self.trusts(host_of(client.peer))
 
     # --- the rules ---------------------------------------------------------------
 

@@ -103,6 +103,7 @@ class Access:
             admission = unit.service.admission
             admission.hides, admission.on_refused = gates.hides, gates.refused
             unit.service.proves, unit.service.make_proof = gates.proves, gates.make_proof
+            unit.service.trusts = gates.trusts
         self._plug()
 
     def tell_open_door(self, settings: Settings, port: int) -> None:

@@ -60,6 +60,7 @@ class Service(HubObserver):
         rulebook: the settings of each stream, and which vhosts there are.
         lifetimes: what was let in for a time.
         proves: whether what a node says to prove that it is one of ours is right; each proof counts once.
+        trusts: whether who connects from an address is a node of ours that cannot prove it.
         make_proof: makes such a proof of an id, "" where nodes prove nothing.
         chronicle: writes down what is decided here; ``chronicle.stories`` are read by ``report``.
         name: ``front`` or ``merge`` in a process with both, else "".
@@ -100,6 +101,7 @@ class Service(HubObserver):
         self.admission = Admission(hub.max_name_bytes)
         self.lifetimes = Lifetimes()
         self.proves: Callable[[str, str], bool] = lambda proof, node_id: False
+        self.trusts: Callable[[str], bool] = lambda host: False
         self.make_proof: Callable[[str], str] = lambda node_id: ""
         self.rulebook = rulebook if rulebook is not None else one_for_all(hub)
         self.is_closed = self.is_draining = False

@@ -94,6 +94,24 @@ async def test_AU21_address_that_guesses_is_closed_at_accept(tmp_path: Path) -> 
         assert samples["auth_blocked_count", ()] == 1
 
 
+async def test_node_is_trusted_by_its_address_for_all_that_asks(tmp_path: Path) -> None:
+    path = keys_file(tmp_path, f"live/hall {KEY}")
+    flags = ("-publish_auth=key", f"-stream_keys_file={path}", "-trusted_nodes=127.0.0.0/8")
+    async with running(*flags) as one:
+        await one.publisher("other", pictures=1)
+        (publish,) = one.node.units[0].service.publishes.values()
+        assert publish.client.is_proven
+
+
+async def test_AU33_preflight_needs_no_token_and_a_head_does(tmp_path: Path) -> None:
+    keys = tmp_path / "sign.keys"
+    keys.write_text("0123456789abcdef0123456789abcdef\n")
+    async with running("-play_auth=sign", f"-sign_keys_file={keys}") as one:
+        for path in ("/live/s.flv", "/live/s.m3u8", "/live/s.ts"):
+            assert (await one.get(path, method="OPTIONS"))[0] == 204
+            assert (await one.get(path, method="HEAD"))[0] == (await one.get(path))[0] == 403
+
+
 async def test_AU22_passwords_are_looked_at_two_at_a_time() -> None:
     owner, answers = TaskOwner("test"), list[bool | None]()
     threads, going, at_once, most = PasswordThreads(owner), threading.Event(), 0, 0

@@ -45,7 +45,7 @@ class ArrivingConnection(PlayingConnection):
     Attributes:
         server_url: where the client went to, as far as it has said so.
         page_url: the page that it comes from, as it says; "" for none, and for what is too long to be one.
-        is_proven: it is a node that has proved to be one of ours.
+        is_proven: it is a node that has proved to be one of ours, or is trusted by its address.
         said: what it has said of itself besides.
     """
 
@@ -121,6 +121,7 @@ class ArrivingConnection(PlayingConnection):
         proof = event.properties.get(PROOF_PROPERTY)
         if event.edge_id and proof and isinstance(proof, str):
             self.is_proven = self.service.proves(proof, event.edge_id)
+        self.is_proven |= self.service.trusts(self.host)
 
     def _reject(self, event: ConnectRequested, error: ProtocolError, told: str) -> None:
         self._tell_span(error.reason)

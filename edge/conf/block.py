@@ -215,11 +215,13 @@ class Block:
         if self.kind is Kind.ROOT and any((path, is_block) in VHOST_TABLE for is_block in (True, False)):
             self.findings.error(directive.where, f"{cut(name)} belongs in a vhost")
             return
-        known = {row.name for row in self._table.values() if row.path.rpartition("/")[0] == section}
-        if not section:
-            known |= set(DEFINITIONS)
-        found = difflib.get_close_matches(name, known, n=1)
-        hint = f": did you mean {found[0]}?" if found else ""
+        hint = ""
+        if self.findings.may_look_for_names:
+            known = {row.name for row in self._table.values() if row.path.rpartition("/")[0] == section}
+            if not section:
+                known |= set(DEFINITIONS)
+            found = difflib.get_close_matches(name, known, n=1)
+            hint = f": did you mean {found[0]}?" if found else ""
         self.findings.error(directive.where, f'unknown directive "{cut(name)}" {place}{hint}')
 
     @staticmethod

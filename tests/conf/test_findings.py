@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from edge.conf.findings import Finding, Findings, Level
+from edge.conf.findings import MAX_OF_A_LEVEL, Finding, Findings, Level
 
 
 def test_only_an_error_keeps_a_server_from_starting() -> None:
@@ -24,3 +24,14 @@ def test_what_has_no_effect_is_counted_into_a_line() -> None:
 
 def test_what_does_not_print_is_escaped() -> None:
     assert str(Finding(Level.ERROR, "a:1", "x\ny")) == "a:1: error: x\\ny"
+
+
+def test_a_file_of_nothing_but_faults_is_told_in_part_and_counted() -> None:
+    findings = Findings()
+    for number in range(MAX_OF_A_LEVEL + 7):
+        assert findings.may_look_for_names is (number < 20)
+        findings.error(f"a:{number}", "x")
+    findings.warning("a:1", "y")
+    *_, warning, last = findings.finish()
+    assert (warning.level, str(last)) == (Level.WARNING, "all files: error: 7 more of this kind")
+    assert len(findings.items) == MAX_OF_A_LEVEL + 2

@@ -28,6 +28,15 @@ define_string(
     scope=VHOST,
 )
 define_string(
+    "proxy_vhost",
+    "",
+    "Vhost by which the servers of -proxy_to know the streams that come from and go to them; empty: as they are known "
+    "here. [vhost] stands for that name.",
+    topic=_TOPIC,
+    reload=NEW,
+    scope=VHOST,
+)
+define_string(
     "cdn_merge_to",
     "",
     "Addresses of the merge tier, in the forms of -proxy_to; without -cdn_merge_port the number after the last colon "

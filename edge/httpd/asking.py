@@ -30,7 +30,8 @@ def refuses_newcomers(service: Service) -> Refusal | None:
 def refuses_unready(service: Service, name: StreamName) -> Refusal | None:
     """Why nothing can be fetched yet, where it is not published here: another server can, which caches then ask."""
     stream = service.registry.find(name.key)
-    if service.source is None or service.source.has_answer or (stream is not None and not stream.feed.is_vacant):
+    source = service.source_of(name.key)
+    if source is None or source.has_answer or (stream is not None and not stream.feed.is_vacant):
         return None
     return Refusal(Reason.OVERLOAD, "no first answer of the naming service yet")
 
@@ -41,9 +42,10 @@ def refuses_head(service: Service, name: StreamName) -> Refusal | None:
     stream = service.registry.find(name.key)
     if refusal is not None or (stream is not None and not stream.feed.is_vacant):
         return refusal
-    if service.source is None:
+    source = service.source_of(name.key)
+    if source is None:
         return Refusal(Reason.NOT_FOUND, f"Fail to find key={name.key}")
-    return service.source.refuses(name, is_fetched=False)
+    return source.refuses(name, is_fetched=False)
 
 
 async def refuses_entry(service: Service, request: PlayRequest) -> Refusal | None:
@@ -141,7 +143,7 @@ class FirstData(QuietReader):
         if self._play is None:
             self._end(Refusal(Reason.SILENT, "nobody has said in time whether it may be played"))
             return
-        stream, source = self._play.stream, self._service.source
+        stream, source = self._play.stream, self._service.source_of(self._play.stream.key)
         if self._seen(stream):
             self._end(None)
         elif media_seen(stream):

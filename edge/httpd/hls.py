@@ -228,7 +228,7 @@ class HlsPlayer:
         """The next stream of a name whose last one has ended here; an edge asks for it, but not all the time."""
         live = service.registry.find(name.key)
         if live is None or live.feed.is_vacant:
-            if service.source is None or now_ms() < ended.try_again_ms:
+            if service.source_of(name.key) is None or now_ms() < ended.try_again_ms:
                 return None
             ended.try_again_ms = now_ms() + _TRY_AGAIN_MS
         if refuses_unready(service, name) is not None:

@@ -262,8 +262,8 @@ class Gatherer:
                 service=self._service_of(unit.name),
                 role=_role(unit),
                 id=unit.service.service_id,
-                pulls_from=unit.upstream.pull_target.address.shown if unit.upstream is not None else "",
-                pushes_to=unit.upstream.push_target.address.shown if unit.upstream is not None else "",
+                pulls_from=_shown(unit.upstream.aims.pull) if unit.upstream is not None else "",
+                pushes_to=_shown(unit.upstream.aims.push) if unit.upstream is not None else "",
                 stream_count=len(unit.registry.streams),
                 player_count=sum(stream.player_count for stream in unit.registry.streams.values()),
             )
@@ -316,11 +316,11 @@ class Gatherer:
         for unit in self._node.units:
             if unit.upstream is None:
                 continue
-            uses = {"pull": unit.upstream.pull_target, "push": unit.upstream.push_target}
+            uses = {"pull": unit.upstream.aims.pull, "push": unit.upstream.aims.push}
             for target in unit.upstream.targets:
                 yield (
                     self._service_of(unit.name),
-                    "+".join(name for name, used in uses.items() if used is target),
+                    "+".join(name for name, used in uses.items() if used is target) or "pull+push",  # a vhost's
                     target,
                 )
 
@@ -428,6 +428,10 @@ class Gatherer:
                     if link.connection is not None:
                         found.setdefault(link.connection, (self._service_of(unit.name), []))[1].append(str(link.key))
         return found
+
+
+def _shown(target: Target | None) -> str:
+    return target.address.shown if target is not None else ""
 
 
 def _role(unit: ServiceUnit) -> str:

@@ -31,10 +31,10 @@ from edge.runtime.loop import ClockWatch, LagProbe
 from edge.runtime.measure import load_ratio
 from edge.runtime.overload import Overload
 from edge.runtime.ports import INTERNAL, MERGE, PUBLIC, wanted_sockets
-from edge.runtime.rules import new_rulebook
+from edge.runtime.rules import check_upstreams, new_rulebook
 from edge.runtime.settings import Settings
 from edge.runtime.stat_log import StatLog
-from edge.runtime.unit import STOPPING, make_units
+from edge.runtime.unit import STOPPING, make_units, new_source
 from edge.runtime.viewers import Viewers
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ class Node:
         self.sockets: list[tuple[ListeningSocket, SocketKey]] = []
         self.is_draining = False
         self.rulebook = new_rulebook(settings)
+        check_upstreams(self.rulebook, settings, lambda each, config: new_source(each, self.context, config))
         self.units = make_units(settings, self.context, self.rulebook)
         self.access = Access(settings, self.context, self.units, self.rulebook, self.tasks)
         self.hooks = Hooks(self.units, settings, self.rulebook)

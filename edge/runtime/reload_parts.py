@@ -18,6 +18,7 @@ from edge.runtime.rules import RuleChange
 from edge.runtime.settings import Settings, build_settings
 from edge.runtime.sources import Sources
 from edge.runtime.targets import values_in_vain
+from edge.runtime.unit import new_source
 from edge.runtime.vhosts_gone import end_gone
 from naming.url import without_secrets
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from edge.builtin.config import DebugConfig
     from edge.builtin.debugging import Debugging
     from edge.runtime.node import Node
+    from edge.upstream.config import UpstreamConfig
 
 
 def new_reloader(node: Node, debugging: Callable[[], Debugging | None]) -> Reloader:
@@ -35,7 +37,10 @@ def new_reloader(node: Node, debugging: Callable[[], Debugging | None]) -> Reloa
     def build(parsed: Parsed) -> Settings:
         return build_settings(parsed, values_in_vain(parsed))
 
-    rules = RuleChange(node.rulebook, node.settings.parsed.vhosts)
+    def upstream(new: Settings, config: UpstreamConfig) -> None:
+        new_source(new, node.context, config)
+
+    rules = RuleChange(node, upstream, node.settings.parsed.vhosts)
     reloader = Reloader(
         FlagBook(node.settings.parsed, is_immutable=node.settings.pages.immutable_flags, mask=without_secrets),
         parts_of(node, debugging, rules),

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
+from edge.errors import ConfigError
 from edge.hls.config import HlsConfig
 from edge.hls_disk.config import DiskConfig
 from edge.hub.config import HubConfig
 from edge.runtime.reload import Prepared
 from edge.service.rules import Rulebook, Rules
+from edge.upstream.config import UpstreamConfig
 
 if TYPE_CHECKING:
     from edge.flags.vhost_file import VhostFile
     from edge.runtime.settings import Settings
+    from edge.runtime.unit import ServiceUnit
+
+logger = logging.getLogger(__name__)
+
+# In one line of the log.
+_MAX_NAMED = 10
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -60,6 +69,13 @@ def with_values(rules: Rules, values: Mapping[str, Any]) -> Rules:
     return changed
 
 
+class Ruled(Protocol):
+    """A node, as far as its rules are concerned."""
+
+    rulebook: Rulebook
+    units: list[ServiceUnit]
+
+
 class RuleChange:
     """The part of a node that has the rulebook, which is changed as one before its streams are told.
 
@@ -67,35 +83,78 @@ class RuleChange:
         prepared: the book that was made ready last, or is in force.
     """
 
-    def __init__(self, rulebook: Rulebook, said: VhostFile | None = None) -> None:
-        """``said``: the files that the book was made of."""
-        self._rulebook, self._said = rulebook, said
-        self.prepared = rulebook
+    def __init__(
+        self,
+        node: Ruled,
+        check: Callable[[Settings, UpstreamConfig], object],
+        said: VhostFile | None = None,
+    ) -> None:
+        """Change the rules of ``node``.
+
+        Args:
+            check: raises ConfigError for an upstream of a vhost that cannot be used.
+            said: the files that the book was made of.
+        """
+        self._node = node
+        self._check = check
+        self._said = said
+        self.prepared = node.rulebook
         self._made: tuple[Settings, Rulebook] | None = None
 
     def ahead(self, new: Settings) -> None:
         """Make the new book, which takes long for many vhosts; in a thread. Raises ConfigError as ``prepare`` does."""
         book = new_rulebook(new)
-        self._rulebook.prepare(book)
+        self._node.rulebook.prepare(book)
         self._made = new, book
 
     def prepare(self, new: Settings) -> Prepared:
-        """Make the new book, unless it has been; raises ConfigError where names in it mean two things."""
+        """Make the new book, unless it has been.
+
+        Raises ConfigError where names in it mean two things, or an upstream is none.
+        """
         made, self._made = self._made, None
         if made is not None and made[0] is new:
             book = made[1]
-        elif new.parsed.vhosts is self._said and rules_of(new) == self._rulebook.root:
-            self.prepared = self._rulebook  # a flag of other things: vhosts may be thousands
+        elif new.parsed.vhosts is self._said and rules_of(new) == self._node.rulebook.root:
+            self.prepared = self._node.rulebook  # a flag of other things: vhosts may be thousands
             return Prepared(lambda: None)
         else:
             book = new_rulebook(new)
-            self._rulebook.prepare(book)
+            self._node.rulebook.prepare(book)
+        check_upstreams(book, new, self._check)
         self.prepared = book
         return Prepared(lambda: self._take(book, new.parsed.vhosts))
 
     def _take(self, book: Rulebook, said: VhostFile | None) -> None:
-        self._rulebook.replace(book)
+        take_rules(self._node, book)
         self._said = said
+
+
+def take_rules(node: Ruled, book: Rulebook) -> None:
+    """Have other vhosts, or other settings of theirs; the streams that there are hear of these from their units."""
+    replaced = node.rulebook.replace(book)
+    for what, names in zip(("added", "changed", "removed"), replaced, strict=True):
+        if names:
+            shown = ",".join(sorted(names)[:_MAX_NAMED])
+            logger.info("vhosts %s count=%d names=%s", what, len(names), shown, extra={"cause": f"{what} {shown}"})
+
+
+def check_upstreams(book: Rulebook, settings: Settings, check: Callable[[Settings, UpstreamConfig], object]) -> None:
+    """Have the upstreams looked at that vhosts name otherwise than the process; raises ConfigError with the vhost."""
+    known = {_words(settings.upstream)}
+    for vhost in book.vhosts:
+        config = vhost.rules.of(UpstreamConfig)
+        if _words(config) in known:
+            continue
+        known.add(_words(config))
+        try:
+            check(settings, config)
+        except ConfigError as error:
+            raise ConfigError(f"vhost {vhost.name}: {error.detail}") from error
+
+
+def _words(config: UpstreamConfig) -> tuple[str, str]:
+    return config.proxy_to, config.proxy_lb
 
 
 def new_rulebook(settings: Settings) -> Rulebook:

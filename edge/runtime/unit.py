@@ -28,12 +28,12 @@ from edge.runtime.settings import Settings
 from edge.runtime.targets import is_local, is_own_server
 from edge.service.rules import Rulebook
 from edge.service.service import Service
+from edge.upstream.config import UpstreamConfig
 from naming.base import NamingError
 from naming.node import ServerNode
 from naming.url import parse_address
 
 if TYPE_CHECKING:
-    from edge.upstream.config import UpstreamConfig
     from edge.upstream.manager import UpstreamManager
     from edge.upstream.target import Target
     from edge.upstream.tls import UpstreamTls
@@ -66,9 +66,12 @@ def make_units(settings: Settings, context: NetContext, rulebook: Rulebook) -> l
     ]
 
 
-def new_source(settings: Settings, context: NetContext) -> Target | None:
-    """What ``-proxy_to`` names, not started; None of an origin. Raises ConfigError as ``make_units`` does."""
-    config = settings.upstream
+def new_source(settings: Settings, context: NetContext, config: UpstreamConfig | None = None) -> Target | None:
+    """What ``-proxy_to`` names, of a vhost's ``config`` or the process's, not started; None of an origin.
+
+    Raises ConfigError as ``make_units`` does.
+    """
+    config = config or settings.upstream
     is_other = partial(_is_other, context, config)
     return _new_target("proxy_to", config.proxy_to, config.proxy_lb, settings, is_other)
 
@@ -88,12 +91,16 @@ def _upstream_tls(settings: Settings, *targets: Target | None) -> UpstreamTls | 
     """What connections over TLS begin with, for whoever has a target; its files are read now where one needs them."""
     if not any(targets):
         return None
-    from edge.upstream.tls import UpstreamTls
-
-    tls = UpstreamTls(settings.tls)
+    tls = _new_tls(settings)
     if any(target is not None and target.is_tls for target in targets):
         tls.load()
     return tls
+
+
+def _new_tls(settings: Settings) -> UpstreamTls:
+    from edge.upstream.tls import UpstreamTls
+
+    return UpstreamTls(settings.tls)
 
 
 def _is_other(context: NetContext, upstream: UpstreamConfig, server: ServerNode) -> bool:
@@ -157,32 +164,57 @@ class ServiceUnit:
         self.service.spans = context.spans
         self.rtmp = RtmpService(context, self.service, settings.rtmp)
         self._tls = tls
+        self._settings = settings
         self.upstream: UpstreamManager | None = None
-        if pull_target is not None and push_target is not None:
-            from edge.upstream.manager import UpstreamManager
-
-            self.upstream = UpstreamManager(
-                self.rtmp,
-                settings.upstream,
-                pull_target=pull_target,
-                push_target=push_target,
-                tls=tls,
-                naming=settings.naming,
-            )
+        if pull_target is not None or self._has_vhost_upstream:
+            self._begin_upstream(pull_target, push_target)
         self._watch = PublishWatch(context, self.rtmp.ingest)
 
+    @property
+    def _has_vhost_upstream(self) -> bool:
+        return any(vhost.rules.of(UpstreamConfig).proxy_to for vhost in self.rulebook.vhosts)
+
+    def _begin_upstream(self, pull_target: Target | None, push_target: Target | None) -> UpstreamManager:
+        from edge.upstream.manager import UpstreamManager  # an origin does without
+
+        self._tls = self._tls or _new_tls(self._settings)
+        self.upstream = UpstreamManager(
+            self.rtmp,
+            self._settings.upstream,
+            pull_target=pull_target,
+            push_target=push_target,
+            tls=self._tls,
+            naming=self._settings.naming,
+            new_target=self._new_target,
+            is_front=self.name == "front",
+        )
+        return self.upstream
+
+    def _new_target(self, config: UpstreamConfig) -> Target | None:
+        """Of a vhost; its words were looked at when they were read, so a fault is one of files that changed since."""
+        try:
+            target = new_source(self._settings, self._context, config)
+            if target is not None and target.is_tls and self._tls is not None:
+                self._tls.load()
+        except ConfigError as error:
+            logger.error("no upstream of a vhost: %s", error.detail, extra={"cause": error.detail})
+            return None
+        return target
+
     def _rules_of(self, key: StreamKey) -> StreamRules:
-        """Those of a vhost that nobody is served at any more are the process's, for as long as its streams last."""
-        return self.rulebook.rules_of(key) or self.rulebook.root
+        return self.service.rules_of(key)
 
     def reconfigure(self, settings: Settings) -> None:
         """Take other settings, for what runs too, as each flag's class says; the rulebook has them already."""
+        self._settings = settings
         self.service.reconfigure(settings.hub)
         self.rtmp.config = settings.rtmp
         if self._tls is not None:
             self._tls.reconfigure(settings.tls)
         if self.upstream is not None:
             self.upstream.reconfigure(settings.rtmp, settings.upstream, settings.naming)
+        elif self._has_vhost_upstream:
+            self._begin_upstream(None, None)
 
     def tick(self, now: int, *, is_full_second: bool) -> None:
         """Four times a second."""

@@ -41,7 +41,7 @@ def node_report(service: Service, key: StreamKey, now_ms: int) -> NodeReport:
     return NodeReport(
         id=service.service_id,
         name=service.hostname,
-        role="edge" if service.is_edge else "origin",
+        role="edge" if service.source_of(key) is not None else "origin",
         state=_state(stream, insight),
         publisher=_publisher_of(stream),
         players=sum(each.player_count for each in (live, pushed) if each is not None),
@@ -68,7 +68,7 @@ def _conditions(
 
 def _absence(service: Service, key: StreamKey, *, can_ask: bool) -> Condition:
     """The stream is not here: what that says depends on who else can be asked, and on what was heard of it."""
-    if not service.is_edge:
+    if service.source_of(key) is None:
         return Condition(Kind.ABSENT, "nobody publishes it here")
     if can_ask:
         return Condition(Kind.ABSENT, "nobody plays or publishes it here")

@@ -32,9 +32,9 @@ class Rules:
         self._hash = hash(frozenset(self._sections.values()))
 
     def of(self, section: type[Section]) -> Section:
-        """The settings of a room, by the type of its configuration; raises KeyError where there are none."""
-        found: Section = self._sections[section]
-        return found
+        """The settings of a room, by the type of its configuration; of one that is not told of its defaults."""
+        found: Section | None = self._sections.get(section)
+        return found if found is not None else section()
 
     def items(self) -> list[tuple[type, object]]:
         """All settings with their types."""

@@ -27,7 +27,7 @@ from edge.service.overload import OverloadGuard
 from edge.service.paths import name_of_path
 from edge.service.refusal import Reason, Refusal
 from edge.service.request import Client, ConnectRequest, PlayRequest, PublishRequest
-from edge.service.rules import Rulebook, one_for_all
+from edge.service.rules import Rulebook, Rules, one_for_all
 from edge.service.source import Source, Standing
 from edge.service.spans import NO_SPAN, SERVER, Span, SpanRing
 from edge.service.story import Stories
@@ -137,8 +137,17 @@ class Service(HubObserver):
 
     @property
     def is_edge(self) -> bool:
-        """Streams are pulled from, and publishes pushed to, somewhere else."""
+        """Streams of some vhost are pulled from, and publishes pushed to, somewhere else."""
         return self.source is not None
+
+    def source_of(self, key: StreamKey) -> Source | None:
+        """What stands behind a stream; None where this node is its origin."""
+        source = self.source
+        return source if source is not None and source.feeds(key) else None
+
+    def rules_of(self, key: StreamKey) -> Rules:
+        """What holds for a stream; of a vhost that nobody is served at any more, what does for the process."""
+        return self.rulebook.rules_of(key) or self.rulebook.root
 
     def refuse_newcomer(self) -> Refusal | None:
         """Why one who has come just now is not let in, whatever he wants; he is counted."""
@@ -338,10 +347,11 @@ class Service(HubObserver):
         A node of ours may wait on an origin for a publisher that has not come
         (it is told so): a whole tree then waits without asking again and again.
         """
-        key, source = request.name.key, self.source
+        key = request.name.key
         stream = self.registry.find(key)
         if stream is not None and (not stream.feed.is_vacant or stream.pull is not None):
             return self._refuses_what_runs(stream, request) or stream
+        source = self.source_of(key)
         if source is None:
             if request.client.is_hop:
                 return self.registry.find_or_create(key, now_ms)
@@ -362,14 +372,15 @@ class Service(HubObserver):
         return refusal or stream
 
     def _refuses_what_runs(self, stream: Stream, request: PlayRequest) -> Refusal | None:
-        if self.source is None:
+        source = self.source_of(stream.key)
+        if source is None:
             return None
-        standing = self.source.standing(stream)
+        standing = source.standing(stream)
         # Nodes that began to pull from each other at once have all joined what the next one has.
         if not set(request.hops).isdisjoint(standing.via):
             return Refusal(Reason.LOOP, f"{Reason.LOOP.value}: {stream.key} comes from a node that asks for it")
         # What runs is one stream for all; before it does the upstream judges each query.
-        return self.source.refuses(request.name, is_fetched=True) if standing.is_waiting else None
+        return source.refuses(request.name, is_fetched=True) if standing.is_waiting else None
 
     def standing(self, stream: Stream, *, has_run: bool = False) -> Standing:
         """What a node of ours is told of a stream that it plays.
@@ -377,11 +388,12 @@ class Service(HubObserver):
         That there is no publisher either an edge hands on only to a node that ``has_run``
         the stream: the others may wait as long as they like.
         """
-        if self.source is None:
+        source = self.source_of(stream.key)
+        if source is None:
             if stream.feed.is_vacant:
                 return Standing(is_waiting=True, is_missing=True)
             return Standing(is_lost=stream.has_lost_publisher)
-        standing = self.source.standing(stream)
+        standing = source.standing(stream)
         is_missing = has_run and standing.is_missing
         return standing._replace(is_missing=is_missing, is_lost=stream.has_lost_publisher)
 
@@ -389,7 +401,7 @@ class Service(HubObserver):
 
     def publish_key(self, key: StreamKey) -> StreamKey:
         """Where a publish is stored: apart from the live stream on an edge."""
-        return key._replace(realm=PUBLISH_REALM if self.is_edge else LIVE_REALM)
+        return key._replace(realm=PUBLISH_REALM if self.source_of(key) is not None else LIVE_REALM)
 
     def publish(self, request: PublishRequest, answer: Callable[[Publish | Refusal], None], now_ms: int) -> Asking:
         """Call ``answer`` with a publish whose publisher takes media, or with why not.
@@ -481,10 +493,10 @@ class Service(HubObserver):
         for stream in list(self.registry.streams.values()):
             if stream.publisher is not None:
                 self.registry.tell_published(stream)
-            elif self.source is not None and stream.pull is None and stream.key.realm == LIVE_REALM:
-                play = next(stream.roster.plays(), None)
-                if play is not None:
-                    self.source.begin(stream, PlayRequest(play.client, play.name))
+            elif stream.pull is None and stream.key.realm == LIVE_REALM:
+                source, play = self.source_of(stream.key), next(stream.roster.plays(), None)
+                if source is not None and play is not None:
+                    source.begin(stream, PlayRequest(play.client, play.name))
 
     def hand_over_play(self, play: Play) -> None:
         """Another process goes on with it: what is counted here is over."""

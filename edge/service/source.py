@@ -43,11 +43,15 @@ class NodePlace(NamedTuple):
 
 
 class Source(Protocol):
-    """Fetches streams from elsewhere; a service with one is an edge, one without is an origin."""
+    """Fetches streams from elsewhere; a service without one is an origin."""
 
     @property
     def has_answer(self) -> bool:
         """Whether it is known where to fetch from, or that there is nowhere."""
+        ...
+
+    def feeds(self, key: StreamKey) -> bool:
+        """Whether a stream is fetched from, and sent to, somewhere else; of others this node is the origin."""
         ...
 
     def refuses(self, name: StreamName, *, is_fetched: bool) -> Refusal | None:

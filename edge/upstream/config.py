@@ -14,6 +14,7 @@ class UpstreamConfig:
 
     proxy_to: str = ""
     proxy_lb: str = ""
+    proxy_vhost: str = ""
     cdn_merge_to: str = ""
     cdn_merge_lb: str = ""
     cdn_merge_port: int = -1

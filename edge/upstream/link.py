@@ -30,7 +30,9 @@ from naming.endpoint import name_of
 from naming.node import ServerNode
 
 if TYPE_CHECKING:
+    from edge.upstream.config import UpstreamConfig
     from edge.upstream.manager import UpstreamManager
+    from edge.upstream.target import Target
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ class UpstreamLink:
 
     def __init__(self, manager: UpstreamManager, key: StreamKey, query: str, hops: tuple[str, ...]) -> None:
         self.manager = manager
-        self.target = manager.pull_target if self.what == "pull" else manager.push_target
+        self.target = manager.target_of(key, is_play=self.what == "pull")
         self.key = key
         self.query = query
         self.hops = hops
@@ -79,7 +81,7 @@ class UpstreamLink:
         self.is_useful = False
         self.refused_count = 0
         now = manager.context.now_ms()
-        self.policy = RetryPolicy(manager.config, now_ms=now, jitter=manager.jitter, waits_for_stream=self._waits())
+        self.policy = RetryPolicy(self.config, now_ms=now, jitter=manager.jitter, waits_for_stream=self._waits())
         self._excluded: dict[ServerNode, None] = {}  # in the order of their last attempt
         self._asked: set[str] = set()  # endpoints, since it was live or began to look for something better
         self._looping: set[ServerNode] = set()
@@ -91,6 +93,20 @@ class UpstreamLink:
         self._in_vain = InVain(now)
         self._attempt = 0
         self._span = NO_SPAN
+
+    @property
+    def config(self) -> UpstreamConfig:
+        """What holds for the stream."""
+        return self.manager.config_of(self.key)
+
+    def aim(self, target: Target) -> None:
+        """Choose among the servers of ``target`` from now on; what runs goes over as after a change of the list."""
+        if target is self.target:
+            return
+        if self.message_stream_id and self.server is not None:
+            self.target.vacate(self.server)
+            target.occupy(self.server)
+        self.target = target
 
     def _waits(self) -> bool:
         raise NotImplementedError

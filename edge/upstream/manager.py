@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from edge.errors import NoServerError
 from edge.hub.events import HubObserver
 from edge.hub.histogram import Histogram
 from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
@@ -25,6 +26,7 @@ from edge.service.names import StreamName
 from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest
 from edge.service.source import NodePlace, Standing
+from edge.upstream.aims import Aims
 from edge.upstream.config import UpstreamConfig
 from edge.upstream.players import NOT_FOUND, PlayersLink
 from edge.upstream.pool import UpstreamPool
@@ -34,6 +36,7 @@ from edge.upstream.rebalance import Rebalancer
 from edge.upstream.target import Target
 from edge.upstream.telling import LinkStory, insight_of
 from edge.upstream.tls import UpstreamTls
+from edge.upstream.words import PUBLISHER_GONE, meaning_for_player, told
 from naming.base import NamingError, NamingOptions
 from naming.endpoint import is_ip
 from naming.node import ServerNode
@@ -44,8 +47,6 @@ logger = logging.getLogger(__name__)
 
 _MAX_MISSING = 10000
 _FIRST_ANSWER_MS = 5000
-#: Why a pull is over whose publisher has left for good: the end of a broadcast.
-_PUBLISHER_GONE = "publisher_gone"
 _AS_IT_SHOULD_BE = Standing()
 _QUERY_SIGNS = frozenset("?&=#%+")
 # Rounds of a naming service without an answer; empty answers not applied; answers with unusable parts.
@@ -56,8 +57,7 @@ class UpstreamManager(HubObserver):
     """Starts a pull for the first player of a stream and a push for every publisher, and ends them.
 
     Attributes:
-        pull_target, push_target: where streams come from and publishes go to; the
-            same but for the front of a merge tier.
+        aims: where streams come from and publishes go to.
         pool: connections to them.
         story: what is told of pulls and pushes.
         pulls, pushes: by stream key.
@@ -69,18 +69,27 @@ class UpstreamManager(HubObserver):
         rtmp: RtmpService,
         config: UpstreamConfig,
         *,
-        pull_target: Target,
-        push_target: Target,
+        pull_target: Target | None,
+        push_target: Target | None,
         tls: UpstreamTls | None = None,
         naming: NamingOptions | None = None,
+        new_target: Callable[[UpstreamConfig], Target | None] = lambda _: None,
+        is_front: bool = False,
     ) -> None:
-        """``tls``: of the process, for servers that are reached over TLS; by default the CAs of the system."""
+        """Feed a service.
+
+        Args:
+            pull_target, push_target: of streams of no vhost; None of an origin.
+            tls: of the process, for servers that are reached over TLS; by default the CAs of the system.
+            new_target, is_front: see ``Aims``.
+        """
         self.service = service = rtmp.service
         self.context = rtmp.context
         self.forms = rtmp.forms
         self.config = config
-        self.pull_target = pull_target
-        self.push_target = push_target
+        self.aims = Aims(
+            config, pull_target, push_target, new_target=new_target, on_new=self._begin_target, is_front=is_front
+        )
         self.pool = UpstreamPool(
             rtmp.context,
             rtmp.config,
@@ -126,17 +135,23 @@ class UpstreamManager(HubObserver):
         self.pool.reconfigure(rtmp, config.timeout_ms)
         self._rebalancer.moves_per_call = config.max_connects_per_s
         self._resolver = _resolver_by(naming)
+        self.aims.reconfigure(config)
         for target in self.targets:
             target.reconfigure(config, naming)
         for link in (*self.pulls.values(), *self.pushes.values()):
-            link.policy.reconfigure(config)
+            of_vhost = self.config_of(link.key)
+            link.policy.reconfigure(of_vhost)
+            other = self.aims.pull_of(of_vhost) if isinstance(link, Pull) else self.aims.push_of(of_vhost)
+            if other is not None:  # what has become an origin's goes on as it is
+                link.aim(other)
+        self._end_targets()
 
     def aim(self, other: Target, naming: NamingOptions) -> None:
         """Have the targets that follow the same flag as ``other`` follow its servers, in its way.
 
         Pulls and pushes stay where they run; one whose server is not among the new ones moves as when it leaves a list.
         """
-        for target in self.targets:
+        for target in self.aims.of_process:
             if target.flag == other.flag:
                 spawn(self._exchange(target, target.aim(other, naming)), name="aim", owner=self._tasks)
 
@@ -144,6 +159,36 @@ class UpstreamManager(HubObserver):
         if left is not None:
             await left.close()
         await target.start(within_ms=_FIRST_ANSWER_MS)
+
+    def _begin_target(self, target: Target) -> None:
+        """One of a vhost, which is followed from now on."""
+        target.on_found = self._on_found
+        spawn(target.start(within_ms=_FIRST_ANSWER_MS), name="follow", owner=self._tasks)
+
+    def _end_targets(self) -> None:
+        """Those of vhosts that are of no use any more are followed no longer."""
+        used = [link.target for link in (*self.pulls.values(), *self.pushes.values())]
+        configs = (vhost.rules.of(UpstreamConfig) for vhost in self.service.rulebook.vhosts)
+        for target in self.aims.take_unused(used, configs):
+            spawn(target.close(), name="forget", owner=self._tasks)
+
+    def config_of(self, key: StreamKey) -> UpstreamConfig:
+        """What holds for the pull or push of a stream."""
+        return self.service.rules_of(key).of(UpstreamConfig)
+
+    def feeds(self, key: StreamKey) -> bool:
+        """Whether a stream comes from, and is pushed, somewhere else."""
+        if not self.service.rulebook.has_vhosts:
+            return self.aims.pull is not None
+        return self.aims.pull_of(self.config_of(key)) is not None
+
+    def target_of(self, key: StreamKey, *, is_play: bool) -> Target:
+        """Where a stream that is fed comes from, or goes to."""
+        config = self.config_of(key)
+        target = self.aims.pull_of(config) if is_play else self.aims.push_of(config)
+        if target is None:
+            raise NoServerError(f"key={key} has no upstream")
+        return target
 
     @property
     def has_answer(self) -> bool:
@@ -153,7 +198,7 @@ class UpstreamManager(HubObserver):
     @property
     def targets(self) -> tuple[Target, ...]:
         """The targets, each once."""
-        return tuple(dict.fromkeys((self.pull_target, self.push_target)))
+        return tuple(self.aims)
 
     async def start(self) -> None:
         """Follow the servers."""
@@ -174,18 +219,24 @@ class UpstreamManager(HubObserver):
 
     def tc_url_of(self, key: StreamKey, server: ServerNode, *, is_play: bool) -> tuple[str, str]:
         """The tcUrl and app to connect with; a default vhost travels as the server's address."""
-        scheme = "rtmps" if (self.pull_target if is_play else self.push_target).is_tls else "rtmp"
+        scheme = "rtmps" if self.target_of(key, is_play=is_play).is_tls else "rtmp"
         if is_play and self._may_unify(key):
             return f"{scheme}://__defaultVhost__/unified_app", "unified_app"
-        host = server.endpoint if key.vhost == self.service.hub.default_vhost else key.vhost
+        vhost = self._vhost_upstream(key)
+        host = server.endpoint if vhost == self.service.hub.default_vhost else vhost
         return f"{scheme}://{host}/{key.app}", key.app
+
+    def _vhost_upstream(self, key: StreamKey) -> str:
+        """By which name the servers know the vhost of a stream."""
+        return self.config_of(key).proxy_vhost.replace("[vhost]", key.vhost) or key.vhost
 
     def name_of(self, key: StreamKey, query: str, *, is_play: bool) -> str:
         """The stream name to ask for, with what is left of the client's query."""
         parts = [query] if query else []
         if is_play and self._may_unify(key):
-            if key.vhost != self.service.hub.default_vhost:
-                parts.append(f"vhost={key.vhost}")
+            vhost = self._vhost_upstream(key)
+            if vhost != self.service.hub.default_vhost:
+                parts.append(f"vhost={vhost}")
             parts.append(f"app={key.app}")
         return f"{key.stream_name}?{'&'.join(parts)}" if parts else key.stream_name
 
@@ -267,7 +318,8 @@ class UpstreamManager(HubObserver):
         stories = self.service.chronicle.stories.of_stream(key)
         last = next((entry.server for entry in stories if entry.server), "")
         others = sorted(self.pool.open_connections(), key=lambda connection: connection.endpoint != last)
-        target, now = self.pull_target, self.context.now_ms()
+        now = self.context.now_ms()
+        target = self.aims.pull_of(self.config_of(key))
         return insight_of(self.pulls.get(key), self.push_of(key), target=target, now_ms=now, others=others)
 
     def pull_gave_up(self, pull: Pull, why: str) -> None:
@@ -276,7 +328,7 @@ class UpstreamManager(HubObserver):
         self.story.gave_up(pull, why)
         pull.refusal = Refusal(Reason.LOOP if why == LinkEnd.LOOP.value else Reason.NOT_FOUND, text)
         prefix = self.service.log_prefix
-        if why == _PUBLISHER_GONE:
+        if why == PUBLISHER_GONE:
             logger.info("%spull ended key=%s why=%s", prefix, pull.key, why)
         else:
             self.gave_up_count += 1
@@ -292,7 +344,8 @@ class UpstreamManager(HubObserver):
 
     def words_for(self, pull: PlayersLink, why: str) -> str:
         """What players of ``pull`` are told when it is given up."""
-        return _told(why, _meaning_for_player(pull, why), pull.last_error or str(pull.key))
+        meaning = meaning_for_player(why, was_live=pull.was_live, was_refused=pull.refused_count > 0)
+        return told(why, meaning, pull.last_error or str(pull.key))
 
     def query_refused(self, pull: PlayersLink, refusal: Refusal) -> None:
         """Those who brought the query of the attempt are ended in these words, and refused for a moment."""
@@ -369,6 +422,7 @@ class UpstreamManager(HubObserver):
                 self._end_pull(pull, "no players")
         self._rebalancer.tick(self.pulls, now_ms)
         self._next_connect_ms = {endpoint: at for endpoint, at in self._next_connect_ms.items() if at > now_ms}
+        self._end_targets()
         if self._failing:
             self._failing &= {server.endpoint for target in self.targets for server in target.servers}
 
@@ -443,7 +497,7 @@ class UpstreamManager(HubObserver):
         self.push_finished(push)
         is_refused = why == "upstream_refused"
         meaning = "the upstream refused the stream" if is_refused else "no server takes the stream"
-        text = _told(why, meaning, push.last_error)
+        text = told(why, meaning, push.last_error)
         feed = push.stream.feed
         for publisher in (*(feed.muted if why == LinkEnd.KICKED.value else ()), feed.current):
             if publisher is not None:
@@ -536,27 +590,6 @@ class UpstreamManager(HubObserver):
         await self._tasks.close()
         for target in self.targets:
             await target.close()
-
-
-def _meaning_for_player(pull: PlayersLink, why: str) -> str:
-    """In plain words, why there is nothing to play; ``why`` is for logs."""
-    if why == _PUBLISHER_GONE:
-        return "the publisher has left"
-    if pull.was_live:
-        return "the upstream was lost"
-    return "no server has the stream" if pull.refused_count else "no server could give the stream"
-
-
-def _told(why: str, meaning: str, last_error: str) -> str:
-    """What players or a publisher are told: what it means, and how the last attempt ended.
-
-    Where a node on the way has said the same its words stand, however far away it is, so
-    that nothing grows from node to node. A loop and a replaced publisher keep their word: by
-    it nodes know them again.
-    """
-    mark = why if why in (LinkEnd.LOOP.value, LinkEnd.KICKED.value) else meaning
-    _, word, found = last_error.rpartition(mark)
-    return f"{word}{found}" if word else f"{mark}: {last_error}"
 
 
 def _resolver_by(naming: NamingOptions) -> Resolver:

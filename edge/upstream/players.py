@@ -123,7 +123,7 @@ class PlayersLink(UpstreamLink):
 
     def _tell_later(self, play: Play, *, is_known: bool) -> None:
         """A client that does not mind silence would wait for ever."""
-        delay_ms = 0 if is_known else self.manager.config.pull_nodata_timeout_ms
+        delay_ms = 0 if is_known else self.config.pull_nodata_timeout_ms
 
         def tell() -> None:
             if self.state not in ("live", "closed"):

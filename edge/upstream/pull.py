@@ -90,7 +90,7 @@ class Pull(PlayersLink):
         stream.see(self.publisher, manager.context.now_ms())
 
     def _waits(self) -> bool:
-        return self.manager.config.pull_wait_for_stream
+        return self.config.pull_wait_for_stream
 
     def _share(self) -> bool:
         return self.manager.config.share_play_connection
@@ -232,7 +232,7 @@ class Pull(PlayersLink):
 
     def _may_begin_round(self, now_ms: int) -> bool:
         """A publisher that was lost comes back soon, to any server; beyond that nobody is asked more than needs be."""
-        if not self._lost_ms or now_ms - self._lost_ms >= self.manager.config.publisher_return_ms:
+        if not self._lost_ms or now_ms - self._lost_ms >= self.config.publisher_return_ms:
             return False
         return self.manager.may_ask_all(now_ms)
 
@@ -427,7 +427,7 @@ class Pull(PlayersLink):
 
     def _minds_missing(self, connection: RtmpClientConnection) -> bool:
         """Whether to ask elsewhere, or give up, rather than wait on an origin for its publisher."""
-        if not self.manager.config.pull_wait_for_stream and not self.was_live:
+        if not self.config.pull_wait_for_stream and not self.was_live:
             return True
         server, now = self.server, self.manager.context.now_ms()
         if self.was_live and self.policy.deadline_ms is None:

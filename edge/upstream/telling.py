@@ -199,19 +199,19 @@ def insight_of(
     pull: ToldPull | None,
     push: ToldPush | None,
     *,
-    target: Target,
+    target: Target | None,
     now_ms: int,
     others: Sequence[RtmpClientConnection] = (),
 ) -> Insight:
     """How a stream is fetched and sent on.
 
-    ``target`` is where it would be fetched from without a pull; ``others`` are connections to
+    ``target`` is where it would be fetched from without a pull, None for nowhere; ``others`` are connections to
     other nodes that are open, the most likely first: one of them is asked where there is neither.
     """
     links: list[Told] = [link for link in (pull, push) if link is not None]
     conditions = [*(_of_pull(pull, now_ms) if pull is not None else ())]
     conditions += _of_push(push, now_ms) if push is not None else ()
-    targets = dict.fromkeys(link.target for link in links) or (target,)
+    targets = dict.fromkeys(link.target for link in links) or ((target,) if target is not None else ())
     conditions += [fault for each in targets if (fault := _of_target(each)) is not None]
     return Insight(tuple(_way_of(link) for link in links), tuple(conditions), tuple(_neighbours(links, others)))
 

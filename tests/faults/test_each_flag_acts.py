@@ -59,7 +59,7 @@ class Seen:
 
     @property
     def target(self) -> Any:
-        return self.unit.upstream.pull_target
+        return self.unit.upstream.aims.pull
 
 
 Owner = Callable[[Seen], Any]
@@ -222,6 +222,7 @@ ROWS: dict[str, Row] = {
         stop_kickedoff_publisher=True,
         timestamp_offset=77,
     ),
+    "vhost_remove_action": Row("drain", "drain", HUB),
     "publisher_return_ms": Row("4321", 4321, (*HUB, *PULLS)),
     "keep_duration_domains": Row("a.example", frozenset({"a.example"}), HUB),
     "original_timestamp_domains": Row("b.example", frozenset({"b.example"}), HUB),
@@ -282,6 +283,7 @@ ROWS: dict[str, Row] = {
     "proxy_to": Row(
         "list://127.0.0.1:3", "list://127.0.0.1:3", PULLS, lambda seen: seen.target.address.name, "127.0.0.1:3"
     ),
+    "proxy_vhost": Row("up.example", "up.example", PULLS),
     "proxy_lb": Row("random", "random", PULLS, lambda seen: seen.target._lb, "random"),
     "dns_timeout_ms": Row("4321", 4321, NAMING, lambda seen: seen.unit.upstream._resolver._timeout_s, 4.321),
     **many(

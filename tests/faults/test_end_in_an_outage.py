@@ -26,7 +26,7 @@ async def _ended_meanwhile(nodes: Nodes, *, return_ms: int) -> tuple[Node, Upstr
     await shield_manager.close()
     fresh = nodes.add("fresh")
     await fresh.follow(origin.port)
-    manager.pull_target._on_update((ServerNode("127.0.0.1", fresh.port),))
+    manager.aims.pull._on_update((ServerNode("127.0.0.1", fresh.port),))
     return origin, manager, player
 
 
@@ -71,7 +71,7 @@ async def test_stream_that_the_last_origin_has_is_not_called_ended_on_the_way_to
         await feed.send(3)
         player = await nodes.player(edge)
         assert await pictures(player, 3) == [0, 1, 2]
-        manager.pull_target._on_update((ServerNode("127.0.0.1", fresh.port),))
+        manager.aims.pull._on_update((ServerNode("127.0.0.1", fresh.port),))
         shield.stop_listening()
         shield.drop_connections()
         await feed.send(3)

@@ -67,7 +67,7 @@ async def test_no_player_is_a_probe_of_a_dead_server_and_it_gets_players_again_l
                 break
         back = server_at(edge, proxy.port)
         assert (back["state"], back["failure_count"]) == ("slow start", 1)
-        chosen = Counter(manager.pull_target.select("_/live/s", now_ms=now_ms()) for _ in range(3000))
+        chosen = Counter(manager.aims.pull.select("_/live/s", now_ms=now_ms()) for _ in range(3000))
         (share,) = (count / 3000 for server, count in chosen.items() if server and server.port == proxy.port)
         assert 0.02 < share < 0.25, "half of all is its usual share"
         checked_count = back["check_count"]

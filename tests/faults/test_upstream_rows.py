@@ -112,7 +112,7 @@ async def test_server_that_fell_silent_and_cannot_be_reached_is_not_shown_as_up(
         assert await pictures(player, 3) == [3, 4, 5]
 
         def state() -> str:
-            rows = manager.pull_target.snapshot(edge.context.now_ms())["servers"]
+            rows = manager.aims.pull.snapshot(edge.context.now_ms())["servers"]
             return next(row["state"] for row in rows if row["endpoint"] == silent.address)
 
         await wait_until(lambda: state() == "checking", deadline(2), "the check")

@@ -349,9 +349,10 @@ async def registry_went_down_and_the_server_too(chain: Chain) -> None:
     chain.flags["middle"] = ("-ns_access_interval=1",)
     await chain.start()
     await chain.player()
-    target = chain.nodes["middle"].node.units[0].upstream
-    assert target is not None and parse_address(chain.targets["middle"])
-    await eventually(lambda: target.pull_target.naming()["state"] == "kept in outage", "the outage", 6)
+    upstream = chain.nodes["middle"].node.units[0].upstream
+    assert upstream is not None and parse_address(chain.targets["middle"])
+    (target,) = upstream.targets
+    await eventually(lambda: target.naming()["state"] == "kept in outage", "the outage", 6)
 
 
 @fault("takes no connection", "node 2", is_started=False)

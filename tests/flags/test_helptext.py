@@ -78,7 +78,7 @@ def test_bash_completes_names() -> None:
         completion("bash") + '\nCOMP_WORDS=(edge -proxy_); COMP_CWORD=1; _edge 2>/dev/null; echo "${COMPREPLY[@]}"\n'
     )
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
-    assert done.stdout.split() == ["-proxy_lb=", "-proxy_to="]
+    assert done.stdout.split() == ["-proxy_lb=", "-proxy_to=", "-proxy_vhost="]
 
 
 def test_zsh_script_names_the_flags() -> None:

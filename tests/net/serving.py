@@ -19,6 +19,7 @@ from edge.net.rtmp.server import RtmpServerConnection
 from edge.net.rtmp.service import RtmpService
 from edge.net.sniff import WireProtocol
 from edge.rtmp.config import RtmpConfig
+from edge.service.rules import Rulebook, one_for_all
 from edge.service.service import Service
 from edge.upstream.config import UpstreamConfig
 from edge.upstream.manager import UpstreamManager
@@ -50,11 +51,15 @@ class Node:
         self.context = NetContext(asyncio.get_running_loop(), NetConfig(**net), clock_us=clock_us)
         numbers = count(1)
         self.registry = Registry(
-            self.hub, new_id=lambda: f"{name}-e{next(numbers)}", wall_ms=lambda: 1, clock_us=clock_us
+            lambda key: self.service.rules_of(key),
+            new_id=lambda: f"{name}-e{next(numbers)}",
+            wall_ms=lambda: 1,
+            clock_us=clock_us,
         )
         self.service = Service(
             self.registry,
             hub=self.hub,
+            rulebook=one_for_all(self.hub, self.context.config, RtmpConfig()),
             service_id=name,
             hostname="h",
             now_ms=self.context.now_ms,
@@ -91,6 +96,7 @@ class Node:
         )
         target = Target(settings.proxy_to, settings.proxy_lb, settings, resolver=resolver)
         believed = UpstreamTls(tls) if tls is not None else None
+        self.service.rulebook.replace(Rulebook(self.service.rulebook.root.with_(settings)))
         self.manager = UpstreamManager(self.rtmp, settings, pull_target=target, push_target=target, tls=believed)
         await self.manager.start()
         return self.manager

@@ -218,7 +218,7 @@ async def test_rows_of_a_front_and_a_merge_service_tell_whose_they_are() -> None
         facts = one.facts
         front, merge = one.node.units
         assert front.upstream and merge.upstream
-        tier, source = (unit.upstream.pull_target.address.shown for unit in (front, merge) if unit.upstream)
+        tier, source = (unit.upstream.aims.pull.address.shown for unit in (front, merge) if unit.upstream)
         assert [(row.service, row.use, row.target) for row in at_once(facts.servers())] == [
             ("front", "pull", tier),
             ("front", "push", source),

@@ -197,7 +197,7 @@ async def test_log_names_the_services_of_a_merge_tier_and_their_ids(caplog: pyte
 
 def addresses_of(front: ServiceUnit, merge: ServiceUnit) -> list[Address]:
     """Where the merge service pulls from, and where the front does."""
-    return [unit.upstream.pull_target.address for unit in (merge, front) if unit.upstream is not None]
+    return [unit.upstream.aims.pull.address for unit in (merge, front) if unit.upstream is not None]
 
 
 @pytest.mark.parametrize("has_internal_port", [False, True])

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from edge.hls_disk.config import DiskConfig
 from edge.httpd.config import HttpConfig
 from edge.hub.config import HubConfig
 from edge.net.config import NetConfig
 from edge.runtime.rules import RuleChange, new_rulebook, rules_of, with_values
+from edge.runtime.unit import ServiceUnit
+from edge.service.rules import Rulebook
 from edge.upstream.config import UpstreamConfig
 from tests.runtime.nodes import settings_of
+
+
+@dataclass
+class Node:
+    rulebook: Rulebook
+    units: list[ServiceUnit]
 
 
 def test_streams_have_what_the_flags_say() -> None:
@@ -36,7 +46,7 @@ def test_segments_are_cut_for_files_as_well() -> None:
 
 def test_a_change_of_the_rules_is_made_ready_or_given_up() -> None:
     book = new_rulebook(settings_of("-queue_length_s=7"))
-    ready = RuleChange(book).prepare(settings_of("-queue_length_s=8"))
+    ready = RuleChange(Node(book, []), lambda *_: None).prepare(settings_of("-queue_length_s=8"))
     assert book.root.of(HubConfig).queue_length_s == 7
     ready.give_up()
     assert book.root.of(HubConfig).queue_length_s == 7

@@ -29,7 +29,7 @@ def server_of(edge: RunningNode) -> str:
 def servers_of(edge: RunningNode) -> list[str]:
     upstream = edge.node.units[0].upstream
     assert upstream is not None
-    return [server.endpoint for server in upstream.pull_target.servers]
+    return [server.endpoint for server in upstream.aims.pull.servers]
 
 
 async def test_a_running_pull_moves_to_the_new_upstream_and_its_player_loses_nothing() -> None:
@@ -63,7 +63,7 @@ async def test_the_old_servers_serve_until_the_new_source_has_answered_and_readi
         assert (await change(edge, "proxy_to", "file:///nowhere/servers.list"))[0] is Result.DONE
         upstream = edge.node.units[0].upstream
         assert upstream is not None
-        target = upstream.pull_target
+        target = upstream.aims.pull
         await eventually(lambda: target.naming()["state"] != "ok" and target.naming()["last_error"], "a failure")
         assert (servers_of(edge), upstream.has_answer) == (["127.0.0.1:1"], True)
         assert (await change(edge, "proxy_to", "127.0.0.1:2"))[0] is Result.DONE
@@ -76,7 +76,7 @@ async def test_the_balancer_changes_alone() -> None:
         assert (await change(edge, "proxy_lb", "c_murmurhash"))[0] is Result.DONE
         upstream = edge.node.units[0].upstream
         assert upstream is not None
-        home = upstream.pull_target.home_of("_/live/s", 0)
+        home = upstream.aims.pull.home_of("_/live/s", 0)
         assert home is not None and home.endpoint in servers_of(edge)
 
 
@@ -86,7 +86,7 @@ async def test_a_merge_tier_stays_while_what_is_behind_it_changes() -> None:
         assert (await change(edge, "proxy_to", "127.0.0.1:3"))[0] is Result.DONE
         front, merge = (unit.upstream for unit in edge.node.units)
         assert front is not None and merge is not None
-        found = [target.address.text for target in (front.pull_target, front.push_target, merge.pull_target)]
+        found = [target.address.text for target in (front.aims.pull, front.aims.push, merge.aims.pull)]
         assert found == ["127.0.0.1:2", "127.0.0.1:3", "127.0.0.1:3"]
 
 

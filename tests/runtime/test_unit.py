@@ -40,23 +40,23 @@ async def test_edge_pulls_from_and_pushes_to_one_target() -> None:
     (unit,) = await units_of("-proxy_to=127.0.0.1:1935")
     assert unit.service.is_edge
     assert unit.upstream is not None
-    assert unit.upstream.pull_target is unit.upstream.push_target
+    assert unit.upstream.aims.pull is unit.upstream.aims.push
 
 
 async def test_merge_tier_is_pulled_from_and_passed_by_publishes() -> None:
     front, merge = await units_of("-proxy_to=127.0.0.1:1935", "-cdn_merge_to=127.0.0.1:7035")
     assert (front.name, merge.name) == ("front", "merge")
     assert front.upstream is not None and merge.upstream is not None
-    assert front.upstream.pull_target.address.text == "127.0.0.1:7035"
-    assert front.upstream.push_target.address.text == "127.0.0.1:1935"
-    assert merge.upstream.pull_target.address.text == "127.0.0.1:1935"
+    assert front.upstream.aims.pull.address.text == "127.0.0.1:7035"
+    assert front.upstream.aims.push.address.text == "127.0.0.1:1935"
+    assert merge.upstream.aims.pull.address.text == "127.0.0.1:1935"
     assert front.service.service_id != merge.service.service_id
 
 
 async def test_merge_tier_without_a_source_is_an_origin() -> None:
     front, merge = await units_of("-cdn_merge_to=127.0.0.1:7035")
     assert front.upstream is not None
-    assert front.upstream.push_target is front.upstream.pull_target
+    assert front.upstream.aims.push is front.upstream.aims.pull
     assert merge.upstream is None
 
 
@@ -71,10 +71,10 @@ async def test_O1_own_address_that_a_list_names_later_is_dropped_and_a_front_sta
     front, merge = await units_of(*flags, "-cdn_merge_to=list://127.0.0.1:8079,127.0.0.1:7035", "-cdn_merge_lb=rr")
     assert front.upstream is not None and merge.upstream is not None
     wanted = {
-        unit.upstream.pull_target: ["127.0.0.1:7035", "192.0.2.1:8079"],
-        front.upstream.pull_target: ["127.0.0.1:7035", "127.0.0.1:8079"],
-        front.upstream.push_target: ["192.0.2.1:8079"],
-        merge.upstream.pull_target: ["192.0.2.1:8079"],
+        unit.upstream.aims.pull: ["127.0.0.1:7035", "192.0.2.1:8079"],
+        front.upstream.aims.pull: ["127.0.0.1:7035", "127.0.0.1:8079"],
+        front.upstream.aims.push: ["192.0.2.1:8079"],
+        merge.upstream.aims.pull: ["192.0.2.1:8079"],
     }
     for target, servers in wanted.items():
         await target.start()
@@ -96,7 +96,7 @@ async def test_balancer_that_the_check_of_the_flags_has_warned_of_is_not_warned_
 ) -> None:
     (unit,) = await units_of(*flags)
     assert unit.upstream is not None
-    assert unit.upstream.pull_target.snapshot(0)["balancer"] == balancer
+    assert unit.upstream.aims.pull.snapshot(0)["balancer"] == balancer
     assert not caplog.records
 
 

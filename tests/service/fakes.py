@@ -51,6 +51,7 @@ class NoSource:
 
     Attributes:
         has_answer: it is known where to fetch from.
+        is_fed: streams come from, and go to, somewhere else.
         begun: key and query of what was asked for.
         known: what it says of the way of any stream.
     """
@@ -59,9 +60,13 @@ class NoSource:
         self.refusal = refusal
         self.on_begin = on_begin
         self.has_answer = True
+        self.is_fed = True
         self.now = Standing()
         self.known = NOTHING
         self.begun: list[tuple[object, str]] = []
+
+    def feeds(self, key: StreamKey) -> bool:
+        return self.is_fed
 
     def refuses(self, name: StreamName, *, is_fetched: bool) -> Refusal | None:
         return None if is_fetched else self.refusal

@@ -43,8 +43,7 @@ def test_rules_are_asked_for_by_the_type_of_the_settings() -> None:
     assert both.of(Queue) == Queue(5)
     assert both.of(Gate) == Gate(False)
     assert both.with_(Queue(7)) == rules(7, is_open=False)
-    with pytest.raises(KeyError):
-        both.of(int)
+    assert Rules().of(Queue) == Queue(), "a room of which nothing is said has its defaults"
 
 
 def test_without_vhosts_all_have_the_same_rules_and_names_stay() -> None:

@@ -161,7 +161,7 @@ async def test_first_answer_of_a_naming_service_is_used_at_once() -> None:
     async with Nodes() as nodes:
         origin, edge = nodes.add("origin"), nodes.add("edge")
         manager = await edge.follow(origin.port, retry_interval_ms=60_000)
-        target = manager.pull_target
+        target = manager.aims.pull
         servers = target.servers
         target._on_update(())
         feed = await nodes.publisher(origin)
@@ -192,8 +192,8 @@ async def test_N13_server_without_the_stream_is_passed_over_for_it_and_for_no_ot
         else:
             raise AssertionError("rr has never asked the empty server first")
         now_ms = edge.context.now_ms()
-        assert manager.pull_target.is_passed_over(first, "_/live/s", now_ms)
-        assert not manager.pull_target.is_passed_over(first, "_/live/other", now_ms)
+        assert manager.aims.pull.is_passed_over(first, "_/live/s", now_ms)
+        assert not manager.aims.pull.is_passed_over(first, "_/live/other", now_ms)
         for _ in range(4):
             player = await nodes.player(edge)
             assert await pictures(player, 3) == [0, 1, 2]

@@ -9,7 +9,6 @@ import pytest
 
 from edge.hub.key import StreamKey
 from edge.net.aio import now_ms
-from edge.upstream.manager import _told
 from naming.node import ServerNode
 from tests.net.live import status
 from tests.net.serving import Node, Nodes, pictures, status_of, wait_until
@@ -73,15 +72,15 @@ async def test_server_that_failed_and_left_the_list_is_forgotten() -> None:
     async with Nodes() as nodes:
         node = nodes.add()
         manager = await node.follow(1, 2, max_connects_per_s=50)
-        first, second = manager.pull_target.servers
+        first, second = manager.aims.pull.servers
         for number in range(100):
             manager.failed(ServerNode("10.0.1.1", 1000 + number))
         for server in (first, second):
             manager.failed(server)
-        manager.pull_target._on_update((replace(first, tag="9"),))
+        manager.aims.pull._on_update((replace(first, tag="9"),))
         node.tick()
         assert manager._failing == {first.endpoint}
-        manager.pull_target._on_update((first, second))
+        manager.aims.pull._on_update((first, second))
         now = now_ms()
         assert manager.pace(second, now) == manager.pace(second, now) == 0, "nothing is known of one that is back"
 
@@ -154,7 +153,7 @@ async def test_turns_to_connect_of_streams_that_need_none_any_more_hold_nobody_u
         origin.stop_listening()
         players = [await nodes.player(edge, f"s{number}") for number in range(count)]
         await wait_until(lambda: len(manager.pulls) == count, 2, "pulls")
-        (server,) = manager.pull_target.servers
+        (server,) = manager.aims.pull.servers
         if have_left:
             for player in players:
                 player.peer.abort()
@@ -267,20 +266,6 @@ async def test_attempts_are_counted_on_when_their_pulls_and_pushes_are_over() ->
         await feed.leave()
         await wait_until(lambda: not manager.pulls and not manager.pushes, 5, "both are over")
         assert manager.counters()["upstream_attempt_count"] == 2
-
-
-@pytest.mark.parametrize(
-    ("why", "last_error", "text"),
-    [
-        ("never_useful", "x NotFound no server: y", "no server: y"),
-        ("never_useful", "never_useful: y", "no server: never_useful: y"),
-        ("proxy_loop", "Rejected proxy_loop: seen", "proxy_loop: seen"),
-        ("proxy_loop", "redirected in a circle", "proxy_loop: redirected in a circle"),
-        ("Kicked", "BadName Kicked: Replaced", "Kicked: Replaced"),
-    ],
-)
-def test_words_by_which_nodes_know_a_refusal_again_stay(why: str, last_error: str, text: str) -> None:
-    assert _told(why, "no server", last_error) == text
 
 
 async def test_lines_of_pulls_name_the_service_in_a_process_with_two(caplog: pytest.LogCaptureFixture) -> None:

@@ -291,7 +291,7 @@ async def lost_and_found(nodes: Nodes, *, is_waiting: bool) -> tuple[Node, Feed,
     if not is_waiting:
         player = await nodes.player(far)
         assert await pictures(player, 3) == [0, 1, 2]
-    home.manager.push_target._on_update(())
+    home.manager.aims.push._on_update(())
     (push,) = home.manager.pushes.values()
     assert push.connection is not None
     push.connection.abort("cut")
@@ -300,8 +300,8 @@ async def lost_and_found(nodes: Nodes, *, is_waiting: bool) -> tuple[Node, Feed,
         player = await nodes.player(far)
         assert await pictures(player, 3) == [0, 1, 2]
     elsewhere = ServerNode("127.0.0.1", second.port)
-    far.manager.pull_target._on_update((*far.manager.pull_target.servers, elsewhere))
-    home.manager.push_target._on_update((elsewhere,))
+    far.manager.aims.pull._on_update((*far.manager.aims.pull.servers, elsewhere))
+    home.manager.aims.push._on_update((elsewhere,))
     return far, feed, player
 
 
@@ -365,7 +365,7 @@ async def test_publish_goes_to_the_owner_of_its_key_although_a_player_has_waited
     async with Nodes() as nodes:
         origins, edge = [nodes.add("one"), nodes.add("two")], nodes.add("edge")
         manager = await edge.follow(*(origin.port for origin in origins), proxy_lb="c_murmurhash")
-        home = manager.push_target.home_of("_/live/s", 0)
+        home = manager.aims.push.home_of("_/live/s", 0)
         player = await nodes.player(edge)
         await wait_until(lambda: [pull.state for pull in manager.pulls.values()] == ["waiting"], 2, "the pull")
         assert pull_of(edge).server != home
@@ -423,7 +423,7 @@ async def test_change_between_a_node_of_ours_and_a_foreign_server_neither_double
         assert await pictures(player, 9) == list(range(9))
         pull = pull_of(edge)
         for server, first in ((foreign, 9), (ours, 19), (foreign, 29), (ours, 39)):
-            manager.pull_target._on_update((ServerNode("127.0.0.1", server.port),))
+            manager.aims.pull._on_update((ServerNode("127.0.0.1", server.port),))
             assert pull.connection is not None
             pull.connection.abort("cut")
             await wait_until(lambda: pull.state == "waiting", 2, "the next server")
@@ -508,7 +508,7 @@ async def test_pull_whose_publisher_does_not_return_ends_in_time_although_its_up
         await feed.leave()
         await wait_until(lambda: pull.state == "closed", 3, "the end")
         assert looks[0] == 1
-        assert sum(row["failure_count"] for row in manager.pull_target.snapshot(now_ms())["servers"]) == 0
+        assert sum(row["failure_count"] for row in manager.aims.pull.snapshot(now_ms())["servers"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -524,8 +524,8 @@ async def test_look_elsewhere_for_a_silent_stream_costs_no_retry(retries: dict[s
         manager = await edge.follow(origin.port, disable_server_duration=1, **{**_SILENCE, **retries})
         player = await nodes.player(edge)
         assert await pictures(player, 3) == [0, 1, 2]
-        pull, (home,) = pull_of(edge), manager.pull_target.servers
-        manager.pull_target._on_update((home, ServerNode("127.0.0.1", empty.port)))
+        pull, (home,) = pull_of(edge), manager.aims.pull.servers
+        manager.aims.pull._on_update((home, ServerNode("127.0.0.1", empty.port)))
         await wait_until(lambda: pull.attempt_count >= 3, 4, "a look elsewhere and the way back")
         await wait_until(lambda: pull.state == "waiting" and pull.server == home, 2, "back")
         await feed.send(3)

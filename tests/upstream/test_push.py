@@ -237,7 +237,7 @@ async def test_node_that_has_lost_its_publisher_does_not_replace_one_that_has_it
         await wait_until(lambda: any(s.queue.end for s in origin.registry.streams.values()), 2, "forwarded")
         assert home.manager is not None and left.manager is not None and right.manager is not None
         (push,) = home.manager.pushes.values()
-        home.manager.push_target._on_update((ServerNode("127.0.0.1", right.port),))
+        home.manager.aims.push._on_update((ServerNode("127.0.0.1", right.port),))
         assert push.connection is not None
         push.connection.abort("cut")
         await wait_until(lambda: [p.state for p in right.manager.pushes.values()] == ["live"], 2, "the other way")
@@ -275,8 +275,8 @@ async def test_publisher_that_was_lost_two_nodes_away_is_found_at_another_origin
         assert await pictures(player, 3) == [0, 1, 2]
         assert home.manager is not None and far.manager is not None
         (push,) = home.manager.pushes.values()
-        home.manager.push_target._on_update((ServerNode("127.0.0.1", right.port),))
-        far.manager.pull_target._on_update(tuple(ServerNode("127.0.0.1", origin.port) for origin in (first, second)))
+        home.manager.aims.push._on_update((ServerNode("127.0.0.1", right.port),))
+        far.manager.aims.pull._on_update(tuple(ServerNode("127.0.0.1", origin.port) for origin in (first, second)))
         assert push.connection is not None
         push.connection.abort("cut")
         await feed.send(5)

@@ -268,7 +268,7 @@ async def away_from_home(nodes: Nodes, **config: object) -> tuple[Node, Node, No
     """Origin, owner of the stream, the other shield and the edge, which pulls from the other while the owner lives."""
     origin, shields, edge = await two_shields(nodes, **config)
     assert edge.manager is not None
-    home = edge.manager.pull_target.home_of("_/live/s", edge.context.now_ms())
+    home = edge.manager.aims.pull.home_of("_/live/s", edge.context.now_ms())
     assert home is not None
     owner = shields.pop(home.port)
     (other,) = shields.values()
@@ -340,7 +340,7 @@ async def test_pull_at_a_spare_server_goes_home_once_the_better_one_is_up_and_th
             better.port, rebalance_after_ms=1, health_check_interval=1, disable_server_duration=0
         )
         places = ServerNode("127.0.0.1", better.port, "", 10), ServerNode("127.0.0.1", spare.port, "", 20)
-        manager.pull_target._on_update(places)
+        manager.aims.pull._on_update(places)
         better.stop_listening()
         feed = await nodes.publisher(origin)
         await feed.send(3)
@@ -374,7 +374,7 @@ async def test_pull_leaves_a_server_that_is_taken_off_the_list_and_the_player_mi
         owner.listen()
         assert edge.manager is not None
         (pull,) = edge.manager.pulls.values()
-        target = edge.manager.pull_target
+        target = edge.manager.aims.pull
         target._on_update(tuple(server for server in target.servers if server.port == owner.port))
 
         def has_moved() -> bool:
@@ -399,7 +399,7 @@ async def test_pull_stays_at_a_server_off_the_list_when_it_alone_has_the_stream(
         assert await pictures(player, 3) == [0, 1, 2]
         assert edge.manager is not None
         (pull,) = edge.manager.pulls.values()
-        edge.manager.pull_target._on_update((ServerNode("127.0.0.1", empty.port),))
+        edge.manager.aims.pull._on_update((ServerNode("127.0.0.1", empty.port),))
 
         def has_been_there() -> bool:
             edge.tick()

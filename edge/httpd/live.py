@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import cast
 
 from aiohttp import web
@@ -87,6 +87,7 @@ class Output:
     connection: type[LogConnection] = LogConnection
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_on: Callable[[HttpConfig], bool] = lambda config: config.http_flv
 
 
 def _start_flv(stream: Stream, tracks: int, seen: MediaSeen) -> tuple[WireForm, Opening]:
@@ -128,7 +129,12 @@ class LivePlayer:
         self._config = config
         self._context = context
         self._ts = Output(
-            ".ts", "MPEG-TS", ("http-ts", "https-ts"), self._start_ts, headers={"Content-Type": "video/mp2t"}
+            ".ts",
+            "MPEG-TS",
+            ("http-ts", "https-ts"),
+            self._start_ts,
+            headers={"Content-Type": "video/mp2t"},
+            is_on=lambda config: config.http_ts,
         )
 
     def reconfigure(self, config: HttpConfig) -> None:
@@ -136,18 +142,12 @@ class LivePlayer:
         self._config = config
 
     def routes(self) -> list[Route]:
-        """The rows of the table, for the outputs that are on."""
-        handlers: dict[str, Handler] = {}
-        if self._config.http_flv:
-            handlers[FLV.suffix] = self.play_flv
-        if self._config.http_ts:
-            handlers[self._ts.suffix] = partial(self.play, output=self._ts)
+        """The rows of the table; which outputs are on is a matter of the vhost."""
+        handlers: dict[str, Handler] = {FLV.suffix: self.play_flv, self._ts.suffix: self.play_ts}
         return [Route(f"*{suffix}", handler, is_guarded=False, is_cors=True) for suffix, handler in handlers.items()]
 
     async def play_ts(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-        """MPEG-TS, or 404 where it is off."""
-        if not self._config.http_ts:
-            return web.Response(status=404, text="HTTP-TS is off\n", headers=NEVER_CACHED)
+        """MPEG-TS."""
         return await self.play(request, target, self._ts)
 
     def _start_ts(self, stream: Stream, tracks: int, seen: MediaSeen) -> tuple[WireForm, Opening]:
@@ -172,6 +172,9 @@ class LivePlayer:
             app, _, rest = path.strip("/").partition("/")
             service.chronicle.refused_name(rest or app, TcUrl(host, "", app if rest else "", ""), name, connection.peer)
             return self._refuse(connection, name)
+        config = service.rules_of(name.key).of(HttpConfig)
+        if not output.is_on(config):
+            return web.Response(status=404, text=f"{output.container} is off\n", headers=NEVER_CACHED)
         if request.method == "HEAD":
             return await self._answer_head(request, service, name, output)
         if connection.transport is None:
@@ -180,12 +183,12 @@ class LivePlayer:
             return self._refuse(connection, Refusal(Reason.OVERLOAD, "too many: -max_connections_per_ip"))
         number, protocol = self._context.next_connection_number(), output.protocols[request.secure]
         client = client_of(request, TcUrl(host, "", name.key.app, ""), number, protocol)
-        is_patient = self._config.http_flv_missing == "wait"
+        is_patient = config.http_flv_missing == "wait"
         asked = PlayRequest(client, name, trace=trace_of(request), suffix=output.suffix)
         first = FirstData(service, asked, is_patient=is_patient)
         connection.on_lost = first.give_up
         try:
-            refusal = await first.ask(self._config.pull_nodata_timeout_ms)
+            refusal = await first.ask(config.pull_nodata_timeout_ms)
         finally:
             connection.on_lost = None
         if refusal is not None:

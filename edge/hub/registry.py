@@ -30,10 +30,20 @@ class Claim:
     replaced: Publisher[Stream] | None = None
 
 
+class VhostCount:
+    """How much there is of one vhost: streams that have not ended, and their viewers."""
+
+    __slots__ = ("streams", "viewers")
+
+    def __init__(self) -> None:
+        self.streams = self.viewers = 0
+
+
 class Registry:
     """Streams by key.
 
     Attributes:
+        counts: by vhost, of those that have streams.
         observers: hear what happens to streams, one after the other.
         is_tight: streams keep no more than their newest group of pictures; see ``tighten``.
         delay: delays of all streams since the start; of hops, those that lead to this node.
@@ -61,6 +71,7 @@ class Registry:
         else:
             self._rules_of = rules_of
         self.streams: dict[StreamKey, Stream] = {}
+        self.counts: dict[str, VhostCount] = {}
         self.observers: list[HubObserver] = []
         self.is_tight = False
         self.delay = DelayHistograms()
@@ -91,6 +102,10 @@ class Registry:
             stream = Stream(key, self._rules_of(key), now_ms, metadata_name=self._metadata_name, delay=delay)
             stream.is_tight = self.is_tight
             self.streams[key] = stream
+            counts = self.counts.get(key.vhost)
+            if counts is None:
+                counts = self.counts[key.vhost] = VhostCount()
+            counts.streams += 1
             stream.on_seen = self._tell_seen
             stream.on_jumped = self._tell_jumped
         return stream
@@ -196,15 +211,26 @@ class Registry:
         """Take ``stream`` out and tell its readers; the key is free at once."""
         if self.streams.get(stream.key) is stream:
             del self.streams[stream.key]
+            self._uncount(stream)
         stream.end(reason)
         for observer in self.observers:
             observer.on_ended(stream)
+
+    def _uncount(self, stream: Stream) -> None:
+        """Its viewers are those of a stream that has ended, and take nobody's place."""
+        counts = self.counts[stream.key.vhost]
+        counts.streams -= 1
+        counts.viewers -= stream.viewer_count
+        if not counts.streams:
+            del self.counts[stream.key.vhost]
 
     def add_player(self, stream: Stream, play: Admitted | None = None, *, is_internal: bool = False) -> None:
         """Count a player or push; a ``play`` joins the roster."""
         stream.player_count += 1
         if not is_internal:
             stream.viewer_count += 1
+            if not stream.is_ended:
+                self.counts[stream.key.vhost].viewers += 1
             stream.idle_since_ms = 0
         if play is not None:
             is_new = stream.roster.join(play)
@@ -220,6 +246,8 @@ class Registry:
             stream.roster.leave(play)
         if not is_internal:
             stream.viewer_count -= 1
+            if not stream.is_ended:
+                self.counts[stream.key.vhost].viewers -= 1
             stream.idle_since_ms = now_ms
         if stream.is_ended:
             return

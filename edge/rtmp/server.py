@@ -50,12 +50,19 @@ class ServerSession(ServerCommands):
 
     # --- connect ---------------------------------------------------------------
 
-    def accept_connect(self, request_id: int, properties: AmfObject | None = None) -> None:
-        """Answer ``connect`` with success; ``properties`` are added to the reply's first object."""
+    def accept_connect(
+        self, request_id: int, properties: AmfObject | None = None, *, announced: RtmpConfig | None = None
+    ) -> None:
+        """Answer ``connect`` with success.
+
+        Args:
+            properties: added to the reply's first object.
+            announced: whose window and chunk size are told and used; by default those of the session's own settings.
+        """
         pending = self._take_connect(request_id)
         if pending is None:
             return
-        config = self._config
+        config = announced or self._config
         answer = ConnectAnswer(
             pending.transaction_id,
             pending.object_encoding,

@@ -39,6 +39,7 @@ def rules_of(settings: Settings) -> Rules:
             settings.hls,
             settings.hls_disk,
             settings.hooks,
+            settings.limits,
         )
     )
 

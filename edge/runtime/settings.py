@@ -35,7 +35,7 @@ from edge.net.config import Http2Config, NetConfig, TlsConfig
 from edge.quality.config import QualityConfig
 from edge.rtmp.config import RtmpConfig
 from edge.runtime.version import installed_version
-from edge.service.config import OverloadConfig
+from edge.service.config import LimitConfig, OverloadConfig
 from edge.upstream.config import UpstreamConfig
 from naming.base import NamingOptions
 
@@ -58,6 +58,7 @@ class Settings:
     access: AccessConfig
     guard: GuardConfig
     overload: OverloadConfig
+    limits: LimitConfig
     upstream: UpstreamConfig
     http: HttpConfig
     http2: Http2Config
@@ -92,6 +93,7 @@ def build_settings(parsed: Parsed, values_in_vain: tuple[str, ...] = ()) -> Sett
         access=access_config(flags),
         guard=guard_config(flags),
         overload=pick(OverloadConfig, flags),
+        limits=pick(LimitConfig, flags),
         upstream=upstream_config(flags),
         http=http_config(flags, program_version, hostname),
         http2=http2_config(flags),

@@ -223,6 +223,7 @@ class ServiceUnit:
         if is_full_second:
             self.service.tick(now)
             self.registry.tick(now)
+            self.service.limits.tick()
             if self.upstream is not None:
                 self.upstream.tick(now)
 

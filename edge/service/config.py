@@ -18,3 +18,25 @@ class OverloadConfig:
     circuit_breaker: bool = True
     max_memory_mb: int = 0
     overload_lag_ms: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LimitConfig:
+    """How many may be here at a time, 0 for any number; the fields bear the names of the flags that set them."""
+
+    max_players: int = 0
+    max_streams: int = 0
+    max_players_per_stream: int = 0
+    max_publishers_per_ip: int = 0
+    max_out_kbps: int = 0
+
+    @property
+    def has_any(self) -> bool:
+        """Whether anything is to be counted."""
+        return bool(
+            self.max_players
+            or self.max_streams
+            or self.max_players_per_stream
+            or self.max_publishers_per_ip
+            or self.max_out_kbps
+        )

@@ -268,6 +268,14 @@ class Rulebook:
         entry = tables.entry_of(name)
         return entry.vhost.name if entry is not None else None
 
+    def rules_at(self, name: str) -> Rules | None:
+        """What holds for connections to a vhost, of which it is not known yet what they are for; None: refused."""
+        tables = self._tables
+        if not tables.vhosts:
+            return tables.root
+        entry = tables.entry_of(name)
+        return entry.rules if entry is not None else None
+
     def rules_of(self, key: StreamKey) -> Rules | None:
         """The rules of a stream; None if nobody is served at its vhost."""
         tables = self._tables

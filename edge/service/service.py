@@ -22,6 +22,7 @@ from edge.service.admission import HIDDEN, Admission, Asking
 from edge.service.chronicle import Chronicle
 from edge.service.grants import Play, Publish
 from edge.service.lifetimes import Lifetimes
+from edge.service.limits import Limits
 from edge.service.names import BadNameError, StreamName, TcUrl, parse_stream_name
 from edge.service.overload import OverloadGuard
 from edge.service.paths import name_of_path
@@ -68,6 +69,7 @@ class Service(HubObserver):
         is_closed: no new clients are let in; those who are here are served on.
         is_draining: nor those who are here, for it is over: what they are told is no end of a broadcast.
         guard: says when the process has too much to do to let them in; None for never.
+        limits: how many may be here.
         publishes: those that were granted, by publisher.
         spans: hears how long answers take; None for nobody.
         watchers: hear of grants, one after the other.
@@ -108,6 +110,7 @@ class Service(HubObserver):
         self.guard: OverloadGuard | None = None
         self.spans: SpanRing | None = None
         self.publishes: dict[Publisher[Stream], Publish] = {}
+        self.limits = Limits(registry, self.rulebook, self.rules_of, self.publishes)
         self.watchers: list[GrantWatcher] = []
         self._now_ms = now_ms
         self._soon = soon
@@ -212,6 +215,13 @@ class Service(HubObserver):
 
     # --- connections ---------------------------------------------------------
 
+    def vhost_at(self, server_url: TcUrl) -> str:
+        """The vhost that a server URL means, by the name that streams bear; one that nobody is served at as it is."""
+        vhost = normalise_vhost(
+            server_url.host, server_url.vhost, default_vhost=self.hub.default_vhost, hostname=self.hostname
+        )
+        return self.rulebook.vhost_of(vhost) or vhost
+
     def connect(
         self,
         server_url: TcUrl,
@@ -225,11 +235,7 @@ class Service(HubObserver):
         Before that ``move_to`` with the app that a rule has given it in place of its own. Within this call, unless a
         rule waits for somebody else.
         """
-        hub = self.hub
-        vhost = normalise_vhost(
-            server_url.host, server_url.vhost, default_vhost=hub.default_vhost, hostname=self.hostname
-        )
-        request = ConnectRequest(client, self.rulebook.vhost_of(vhost) or vhost, server_url.app)
+        request = ConnectRequest(client, self.vhost_at(server_url), server_url.app)
 
         def judged(refusal: Refusal | None) -> None:
             if refusal is not None:
@@ -312,7 +318,7 @@ class Service(HubObserver):
         return self.admission.ask_entry(request, judged)
 
     def _admit_play(self, request: PlayRequest, now_ms: int, asked_ms: int) -> Play | Refusal:
-        found = self._stream_for(request, now_ms)
+        found = self.limits.refuse_play(request) or self._stream_for(request, now_ms)
         if isinstance(found, Refusal):
             return found
         play = Play(request, found, now_ms, asked_ms=asked_ms)
@@ -428,10 +434,15 @@ class Service(HubObserver):
         return asking
 
     def _admit_publish(self, request: PublishRequest, answer: Callable[[Publish | Refusal], None], now_ms: int) -> None:
-        client = request.client
+        client, key = request.client, self.publish_key(request.name.key)
+        refusal = self.limits.refuse_publish(request, key)
+        if refusal is not None:
+            self.chronicle.refused(request, refusal)
+            answer(refusal)
+            return
         try:
             claim = self.registry.claim_publisher(
-                self.publish_key(request.name.key),
+                key,
                 client.peer,
                 now_ms,
                 query=request.name.query,

@@ -85,7 +85,7 @@ class UpstreamManager(HubObserver):
         """
         self.service = service = rtmp.service
         self.context = rtmp.context
-        self.forms = rtmp.forms
+        self.forms = rtmp.forms_of(rtmp.config.rtmp_server_chunk_size)
         self.config = config
         self.aims = Aims(
             config, pull_target, push_target, new_target=new_target, on_new=self._begin_target, is_front=is_front

@@ -23,6 +23,7 @@ from edge.flags.classes import Reload
 from edge.flags.registry import DEFINITIONS
 from edge.hub.config import HubConfig
 from edge.net.listed import Listed
+from edge.service.config import LimitConfig
 from tests.harness.ports import free_port
 from tests.net.live import eventually
 from tests.net.tls_pairs import server_pair
@@ -83,6 +84,7 @@ NAMING: tuple[Owner, ...] = (
     lambda seen: seen.node.steering._siblings._naming,
 )
 HTTP: tuple[Owner, ...] = (lambda seen: seen.node.http.service._config, lambda seen: seen.node._live._config)
+LIMITS: tuple[Owner, ...] = (lambda seen: seen.stream.rules.of(LimitConfig),)
 HTTP2: tuple[Owner, ...] = (lambda seen: seen.node.settings.http2,)
 GRPC: tuple[Owner, ...] = (lambda seen: seen.node.grpc._config,)
 DEBUG: tuple[Owner, ...] = (lambda seen: seen.one.debugging().config,)
@@ -304,6 +306,9 @@ ROWS: dict[str, Row] = {
         http_max_header_bytes=7777,
         http_max_requests=77,
         write_stall_timeout_ms=4321,
+    ),
+    **many(
+        LIMITS, max_players=77, max_streams=77, max_players_per_stream=77, max_publishers_per_ip=77, max_out_kbps=777777
     ),
     **many((*HTTP2, *GRPC), h2_max_concurrent_streams=77),
     **many(HTTP2, h2_max_resets=77),

@@ -10,6 +10,7 @@ from edge.hub.config import HubConfig
 from edge.hub.delay import StreamDelay
 from edge.hub.key import StreamKey
 from edge.hub.publisher import Publisher
+from edge.hub.rules import StreamRules
 from edge.hub.stream import Stream
 from edge.hub.wire_form import Opening, PlainForm, WireForm
 from edge.media.frame import AUDIO, DATA, VIDEO, Epoch, Frame
@@ -21,6 +22,7 @@ from edge.net.rtmp.opening import RtmpOpening
 from edge.rtmp import amf0
 from edge.rtmp.chunk import ChunkReader, Message
 from edge.rtmp.config import RtmpConfig
+from edge.service.rules import Rules
 
 READER_CONFIG = RtmpConfig(min_in_chunk_size=1)
 
@@ -177,10 +179,10 @@ AUDIO_HEADER_BODY = b"\xaf\x00aac-header"
 class Source:
     """A publisher, and all frames that the stream ever held, by seq."""
 
-    def __init__(self, config: HubConfig | None = None) -> None:
+    def __init__(self, rules: StreamRules | HubConfig | None = None) -> None:
         self.clock_us = 1_000_000_000
         delay = StreamDelay(lambda: self.clock_us)
-        self.stream = Stream(StreamKey("_", "live", "s"), config or HubConfig(), 0, delay=delay)
+        self.stream = Stream(StreamKey("_", "live", "s"), rules or HubConfig(), 0, delay=delay)
         self.publisher = Publisher(self.stream, "1.2.3.4:5", 0)
         self.epoch = Epoch("e1")
         self.stream.begin_publish(self.publisher, self.epoch, 0)
@@ -237,14 +239,15 @@ class Rig:
         **net: Any,
     ) -> None:
         self.loop = ManualLoop()
-        self.source = Source(hub)
+        config = NetConfig(flush_interval_ms=interval_ms, **net)
+        self.source = Source(Rules((hub or HubConfig(), config)))
         self.chunk_size = chunk_size
         self.form = RtmpForm(chunk_size, track_mask)
         self.plain = plain
         self.offset = timestamp_offset
         self.fanout = Fanout(
             self.loop,  # type: ignore[arg-type]
-            NetConfig(flush_interval_ms=interval_ms, **net),
+            config,
             now_ms=self.loop.now_ms,
         )
         self.original = self.source.stream.timeline if original else None

@@ -25,6 +25,7 @@ from edge.net.rtmp.service import RtmpService
 from edge.net.sniff import WireProtocol
 from edge.net.tls_entrance import TlsEntrance
 from edge.rtmp.config import RtmpConfig
+from edge.service.rules import one_for_all
 from edge.service.service import Service
 from tests.harness.client import RtmpClient, decode_command
 from tests.harness.clock import deadline, wait_until
@@ -63,10 +64,13 @@ class LiveServer:
         loop = asyncio.get_running_loop()
         numbers = itertools.count(1)
         self.context = NetContext(loop, net)
-        self.registry = Registry(hub, new_id=lambda: f"{next(numbers):016x}", wall_ms=wall_ms)
+        self.registry = Registry(
+            lambda key: self.service.rules_of(key), new_id=lambda: f"{next(numbers):016x}", wall_ms=wall_ms
+        )
         self.service = Service(
             self.registry,
             hub=hub,
+            rulebook=one_for_all(hub, net, rtmp),
             service_id="5" * 16,
             hostname="this",
             now_ms=self.context.now_ms,

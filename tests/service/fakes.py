@@ -97,7 +97,9 @@ class Door:
         numbers, config = count(1), HubConfig(**hub)
         self.now_ms = 1000
         self.soon: list[Callable[[], None]] = []
-        self.registry = Registry(config, new_id=lambda: f"e{next(numbers)}", wall_ms=lambda: 0)
+        self.registry = Registry(
+            lambda key: self.service.rules_of(key), new_id=lambda: f"e{next(numbers)}", wall_ms=lambda: 0
+        )
         self.service = Service(
             self.registry,
             hub=config,

@@ -50,6 +50,7 @@ class Fanout:
         self._fans: dict[tuple[Stream, WireForm], LogFan] = {}
         self._resting: dict[LogFan, int] = {}
         self._flush = FlushInterval(-1, 1)
+        self._others: dict[int, FlushInterval] = {}  # by the flag of vhosts where it is not that of all
         self._apply(config)
         self._wheel = Wheel(loop, self._flush, now_ms=now_ms, flush_slot=self._flush_slot, run_pump=self._run_pump)
         self._ends = Ends(loop)
@@ -66,6 +67,17 @@ class Fanout:
     def reconfigure(self, config: NetConfig) -> None:
         """Take other settings, for those who play now too."""
         self._apply(config)
+        self._others.clear()
+
+    def _interval_of(self, stream: Stream) -> FlushInterval:
+        """That of all, unless the stream's vhost has another flag; one for all whose flag is that."""
+        fixed_ms = stream.rules.of(NetConfig).flush_interval_ms
+        if fixed_ms == self._config.flush_interval_ms:
+            return self._flush
+        interval = self._others.get(fixed_ms)
+        if interval is None:
+            interval = self._others[fixed_ms] = FlushInterval(fixed_ms, self._config.flush_cpu_pct)
+        return interval
 
     @property
     def interval_ms(self) -> int:
@@ -103,7 +115,7 @@ class Fanout:
         """``player`` begins to play ``stream``; it was made with an opening of ``form``."""
         fan = self._fans.get((stream, form))
         if fan is None:
-            fan = self._fans[stream, form] = LogFan(self, stream, form)
+            fan = self._fans[stream, form] = LogFan(self, stream, form, self._interval_of(stream))
         fan.add(player, self.now_ms())
         if fan.end_reason is not None:  # the stream has ended meanwhile, and says so only once
             self._ends.end_player(fan, player)
@@ -113,7 +125,7 @@ class Fanout:
         fan = self._fans.get((stream, form))
         if fan is None:
             stream.open_whole_log(form)
-            fan = self._fans[stream, form] = LogFan(self, stream, form)
+            fan = self._fans[stream, form] = LogFan(self, stream, form, self._interval_of(stream))
         fan.add_at(player, seq, has_begun=has_begun)
 
     def flush_all(self) -> None:
@@ -151,7 +163,7 @@ class Fanout:
         """A stream has new frames."""
         if fan.waiting_for_keyframe:
             fan.begin_waiting(self.now_ms())
-        flush, slots = self._flush, fan.slots
+        flush, slots = fan.flush_interval, fan.slots
         flush.demand(fan.count_new() * sum([len(slot.members) for slot in slots]))
         if flush.interval_ms == 0 or flush.is_brief:  # reading has waited to merge messages
             if len(slots) == 1:
@@ -165,7 +177,7 @@ class Fanout:
 
     def _flush_slot(self, slot: Slot) -> None:
         members = len(slot.members)
-        flush, delay = self._flush, slot.fan.stream.delay
+        flush, delay = slot.fan.flush_interval, slot.fan.stream.delay
         is_timed = slot.seq <= delay.seq and members > 0
         if members >= 16 or flush.is_sample_due():
             size = slot.fan.log.end - slot.offset
@@ -194,14 +206,16 @@ class Fanout:
 
     def tick(self, now_ms: int) -> None:
         """Four times a second: adapt the interval, spread the slots, look after the slow."""
-        self._flush.adapt(now_ms)
+        for interval in (self._flush, *self._others.values()):
+            interval.adapt(now_ms)
         for fan, until_ms in list(self._resting.items()):
             if fan.player_count:
                 del self._resting[fan]
             elif now_ms >= until_ms:
                 self._drop(fan)
         for fan in list(self._fans.values()):
-            spread(fan, self._wheel, self._flush.interval_ms)
+            fan.flush_interval = self._interval_of(fan.stream)
+            spread(fan, self._wheel, fan.flush_interval.interval_ms)
             for slot in fan.slots:
                 if slot.roaming:
                     self._look_after_slow(fan, slot, now_ms)

@@ -17,6 +17,7 @@ from edge.hub.reader import QuietReader
 from edge.hub.stream import Stream
 from edge.hub.wire_form import WireForm
 from edge.media.frame import TRACK_BIT
+from edge.net.fan.interval import FlushInterval
 from edge.net.fan.newcomers import Newcomers
 from edge.net.fan.player import Player, Slot
 
@@ -70,10 +71,15 @@ class FanHost(Protocol):
 
 
 class LogFan(QuietReader):
-    """All players of one stream in one wire form; a reader of the stream."""
+    """All players of one stream in one wire form; a reader of the stream.
 
-    def __init__(self, host: FanHost, stream: Stream, form: WireForm) -> None:
+    Attributes:
+        flush_interval: how often they are written to.
+    """
+
+    def __init__(self, host: FanHost, stream: Stream, form: WireForm, flush_interval: FlushInterval) -> None:
         self.host = host
+        self.flush_interval = flush_interval
         self.stream = stream
         self.form = form
         self.log: StreamLog = stream.open_log(form)

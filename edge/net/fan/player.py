@@ -11,6 +11,7 @@ from edge.hub.stream import Stream
 from edge.hub.wire_form import Opening
 from edge.net import system
 from edge.net.config import MIN_NOTSENT_BYTES
+from edge.net.fan.interval import FlushInterval
 
 _JUMP_WINDOW_MS = 60_000
 
@@ -62,6 +63,7 @@ class Fan(Protocol):
     stream: Stream
     log: StreamLog
     slots: list[Slot]
+    flush_interval: FlushInterval
     end_reason: str | None
 
     def flush(self, slot: Slot) -> int:

@@ -153,13 +153,13 @@ class Wheel:
     def _flush_due(self) -> None:
         """Work off what is due; never twice in a turn of the loop, or turns would grow under load."""
         until = time.monotonic_ns() + TURN_BUDGET_NS
-        interval_ticks = max(self._flush.interval_ms // TICK_MS, 1)
         leftover = self._leftover
         try:
             while leftover:
                 item = leftover.popleft()
                 if isinstance(item, Slot):
                     item.is_scheduled = False
+                    interval_ticks = max(item.fan.flush_interval.interval_ms // TICK_MS, 1)
                     item.due_tick = max(item.due_tick, self.tick - interval_ticks) + interval_ticks
                     if item.fan.end_reason is None:
                         self._flush_slot(item)

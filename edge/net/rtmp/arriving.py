@@ -95,7 +95,7 @@ class ArrivingConnection(PlayingConnection):
             is_late, self._connecting = self._connecting is not None, None
             if refusal is None:
                 self._tell_span("")
-                self._session.accept_connect(event.request_id)
+                self._session.accept_connect(event.request_id, announced=self.rtmp.config_at(self.server_url))
             else:
                 fault = ProtocolError(refusal.detail, reason=refusal.reason.value, is_quiet=True)
                 self._reject(event, fault, refusal.told)

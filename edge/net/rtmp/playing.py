@@ -110,7 +110,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
         opening = self.player.opening if self.player is not None else None
         place = self._leave_shared_log(self.plays.get(opening.message_stream_id) if opening is not None else None)
         self.send_session()
-        writers = self._open_writers(self.rtmp.config.rtmp_server_chunk_size)
+        writers = self._open_writers(self._session.out_chunk_size)
         for play in self.plays.values():
             if play.writer is not None or play.is_paused:
                 continue
@@ -159,7 +159,7 @@ class PlayingConnection(RtmpConnection[ServerSession]):
     def _form(self, play: RtmpPlay) -> RtmpForm:
         name = play.grant.name
         has_audio, has_video = self._session.media_choice(play.message_stream_id)
-        return self.rtmp.forms.choose(
+        return self.rtmp.forms_of(self._session.out_chunk_size).choose(
             only_audio=name.only_audio, only_video=name.only_video, has_audio=has_audio, has_video=has_video
         )
 

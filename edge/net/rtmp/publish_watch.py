@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from edge.hub.publisher import Publisher
 from edge.hub.stream import Stream
+from edge.net.config import NetConfig
 from edge.net.context import NetContext
 from edge.net.rtmp.ingest import IngestTicker
+from edge.service.grants import Publish
 from edge.service.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 
 #: After a longer gap between two ticks this process stood still itself, with the media of its publishers unread.
 _STOOD_STILL_MS = 2000
+
+
+def _caps_of(publish: Publish) -> tuple[int, int]:
+    """The most that a publish may send on average, in kbit/s: in its vhost, and by its grant; 0 for no limit."""
+    return publish.stream.rules.of(NetConfig).max_publish_kbps, publish.max_kbps
 
 
 class PublishWatch:
@@ -34,7 +41,6 @@ class PublishWatch:
     def tick(self, now_ms: int, clock_ms: int) -> None:
         """``now_ms`` is the time of the tick, and ``clock_ms`` what the clock shows when its turn has come."""
         self._notice_gap(clock_ms)
-        cap = self._context.config.max_publish_kbps
         for connection in list(self._ingest.publishers):
             for publish in connection.publishes():
                 publisher = publish.publisher
@@ -43,7 +49,7 @@ class PublishWatch:
                     text = "%s reason=publish_timeout no media for %d ms"
                     self._context.counters.log_limited(logging.INFO, "publish_timeout", text, connection, silent_ms)
                     publish.stop(Refusal(Reason.IDLE, "no media"))
-            caps = [cap, *(publish.max_kbps for publish in connection.publishes())]
+            caps = (cap for publish in connection.publishes() for cap in _caps_of(publish))
             least = min((each for each in caps if each), default=0)
             if least and connection.is_over_rate(now_ms, least):
                 for publish in connection.publishes():

@@ -8,6 +8,7 @@ from edge.net.rtmp.form import RtmpForms
 from edge.net.rtmp.ingest import IngestTicker
 from edge.net.rtmp.why import WhyDesk
 from edge.rtmp.config import RtmpConfig
+from edge.service.names import TcUrl
 from edge.service.service import Service
 from edge.service.source import Standing
 
@@ -18,7 +19,6 @@ class RtmpService:
     Attributes:
         service: who may play and publish what.
         ingest: reads the connections that publish.
-        forms: how streams are sent to players.
         why_desk: answers why a stream plays or does not.
     """
 
@@ -26,9 +26,23 @@ class RtmpService:
         self.context = context
         self.service = service
         self.config = config
-        self.forms = RtmpForms(config.rtmp_server_chunk_size)
+        self._forms: dict[int, RtmpForms] = {}
         self.ingest = IngestTicker(context)
         self.why_desk = WhyDesk(service, context.now_ms)
+
+    def config_at(self, server_url: TcUrl) -> RtmpConfig:
+        """What is announced to a client that has come to ``server_url``."""
+        if not self.service.rulebook.has_vhosts:
+            return self.config
+        rules = self.service.rulebook.rules_at(self.service.vhost_at(server_url))
+        return rules.of(RtmpConfig) if rules is not None else self.config
+
+    def forms_of(self, chunk_size: int) -> RtmpForms:
+        """How streams are sent to players with chunks of this size; made once, so that they share their logs."""
+        forms = self._forms.get(chunk_size)
+        if forms is None:
+            forms = self._forms[chunk_size] = RtmpForms(chunk_size)
+        return forms
 
 
 def waiting_info(standing: Standing) -> dict[str, object] | None:

@@ -239,7 +239,7 @@ async def push(server: LiveServer, connection: RtmpClientConnection, source: Sou
     link = Recorder()
     connection.open_publish(link, "s")
     await eventually(lambda: link.started, "the publish")
-    return link, connection.open_writer(source.stream, link.started[0][0], server.rtmp.forms.all)
+    return link, connection.open_writer(source.stream, link.started[0][0], server.rtmp.forms_of(60000).all)
 
 
 async def test_push_writes_a_stream_to_its_end() -> None:

@@ -10,6 +10,7 @@ from edge.net.rtmp.ingest import IngestTicker
 from edge.net.rtmp.publish_watch import PublishWatch
 from edge.service.grants import Publish
 from edge.service.refusal import Reason, Refusal
+from edge.service.rules import Rulebook
 from tests.service.fakes import Door
 
 
@@ -48,7 +49,9 @@ class Connection:
 
 
 def watched(**net: int) -> tuple[PublishWatch, Connection, NetContext]:
-    publish = Door(publish_firstpkt_timeout_ms=1000, publish_normal_timeout_ms=2000).publish()
+    door = Door(publish_firstpkt_timeout_ms=1000, publish_normal_timeout_ms=2000)
+    door.service.rulebook.replace(Rulebook(door.service.rulebook.root.with_(NetConfig(**net))))
+    publish = door.publish()
     assert isinstance(publish, Publish)
     connection = Connection(publish)
     context = NetContext(asyncio.get_running_loop(), NetConfig(**net))

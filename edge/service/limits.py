@@ -1,0 +1,125 @@
+"""How many may be here: of a vhost, of a stream, from one address. Nothing is counted for it but by the hub.
+
+Looked at when a rule has nothing against a request any more, so that those who wait for an answer take no place, and
+two who are answered together cannot have the same one. Nodes of ours are neither players nor publishers here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+
+from edge.hub.key import StreamKey
+from edge.hub.publisher import Publisher
+from edge.hub.registry import Registry, VhostCount
+from edge.hub.stream import Stream
+from edge.service.config import LimitConfig
+from edge.service.grants import Publish
+from edge.service.refusal import Reason, Refusal
+from edge.service.request import PlayRequest, PublishRequest
+from edge.service.rules import Rulebook, Rules
+
+_WINDOW_S = 10
+
+
+class Limits:
+    """Says no where as many are here as may be."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        rulebook: Rulebook,
+        rules_of: Callable[[StreamKey], Rules],
+        publishes: Mapping[Publisher[Stream], Publish],
+    ) -> None:
+        self._registry = registry
+        self._rulebook = rulebook
+        self._rules_of = rules_of
+        self._publishes = publishes
+        #: By vhost, bytes of the last seconds; only of those whose output is limited.
+        self._sent: dict[str, deque[int]] = {}
+
+    def refuse_play(self, request: PlayRequest) -> Refusal | None:
+        """Why there is no place for a player."""
+        key = request.name.key
+        config = self._rules_of(key).of(LimitConfig)
+        if not config.has_any or request.client.is_hop:
+            return None
+        stream = self._registry.find(key)
+        on_stream = stream.viewer_count if stream is not None else 0
+        if 0 < config.max_players_per_stream <= on_stream:
+            return _refusal("max_players_per_stream", config.max_players_per_stream)
+        if 0 < config.max_players <= self._viewers(key.vhost):
+            return _refusal("max_players", config.max_players)
+        if stream is None and 0 < config.max_streams <= self._streams(key.vhost):
+            return _refusal("max_streams", config.max_streams)
+        if 0 < config.max_out_kbps < self.out_kbps(key.vhost):
+            return _refusal("max_out_kbps", config.max_out_kbps)
+        return None
+
+    def refuse_publish(self, request: PublishRequest, key: StreamKey) -> Refusal | None:
+        """Why there is no place for a publisher; ``key``: of the stream that it would feed here."""
+        config = self._rules_of(key).of(LimitConfig)
+        if not config.has_any or request.client.is_hop:
+            return None
+        if self._registry.find(key) is None and 0 < config.max_streams <= self._streams(key.vhost):
+            return _refusal("max_streams", config.max_streams)
+        if 0 < config.max_publishers_per_ip <= self._publishers_from(_host_of(request.client.peer), key):
+            return _refusal("max_publishers_per_ip", config.max_publishers_per_ip)
+        return None
+
+    def out_kbps(self, vhost: str) -> int:
+        """What the players of a vhost were sent over the last ten seconds, in kbit/s; 0 before these have passed."""
+        sent = self._sent.get(self._group(vhost), ())
+        return sum(sent) * 8 // 1000 // _WINDOW_S if len(sent) == _WINDOW_S else 0
+
+    def tick(self) -> None:
+        """Once a second: what goes out, which is what each stream brought in that second as often as it is played."""
+        limited: set[str] = set()
+        sums: dict[str, int] = {}
+        for key, stream in self._registry.streams.items():
+            if not stream.player_count or self._rules_of(key).of(LimitConfig).max_out_kbps <= 0:
+                continue
+            group = self._group(key.vhost)
+            limited.add(group)
+            rate = stream.stats.video_bps + stream.stats.audio_bps
+            sums[group] = sums.get(group, 0) + rate * stream.player_count
+        for group in limited:
+            self._sent.setdefault(group, deque(maxlen=_WINDOW_S)).append(sums[group])
+        for group in [group for group in self._sent if group not in limited]:
+            del self._sent[group]
+
+    def _group(self, vhost: str) -> str:
+        """Where there are no vhosts any name of one is all the same, and nobody gets more places by another."""
+        return vhost if self._rulebook.has_vhosts else ""
+
+    def _viewers(self, vhost: str) -> int:
+        return sum(count.viewers for count in self._counts(vhost))
+
+    def _streams(self, vhost: str) -> int:
+        return sum(count.streams for count in self._counts(vhost))
+
+    def _counts(self, vhost: str) -> Iterable[VhostCount]:
+        counts = self._registry.counts
+        if not self._rulebook.has_vhosts:
+            return counts.values()
+        found = counts.get(vhost)
+        return () if found is None else (found,)
+
+    def _publishers_from(self, host: str, key: StreamKey) -> int:
+        """Those of other streams: one that comes back takes the place that it had."""
+        return sum(
+            not publish.client.is_hop
+            and publish.stream.key != key
+            and self._group(publish.stream.key.vhost) == self._group(key.vhost)
+            and _host_of(publish.client.peer) == host
+            for publish in self._publishes.values()
+        )
+
+
+def _host_of(peer: str) -> str:
+    return peer.rpartition(":")[0]
+
+
+def _refusal(flag: str, limit: int) -> Refusal:
+    return Refusal(Reason.LIMIT, f"{flag} {limit}")

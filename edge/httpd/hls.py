@@ -103,10 +103,9 @@ class HlsPlayer:
         self._live = live
         self._receiver = receiver
         self._steering = steering
-        self.shelf = Shelf(config, context.loop)
+        self.shelf = Shelf(context.loop)
         self.audience = Audience(
             config,
-            nodata_timeout_ms=http.pull_nodata_timeout_ms,
             count_refused=self._count_refused,
             on_joined=self._start_ticking,
         )
@@ -119,7 +118,6 @@ class HlsPlayer:
     def reconfigure(self, config: HlsConfig, http: HttpConfig) -> None:
         """Take other settings, for requests to come; those of HLS itself are read at the start."""
         self._live.reconfigure(http)
-        self.audience.nodata_timeout_ms = http.pull_nodata_timeout_ms
         self._two_level.reconfigure(config)
 
     def counters(self) -> dict[str, int]:
@@ -161,17 +159,18 @@ class HlsPlayer:
 
     async def _playlist(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         asked = parse_playlist_path(target.path)
-        if asked.scheme is Scheme.LOW_LATENCY and not self._config.hls_low_latency:
-            return missing("low-latency HLS is off")
-        if asked.scheme is Scheme.DEFAULT:
-            is_classic = self._config.hls_default == "classic"
-            asked = asked._replace(scheme=Scheme.CLASSIC if is_classic else Scheme.TWO_LEVEL)
         service = self._service_of(request)
         if asked.session:
             return await self._session_playlist(request, target, service, asked)
         name = self._name_of(request, target, service, asked.path)
         if isinstance(name, Refusal):
             return self._refuse_name(request, name)
+        config = service.rules_of(name.key).of(HlsConfig)
+        if not config.hls or (asked.scheme is Scheme.LOW_LATENCY and not config.hls_low_latency):
+            return missing("low-latency HLS is off" if config.hls else "HLS is off")
+        if asked.scheme is Scheme.DEFAULT:
+            is_classic = config.hls_default == "classic"
+            asked = asked._replace(scheme=Scheme.CLASSIC if is_classic else Scheme.TWO_LEVEL)
         is_head, suffix = request.method == "HEAD", SUFFIX
         if is_head or not asked.is_media:
             suffix = target.path.removeprefix(asked.path)
@@ -191,7 +190,7 @@ class HlsPlayer:
                 return self._master(request, target, service, name, asked, found)
             if asked.scheme is Scheme.TWO_LEVEL:
                 two_level = self._two_level.segmenter(found, name, at_keyframes=asked.at_keyframes)
-                uris = Uris(asked.path, shared_query(target.raw_query, name), self._config.hls_entry_prefix)
+                uris = Uris(asked.path, shared_query(target.raw_query, name), config.hls_entry_prefix)
                 return await self._two_level.playlist(request, found, two_level, uris)
             return await self._media_playlist(request, target, service, name, asked, found)
         except UnsupportedCodecError as error:
@@ -246,8 +245,8 @@ class HlsPlayer:
         found: HlsStream,
     ) -> web.StreamResponse:
         """It names the media playlist, which bears what the viewer said: after a restart it is asked for alone."""
-        config = self._config
-        kind = self._kind_of(asked.scheme)
+        config = found.config
+        kind = _kind_of(asked.scheme, config)
         what = about(found, kind, segment_tracks(name))
         shared = shared_query(target.raw_query, name)
         at_keyframes = _reads_whole_segments(request)
@@ -280,14 +279,6 @@ class HlsPlayer:
             answer.headers["Vary"] = "User-Agent"
         return answer
 
-    def _kind_of(self, scheme: Scheme) -> str:
-        is_mp4 = scheme is Scheme.LOW_LATENCY or (scheme is Scheme.CLASSIC and self._config.hls_use_fmp4)
-        return "m4s" if is_mp4 else "ts"
-
-    def _is_served(self, kind: str) -> bool:
-        config = self._config
-        return config.hls_low_latency or config.hls_use_fmp4 if kind == "m4s" else not config.hls_use_fmp4
-
     async def _media_playlist(
         self,
         request: web.BaseRequest,
@@ -301,7 +292,7 @@ class HlsPlayer:
         directives = parse_directives(target.raw_query) if is_low_latency else Directives()
         if directives is None:
             return bad_request("_HLS_msn, _HLS_part or _HLS_skip make no sense")
-        kind = self._kind_of(asked.scheme)
+        kind = _kind_of(asked.scheme, found.config)
         segmenter = await self._segmenter(found, kind, segment_tracks(name))
         watch = found.watch(segmenter)
         found.asked_ms = watch.asked_ms = now_ms()
@@ -329,7 +320,7 @@ class HlsPlayer:
             if not await self._wait_whole(service, found, segmenter, tracks, is_there, most_s):
                 return not_yet(f"key={name.key} has stopped")
         await self._fleet.prepare(service, found, segmenter, tracks)  # frames may have been lost meanwhile
-        stale_s = max(self._config.hls_window_s, _STALE_TARGETS * segmenter.target_s)
+        stale_s = max(found.config.hls_window_s, _STALE_TARGETS * segmenter.target_s)
         if not segmenter.is_ended and now_ms() - watch.changed_ms > stale_s * 1000:
             return not_yet(f"key={name.key} is interrupted")
         return self._text_of(found, segmenter, target, name, asked, directives).answer(request)
@@ -392,7 +383,7 @@ class HlsPlayer:
         )
 
         def make() -> PlaylistText:
-            uris = Uris(asked.path, shared, self._config.hls_entry_prefix)
+            uris = Uris(asked.path, shared, found.config.hls_entry_prefix)
             target_s = segmenter.target_s
             segmenter.note_listed()
             if is_low_latency:
@@ -437,6 +428,8 @@ class HlsPlayer:
         name = self._name_of(request, target, service, asked.path)
         if isinstance(name, Refusal):
             return self._refuse_name(request, name)
+        if not service.rules_of(name.key).of(HlsConfig).hls:
+            return missing("HLS is off")
         found = self.shelf.find(service, name.key)
         if found is None:
             if request.method == "HEAD":
@@ -448,7 +441,7 @@ class HlsPlayer:
             found = answer
         self._receiver.note(request, target, service, name.key)
         kind, tracks = "ts" if asked.kind == "ts" else "m4s", segment_tracks(name)
-        if (kind, tracks) not in found.segmenters and not self._is_served(kind):
+        if (kind, tracks) not in found.segmenters and not _is_served(kind, found.config):
             return missing("there is no HLS of that kind")
         try:
             segmenter = await self._segmenter(found, kind, tracks)
@@ -593,3 +586,12 @@ def _has(segmenter: Segmenter, asked: Directives) -> bool:
             return True
         number, part = number + 1, 0  # beyond its last part: the first of the next one is meant
     return part >= 0 and current is not None and current.name.number == number and len(current.parts) > part
+
+
+def _kind_of(scheme: Scheme, config: HlsConfig) -> str:
+    is_mp4 = scheme is Scheme.LOW_LATENCY or (scheme is Scheme.CLASSIC and config.hls_use_fmp4)
+    return "m4s" if is_mp4 else "ts"
+
+
+def _is_served(kind: str, config: HlsConfig) -> bool:
+    return config.hls_low_latency or config.hls_use_fmp4 if kind == "m4s" else not config.hls_use_fmp4

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from edge.hls.config import HlsConfig
 from edge.httpd.asking import WAITED_FOR, FirstData
+from edge.httpd.config import HttpConfig
 from edge.hub.reader import QuietReader
 from edge.hub.stream import Stream
 from edge.net.aio import TaskOwner, now_ms, spawn
@@ -101,15 +102,13 @@ class Audience:
         self,
         config: HlsConfig,
         *,
-        nodata_timeout_ms: int,
         count_refused: Callable[[Refusal], None],
         on_joined: Callable[[], None],
     ) -> None:
-        """``nodata_timeout_ms``: how long a first viewer may wait; ``on_joined`` is called when ``tick`` is needed."""
+        """``on_joined`` is called when ``tick`` is needed."""
         self._on_joined = on_joined
         self._endings: dict[Stream, Ending] = {}
         self._config = config
-        self.nodata_timeout_ms = nodata_timeout_ms
         self._count_refused = count_refused
         self._viewers: dict[tuple[Service, StreamName], Viewers] = {}
         self._asking: dict[tuple[Service, StreamName], asyncio.Task[Stream | Refusal]] = {}
@@ -164,7 +163,7 @@ class Audience:
     async def _ask(self, request: PlayRequest, service: Service) -> Stream | Refusal:
         name = request.name
         first = FirstData(service, request, is_patient=False)
-        refusal = await first.ask(self.nodata_timeout_ms)
+        refusal = await first.ask(service.rules_of(name.key).of(HttpConfig).pull_nodata_timeout_ms)
         if refusal is None and first.play is not None:
             play = first.take()
             self._viewers[service, name] = Viewers(service, play, self._ending_of(play.stream))

@@ -60,7 +60,7 @@ class Sessions:
 
     def tick(self, at_ms: int) -> None:
         """Forget those who are gone: they had time for as many segments as are kept."""
-        config = self._config
-        limit_ms = at_ms - config.ts_duration_ms * config.ts_max_stored
-        for session_id in [each.id for each in self._by_id.values() if each.asked_ms < limit_ms]:
-            del self._by_id[session_id]
+        for session in list(self._by_id.values()):
+            config = session.service.rules_of(session.name.key).of(HlsConfig)
+            if session.asked_ms < at_ms - config.ts_duration_ms * config.ts_max_stored:
+                del self._by_id[session.id]

@@ -56,17 +56,21 @@ class HlsStream:
         ended_ms: when the stream was seen to have ended, 0 before that.
     """
 
-    def __init__(self, stream: Stream, config: HlsConfig, loop: asyncio.AbstractEventLoop, pump: Pump) -> None:
+    def __init__(self, stream: Stream, loop: asyncio.AbstractEventLoop, pump: Pump) -> None:
         self.stream = stream
         self.segmenters: dict[tuple[str, int], Segmenter] = {}
         self.two_level: dict[tuple[int, bool], TwoLevelSegmenter] = {}
         self.asked_ms = now_ms()
         self.ended_ms = self.try_again_ms = 0
-        self._config = config
         self._loop = loop
         self._pump = pump
         self._watches: dict[Segmenter | TwoLevelSegmenter, Watch] = {}
         self._texts: dict[Hashable, tuple[int, PlaylistText]] = {}
+
+    @property
+    def config(self) -> HlsConfig:
+        """What holds for the stream."""
+        return self.stream.rules.of(HlsConfig)
 
     def watch(self, segmenter: Segmenter | TwoLevelSegmenter) -> Watch:
         """That of one of its segmenters; of one that was closed meanwhile nobody tells any more."""
@@ -88,7 +92,7 @@ class HlsStream:
         found = self.segmenters.get((kind, tracks))
         if found is None:
             watch = Watch(self._loop)
-            found = Segmenter(self.stream, kind, tracks, self._config, watch.tell, self._pump.ask)
+            found = Segmenter(self.stream, kind, tracks, self.config, watch.tell, self._pump.ask)
             self.segmenters[kind, tracks], self._watches[found] = found, watch
         return found
 
@@ -102,7 +106,7 @@ class HlsStream:
             found = TwoLevelSegmenter(
                 self.stream,
                 tracks,
-                self._config,
+                self.config,
                 new_epoch(),
                 watch.tell,
                 at_keyframes=at_keyframes,
@@ -174,8 +178,7 @@ class HlsStream:
 class Shelf:
     """The streams that somebody watches by HLS, or has lately, of all services of the process."""
 
-    def __init__(self, config: HlsConfig, loop: asyncio.AbstractEventLoop) -> None:
-        self._config = config
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._pump = Pump(loop)
         self._streams: dict[tuple[Service, StreamKey], HlsStream] = {}
@@ -197,7 +200,7 @@ class Shelf:
         if found is None or found.stream is not stream:
             if found is not None:
                 found.close()
-            found = self._streams[service, stream.key] = HlsStream(stream, self._config, self._loop, self._pump)
+            found = self._streams[service, stream.key] = HlsStream(stream, self._loop, self._pump)
         found.asked_ms = now_ms()
         return found
 
@@ -216,8 +219,8 @@ class Shelf:
 
     def tick(self, at_ms: int) -> None:
         """Let go of what nobody asks for, and of what has ended long ago."""
-        config = self._config
         for key, hls in list(self._streams.items()):
+            config = hls.config
             if hls.stream.is_ended and not hls.ended_ms:
                 hls.ended_ms = at_ms
             if hls.ended_ms:

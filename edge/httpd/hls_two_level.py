@@ -61,7 +61,7 @@ class TwoLevelPlayer:
             return not_yet("the stream has ended without a segment")
         watch = found.watch(segmenter)
         found.asked_ms = watch.asked_ms = now_ms()
-        if not segmenter.is_ended and now_ms() - watch.changed_ms > config.hls_window_s * 1000:
+        if not segmenter.is_ended and now_ms() - watch.changed_ms > found.config.hls_window_s * 1000:
             return not_yet(f"key={found.stream.key} is interrupted")
         return PlaylistText(segmenter.playlist(uris), 1 if is_shared else 0).answer(request)
 
@@ -77,10 +77,11 @@ class TwoLevelPlayer:
     def session_uri(self, request: web.BaseRequest, target: Target, name: StreamName, session: Session) -> str:
         """Absolute, as media-server's are: the id is of this node."""
         host = target.host or request.headers.get("Host", "")
-        if not self._config.use_host_in_m3u8 or not host:
+        config = session.service.rules_of(name.key).of(HlsConfig)
+        if not config.use_host_in_m3u8 or not host:
             address = request.transport.get_extra_info("sockname") if request.transport is not None else None
             host = f"{address[0]}:{address[1]}" if address else host
-        prefix = self._config.hls_entry_prefix or f"{'https' if request.secure else 'http'}://{host}"
+        prefix = config.hls_entry_prefix or f"{'https' if request.secure else 'http'}://{host}"
         key = name.key
         query = "&".join(part for part in (f"vhost={safe_query(key.vhost)}", safe_query(name.query)) if part)
         suffix = media_suffix(Scheme.TWO_LEVEL, session=session.id)

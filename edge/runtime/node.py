@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edge.errors import HandoverError
 from edge.facts.orders import Drain, Outcome, Result
 from edge.handover.keys import SocketKey
+from edge.hls.config import HlsConfig
 from edge.net.accepted import Accepted, Handler
 from edge.net.address import local_address
 from edge.net.aio import RUN_CLOCK, TaskOwner, now_ms, spawn, wall_ms
@@ -327,7 +328,7 @@ class Node:
         owned: list[Owned] = []
         settings = self.settings
         receiver = Receiver(settings.quality, self.context, services, self.viewers.audience)
-        if self.settings.hls.hls:
+        if any(rules.of(HlsConfig).hls for rules in self.rulebook.all_rules()):
             steering = self._make_steering(services)
             hls = HlsPlayer(
                 self.settings.hls,

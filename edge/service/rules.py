@@ -257,6 +257,10 @@ class Rulebook:
         """Those that there are, in their order."""
         return [entry.vhost for entry in self._tables.vhosts.values()]
 
+    def all_rules(self) -> list[Rules]:
+        """Those of vhosts and of what is of none, but for streams that patterns take."""
+        return [self.root, *(vhost.rules for vhost in self.vhosts)]
+
     def vhost_of(self, name: str) -> str | None:
         """The vhost that a name means: it itself, by an alias, the longest ``*.name``, or the default one.
 

@@ -21,6 +21,7 @@ from edge.facts.records import ReloadFacts
 from edge.flags.book import is_settable
 from edge.flags.classes import Reload
 from edge.flags.registry import DEFINITIONS
+from edge.httpd.config import HttpConfig
 from edge.hub.config import HubConfig
 from edge.net.listed import Listed
 from edge.service.config import LimitConfig
@@ -276,9 +277,7 @@ ROWS: dict[str, Row] = {
     ),
     "health_check_timeout_ms": Row("777", 777, PULLS, lambda seen: seen.target._checker.timeout_ms, 777),
     "max_connects_per_s": Row("77", 77, PULLS, lambda seen: seen.unit.upstream._rebalancer.moves_per_call, 77),
-    "pull_nodata_timeout_ms": Row(
-        "7777", 7777, (*PULLS, *HTTP), lambda seen: seen.node.hls.audience.nodata_timeout_ms, 7777
-    ),
+    "pull_nodata_timeout_ms": Row("7777", 7777, (*PULLS, *HTTP, lambda seen: seen.stream.rules.of(HttpConfig))),
     "retry_interval_ms": Row("777", 777, PULLS, lambda seen: seen.node.hls._two_level._config.retry_interval_ms, 777),
     "timeout_ms": Row("2345", 2345, PULLS, lambda seen: seen.unit.upstream.pool._timeout_ms, 2345),
     "upstream_tls_verify": Row("false", False, (lambda seen: seen.unit._tls._config,)),

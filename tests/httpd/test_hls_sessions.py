@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -12,6 +13,7 @@ from edge.httpd import hls_sessions
 from edge.httpd.hls_sessions import Sessions
 from edge.hub.key import StreamKey
 from edge.service.names import StreamName
+from edge.service.rules import Rules
 from edge.service.service import Service
 
 NAME = StreamName(StreamKey("_", "live", "a"), "")
@@ -29,8 +31,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     yield clock
 
 
-def service() -> Service:
-    return cast(Service, object())
+def service(config: HlsConfig | None = None) -> Service:
+    return cast(Service, SimpleNamespace(rules_of=lambda key: Rules([config or HlsConfig()])))
 
 
 def test_ids_cannot_be_guessed(clock: Clock) -> None:
@@ -59,7 +61,7 @@ def test_an_id_is_good_for_its_stream_and_service(clock: Clock) -> None:
 
 
 def test_one_who_does_not_ask_any_more_is_forgotten(clock: Clock) -> None:
-    sessions, here = Sessions(HlsConfig(ts_duration_ms=1000, ts_max_stored=10)), service()
+    sessions, here = Sessions(HlsConfig()), service(HlsConfig(ts_duration_ms=1000, ts_max_stored=10))
     stays, leaves = (sessions.open(here, NAME, at_keyframes=False) for _ in range(2))
     assert stays is not None and leaves is not None
     clock.now += 9000

@@ -65,6 +65,25 @@ define_int32(
     reload=NEW,
     scope=VHOST,
 )
+define_bool(
+    "gop_cache",
+    True,
+    "A new player begins with the newest keyframe; false: with what comes next, for the least delay, and sees a "
+    "picture when a keyframe comes. HLS and other nodes begin with keyframes all the same.",
+    topic=_TOPIC,
+    reload=LIVE,
+    scope=VHOST,
+)
+define_string(
+    "time_jitter",
+    "full",
+    "What is done to a publisher's timestamps. full: they begin at 0, and a step above -max_jitter_ms is replaced; "
+    "zero: they begin at 0, and steps stay; off: steps stay, and players by RTMP get the publisher's own timestamps.",
+    topic=_TOPIC,
+    reload=NEW,
+    scope=VHOST,
+    choices=("full", "zero", "off"),
+)
 define_int32(
     "min_buffering_ms",
     0,
@@ -215,6 +234,17 @@ define_int32(
     "End a publisher that has sent no media for this long, although it is there; 0 lets it stay, as slides need it.",
     topic=_TOPIC,
     unit="ms",
+    reload=LIVE,
+    scope=VHOST,
+    lower=0,
+)
+define_int32(
+    "publish_kickoff_for_idle_s",
+    0,
+    "End a publisher whose stream nobody has used for this long: no player, no other node, no HLS, no files. 0 lets it "
+    "stay.",
+    topic=_TOPIC,
+    unit="s",
     reload=LIVE,
     scope=VHOST,
     lower=0,

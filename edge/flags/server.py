@@ -231,7 +231,6 @@ define_int32(
     topic=_TOPIC,
     unit="ms",
     reload=LIVE,
-    scope=VHOST,
     lower=0,
     upper=1000,
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -45,6 +45,14 @@ _LEAST_WINDOW_S = 0.1
 StopPublisher = Callable[[Publisher[Stream], Refusal], None]
 
 
+class _Place:
+    """One directory; who writes there, and what there is."""
+
+    def __init__(self, config: DiskConfig, reports: Reports) -> None:
+        self.store = Store(config, Folder(config.hls_path), reports, wall_ms)
+        self.writer = Writer(self.store, reports, config.hls_disk_queue_bytes)
+
+
 class DiskHls:
     """The files of a node.
 
@@ -53,19 +61,36 @@ class DiskHls:
         on_listed: called in the loop with each segment that has been written; None for nobody.
     """
 
-    def __init__(self, config: DiskConfig, hls: HlsConfig, loop: asyncio.AbstractEventLoop) -> None:
-        self.config = config
+    def __init__(self, configs: Iterable[DiskConfig], loop: asyncio.AbstractEventLoop) -> None:
+        """``configs``: of all vhosts; what a process before has left at their places is gone on with."""
         self.loop = loop
         self.reports = Reports(now_ms)
         self.segmenter_config = replace(hls, hls_window_s=_LEAST_WINDOW_S)
         self.store = Store(config, Folder(config.hls_path), self.reports, wall_ms)
         self.writer = Writer(self.store, self.reports, config.hls_disk_queue_bytes)
         self.on_listed: Callable[[StreamKey, Listed], object] | None = None
+        self._places: dict[str, _Place] = {}
+        self._is_started = False
+        for config in configs:
+            self.place_of(config)
         self._observers: list[tuple[Registry, Recorder]] = []
 
     def start(self) -> None:
         """Begin to write."""
-        self.writer.start()
+        self._is_started = True
+        for place in self._places.values():
+            place.writer.start()
+
+    def place_of(self, config: DiskConfig) -> _Place | None:
+        """Where files of these settings are; None for nowhere."""
+        if not config.hls_path:
+            return None
+        place = self._places.get(config.hls_path)
+        if place is None:
+            place = self._places[config.hls_path] = _Place(config, self.reports)
+            if self._is_started:
+                place.writer.start()
+        return place
 
     def attach(self, registry: Registry, stop_publisher: StopPublisher) -> None:
         """Write the streams of a service; ``stop_publisher`` ends a publish (``-hls_on_error=disconnect``)."""
@@ -75,7 +100,8 @@ class DiskHls:
 
     def counters(self) -> dict[str, int]:
         """For pages and metrics."""
-        return {**self.reports.counts(), "hls_disk_queue_bytes": self.writer.queued_bytes}
+        queued_bytes = sum(place.writer.queued_bytes for place in self._places.values())
+        return {**self.reports.counts(), "hls_disk_queue_bytes": queued_bytes}
 
     async def leave(self) -> None:
         """Write what there is, without an end: the next process goes on with the streams."""
@@ -83,7 +109,7 @@ class DiskHls:
             if recorder in registry.observers:
                 registry.observers.remove(recorder)
         self._observers.clear()
-        await self.writer.wait_closed(_CLOSE_WITHIN_S)
+        await self._wait_closed()
 
     async def close(self) -> None:
         """Write what there is, and end; the files stay for the next process."""
@@ -92,7 +118,10 @@ class DiskHls:
                 registry.observers.remove(recorder)
             recorder.close()
         self._observers.clear()
-        await self.writer.wait_closed(_CLOSE_WITHIN_S)
+        await self._wait_closed()
+
+    async def _wait_closed(self) -> None:
+        await asyncio.gather(*(place.writer.wait_closed(_CLOSE_WITHIN_S) for place in self._places.values()))
 
 
 class Recorder(HubObserver):
@@ -105,7 +134,9 @@ class Recorder(HubObserver):
 
     def on_published(self, stream: Stream) -> None:
         """A publish begins: what was given up for the one before is tried again."""
-        self._record(stream).is_off = False
+        recording = self._record(stream)
+        if recording is not None:
+            recording.is_off = False
 
     def on_joined(self, stream: Stream, play: Any, is_new: bool) -> None:
         """What is pulled is pulled for somebody."""
@@ -123,10 +154,14 @@ class Recorder(HubObserver):
             recording.close()
         self.streams.clear()
 
-    def _record(self, stream: Stream) -> Recording:
+    def _record(self, stream: Stream) -> Recording | None:
+        """None for a stream whose vhost wants no files."""
         found = self.streams.get(stream)
         if found is None:
-            found = self.streams[stream] = Recording(stream, self._disk, self._stop_publisher)
+            place = self._disk.place_of(stream.rules.of(DiskConfig))
+            if place is None:
+                return None
+            found = self.streams[stream] = Recording(stream, self._disk, place, self._stop_publisher)
         return found
 
 
@@ -137,17 +172,21 @@ class Recording:
         is_off: an error has ended it until the next publish (``-hls_on_error=ignore``).
     """
 
-    def __init__(self, stream: Stream, disk: DiskHls, stop_publisher: StopPublisher) -> None:
+    def __init__(self, stream: Stream, disk: DiskHls, place: _Place, stop_publisher: StopPublisher) -> None:
         self.stream = stream
+        self._config = stream.rules.of(DiskConfig)
+        self._place = place
         self.is_off = False
         self._disk = disk
         self._stop_publisher = stop_publisher
         self._source = Source(stream.key, self._failed_in_thread, self._listed_in_thread)
+        self._source = Source(stream.key, self._failed_in_thread, self._config)
         self._has_written = False
         self._told_codecs: set[str] = set()
         self._current: Segment | None = None
         self._segmenter: Segmenter | None = None
-        segmenter = Segmenter(stream, disk.config.kind, _TRACKS, disk.segmenter_config, self._on_change)
+        hls = replace(stream.rules.of(HlsConfig), hls_window_s=_LEAST_WINDOW_S)
+        segmenter = Segmenter(stream, self._config.kind, _TRACKS, hls, self._on_change)
         self._segmenter = segmenter
         for segment in list(segmenter.segments):
             self._take(segmenter, segment)
@@ -158,7 +197,7 @@ class Recording:
         if self._segmenter is not None:
             self._segmenter.close()
         if self._has_written:
-            self._disk.writer.put(partial(self._disk.store.end, self._source))
+            self._place.writer.put(partial(self._place.store.end, self._source))
 
     def _on_change(self) -> None:
         segmenter = self._segmenter
@@ -177,7 +216,7 @@ class Recording:
         self._tell_of_codecs()
         if self.is_off:
             return
-        disk = self._disk
+        disk, place = self._disk, self._place
         made = Made(
             segment.name,
             segmenter.kind,
@@ -191,9 +230,9 @@ class Recording:
             (segmenter.init(segment.init) or b"") if segment.init else b"",
         )
         self._has_written = True
-        if not disk.writer.put(partial(disk.store.segment, self._source, made), len(data)):
+        if not place.writer.put(partial(place.store.segment, self._source, made), len(data)):
             disk.reports.count("hls_disk_dropped_count")
-            text = f"segment of {len(data)} bytes dropped, {disk.writer.queued_bytes} wait for the disk"
+            text = f"segment of {len(data)} bytes dropped, {place.writer.queued_bytes} wait for the disk"
             disk.reports.failed(f"key={self.stream.key}", text)
 
     def _tell_of_codecs(self) -> None:
@@ -201,7 +240,7 @@ class Recording:
         queue = self.stream.queue
         headers = [header for header in queue.headers_at(queue.end) if header.kind != METADATA]
         muxer: TsMuxer | Fmp4Muxer
-        if self._disk.config.kind == "ts":
+        if self._config.kind == "ts":
             muxer = TsMuxer()
             for header in headers:
                 muxer.set_header(header)
@@ -212,7 +251,7 @@ class Recording:
         for codec in set(muxer.unsupported) - self._told_codecs:
             self._told_codecs.add(codec)
             text = "HLS files key=%s without its %s, which segments in %s have no place for"
-            logger.warning(text, self.stream.key, codec, self._disk.config.kind)
+            logger.warning(text, self.stream.key, codec, self._config.kind)
 
     def _listed_in_thread(self, listed: Listed) -> None:
         tell = self._disk.on_listed
@@ -228,7 +267,7 @@ class Recording:
 
     def _failed(self) -> None:
         """A segment could not be written: what is to be done about that (SRS: ``hls_on_error``)."""
-        policy = self._disk.config.hls_on_error
+        policy = self._config.hls_on_error
         if policy == "continue" or self.is_off or self.stream.is_ended:
             return
         self.is_off = True

@@ -50,11 +50,13 @@ class Source:
     Attributes:
         on_failed: called, in the writer's thread, when one is lost.
         on_listed: the same when one is there.
+        config: what holds for its files; None for what does for those that a process before has left.
     """
 
     key: StreamKey
     on_failed: Callable[[], None] = lambda: None
     on_listed: Callable[[Listed], None] = _nobody
+    config: DiskConfig | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -62,6 +64,7 @@ class _Files:
     """Those of one playlist.
 
     Attributes:
+        config: what holds for them.
         source: who writes; None after its end.
         ended_ms: when that was.
         is_unsaved: the playlist does not yet say what there is.
@@ -71,6 +74,7 @@ class _Files:
 
     path: str
     listing: Listing
+    config: DiskConfig
     source: Source | None = None
     ended_ms: int = 0
     is_unsaved: bool = False
@@ -87,7 +91,8 @@ class Store:
         self._folder = folder
         self._reports = reports
         self._wall_ms = wall_ms
-        self._names = Names(config)
+        self._names: dict[DiskConfig, Names] = {}
+        self._folds_case = False
         self._files: dict[str, _Files] = {}
 
     @property
@@ -97,17 +102,24 @@ class Store:
 
     def start(self) -> None:
         """See what the process before has left: it is removed in time, or gone on with."""
-        self._names = Names(self._config, folds_case=self._folder.folds_case())
+        self._folds_case = self._folder.folds_case()
+        self._names.clear()
         for path in list(self._folder.hidden(STATE_SUFFIX)):
             folder, _, name = path.rpartition("/")
             self._of("/".join(part for part in (folder, name[1:].removesuffix(STATE_SUFFIX)) if part))
+
+    def _names_of(self, config: DiskConfig) -> Names:
+        names = self._names.get(config)
+        if names is None:
+            names = self._names[config] = Names(config, folds_case=self._folds_case)
+        return names
 
     def _of(self, path: str) -> _Files:
         files = self._files.get(path)
         if files is None:
             data = self._folder.read(state_path(path), _MAX_STATE_BYTES)
             listing = listing_of_json(data) if data is not None else None
-            files = self._files[path] = _Files(path, listing or Listing())
+            files = self._files[path] = _Files(path, listing or Listing(), self._config)
             files.ended_ms = files.listing.written_ms
         return files
 
@@ -116,7 +128,7 @@ class Store:
     def segment(self, source: Source, made: Made) -> None:
         """A segment is complete."""
         now_ms = self._wall_ms()
-        files = self._of(self._names.playlist(source.key))
+        files = self._of(self._names_of(source.config or self._config).playlist(source.key))
         if files.source is not source and not self._take_over(files, source):
             return
         try:
@@ -137,14 +149,14 @@ class Store:
             if files.source is source:
                 files.source, files.ended_ms = None, now_ms
                 files.refused.clear()
-                if self._config.hls_end_list_on_unpublish and files.listing.entries:
+                if files.config.hls_end_list_on_unpublish and files.listing.entries:
                     files.listing.is_closed = files.is_unsaved = True
                     self._save_again(files)
 
     def _take_over(self, files: _Files, source: Source) -> bool:
         """A playlist is one stream's at a time; the copy that an edge plays of what it pushes is the same stream."""
         if files.source is None:
-            files.source = source
+            files.source, files.config = source, source.config or self._config
             return True
         if files.source.key.text != source.key.text and source.key not in files.refused:
             files.refused.add(source.key)
@@ -160,12 +172,21 @@ class Store:
             return None
         path = self._names.segment(key, made.kind, place.seq, made.name, made.duration_ms, made.wall_ms)
         init = self._names.init(key, made.init) if made.init else ""
+    def _write(self, files: _Files, key: StreamKey, made: Made, now_ms: int) -> None:
+        listing, window_ms = files.listing, files.config.window_ms
+        names = self._names_of(files.config)
+        self._forget_missing(files)
+        place = listing.place(made, now_ms, window_ms)
+        if place is None:
+            return
+        path = names.segment(key, made.kind, place.seq, made.name, made.duration_ms, made.wall_ms)
+        init = names.init(key, made.init) if made.init else ""
         if init and not self._folder.exists(init):
             self._folder.write(init, made.init_data)
         self._folder.write(path, made.data)
         self._reports.count("hls_disk_segment_count")
-        listing.add(made, place, path, init, now_ms, window_ms, lambda: self._keep_ms(listing))
-        if not self._config.hls_cleanup:
+        listing.add(made, place, path, init, now_ms, window_ms, lambda: _keep_ms(files))
+        if not files.config.hls_cleanup:
             listing.behind.clear()
         files.is_unsaved = True
         self._save(files)
@@ -180,15 +201,9 @@ class Store:
         for _ in range(gone[-1] + 1 if gone else 0):
             entries.popleft()
 
-    def _keep_ms(self, listing: Listing) -> int:
-        """How long a file stays that is listed no more: whoever has loaded the last list with it may play all of it."""
-        if self._config.hls_keep_s:
-            return self._config.hls_keep_s * 1000
-        return max(self._config.window_ms, listing.duration_ms) + listing.target_s * 1000
-
     def _save(self, files: _Files) -> None:
         self._folder.write(state_path(files.path), files.listing.to_json())
-        prefix = self._config.hls_entry_prefix
+        prefix = files.config.hls_entry_prefix
         text = files.listing.text(lambda path: uri_of(path, files.path, prefix))
         self._folder.write(files.path, text.encode())
         files.is_unsaved = False
@@ -219,14 +234,14 @@ class Store:
         if not listing.entries and not listing.behind:
             return False
         if files.source is None:
-            dispose_ms = self._config.hls_dispose_s * 1000
+            dispose_ms = files.config.hls_dispose_s * 1000
             return dispose_ms > 0 and now_ms - files.ended_ms >= dispose_ms
         # Nothing more can be written, perhaps for want of the room that these files take.
-        return files.has_failed and now_ms - listing.written_ms >= self._keep_ms(listing) + self._config.window_ms
+        return files.has_failed and now_ms - listing.written_ms >= _keep_ms(files) + files.config.window_ms
 
     def _expire(self, files: _Files, now_ms: int) -> None:
         listing = files.listing
-        for path in listing.expired(now_ms) if self._config.hls_cleanup else ():
+        for path in listing.expired(now_ms) if files.config.hls_cleanup else ():
             try:
                 self._folder.remove(path)
                 del listing.behind[path]
@@ -258,7 +273,15 @@ class Store:
                 continue
             if not files.listing.entries:
                 gone.append(path)
-            elif not self._config.hls_dispose_s:
+            elif not files.config.hls_dispose_s:
                 del self._files[path]
         for path in gone[: max(len(gone) - _MAX_REMEMBERED, 0)]:
             del self._files[path]
+
+
+def _keep_ms(files: _Files) -> int:
+    """How long a file stays that is listed no more: whoever has loaded the last list with it may play all of it."""
+    config, listing = files.config, files.listing
+    if config.hls_keep_s:
+        return config.hls_keep_s * 1000
+    return max(config.window_ms, listing.duration_ms) + listing.target_s * 1000

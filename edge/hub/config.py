@@ -21,6 +21,8 @@ class HubConfig:
     original_timestamp_domains: frozenset[str] = frozenset()
     keep_duration_domains: frozenset[str] = frozenset()
     timestamp_offset: int = 0
+    gop_cache: bool = True
+    time_jitter: str = "full"
     min_buffering_ms: int = 0
     max_cached_keyframes: int = 1
     max_cached_frames: int = 32768
@@ -38,6 +40,7 @@ class HubConfig:
     publish_firstpkt_timeout_ms: int = 20000
     publish_ping_timeout_ms: int = 3000
     publish_silent_timeout_ms: int = 0
+    publish_kickoff_for_idle_s: int = 0
     keep_pulling_seconds: int = 0
     max_metadata_per_s: int = 10
     missing_cache_ms: int = 2000

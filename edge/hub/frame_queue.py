@@ -279,6 +279,12 @@ class FrameQueue(HeldFrames):
             return None
         return max((at for type_id, at in self.last_seq.items() if at >= after and type_id != DATA), default=None)
 
+    def newest_seq(self) -> int | None:
+        """The newest sound or picture of the present publish, else the newest data of a stream without either."""
+        tracks = [track for key, track in self.tracks.items() if key & 0xFF != DATA] or list(self.tracks.values())
+        newest = max((track.last_seq for track in tracks), default=-1)
+        return newest if newest >= max(self.base, self.publish_seq) else None
+
     def _first_slice(self, seq: int, after: int) -> int:
         """Where the picture at ``seq`` may begin: on a clock that has not moved yet it may be a slice of it.
 

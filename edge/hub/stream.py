@@ -56,6 +56,9 @@ _EVICT_EVERY_WHEN_FULL = 16
 #: What a stream is to keep where memory is short: what somebody who comes now needs to begin.
 _TIGHT: Final[dict[str, Any]] = {"log_retain_ms": 0, "min_buffering_ms": 0, "max_cached_keyframes": 1}
 
+#: No step of a 32-bit timestamp is larger.
+_ANY_STEP_MS = 1 << 32
+
 #: Headers are kept as long as the publish lasts: huge ones must not fill the memory.
 MAX_HEADER_BYTES = 1048576
 
@@ -162,7 +165,8 @@ class Stream:
     def _apply(self, rules: StreamRules) -> None:
         self.rules = rules
         self.config = config = rules.of(HubConfig)
-        self.timeline.set_limits(config.max_jitter_ms, config.frame_interval_ms)
+        max_jitter_ms = config.max_jitter_ms if config.time_jitter == "full" else _ANY_STEP_MS
+        self.timeline.set_limits(max_jitter_ms, config.frame_interval_ms)
         self.feed.min_interval_ms = config.republish_min_interval_ms
         self._max_bytes = min(config.gop_cache_max_bytes, config.log_max_bytes)
         self._evict_at = 0  # look at once whether frames are too many
@@ -407,6 +411,12 @@ class Stream:
         if not queue.base:  # how fast they come is hardly known
             every = min(every, max(queue.end, _FIRST_LOOK))
         self._evict_at = min(queue.end + every, full_at + _EVICT_EVERY_WHEN_FULL)
+
+    def place_of_newcomer(self, waited_ms: int = 0) -> int | None:
+        """Where a player begins that has come ``waited_ms`` ago, or None while it should wait."""
+        if self.config.gop_cache:
+            return self.queue.start_seq(self.config, waited_ms=waited_ms)
+        return self.queue.newest_seq()
 
     def note_stuck(self, peer: str, message_stream_id: int, first_seq: int, end_seq: int) -> None:
         """A player that was behind leaves out these frames of the queue; kept where somebody wants to know."""

@@ -11,6 +11,7 @@ from edge.errors import HandoverError
 from edge.facts.orders import Drain, Outcome, Result
 from edge.handover.keys import SocketKey
 from edge.hls.config import HlsConfig
+from edge.hls_disk.config import DiskConfig
 from edge.net.accepted import Accepted, Handler
 from edge.net.address import local_address
 from edge.net.aio import RUN_CLOCK, TaskOwner, now_ms, spawn, wall_ms
@@ -181,11 +182,12 @@ class Node:
         return Elsewhere(self.settings.process.rtmp_siblings, self.settings.naming)
 
     def _make_hls_disk(self) -> DiskHls | None:
-        if not self.settings.hls_disk.hls_path:
+        configs = [rules.of(DiskConfig) for rules in self.rulebook.all_rules()]
+        if not any(config.hls_path for config in configs):
             return None
         from edge.hls_disk.recorder import DiskHls  # most nodes do without
 
-        disk = DiskHls(self.settings.hls_disk, self.settings.hls, self.loop)
+        disk = DiskHls(configs, self.loop)
         for unit in self.units:
             disk.attach(unit.registry, unit.service.stop_publisher)
         disk.on_listed = self.hooks.on_listed

@@ -29,14 +29,3 @@ class LimitConfig:
     max_players_per_stream: int = 0
     max_publishers_per_ip: int = 0
     max_out_kbps: int = 0
-
-    @property
-    def has_any(self) -> bool:
-        """Whether anything is to be counted."""
-        return bool(
-            self.max_players
-            or self.max_streams
-            or self.max_players_per_stream
-            or self.max_publishers_per_ip
-            or self.max_out_kbps
-        )

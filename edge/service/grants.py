@@ -152,6 +152,7 @@ class Publish:
         ends_ms: when it is over by itself, 0 for never.
         max_kbps: most that it may send, 0 where nobody has said so.
         opening: what a rule keeps of it.
+        used_ms: when its stream was last seen to be used; kept where that matters.
     """
 
     __slots__ = (
@@ -165,6 +166,7 @@ class Publish:
         "publisher",
         "stopped",
         "trace",
+        "used_ms",
     )
 
     def __init__(self, request: PublishRequest, publisher: Publisher[Stream]) -> None:
@@ -175,6 +177,7 @@ class Publish:
         self.ends_ms = ends_ms_of(request.lifetime_s, publisher.since_ms)
         self.max_kbps = request.max_kbps
         self.opening: Opening | bytes | None = request.opening
+        self.used_ms = publisher.since_ms
         self.owner: PublishOwner | None = None
         self.stopped: Refusal | None = None
 

@@ -20,6 +20,7 @@ from edge.service.request import PlayRequest, PublishRequest
 from edge.service.rules import Rulebook, Rules
 
 _WINDOW_S = 10
+_NONE = LimitConfig()
 
 
 class Limits:
@@ -43,7 +44,7 @@ class Limits:
         """Why there is no place for a player."""
         key = request.name.key
         config = self._rules_of(key).of(LimitConfig)
-        if not config.has_any or request.client.is_hop:
+        if config == _NONE or request.client.is_hop:
             return None
         stream = self._registry.find(key)
         on_stream = stream.viewer_count if stream is not None else 0
@@ -60,7 +61,7 @@ class Limits:
     def refuse_publish(self, request: PublishRequest, key: StreamKey) -> Refusal | None:
         """Why there is no place for a publisher; ``key``: of the stream that it would feed here."""
         config = self._rules_of(key).of(LimitConfig)
-        if not config.has_any or request.client.is_hop:
+        if config == _NONE or request.client.is_hop:
             return None
         if self._registry.find(key) is None and 0 < config.max_streams <= self._streams(key.vhost):
             return _refusal("max_streams", config.max_streams)

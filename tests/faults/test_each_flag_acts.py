@@ -206,6 +206,7 @@ ROWS: dict[str, Row] = {
     "ssl_handshake_timeout_ms": Row("7777", 7777, (), lambda seen: seen.node.tls.handshaker._queue.timeout_ms, 7777),
     **many(
         HUB,
+        gop_cache=False,
         keep_pulling_seconds=7,
         keyframe_wait_ms=4321,
         log_retain_ms=4321,
@@ -216,6 +217,7 @@ ROWS: dict[str, Row] = {
         min_cached_frames_without_keyframes=77,
         missing_cache_ms=4321,
         publish_firstpkt_timeout_ms=54321,
+        publish_kickoff_for_idle_s=54321,
         publish_normal_timeout_ms=54321,
         publish_ping_timeout_ms=4321,
         publish_silent_timeout_ms=54321,
@@ -223,6 +225,7 @@ ROWS: dict[str, Row] = {
         queue_length_s=33,
         reject_second_stream_when_republish=True,
         stop_kickedoff_publisher=True,
+        time_jitter="zero",
         timestamp_offset=77,
     ),
     "vhost_remove_action": Row("drain", "drain", HUB),

@@ -25,7 +25,7 @@ from edge.logbook.config import LogbookConfig
 from edge.net.config import Http2Config, NetConfig, TlsConfig
 from edge.quality.config import QualityConfig
 from edge.rtmp.config import RtmpConfig
-from edge.service.config import OverloadConfig
+from edge.service.config import LimitConfig, OverloadConfig
 from edge.upstream.config import UpstreamConfig
 from naming.base import NamingOptions
 
@@ -33,6 +33,7 @@ CONFIGS = (
     *(NetConfig, TlsConfig, RtmpConfig, HubConfig, UpstreamConfig, HttpConfig, HlsConfig, DiskConfig, LogConfig),
     *(LogbookConfig, NamingOptions, DebugConfig, PagesConfig, OtlpConfig, QualityConfig, OverloadConfig),
     *(Http2Config, GrpcConfig, ProcessConfig, AccessConfig, GuardConfig, HookConfig, HookLimits),
+    *(Http2Config, GrpcConfig, ProcessConfig, AccessConfig, GuardConfig, LimitConfig),
 )
 # Fields that no flag sets.
 BESIDE_FLAGS = {"is_internal_port_set", "version", "hostname"}

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from edge.hls.config import HlsConfig
 from edge.hls_disk.config import DiskConfig
 from edge.hls_disk.folder import Folder
 from edge.hls_disk.recorder import DiskHls
@@ -23,6 +22,7 @@ from edge.hub.stream import Stream
 from edge.media.frame import AUDIO, VIDEO
 from edge.net.aio import wall_ms
 from edge.service.refusal import Refusal
+from edge.service.rules import Rules
 from tests.harness.at_once import at_once
 from tests.harness.clock import deadline, wait_until
 from tests.harness.m3u8 import Media, parse_media
@@ -45,8 +45,9 @@ class Setting:
         self.root = root
         self.stopped: list[Refusal] = []
         numbers = itertools.count()
-        self.disk = DiskHls(config, HlsConfig(), asyncio.get_running_loop())
-        self.registry = Registry(HubConfig(hls_fragment_s=1), new_id=lambda: f"e{next(numbers)}", wall_ms=wall_ms)
+        self.disk = DiskHls([config], asyncio.get_running_loop())
+        rules = Rules((HubConfig(hls_fragment_s=1), config))
+        self.registry = Registry(lambda key: rules, new_id=lambda: f"e{next(numbers)}", wall_ms=wall_ms)
         self.disk.attach(self.registry, lambda publisher, refusal: self.stopped.append(refusal))
         self.disk.start()
 

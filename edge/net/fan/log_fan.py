@@ -192,7 +192,10 @@ class LogFan(QuietReader):
         for player in list(self.waiting_for_keyframe):
             waited_ms = now_ms - (player.waiting_since_ms or now_ms)
             after = self.log.seq_at(player.offset) if player.has_begun else 0
-            seq = stream.queue.start_seq(stream.config, waited_ms=waited_ms, after=after)
+            if player.has_begun:
+                seq = stream.queue.start_seq(stream.config, waited_ms=waited_ms, after=after)
+            else:
+                seq = stream.place_of_newcomer(waited_ms)
             if seq is None:
                 continue
             self.waiting_for_keyframe.discard(player)

@@ -48,7 +48,7 @@ class Newcomers:
         if ends != self._ends:
             self._ends = ends
             self._begun.clear()
-            self.seq = stream.queue.start_seq(stream.config)
+            self.seq = stream.place_of_newcomer()
         return self.seq
 
     def forget(self) -> None:

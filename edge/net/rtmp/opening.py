@@ -2,7 +2,7 @@
 
 These set its message stream and its clock, which the shared messages go on
 from. Its clock reads 0 at its first frame, or is the publisher's own for the
-domains that want that (``original_timestamp_domains``).
+vhosts that want that (``time_jitter``, ``original_timestamp_domains``).
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class RtmpOpening:
     @classmethod
     def of(cls, stream: Stream, form: RtmpForm, message_stream_id: int) -> RtmpOpening:
         """For a player of ``stream``, as its configuration asks."""
-        is_original = stream.key.vhost in stream.config.original_timestamp_domains
+        config = stream.config
+        is_original = config.time_jitter == "off" or stream.key.vhost in config.original_timestamp_domains
         original = stream.timeline if is_original else None
         return cls(form, message_stream_id, offset_ms=stream.config.timestamp_offset, original=original)
 

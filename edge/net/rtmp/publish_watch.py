@@ -49,11 +49,24 @@ class PublishWatch:
                     text = "%s reason=publish_timeout no media for %d ms"
                     self._context.counters.log_limited(logging.INFO, "publish_timeout", text, connection, silent_ms)
                     publish.stop(Refusal(Reason.IDLE, "no media"))
+                elif self._is_idle(publish, now_ms):
+                    publish.stop(Refusal(Reason.IDLE, "nobody uses the stream"))
             caps = (cap for publish in connection.publishes() for cap in _caps_of(publish))
             least = min((each for each in caps if each), default=0)
             if least and connection.is_over_rate(now_ms, least):
                 for publish in connection.publishes():
                     publish.stop(Refusal(Reason.TOO_FAST, f"more than {least} kbit/s"))
+
+    @staticmethod
+    def _is_idle(publish: Publish, now_ms: int) -> bool:
+        """Whether nobody has used its stream for as long as that may be."""
+        stream = publish.stream
+        limit_ms = stream.config.publish_kickoff_for_idle_s * 1000
+        if not limit_ms:
+            return False
+        if stream.player_count or stream.readers:
+            publish.used_ms = now_ms
+        return now_ms - publish.used_ms > limit_ms
 
     def _notice_gap(self, now_ms: int) -> None:
         """After a stand-still of ours, such as a suspended machine, publishers are given their time again."""

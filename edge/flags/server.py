@@ -231,6 +231,7 @@ define_int32(
     topic=_TOPIC,
     unit="ms",
     reload=LIVE,
+    scope=VHOST,
     lower=0,
     upper=1000,
 )

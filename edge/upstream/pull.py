@@ -492,7 +492,7 @@ class Pull(PlayersLink):
     # --- silence -------------------------------------------------------------
 
     def _on_silence(self) -> None:
-        manager, config = self.manager, self.manager.config
+        manager, config = self.manager, self.config
         now = manager.context.now_ms()
         connection, server = self.connection, self.server
         limit_ms = config.upstream_stall_timeout_ms if self.state == "live" else config.first_data_timeout_ms

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -40,14 +40,23 @@ class Played:
 class Setting:
     """A hub whose streams are written, and a publisher's hand."""
 
-    def __init__(self, root: Path, **settings: object) -> None:
+    def __init__(
+        self, root: Path, by_vhost: Mapping[str, Mapping[str, object]] | None = None, **settings: object
+    ) -> None:
         config = replace(DiskConfig(hls_path=str(root), hls_window_s=6), **settings)  # type: ignore[arg-type]
+        others = {
+            vhost: replace(config, **values)  # type: ignore[arg-type]
+            for vhost, values in (by_vhost or {}).items()
+        }
         self.root = root
         self.stopped: list[Refusal] = []
         numbers = itertools.count()
-        self.disk = DiskHls([config], asyncio.get_running_loop())
-        rules = Rules((HubConfig(hls_fragment_s=1), config))
-        self.registry = Registry(lambda key: rules, new_id=lambda: f"e{next(numbers)}", wall_ms=wall_ms)
+        self.disk = DiskHls([config, *others.values()], asyncio.get_running_loop())
+        place = self.disk.place_of(config)
+        assert place is not None
+        self.place = place
+        rules = {vhost: Rules((HubConfig(hls_fragment_s=1), each)) for vhost, each in {"_": config, **others}.items()}
+        self.registry = Registry(lambda key: rules[key.vhost], new_id=lambda: f"e{next(numbers)}", wall_ms=wall_ms)
         self.disk.attach(self.registry, lambda publisher, refusal: self.stopped.append(refusal))
         self.disk.start()
 
@@ -78,8 +87,10 @@ class Setting:
 
 
 @asynccontextmanager
-async def setting_of(root: Path, **settings: object) -> AsyncIterator[Setting]:
-    setting = Setting(root, **settings)
+async def setting_of(
+    root: Path, by_vhost: Mapping[str, Mapping[str, object]] | None = None, **settings: object
+) -> AsyncIterator[Setting]:
+    setting = Setting(root, by_vhost, **settings)
     try:
         yield setting
     finally:
@@ -96,7 +107,7 @@ async def test_each_complete_segment_is_written_and_the_last_one_at_the_end(tmp_
         await setting.written(3)
         setting.registry.end_stream(publisher.stream, "over")
         await setting.written(4)
-        await setting.disk.writer.wait_closed(deadline(1))
+        await setting.place.writer.wait_closed(deadline(1))
         assert [each.duration_s for each in setting.media().segments] == [1.0] * 4
         assert not publisher.stream.readers
 
@@ -194,3 +205,61 @@ async def test_a_node_writes_without_HTTP_and_without_HLS_over_HTTP(tmp_path: Pa
         await wait_until(playlist.exists, deadline(2), "the playlist")
         assert len(parse_media(playlist.read_text()).segments) == 1
         assert not node.node.http.counters
+
+
+def found(root: Path, pattern: str) -> list[str]:
+    return [path.relative_to(root).as_posix() for path in root.glob(pattern)]
+
+
+BY_VHOST = {
+    "hls_m3u8_file": ("[vhost]/[stream].m3u8", "{}/cam.m3u8"),
+    "hls_ts_file": ("[vhost]-[seq].ts", "{}-*.ts"),
+    "hls_fmp4_file": ("[vhost]-[seq].m4s", "{}-*.m4s"),
+    "hls_init_file": ("[vhost]-[digest].mp4", "{}-*.mp4"),
+}
+
+
+@pytest.mark.parametrize("flag", BY_VHOST)
+async def test_names_of_files_are_those_of_the_vhost(tmp_path: Path, flag: str) -> None:
+    value, pattern = BY_VHOST[flag]
+    is_mp4 = flag in ("hls_fmp4_file", "hls_init_file")
+    both = {"hls_use_fmp4": is_mp4, "hls_m3u8_file": "lists/[vhost].m3u8"}
+    async with setting_of(tmp_path, {"set": {**both, flag: value}, "plain": both}) as setting:
+        for vhost in ("set", "plain"):
+            setting.push(setting.publish(KEY._replace(vhost=vhost)), 0, 4)
+        await setting.written(6)
+    assert [len(found(tmp_path, pattern.format(vhost))) > 0 for vhost in ("set", "plain")] == [True, False]
+
+
+async def test_files_are_in_the_folder_of_their_vhost_or_in_none(tmp_path: Path) -> None:
+    folders = {"a": {"hls_path": str(tmp_path / "a")}, "b": {"hls_path": str(tmp_path / "b")}, "none": {"hls_path": ""}}
+    async with setting_of(tmp_path / "root", folders) as setting:
+        for vhost in folders:
+            setting.push(setting.publish(KEY._replace(vhost=vhost)), 0, 4)
+        await setting.written(6)
+    assert {path.partition("/")[0] for path in found(tmp_path, "**/*.ts")} == {"a", "b"}
+
+
+async def test_the_end_and_errors_are_handled_as_the_vhost_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = {"hls_end_list_on_unpublish": True, "hls_on_error": "disconnect", "hls_m3u8_file": "[vhost].m3u8"}
+    plain = {"hls_m3u8_file": "[vhost].m3u8"}
+    async with setting_of(tmp_path, {"closed": closed, "plain": plain}) as setting:
+        for vhost in ("closed", "plain"):
+            publisher = setting.publish(KEY._replace(vhost=vhost))
+            setting.push(publisher, 0, 4)
+            setting.registry.end_stream(publisher.stream, "over")
+        await setting.written(8)
+        playlist = tmp_path / "closed.m3u8"
+        await wait_until(lambda: "ENDLIST" in playlist.read_text(), deadline(1), "the end of the list")
+        assert "ENDLIST" not in (tmp_path / "plain.m3u8").read_text()
+        break_disk(monkeypatch)
+        publishers = {vhost: setting.publish(KEY._replace(vhost=vhost)) for vhost in ("closed", "plain")}
+        for second in range(3):
+            for publisher in publishers.values():
+                setting.push(publisher, second, 1)
+        await wait_until(lambda: bool(setting.stopped), deadline(1), "the publisher's end")
+        await wait_until(lambda: setting.disk.counters()["error_hls_disk_count"] >= 4, deadline(1), "all errors")
+        assert len(setting.stopped) == 1
+        monkeypatch.undo()

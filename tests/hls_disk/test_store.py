@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -292,3 +293,23 @@ def test_what_is_remembered_of_the_past_is_bounded(files: Files, monkeypatch: py
         files.store.end(source)
     files.pass_by(125)
     assert len(files.store._files) == 3
+
+
+def test_how_long_files_stay_is_as_their_vhost_says(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    kept = {"keep": {"hls_keep_s": 600}, "all": {"hls_cleanup": False}, "long": {"hls_dispose_s": 600}, "plain": {}}
+    for vhost, values in kept.items():
+        names = {"hls_ts_file": "[vhost]-[seq].ts", "hls_m3u8_file": "[vhost].m3u8"}
+        config = replace(files.config, **names, **values)  # type: ignore[arg-type]
+        source = Source(KEY._replace(vhost=vhost), config=config)
+        for segment in segments(100, 12):
+            files.wall_ms += segment.duration_ms
+            files.store.segment(source, segment)
+        files.store.end(source)
+    files.pass_by(30)
+    count = {vhost: len(list(tmp_path.glob(f"{vhost}-*.ts"))) for vhost in kept}
+    assert count["keep"] == count["all"] == 12
+    assert 0 < count["plain"] == count["long"] < 12
+    files.pass_by(200)
+    left = {vhost: len(list(tmp_path.glob(f"{vhost}-*.ts"))) for vhost in kept}
+    assert (left["plain"], left["long"]) == (0, count["long"])

@@ -98,8 +98,8 @@ def test_what_does_not_act_by_vhost_yet_is_told(conf: Path) -> None:
         if DEFINITIONS[name].scope is VHOST and DEFINITIONS[name].kind == "list":
             (line,) = faults(conf, f"vhost a {{ {name} http://127.0.0.1:1/; }}")
             assert line == f"{conf}:1: warning: {name} is accepted, and does nothing yet"
-    for name in sorted(NOT_BY_VHOST & {"hls_default"}):
-        (line,) = faults(conf, f"vhost a {{ {name} classic; }} vhost b {{ }}")
+    for name in sorted(NOT_BY_VHOST):
+        (line,) = faults(conf, f"vhost a {{ {name} 7; }} vhost b {{ }}")
         assert line == f"{conf}:1: warning: {name} is one for all vhosts as yet: this value is not used"
 
 

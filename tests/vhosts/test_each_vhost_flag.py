@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from edge.flags.classes import Scope
+from edge.flags.not_acted_on import NOT_BY_VHOST
 from edge.flags.registry import DEFINITIONS
 from edge.media.frame import METADATA
 from edge.service.refusal import Refusal
@@ -28,19 +29,18 @@ ELSEWHERE = {
     "max_out_kbps": "tests/service/test_limits.py",
     "proxy_to": "tests/vhosts/test_two_vhosts.py",
     "proxy_vhost": "tests/vhosts/test_two_vhosts.py",
+    "hls_path": "tests/hls_disk/test_recorder.py",
+    "hls_m3u8_file": "tests/hls_disk/test_recorder.py",
+    "hls_ts_file": "tests/hls_disk/test_recorder.py",
+    "hls_fmp4_file": "tests/hls_disk/test_recorder.py",
+    "hls_init_file": "tests/hls_disk/test_recorder.py",
+    "hls_on_error": "tests/hls_disk/test_recorder.py",
+    "hls_end_list_on_unpublish": "tests/hls_disk/test_recorder.py",
+    "hls_keep_s": "tests/hls_disk/test_store.py",
+    "hls_cleanup": "tests/hls_disk/test_store.py",
 }
 
-NOT_YET = frozenset(
-    {
-        *("hls", "hls_default", "hls_fragment_s", "hls_window_s", "hls_td_ratio", "hls_aof_ratio", "hls_wait_keyframe"),
-        *("hls_use_fmp4", "hls_low_latency", "hls_part_ms", "hls_entry_prefix", "hls_dispose_s", "ts_duration_ms"),
-        *("ts_max_stored", "ts_pre_generated", "use_host_in_m3u8", "hls_user_session", "hls_max_segment_bytes"),
-        *("hls_path", "hls_m3u8_file", "hls_ts_file", "hls_fmp4_file", "hls_init_file", "hls_keep_s", "hls_cleanup"),
-        *("hls_on_error", "hls_end_list_on_unpublish", "http_flv", "http_ts", "http_flv_missing"),
-        *("keep_pulling_seconds", "missing_cache_ms", "max_retry_duration_ms", "pull_wait_for_stream"),
-        *("pull_nodata_timeout_ms", "proxy_lb", "rtmp_server_chunk_size", "rtmp_server_window_ack_size"),
-    }
-)
+NOT_YET: frozenset[str] = frozenset()
 
 
 def published_again(world: World) -> bool:
@@ -212,6 +212,19 @@ def metadata_taken(world: World) -> int:
     return sum(frame.kind == METADATA for frame in grant.stream.queue.frames)
 
 
+def cuts(**options: Any) -> Observe:
+    """Segments that have begun in 12 s."""
+
+    def count(world: World) -> int:
+        stream = world.live(12, **options)
+        assert stream.cuts is not None
+        state = stream.cuts.state_at(stream.queue, stream.queue.end)
+        assert state is not None
+        return state.number
+
+    return count
+
+
 @dataclass(frozen=True)
 class Row:
     """A value, what is seen in the vhost with it, and what in the other."""
@@ -249,6 +262,9 @@ ROWS = {
     "publish_silent_timeout_ms": Row("1000", ended_when_silent, True, False),
     "publish_kickoff_for_idle_s": Row("2", ended_when_idle, True, False),
     "max_publish_kbps": Row("100", ended_when_fast, True, False),
+    "hls_aof_ratio": Row("1", cuts(gop=10000), 5, 1),
+    "hls_wait_keyframe": Row("false", cuts(gop=10000), 6, 1),
+    "hls_max_segment_bytes": Row("65536", cuts(gop=25, size=4000), 18, 5),
     "max_metadata_per_s": Row("1", metadata_taken, 1, 2),
 }
 
@@ -263,6 +279,6 @@ def test_a_flag_acts_in_its_vhost_and_in_no_other(flag: str) -> None:
 
 def test_each_flag_that_may_stand_in_a_vhost_is_looked_at() -> None:
     may = {name for name, definition in DEFINITIONS.items() if definition.scope is Scope.VHOST}
-    looked_at = [*ROWS, *AT_NODES, *ELSEWHERE, *NOT_YET]
+    looked_at = [*ROWS, *AT_NODES, *ELSEWHERE, *NOT_YET, *NOT_BY_VHOST]
     assert len(looked_at) == len(set(looked_at))
     assert set(looked_at) == may

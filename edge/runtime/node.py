@@ -11,7 +11,6 @@ from edge.errors import HandoverError
 from edge.facts.orders import Drain, Outcome, Result
 from edge.handover.keys import SocketKey
 from edge.hls.config import HlsConfig
-from edge.hls_disk.config import DiskConfig
 from edge.net.accepted import Accepted, Handler
 from edge.net.address import local_address
 from edge.net.aio import RUN_CLOCK, TaskOwner, now_ms, spawn, wall_ms
@@ -27,6 +26,7 @@ from edge.runtime.access import Access
 from edge.runtime.activation import take_roles
 from edge.runtime.descriptors import connection_cap, raise_descriptor_limit
 from edge.runtime.hooks import Hooks
+from edge.runtime.hls_files import new_disk_hls
 from edge.runtime.late_grpc import LateGrpc, is_public
 from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import ClockWatch, LagProbe
@@ -40,7 +40,6 @@ from edge.runtime.unit import STOPPING, make_units, new_source
 from edge.runtime.viewers import Viewers
 
 if TYPE_CHECKING:
-    from edge.hls_disk.recorder import DiskHls
     from edge.httpd.app import HttpService, Owned
     from edge.httpd.hls import HlsPlayer
     from edge.httpd.live import LivePlayer
@@ -113,7 +112,7 @@ class Node:
         self.viewers = Viewers(settings.quality)
         self.overload = Overload(settings.overload, self.units, self.lag, is_loading=self._is_loading)
         self.stat_log = StatLog(self.units, settings, self.started_ms)
-        self.hls_disk = self._make_hls_disk()
+        self.hls_disk = new_disk_hls(self.rulebook, self.units, loop)
         self.hls: HlsPlayer | None = None
         self._live: LivePlayer | None = None
         self.steering: Steering | None = None

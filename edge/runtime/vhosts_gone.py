@@ -23,6 +23,7 @@ def end_gone(units: Iterable[ServiceUnit], settings: Settings) -> None:
         return
     for unit in units:
         for stream in list(unit.registry.streams.values()):
-            if unit.rulebook.rules_of(stream.key) is None:
+            vhost = stream.key.vhost
+            if unit.rulebook.vhost_of(vhost) != vhost:  # or another one has its name, where newcomers go
                 logger.info("stream ended key=%s reason=vhost_not_found", stream.key, extra={"cause": stream.key.vhost})
                 end_stream(unit, stream, GONE_TEXT, _GONE)

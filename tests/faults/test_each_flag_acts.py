@@ -227,7 +227,6 @@ ROWS: dict[str, Row] = {
         stop_kickedoff_publisher=True,
         timestamp_offset=77,
     ),
-    "vhost_remove_action": Row("drain", "drain", HUB),
     "publisher_return_ms": Row("4321", 4321, (*HUB, *PULLS)),
     "keep_duration_domains": Row("a.example", frozenset({"a.example"}), HUB),
     "original_timestamp_domains": Row("b.example", frozenset({"b.example"}), HUB),

@@ -7,6 +7,7 @@ from typing import Any
 
 from edge.runtime.rules import rules_of, take_rules, with_values
 from edge.runtime.settings import Settings
+from edge.runtime.vhosts_gone import end_gone
 from edge.service.rules import Rulebook, Vhost
 from tests.runtime.nodes import RunningNode
 
@@ -24,6 +25,7 @@ def book_of(settings: Settings, vhosts: Mapping[str, Mapping[str, Any]], **alias
 def give_vhosts(one: RunningNode, vhosts: Mapping[str, Mapping[str, Any]], **aliases: str) -> None:
     """What a reload does once its files have been read."""
     settings = one.node.settings
-    take_rules(one.node, book_of(settings, vhosts, **aliases), settings.hub)
+    take_rules(one.node, book_of(settings, vhosts, **aliases))
     for unit in one.node.units:
         unit.reconfigure(settings)
+    end_gone(one.node.units, settings)

@@ -87,8 +87,8 @@ async def test_VC14_clients_of_a_vhost_that_is_removed_are_told_and_others_stay(
         for player in players:
             await pictures(player, 0)
         give_vhosts(one, {"b.example": {}})
-        assert "a.example" in (await status(players[0], "NetStream.Play.StreamNotFound"))["description"]
-        assert "a.example" in (await status(publishers[0], "NetStream.Publish.BadName"))["description"]
+        assert "VhostNotFound" in (await status(players[0], "NetStream.Play.UnpublishNotify"))["description"]
+        assert "VhostNotFound" in (await status(publishers[0], "NetStream.Publish.BadName"))["description"]
         for client in (players[0], publishers[0]):
             await ended(client)
         send_video(publishers[1], 1)
@@ -99,6 +99,16 @@ async def test_VC14_clients_of_a_vhost_that_is_removed_are_told_and_others_stay(
         code, text = await one.get("/live/s.flv?vhost=a.example")
         assert (code, "a.example" in text) == (404, True)
         assert Reason.NO_VHOST.value in str(await one.facts.counters())
+
+
+async def test_a_name_that_becomes_an_alias_takes_its_streams_along() -> None:
+    async with running() as one:
+        give_vhosts(one, {"a.example": {}, "b.example": {}})
+        publisher = await one.publisher("s?vhost=a.example")
+        give_vhosts(one, {"b.example": {}}, b_example="a.example")
+        await ended(publisher)
+        await one.publisher("s?vhost=a.example")
+        await pictures(await one.player("s?vhost=b.example"), 0)
 
 
 async def test_VC14_who_drains_a_vhost_serves_those_who_are_there() -> None:

@@ -65,9 +65,6 @@ class DiskHls:
         """``configs``: of all vhosts; what a process before has left at their places is gone on with."""
         self.loop = loop
         self.reports = Reports(now_ms)
-        self.segmenter_config = replace(hls, hls_window_s=_LEAST_WINDOW_S)
-        self.store = Store(config, Folder(config.hls_path), self.reports, wall_ms)
-        self.writer = Writer(self.store, self.reports, config.hls_disk_queue_bytes)
         self.on_listed: Callable[[StreamKey, Listed], object] | None = None
         self._places: dict[str, _Place] = {}
         self._is_started = False
@@ -179,8 +176,7 @@ class Recording:
         self.is_off = False
         self._disk = disk
         self._stop_publisher = stop_publisher
-        self._source = Source(stream.key, self._failed_in_thread, self._listed_in_thread)
-        self._source = Source(stream.key, self._failed_in_thread, self._config)
+        self._source = Source(stream.key, self._failed_in_thread, self._listed_in_thread, self._config)
         self._has_written = False
         self._told_codecs: set[str] = set()
         self._current: Segment | None = None

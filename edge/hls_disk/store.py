@@ -165,20 +165,12 @@ class Store:
 
     def _write(self, files: _Files, key: StreamKey, made: Made, now_ms: int) -> Listed | None:
         """None for a segment that is there already."""
-        listing, window_ms = files.listing, self._config.window_ms
-        self._forget_missing(files)
-        place = listing.place(made, now_ms, window_ms)
-        if place is None:
-            return None
-        path = self._names.segment(key, made.kind, place.seq, made.name, made.duration_ms, made.wall_ms)
-        init = self._names.init(key, made.init) if made.init else ""
-    def _write(self, files: _Files, key: StreamKey, made: Made, now_ms: int) -> None:
         listing, window_ms = files.listing, files.config.window_ms
         names = self._names_of(files.config)
         self._forget_missing(files)
         place = listing.place(made, now_ms, window_ms)
         if place is None:
-            return
+            return None
         path = names.segment(key, made.kind, place.seq, made.name, made.duration_ms, made.wall_ms)
         init = names.init(key, made.init) if made.init else ""
         if init and not self._folder.exists(init):

@@ -25,8 +25,8 @@ from edge.net.tls_entrance import TlsEntrance, open_certificates
 from edge.runtime.access import Access
 from edge.runtime.activation import take_roles
 from edge.runtime.descriptors import connection_cap, raise_descriptor_limit
-from edge.runtime.hooks import Hooks
 from edge.runtime.hls_files import new_disk_hls
+from edge.runtime.hooks import Hooks
 from edge.runtime.late_grpc import LateGrpc, is_public
 from edge.runtime.late_http import LateHttp
 from edge.runtime.loop import ClockWatch, LagProbe
@@ -112,7 +112,7 @@ class Node:
         self.viewers = Viewers(settings.quality)
         self.overload = Overload(settings.overload, self.units, self.lag, is_loading=self._is_loading)
         self.stat_log = StatLog(self.units, settings, self.started_ms)
-        self.hls_disk = new_disk_hls(self.rulebook, self.units, loop)
+        self.hls_disk = new_disk_hls(self.rulebook, self.units, loop, self.hooks.on_listed)
         self.hls: HlsPlayer | None = None
         self._live: LivePlayer | None = None
         self.steering: Steering | None = None
@@ -179,18 +179,6 @@ class Node:
         from edge.runtime.elsewhere import Elsewhere  # most nodes do without
 
         return Elsewhere(self.settings.process.rtmp_siblings, self.settings.naming)
-
-    def _make_hls_disk(self) -> DiskHls | None:
-        configs = [rules.of(DiskConfig) for rules in self.rulebook.all_rules()]
-        if not any(config.hls_path for config in configs):
-            return None
-        from edge.hls_disk.recorder import DiskHls  # most nodes do without
-
-        disk = DiskHls(configs, self.loop)
-        for unit in self.units:
-            disk.attach(unit.registry, unit.service.stop_publisher)
-        disk.on_listed = self.hooks.on_listed
-        return disk
 
     def open_sockets(
         self,

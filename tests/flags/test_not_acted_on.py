@@ -32,8 +32,7 @@ from naming.base import NamingOptions
 CONFIGS = (
     *(NetConfig, TlsConfig, RtmpConfig, HubConfig, UpstreamConfig, HttpConfig, HlsConfig, DiskConfig, LogConfig),
     *(LogbookConfig, NamingOptions, DebugConfig, PagesConfig, OtlpConfig, QualityConfig, OverloadConfig),
-    *(Http2Config, GrpcConfig, ProcessConfig, AccessConfig, GuardConfig, HookConfig, HookLimits),
-    *(Http2Config, GrpcConfig, ProcessConfig, AccessConfig, GuardConfig, LimitConfig),
+    *(Http2Config, GrpcConfig, ProcessConfig, AccessConfig, GuardConfig, HookConfig, HookLimits, LimitConfig),
 )
 # Fields that no flag sets.
 BESIDE_FLAGS = {"is_internal_port_set", "version", "hostname"}

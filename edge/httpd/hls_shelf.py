@@ -138,14 +138,14 @@ class HlsStream:
 
         for state, segments in told.windows:
             watch = Watch(self._loop)
-            args = (self.stream, self._config, place_of, watch.tell, self._pump.ask)
+            args = (self.stream, self.config, place_of, watch.tell, self._pump.ask)
             segmenter = resume_window(state, segments, *args)
             self.segmenters[state.kind, state.tracks], self._watches[segmenter] = segmenter, watch
         for at, growing in told.two_level:
             watch = Watch(self._loop)
             max_bytes = self.stream.config.hls_max_segment_bytes
             two_level = resume_two_level(
-                at, growing, self.stream, self._config, place_of, watch.tell, max_bytes=max_bytes
+                at, growing, self.stream, self.config, place_of, watch.tell, max_bytes=max_bytes
             )
             self.two_level[at.tracks, at.at_keyframes], self._watches[two_level] = two_level, watch
 

@@ -56,7 +56,7 @@ def test_a_change_of_the_rules_is_made_ready_or_given_up() -> None:
 
 def test_a_flag_of_other_things_leaves_the_book_alone() -> None:
     book = new_rulebook(settings_of("-queue_length_s=7"))
-    change = RuleChange(book)
+    change = RuleChange(Node(book, []), lambda *_: None)
     change.prepare(settings_of("-queue_length_s=7", "-v=1")).commit()
     assert change.prepared is book
     change.prepare(settings_of("-queue_length_s=8")).commit()

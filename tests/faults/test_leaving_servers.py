@@ -67,6 +67,8 @@ async def test_clients_are_told_a_sibling_that_is_ready(tmp_path: Path) -> None:
             ):
                 await player.wait_frames(1, 5)
                 await wait_until(lambda: "siblings for RTMP: " in edge.log, deadline(3), "the list")
+                # What it loads for its first answer over HTTP takes longer on a busy machine than it is waited for.
+                await asyncio.to_thread(sibling.http, "/readyz", on_internal=False)
                 edge.ask_to_leave()
                 await player.wait_status(_RECONNECT, 5)
                 url = f"rtmp://{sibling.address}/live?token=t&vhost=__defaultVhost__"

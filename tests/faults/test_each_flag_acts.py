@@ -314,6 +314,7 @@ ROWS: dict[str, Row] = {
     **many((*HTTP2, *GRPC), h2_max_concurrent_streams=77),
     **many(HTTP2, h2_max_resets=77),
     **many(GRPC, grpc_max_message_bytes=77777, grpc_default_timeout_ms=7777),
+    **many(GRPC, grpc_max_calls_per_ip=77, grpc_max_watches=77, grpc_max_watches_per_ip=7),
     "admin_allowed_hosts": Row("a.example,b.example", ("a.example", "b.example"), HTTP),
     **many(
         DEBUG,

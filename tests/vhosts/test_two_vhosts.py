@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from edge.service.refusal import Reason
 from tests.net.live import ended, eventually, pictures, send_video, status
@@ -121,3 +122,39 @@ async def test_VC14_who_drains_a_vhost_serves_those_who_are_there() -> None:
         await pictures(player, 1)
         publisher.peer.abort()
         await eventually(lambda: not one.node.units[0].registry.streams, "the end of the stream")
+
+
+async def test_a_file_of_SRS_gives_each_vhost_its_origin_and_a_reload_another_one(tmp_path: Path) -> None:
+    conf = tmp_path / "edge.conf"
+
+    def write(a_port: int, b_port: int, length: int) -> None:
+        conf.write_text(
+            f"vhost a.example {{ cluster {{ mode remote; origin 127.0.0.1:{a_port}; }} queue_length {length}; }}"
+            f"vhost b.example {{ cluster {{ mode remote; origin 127.0.0.1:{b_port}; }} }}"
+            "vhost c.example { max_players 1; }"
+        )
+
+    async with running() as first, running() as second:
+        write(first.port(), second.port(), 7)
+        await first.publisher("s?vhost=a.example")
+        await second.publisher("s?vhost=b.example")
+        async with running(f"-c={conf}", "-rebalance_after_ms=100") as edge:
+            players = [await edge.player(f"s?vhost={name}.example") for name in "ab"]
+            for player in players:
+                await pictures(player, 0)
+            assert queue_lengths(edge) == {"a.example": 7, "b.example": 30}
+            ports = [int(server_of(edge, f"{name}.example").rpartition(":")[2]) for name in "ab"]
+            assert ports == [first.port(), second.port()]
+            async with running(f"-proxy_to=127.0.0.1:{first.port()}") as shield:
+                write(shield.port(), second.port(), 9)
+                assert (await edge.reloader.reload("test")).state == "done"
+                place = f"127.0.0.1:{shield.port()}"
+                await eventually(lambda: server_of(edge, "a.example") == place, "the other origin", 5)
+                assert queue_lengths(edge) == {"a.example": 9, "b.example": 30}
+                await edge.publisher("s?vhost=c.example")
+                await pictures(await edge.player("s?vhost=c.example"), 0)
+                newcomer = await edge.client()
+                newcomer.play("s?vhost=c.example")
+                assert "LimitReached" in (await status(newcomer, "NetStream.Play.Failed"))["description"]
+                for each in (edge, shield, first, second):
+                    await each.close()

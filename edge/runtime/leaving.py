@@ -77,6 +77,7 @@ class Leaving:
         if drain is not None:
             await self._see_off(drain)
         if self.is_handed_over:
+            await self._node.ask_to_reconnect(is_elsewhere=False)
             await asyncio.sleep(_ANSWERED_WITHIN_S)
         self.before_end()
         if self.is_handed_over or drain is None:

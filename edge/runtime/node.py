@@ -513,9 +513,9 @@ class Node:
         if self._elsewhere is not None:
             self._elsewhere.look(self.tasks)
 
-    async def ask_to_reconnect(self) -> None:
-        """Ask those who can to go to another server, some at a time; to those that are ready, where they are known."""
-        bases = await self._elsewhere.ready() if self._elsewhere is not None else []
+    async def ask_to_reconnect(self, *, is_elsewhere: bool = True) -> None:
+        """Ask those who can to connect anew, some at a time; to a node that is ready, or where another process is."""
+        bases = await self._elsewhere.ready() if is_elsewhere and self._elsewhere is not None else []
         for number, connection in enumerate(list(self.context.connections), 1):
             connection.ask_to_reconnect(bases[number % len(bases)] if bases else "")
             if number % _ASKED_AT_ONCE == 0:

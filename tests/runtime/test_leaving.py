@@ -323,6 +323,23 @@ async def test_R6_a_signal_right_after_the_upgrade_ends_nothing_that_the_new_pro
     assert closed[0]
 
 
+async def test_who_is_left_behind_by_an_upgrade_is_asked_to_come_again_before_it_is_told_of_the_end() -> None:
+    async with leaving_node("-rtmp_siblings=list://rtmp://elsewhere.invalid") as (one, leaving, _):
+        await one.publisher()
+        url = f"rtmp://127.0.0.1:{one.port()}/live/s"
+        able, name = await RtmpClient.open(url, capsEx=1)
+        one.clients.append(able)
+        able.play(name)
+        unable = await one.player()
+        await pictures(able, 0)
+        leaving.hand_over()
+        asked, closed = "NetConnection.Connect.ReconnectRequest", "NetConnection.Connect.Closed"
+        assert await end_codes(able) == [asked, closed]
+        (info,) = [status_of(each) for each in able.backlog if status_of(each).get("code") == asked]
+        assert "tcUrl" not in info, "the new process is here"
+        assert await end_codes(unable) == [closed]
+
+
 def test_T12_a_second_instance_with_the_same_pid_file_does_not_start(tmp_path: Path) -> None:
     pid_file, port_file = tmp_path / "run" / "pid", tmp_path / "run" / "ports"
     files = (f"-pid_file={pid_file}", f"-port_file={port_file}")

@@ -1,8 +1,8 @@
 """RTMP connections, for the process that goes on with them: session, plays with their places, publishes.
 
-What moves is a plain connection that publishes, plays from the shared log, or does nothing
-yet. One with writers (several streams, a medium switched off), a node of ours, and one
-that waits for an answer of somebody else stay behind.
+What moves is a plain connection that publishes, plays one stream or several, or does nothing
+yet. One that has switched a medium off, a node of ours, and one that waits for an answer of
+somebody else stay behind.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from edge.net.rtmp.form import RtmpForm
 from edge.net.rtmp.opening import RtmpOpening, RtmpPlayer
 from edge.net.rtmp.play import RtmpPlay
 from edge.net.rtmp.server import RtmpServerConnection
+from edge.net.rtmp.writer_place import WriterPlace, place_of_writer, put_writer_in_place
 from edge.rtmp.handover import export_session, resume_session
 from edge.service.handover import GrantState, grant_state
 from edge.service.names import TcUrl
@@ -35,10 +36,12 @@ VERSION = 1
 
 
 class PlayState(msgspec.Struct, forbid_unknown_fields=True):
-    """A play; ``place`` is None while it is paused.
+    """A play; ``place`` and ``writer`` are None while it is paused.
 
     Attributes:
-        base_ms, low_bases: its clock, see ``RtmpOpening``.
+        place: on the shared log.
+        base_ms, low_bases: its clock there, see ``RtmpOpening``.
+        writer: of a connection that is written by itself.
     """
 
     message_stream_id: int
@@ -48,6 +51,7 @@ class PlayState(msgspec.Struct, forbid_unknown_fields=True):
     place: PlayerPlace | None
     base_ms: int | None
     low_bases: dict[int, int] | None
+    writer: WriterPlace | None = None
 
 
 class FeedState(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,8 +88,6 @@ def check_movable(connection: RtmpServerConnection) -> None:
     connection_state(connection)
     if connection.is_hop:
         raise HandoverError("a node resumes by itself")
-    if connection._writers is not None:
-        raise HandoverError("it is written by itself")
     if connection.asked or connection.is_arriving:
         raise HandoverError("it waits for an answer")
     if connection._session.is_ended or connection._session.events:
@@ -133,7 +135,10 @@ def _play_state(connection: RtmpServerConnection, play: RtmpPlay) -> PlayState:
     player, place, tracks = connection.player, None, 0
     base_ms: int | None = None
     low_bases: dict[int, int] | None = None
-    if not play.is_paused:
+    writer: WriterPlace | None = None
+    if play.writer is not None and play.form is not None:
+        tracks, writer = play.form.tracks, place_of_writer(play.writer)
+    elif not play.is_paused:
         place = place_of(player) if player is not None else None
         if player is None or place is None or play.form is None:
             raise HandoverError("a play is served by nobody")
@@ -147,6 +152,7 @@ def _play_state(connection: RtmpServerConnection, play: RtmpPlay) -> PlayState:
         place=place,
         base_ms=base_ms,
         low_bases=low_bases,
+        writer=writer,
     )
 
 
@@ -205,17 +211,35 @@ def _resume_play(
     play = RtmpPlay(state.message_stream_id, grant)
     play.asked_ms = 0
     connection.plays.add(play)
-    if state.place is None:
+    if state.place is None and state.writer is None:
         connection._pause(play)
         return
     # The peer has been told a chunk size, which may not be the one that others are told now.
     play.form = RtmpForm(connection._session.out_chunk_size, state.tracks)
+    if state.writer is not None:
+        _resume_writer(connection, play, play.form, state.writer, lambda seq: place_in(key, seq))
+        return
+    assert state.place is not None
     opening = RtmpOpening.of(stream, play.form, state.message_stream_id)
     opening.go_on(state.base_ms, state.low_bases)
     player = connection.player = RtmpPlayer(connection, connection.direct_send, opening)
     put_in_place(player, state.place)
     seq = place_in(key, state.place.seq)
     connection.context.fanout.attach_at(player, stream, play.form, seq, has_begun=state.place.has_begun)
+
+
+def _resume_writer(
+    connection: RtmpServerConnection,
+    play: RtmpPlay,
+    form: RtmpForm,
+    place: WriterPlace,
+    place_in: Callable[[int], int],
+) -> None:
+    writers = connection._open_writers(form.chunk_size)
+    offset_ms = play.stream.config.timestamp_offset
+    play.writer = writers.open(play.stream, play.message_stream_id, form, is_hop=False, timestamp_offset=offset_ms)
+    play.writer.is_told_early = play.hears_errors_only
+    put_writer_in_place(play.writer, place, place_in)
 
 
 def go_on_rtmp(connection: RtmpServerConnection) -> None:
@@ -247,4 +271,5 @@ def let_go_rtmp(connection: RtmpServerConnection) -> None:
     player, connection.player = connection.player, None
     if player is not None and player.fan is not None:
         player.leave()
+    connection._close_writers()
     let_go(connection)

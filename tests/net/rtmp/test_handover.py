@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from edge.errors import HandoverError
-from edge.net.rtmp.handover import check_movable, publishers_of
+from edge.net.rtmp.handover import check_movable, export_rtmp, publishers_of
 from edge.net.rtmp.server import RtmpServerConnection
-from tests.net.live import eventually, number_of, pictures, send_video, status
+from edge.net.rtmp.stream_writer import StreamWriter
+from tests.harness.client import RtmpClient
+from tests.harness.wire import VIDEO, Message
+from tests.net.live import eventually, number_of, pictures, send_video, status, until
 from tests.runtime.handing import move_all
 from tests.runtime.nodes import RunningNode, running
 
@@ -67,6 +70,54 @@ async def test_half_a_message_is_completed_elsewhere() -> None:
                 client.peer.abort()
 
 
+async def timestamps(client: RtmpClient, lasts: dict[int, int]) -> dict[int, dict[int, int]]:
+    """By message stream and picture, until each of the message streams has its last one."""
+    found: dict[int, dict[int, int]] = {stream_id: {} for stream_id in lasts}
+
+    def is_last(message: Message) -> bool:
+        if message.type_id == VIDEO and message.payload[1] == 1 and message.message_stream_id in found:
+            found[message.message_stream_id][number_of(message)] = message.timestamp
+        return all(last in found[stream_id] for stream_id, last in lasts.items())
+
+    await until(client, is_last)
+    return found
+
+
+async def test_several_plays_of_one_connection_move_and_go_on_where_they_are() -> None:
+    async with running() as old:
+        publishers = [await old.publisher(name, pictures=2) for name in ("s", "t", "u")]
+        player = await old.player("s")
+        ids = [player.message_stream_id]
+        for name in ("t", "u"):
+            ids.append(int((await player.call("createStream", None))[3]))
+            player.peer.send_command(ids[-1], "play", 0, None, name, -2000)
+        player.peer.send_command(ids[2], "pause", 0, None, True, 0)
+        await status(player, "NetStream.Pause.Notify")
+        for publisher in publishers:
+            send_video(publisher, 2)
+        before = await timestamps(player, dict.fromkeys(ids[:2], 2))
+        async with running() as new:
+            moving = move_all(old.node, new.node)
+            assert (len(moving.parcels), moving.left_behind) == (4, {})
+            for unit in old.node.units:
+                readers = [reader for stream in unit.registry.streams.values() for reader in stream.readers]
+                assert not any(isinstance(reader, StreamWriter) for reader in readers), "the old one writes no more"
+            player.peer.send_command(ids[2], "pause", 0, None, False, 0)
+            await status(player, "NetStream.Unpause.Notify")
+            for publisher in publishers:
+                send_video(publisher, 3)
+                send_video(publisher, 4, is_keyframe=True)
+            after = await timestamps(player, dict.fromkeys(ids, 4))
+            for stream_id in ids[:2]:
+                at_ms = before[stream_id][2]
+                assert after[stream_id] == {3: at_ms + 40, 4: at_ms + 80}
+            assert 4 in after[ids[2]]
+            publishers[1].delete_stream("t")
+            await status(player, "NetStream.Play.UnpublishNotify")
+            for client in (*publishers, player):
+                client.peer.abort()
+
+
 async def test_who_has_switched_the_picture_off_stays() -> None:
     async with running() as one:
         await one.publisher(pictures=2)
@@ -75,8 +126,8 @@ async def test_who_has_switched_the_picture_off_stays() -> None:
         player.peer.send_command(player.message_stream_id, "receiveVideo", 0, None, False)
         (playing,) = [each for each in connections(one) if each.plays]
         await eventually(lambda: playing._writers is not None, "a writer")
-        with pytest.raises(HandoverError, match="written by itself"):
-            check_movable(playing)
+        with pytest.raises(HandoverError, match="it has switched sound or picture off"):
+            export_rtmp(playing, lambda _: 0)
         (feeding,) = [each for each in connections(one) if each.is_publishing]
         check_movable(feeding)
         (stream,) = one.node.units[0].registry.streams.values()

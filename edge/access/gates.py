@@ -172,7 +172,7 @@ class Gates:
         action = PUBLISH if isinstance(request, PublishRequest) else PLAY
         host = host_of(client.peer)
         if gate.addresses[action] and not gate.addresses[action].admits(host):
-            return Refusal(Reason.ADDRESS, f"address {host} may not {action} here")
+            return Refusal(Reason.ADDRESS, f"address {host} may not {action} here (-{action}_allow, -{action}_deny)")
         if self._is_node(client):
             return YES
         if not (gate.referers_of_all.admits(client.page_url) and gate.referers[action].admits(client.page_url)):

@@ -188,3 +188,19 @@ def test_AU29_other_keys_hold_for_who_comes_then() -> None:
     rig.gates.replace(rig.files, rig.guard)
     assert reason_of(rig.ask("publish", SECRET)) is Reason.KEY_INVALID
     assert rig.ask("publish", "new-key-of-the-stage") == Granted("live/stage")
+
+
+def test_AU7_name_is_resolved_before_its_token_is_looked_at() -> None:
+    rig = Rig(SIGNED)
+    service = rig.door.service
+    for path in ("/live/s/", "/live/s"):
+        name = service.resolve_path("10.0.0.1", path, PLAY)
+        assert not isinstance(name, Refusal) and name.key.stream_name == "s"
+        assert rig.gates.check(PlayRequest(FakeClient(1, "10.0.0.1:1"), name), lambda _: None) == Granted()
+    for path in ("/live/%73", "/live/\u017f", "/live/S"):  # escaped once more, another form of a letter, another letter
+        name = service.resolve_path("10.0.0.1", path, PLAY)
+        assert not isinstance(name, Refusal)
+        verdict = rig.gates.check(PlayRequest(FakeClient(1, "10.0.0.1:1"), name), lambda _: None)
+        assert reason_of(verdict) is Reason.TOKEN_INVALID
+    for path in ("/live/../s", "/live//s", "/live/", "/live/s?x"):
+        assert isinstance(service.resolve_path("10.0.0.1", path, PLAY), Refusal)

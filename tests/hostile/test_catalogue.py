@@ -2,8 +2,8 @@
 
 The letters say where it comes: HS in the handshake, C in chunks, A in AMF, M in commands, V in media, Q with
 publishers and players, T in TCP, P in the first bytes, S in TLS, H in HTTP, G in HTTP/2 and gRPC, L in HLS, X at the
-pages, R in the process and what it lives on, Y in the language. The defaults of the limits that meet it are held here
-too.
+pages, R in the process and what it lives on, Y in the language, AU at the gates. The defaults of the limits that meet
+it are held here too.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ GRPC_ROWS = {f"G{number}" for number in range(1, 13)}
 HLS_ROWS = {f"L{number}" for number in range(1, 10)}
 # Those of the pages.
 PAGE_ROWS = {"X1", "X2", "X3", "X4", "X5", "X6", "X7", "X8", "X9", "X10"}
-ALL_ROWS = ROWS | OTHER_ROWS | PROCESS_ROWS | HTTP_ROWS | GRPC_ROWS | HLS_ROWS | PAGE_ROWS
+# Those of who may publish and play, but for what callbacks and HLS do about it.
+ACCESS_ROWS = {f"AU{number}" for number in (*range(1, 9), 11, 12, 21, 22, 25, *range(28, 32), 33, 34, 35)}
+ALL_ROWS = ACCESS_ROWS | ROWS | OTHER_ROWS | PROCESS_ROWS | HTTP_ROWS | GRPC_ROWS | HLS_ROWS | PAGE_ROWS
 DEFAULTS = {
     "protocol_detect_timeout_ms": 5000,
     "ssl_handshake_timeout_ms": 5000,
@@ -113,6 +115,8 @@ DEFAULTS = {
     "enable_threads_service": False,
     "enable_dir_service": False,
     "admin_allowed_hosts": (),
+    "auth_failures_per_min": 30,
+    "sign_skew_s": 30,
 }
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from edge.access.config import AccessConfig
 from edge.facts.orders import SetFlag
+from edge.flags.gflags import parse
 from edge.net.aio import TaskOwner
 from edge.runtime.access import MAX_THREADS, MAX_WAITING, PasswordThreads, access_configs
 from edge.runtime.rules import new_rulebook
+from edge.runtime.settings import build_settings
+from edge.runtime.vhost_files import with_vhosts
 from tests.harness.wire import WireError
 from tests.net.live import eventually, status
 from tests.runtime.nodes import RunningNode, running, settings_of
@@ -101,6 +105,42 @@ async def test_node_is_trusted_by_its_address_for_all_that_asks(tmp_path: Path) 
         await one.publisher("other", pictures=1)
         (publish,) = one.node.units[0].service.publishes.values()
         assert publish.client.is_proven
+
+
+async def test_vhosts_have_gates_of_their_own(tmp_path: Path) -> None:
+    path, conf = keys_file(tmp_path, f"live/hall {KEY}"), tmp_path / "edge.conf"
+    gate = f"publish_auth key; stream_keys_file {path};"
+    conf.write_text(f"vhost __defaultVhost__ {{ }}\nvhost a.example {{ {gate} }}\n")
+    with_gate = parse([f"-vhost_config={conf}", "-port=0", "-bind=127.0.0.1", "-internal_port=-1"])
+    with_vhosts(with_gate, {})
+    settings = build_settings(with_gate)
+    book = new_rulebook(settings)
+    configs = {book.root.of(AccessConfig), AccessConfig(publish_auth=("key",), stream_keys_file=str(path))}
+    assert access_configs(book) == configs
+    async with running(f"-vhost_config={conf}") as one:
+        if not one.node.rulebook.has_vhosts:
+            one.node.rulebook.replace(book)
+            one.node.access.read_again()
+        await one.publisher("open", pictures=1)
+        assert await refusal(one, "hall?vhost=a.example") == "KeyInvalid"
+        await one.publisher(f"{KEY}?vhost=a.example", pictures=1)
+        names = {str(stream.key) for stream in one.node.units[0].registry.streams.values()}
+        assert names == {"_/live/open", "a.example/live/hall"}
+
+
+async def test_AU34_node_of_ours_that_is_denied_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    lists = ("-publish_deny=127.0.0.0/8", "-play_deny=127.0.0.0/8")
+    async with AsyncExitStack() as stack:
+        origin = await stack.enter_async_context(running(*lists))
+        to_origin = f"-proxy_to=127.0.0.1:{origin.port()}"
+        edge = await stack.enter_async_context(running(to_origin, "-retry_interval_ms=100"))
+        await edge.publisher("s", pictures=1)
+        client = await edge.client()
+        client.play("t")
+        await eventually(lambda: "may not publish" in caplog.text and "may not play" in caplog.text, "both")
+    for action in ("publish", "play"):
+        warned = [each for each in caplog.records if f"(-{action}_allow, -{action}_deny)" in each.getMessage()]
+        assert warned and warned[0].levelname == "WARNING" and "127.0.0.1" in warned[0].getMessage()
 
 
 async def test_AU33_preflight_needs_no_token_and_a_head_does(tmp_path: Path) -> None:

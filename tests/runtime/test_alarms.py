@@ -71,6 +71,7 @@ WAKES = {
     "another node's HLS cannot be had": ("edge/httpd/hls_fleet.py", "_fill"),
     "anybody may publish": ("edge/runtime/access.py", "tell_open_door"),
     "keys or users cannot be read again": ("edge/runtime/access.py", "read_again"),
+    "a node of ours may not play here": ("edge/net/rtmp/server.py", "_on_play_answer"),
     "somebody guesses": ("edge/access/guessing.py", "failed"),
     "a hook does not answer": ("edge/hooks/figures.py", "_say"),
     "a hook is left alone": ("edge/hooks/judge.py", "_ask_one"),

@@ -346,11 +346,12 @@ class RtmpServerConnection(ArrivingConnection):
         if self.state == "open" and not self._is_held:
             self._go_on()
 
-    def _refuse(self, reason: str, detail: str = "") -> None:
+    def _refuse(self, reason: str, detail: str = "", level: int = logging.INFO) -> None:
         """Count a refused request, and log ``detail``; the connection ends unless its peer multiplexes."""
         self.context.counters[f"error_{reason}_count"] += 1
         if detail:
-            self.context.counters.log_limited(logging.INFO, reason, "%s refused reason=%s %s", self, reason, detail)
+            text = "%s refused reason=%s %s"
+            self.context.counters.log_limited(level, reason, text, self, reason, detail, cause=reason)
         self.send_session()
         if self._session.should_close_on_error:
             self.close_gracefully(reason)
@@ -445,8 +446,12 @@ class RtmpServerConnection(ArrivingConnection):
         code, description, word = publish_status(refusal)
         self._session.reject_publish(event.request_id, code, description)
         if refusal.reason is not Reason.BAD_NAME:
-            text, cause = "%s publish refused reason=%s %s", word
-            logger.warning(text, self, word, refusal.detail, extra={"cause": cause})
+            text = "%s publish refused reason=%s %s"
+            if refusal.is_of_a_gate:  # whoever guesses must not fill the log
+                log_limited = self.context.counters.log_limited
+                log_limited(logging.WARNING, word, text, self, word, refusal.detail, cause=word)
+            else:
+                logger.warning(text, self, word, refusal.detail, extra={"cause": word})
         self._refuse(word, refusal.detail if refusal.reason is Reason.BAD_NAME else "")
 
     def publish_stopped(self, publish: Publish, refusal: Refusal) -> None:
@@ -507,7 +512,9 @@ class RtmpServerConnection(ArrivingConnection):
             code, description, word = play_status(answer)
             if answer.is_of_a_gate:
                 session.reject_play(event.request_id, code, description)
-                return self._refuse(word, answer.detail)
+                # A node of ours comes again: somebody has to see to it.
+                level = logging.WARNING if self.is_hop else logging.INFO
+                return self._refuse(word, answer.detail, level)
             session.accept_play(event.request_id)
             session.end_stream(message_stream_id, code, description)
             return self._refuse(word)

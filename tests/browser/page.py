@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 from tests.browser.player import BrowserPlayer
+from tests.harness.clients import ffmpeg_publish
 from tests.harness.clock import deadline, wait_until_sync
+from tests.harness.server import EdgeServer
 
 
 class BrowserPage:
@@ -38,3 +43,11 @@ class BrowserPage:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{last}\n{self.browser.console()[-5:]}") from None
         return last[0]
+
+
+@asynccontextmanager
+async def published(node: EdgeServer, clip: Path, name: str = "clip") -> AsyncIterator[None]:
+    """A broadcast that goes on until the block is left."""
+    with ffmpeg_publish(clip, node.rtmp_url("live", name), loops=-1):
+        await asyncio.to_thread(wait_until_sync, lambda: node.has_stream(name), deadline(5), "the stream")
+        yield

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,9 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser.page import BrowserPage
+from tests.browser.page import BrowserPage, published
 from tests.browser.player import BrowserPlayer
 from tests.harness.client import RtmpClient, decode_command
-from tests.harness.clients import ffmpeg_publish
 from tests.harness.clock import deadline, missing, wait_until_sync
 from tests.harness.server import EdgeServer
 from tests.harness.wire import COMMAND
@@ -111,13 +110,6 @@ def page(request: pytest.FixtureRequest, browser: BrowserPlayer) -> Iterator[Con
     found.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     found.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     found.driver.get(browser.page_url)
-
-
-@contextlib.asynccontextmanager
-async def published(node: EdgeServer, clip: Path, name: str = "clip") -> AsyncIterator[None]:
-    with ffmpeg_publish(clip, node.rtmp_url("live", name), loops=-1):
-        await asyncio.to_thread(wait_until_sync, lambda: node.has_stream(name), deadline(5), "the stream")
-        yield
 
 
 def rtmp_player(node: EdgeServer, key: str) -> str:

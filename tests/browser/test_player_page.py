@@ -7,7 +7,7 @@ import contextlib
 import functools
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,8 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser.page import BrowserPage
+from tests.browser.page import BrowserPage, published
 from tests.browser.player import BrowserPlayer
-from tests.harness.clients import ffmpeg_publish
 from tests.harness.clock import deadline, wait_until_sync
 from tests.harness.coded import TEST_PICTURE, encode, run_ffmpeg, synthesise
 from tests.harness.media_file import ffprobe
@@ -126,14 +125,6 @@ def page(browser: BrowserPlayer) -> Iterator[PlayerPage]:
     found.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     found.set_scheme("")
     found.driver.get(browser.page_url)
-
-
-@contextlib.asynccontextmanager
-async def published(node: EdgeServer, clip: Path, name: str = "clip") -> AsyncIterator[None]:
-    """A broadcast that goes on until the block is left."""
-    with ffmpeg_publish(clip, node.rtmp_url("live", name), loops=-1):
-        await asyncio.to_thread(wait_until_sync, lambda: node.has_stream(name), deadline(5), "the stream")
-        yield
 
 
 def size_of(clip: Path) -> str:

@@ -25,6 +25,7 @@ from edge.flags.registry import DEFINITIONS, value_of
 from naming.url import without_secrets
 
 _MAX_DEPTH = 8
+_MAX_FILES = 1000
 _MAX_TRIES = 4
 _TRY_AGAIN_S = 0.05
 _IN_VAIN = "SRS_* variables are read with -vhost_config or -e only: these are ignored"
@@ -107,6 +108,9 @@ class _Reader:
             return []
         if len(self._open) > _MAX_DEPTH:
             self.findings.error(where, f"{file}: files are included more than {_MAX_DEPTH} deep")
+            return []
+        if len(self._files) >= _MAX_FILES:
+            self.findings.error(where, f"{file}: more than {_MAX_FILES} files")
             return []
         try:
             data, mode = _read(file)

@@ -35,6 +35,16 @@ def conf(tmp_path: Path) -> Path:
     return tmp_path / "a.conf"
 
 
+def test_VC6_files_that_include_many_are_bounded(tmp_path: Path) -> None:
+    (tmp_path / "empty.conf").write_text("")
+    for number in range(3):
+        (tmp_path / f"{number}.conf").write_text(f"include{f' {number + 1}.conf' * 30};")
+    (tmp_path / "3.conf").write_text(f"include{' empty.conf' * 30};")
+    parsed = load(tmp_path / "0.conf")
+    assert parsed.has_errors
+    assert all(fault.endswith("more than 1000 files") for fault in faults(parsed)[:-1])
+
+
 @pytest.mark.parametrize("text", ["", "# nothing", "\n\n"])
 def test_VC1_a_file_that_says_nothing_has_no_vhosts(conf: Path, text: str) -> None:
     conf.write_text(text)

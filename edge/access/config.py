@@ -18,7 +18,7 @@ class AccessConfig:
         sign_ttl_s: how long a URL is valid whose scheme says when it was made; 0: it says when it ends.
         sign_skew_s: allowed past the end, and before the beginning.
         auth_end_at_expiry: a session ends with the token that let it in.
-        auth_upstream: ``pass``, ``off`` or ``ask``.
+        auth_upstream: ``pass`` or ``off``.
     """
 
     publish_allow: tuple[str, ...] = ()

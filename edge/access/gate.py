@@ -19,7 +19,7 @@ PUBLISH, PLAY = "publish", "play"
 #: Ways to be let in, and the flag of the file that each needs.
 METHODS: Final[Mapping[str, str]] = {KEY: "stream_keys_file", SIGN: "sign_keys_file", LOGIN: "users_file"}
 _LATER_METHODS = {"jwt": "jwt is not offered yet: use key, sign or user"}
-_UPSTREAM = ("pass", "off", "ask")
+_UPSTREAM = ("pass", "off")
 
 
 class Gate:

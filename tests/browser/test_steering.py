@@ -87,7 +87,7 @@ async def test_the_page_plays_from_the_other_node_and_comes_back(
 
 
 @needs_linux
-async def test_O6_the_page_leaves_a_node_throttled_to_half_and_hardly_stalls(
+async def test_the_page_leaves_a_node_throttled_to_half_and_hardly_stalls(
     browser: BrowserPlayer, clips: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """With some other viewers, without whom it might be the page's own line that is slow."""

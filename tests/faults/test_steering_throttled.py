@@ -37,7 +37,7 @@ def plays_from(viewer: HlsClient, base: str) -> bool:
 
 
 @needs_linux
-async def test_O6_viewers_of_a_node_throttled_to_half_are_elsewhere_within_10_s(tmp_path: Path) -> None:
+async def test_viewers_of_a_node_throttled_to_half_are_elsewhere_within_10_s(tmp_path: Path) -> None:
     """Where the machine is busy with other things, what this and the node wait for it is left out of the account."""
     async with AsyncExitStack() as stack:
         found = await stack.enter_async_context(edges(tmp_path, f"-hls_fragment_s={SEGMENT_S}"))

@@ -143,15 +143,15 @@ def take_rules(node: Ruled, book: Rulebook) -> None:
 def check_upstreams(book: Rulebook, settings: Settings, check: Callable[[Settings, UpstreamConfig], object]) -> None:
     """Have the upstreams looked at that vhosts name otherwise than the process; raises ConfigError with the vhost."""
     known = {_words(settings.upstream)}
-    for vhost in book.vhosts:
-        config = vhost.rules.of(UpstreamConfig)
+    for vhost, rules in book.named_rules():
+        config = rules.of(UpstreamConfig)
         if _words(config) in known:
             continue
         known.add(_words(config))
         try:
             check(settings, config)
         except ConfigError as error:
-            raise ConfigError(f"vhost {vhost.name}: {error.detail}") from error
+            raise ConfigError(f"vhost {vhost}: {error.detail}") from error
 
 
 def _words(config: UpstreamConfig) -> tuple[str, str]:

@@ -172,7 +172,7 @@ class ServiceUnit:
 
     @property
     def _has_vhost_upstream(self) -> bool:
-        return any(vhost.rules.of(UpstreamConfig).proxy_to for vhost in self.rulebook.vhosts)
+        return any(rules.of(UpstreamConfig).proxy_to for rules in self.rulebook.all_rules())
 
     def _begin_upstream(self, pull_target: Target | None, push_target: Target | None) -> UpstreamManager:
         from edge.upstream.manager import UpstreamManager  # an origin does without

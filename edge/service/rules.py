@@ -81,7 +81,7 @@ class Vhost(NamedTuple):
         aliases: names that mean it: ``name`` or ``*.name``, which stands for all below it.
         matches: in their order; a later one wins.
         rules_of_matches: makes the rules of streams of the settings of all matches that take them; called once for
-            each combination that comes up. It raises nothing.
+            each match by itself, and for each combination that comes up. It raises nothing.
         is_enabled: False refuses everybody.
     """
 
@@ -130,21 +130,27 @@ class _Interned:
 class _Entry:
     """A vhost as it is looked up."""
 
-    __slots__ = ("_interned", "_made", "patterns", "rules", "vhost")
+    __slots__ = ("_interned", "_made", "_of_matches", "patterns", "rules", "vhost")
 
     def __init__(self, vhost: Vhost, interned: _Interned) -> None:
         self.vhost = vhost
         self.patterns = tuple(StreamPattern(match.pattern) for match in vhost.matches)
+        make = vhost.rules_of_matches
+        singly = [(match.settings,) for match in vhost.matches]
+        self._of_matches = [(settings, make(settings)) for settings in singly] if make is not None else []
         self.adopt(interned)
 
     def adopt(self, interned: _Interned) -> None:
         """Have rules that are one with all of these."""
         self._interned = interned
         self.rules = interned.one(self.vhost.rules)
-        self._made: dict[tuple[Hashable, ...], Rules] = {}  # of vhosts without patterns it stays so: they may be many
+        # Of vhosts without patterns it stays empty: they may be many.
+        self._made: dict[tuple[Hashable, ...], Rules] = {
+            settings: interned.one(rules) for settings, rules in self._of_matches
+        }
 
     def made(self) -> Iterator[Rules]:
-        """Those that some stream has got."""
+        """Those that some stream has got or, by one match, may get."""
         yield self.rules
         yield from list(self._made.values())  # while others may come
 
@@ -257,9 +263,16 @@ class Rulebook:
         """Those that there are, in their order."""
         return [entry.vhost for entry in self._tables.vhosts.values()]
 
+    def named_rules(self) -> Iterator[tuple[str, Rules]]:
+        """Those of each vhost with its name, and of each of its matches by itself; of what is of none, with ""."""
+        yield "", self.root
+        for entry in list(self._tables.vhosts.values()):
+            for rules in entry.made():
+                yield entry.vhost.name, rules
+
     def all_rules(self) -> list[Rules]:
-        """Those of vhosts and of what is of none, but for streams that patterns take."""
-        return [self.root, *(vhost.rules for vhost in self.vhosts)]
+        """The same without names."""
+        return [rules for _, rules in self.named_rules()]
 
     def vhost_of(self, name: str) -> str | None:
         """The vhost that a name means: it itself, by an alias, the longest ``*.name``, or the default one.

@@ -45,11 +45,11 @@ class Aims:
         self._new_target, self._on_new = new_target, on_new
         self._is_front = is_front
         self._others: dict[Words, Target] = {}
+        self._unnamed: set[Words] = set()
 
     def reconfigure(self, config: UpstreamConfig) -> None:
         """The flags of the process are these now; where they name another upstream the targets know already."""
         self._root = _words(config)
-        self._others.pop(self._root, None)
 
     def pull_of(self, config: UpstreamConfig) -> Target | None:
         """Where a stream of these settings comes from, None for nowhere."""
@@ -83,11 +83,18 @@ class Aims:
         """All targets, each once."""
         yield from (*self.of_process, *self._others.values())
 
-    def take_unused(self, used: Iterable[Target], configs: Iterable[UpstreamConfig]) -> list[Target]:
-        """Let go of targets that no link uses and none of these settings names; returns them, to be closed."""
-        named = {_words(config) for config in configs}
+    def keep(self, configs: Iterable[UpstreamConfig]) -> None:
+        """Targets that none of these settings names are of use only to what runs by them."""
+        if self._others:
+            self._unnamed = self._others.keys() - ({_words(config) for config in configs} - {self._root})
+
+    def take_unused(self, used: Iterable[Target]) -> list[Target]:
+        """Let go of targets that are neither named nor used; returns them, to be closed."""
+        if not self._unnamed:
+            return []
         kept = {id(target) for target in used}
-        left = [w for w, target in self._others.items() if w not in named and id(target) not in kept]
+        left = [words for words in self._unnamed if id(self._others[words]) not in kept]
+        self._unnamed.difference_update(left)
         return [self._others.pop(words) for words in left]
 
 

@@ -144,6 +144,7 @@ class UpstreamManager(HubObserver):
             other = self.aims.pull_of(of_vhost) if isinstance(link, Pull) else self.aims.push_of(of_vhost)
             if other is not None:  # what has become an origin's goes on as it is
                 link.aim(other)
+        self.aims.keep(rules.of(UpstreamConfig) for rules in self.service.rulebook.all_rules())
         self._end_targets()
 
     def aim(self, other: Target, naming: NamingOptions) -> None:
@@ -167,9 +168,8 @@ class UpstreamManager(HubObserver):
 
     def _end_targets(self) -> None:
         """Those of vhosts that are of no use any more are followed no longer."""
-        used = [link.target for link in (*self.pulls.values(), *self.pushes.values())]
-        configs = (vhost.rules.of(UpstreamConfig) for vhost in self.service.rulebook.vhosts)
-        for target in self.aims.take_unused(used, configs):
+        used = (link.target for link in (*self.pulls.values(), *self.pushes.values()))
+        for target in self.aims.take_unused(used):
             spawn(target.close(), name="forget", owner=self._tasks)
 
     def config_of(self, key: StreamKey) -> UpstreamConfig:

@@ -106,7 +106,7 @@ def test_the_last_match_wins_and_is_looked_up_once() -> None:
         assert length_of(book, "_/other/cam") == 1
         assert length_of(book, "_/live/cam") == 5
         assert length_of(book, "_/live/vip-1") == length_of(book, "_/live/vip-2") == 7
-    assert asked == [(5,), (5, 7)]
+    assert asked == [(5,), (7,), (5, 7)]
     assert book.rules_of(StreamKey("_", "live", "vip-1")) is book.rules_of(StreamKey("_", "live", "vip-2", "publish"))
 
 
@@ -147,6 +147,13 @@ def test_another_book_changes_only_whose_rules_are_others() -> None:
     others = {number for number, key in enumerate(keys) if book.rules_of(key) is not before[number]}
     assert {keys[number] for number in others} == {StreamKey("v7", "live", "cam")}
     assert length_of(book, "v7/live/cam") == 5000
+
+
+def test_all_rules_are_those_of_vhosts_and_of_each_match() -> None:
+    book = Rulebook(rules(), [vhost("a", 1, matches=(("live/x", 2),)), vhost("b", 3)])
+    assert [(name, found.of(Queue).length) for name, found in book.named_rules()] == [
+        *(("", 30), ("a", 1), ("a", 2), ("b", 3))
+    ]
 
 
 def test_vhosts_come_and_go_and_their_names_change() -> None:

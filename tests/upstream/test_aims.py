@@ -65,12 +65,18 @@ def test_targets_stay_as_long_as_a_link_uses_them_or_settings_name_them() -> Non
     made = Made("10.0.0.1:1")
     used, named, left = (made.aims.pull_of(config(f"10.0.0.{n}:1")) for n in (2, 3, 4))
     assert used is not None
-    assert made.aims.take_unused([used], [config("10.0.0.3:1")]) == [left]
+    assert made.aims.take_unused([]) == []
+    made.aims.keep([config("10.0.0.3:1")])
+    assert made.aims.take_unused([used]) == [left]
     assert list(made.aims) == [made.pull, used, named]
+    assert made.aims.take_unused([]) == [used]
+    assert list(made.aims) == [made.pull, named]
 
 
 def test_other_flags_of_the_process_are_its_targets_matter() -> None:
     made = Made("10.0.0.1:1")
-    made.aims.pull_of(config("10.0.0.2:1"))
+    own = made.aims.pull_of(config("10.0.0.2:1"))
     made.aims.reconfigure(config("10.0.0.2:1"))
+    made.aims.keep([config("10.0.0.2:1")])
     assert made.aims.pull_of(config("10.0.0.2:1")) is made.pull
+    assert made.aims.take_unused([]) == [own]

@@ -158,3 +158,19 @@ async def test_a_file_of_SRS_gives_each_vhost_its_origin_and_a_reload_another_on
                 assert "LimitReached" in (await status(newcomer, "NetStream.Play.Failed"))["description"]
                 for each in (edge, shield, first, second):
                     await each.close()
+
+
+async def test_streams_of_a_match_have_an_origin_of_their_own(tmp_path: Path) -> None:
+    conf = tmp_path / "edge.conf"
+    async with running() as origin:
+        conf.write_text(f"vhost _ {{ match far/* {{ proxy_to 127.0.0.1:{origin.port()}; }} }}")
+        async with running(f"-c={conf}") as edge:
+            await origin.publisher("s?app=far")
+            await edge.publisher("s")
+            for name in ("s", "s?app=far"):
+                await pictures(await edge.player(name), 0)
+            upstream = edge.node.units[0].upstream
+            assert upstream is not None
+            assert [str(key) for key in upstream.pulls] == ["_/far/s"]
+            for each in (edge, origin):
+                await each.close()

@@ -107,6 +107,16 @@ define_string(
     scope=VHOST,
 )
 define_int32(
+    "hls_session_s",
+    43200,
+    "A viewer of a stream that asks for a credential (-play_auth) may play on so long with the URLs of its playlist, "
+    "up to ten minutes more; then it asks for the entry playlist again.",
+    topic=_TOPIC,
+    unit="s",
+    lower=60,
+    upper=31536000,
+)
+define_int32(
     "hls_viewer_timeout_ms",
     30000,
     "Viewers of a stream count as gone when no playlist of it was asked for in this time; its pull then ends.",

@@ -25,6 +25,7 @@ class HlsConfig:
     hls_segment_wait_ms: int = 10000
     hls_playlist_wait_ms: int = 3000
     hls_user_session: bool = False
+    hls_session_s: int = 43200
     use_host_in_m3u8: bool = True
     ts_duration_ms: int = 1042
     ts_max_stored: int = 32

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
@@ -107,38 +108,49 @@ def parse_two_level_path(path: str) -> TwoLevelName | None:
     return TwoLevelName(found["path"], found["epoch"], int(found["number"])) if found else None
 
 
+PermitOf = Callable[[SegmentName | tuple[str, int] | str], str]
+"""The permit of a segment, of epoch and number of one of the two-level scheme, or of a configuration by its digest."""
+
+
 class Uris:
     """Makes the URIs of one stream's playlists.
 
     They are relative to the playlist, whose last path component begins with the stream's name.
     """
 
-    __slots__ = ("_base", "_query")
+    __slots__ = ("_base", "_permit_of", "_query")
 
-    def __init__(self, path: str, query: str = "", prefix: str = "") -> None:
+    def __init__(self, path: str, query: str = "", prefix: str = "", *, permit_of: PermitOf | None = None) -> None:
         """Take the decoded path of the stream, a query for all of them, and what goes before each instead of nothing.
 
-        ``prefix``: of absolute URIs, with what stands before the path.
+        ``prefix``: of absolute URIs, with what stands before the path; ``permit_of``: what the URIs of media bear
+        besides, of a guarded stream.
         """
         last = path.rpartition("/")[2]
         self._base = f"{prefix.rstrip('/')}{quote(path)}" if prefix else quote(last, safe="")
         self._query = f"?{query}" if query else ""
+        self._permit_of = permit_of
+
+    def _query_of(self, what: SegmentName | tuple[str, int] | str) -> str:
+        if self._permit_of is None:
+            return self._query
+        return f"{self._query}&p={self._permit_of(what)}" if self._query else f"?p={self._permit_of(what)}"
 
     def segment(self, name: SegmentName, kind: str) -> str:
         """Of a whole segment; ``kind`` is ``ts`` or ``m4s``."""
-        return f"{self._base}.{name}.{kind}{self._query}"
+        return f"{self._base}.{name}.{kind}{self._query_of(name)}"
 
     def part(self, name: SegmentName, part: int) -> str:
         """Of a part."""
-        return f"{self._base}.{name}.{part}.m4s{self._query}"
+        return f"{self._base}.{name}.{part}.m4s{self._query_of(name)}"
 
     def init(self, digest: str) -> str:
         """Of a decoder configuration."""
-        return f"{self._base}.{digest}.init.mp4{self._query}"
+        return f"{self._base}.{digest}.init.mp4{self._query_of(digest)}"
 
     def two_level(self, epoch: str, number: int) -> str:
         """Of a segment of the two-level scheme."""
-        return f"{self._base}.{epoch}.seq{number}.ts{self._query}"
+        return f"{self._base}.{epoch}.seq{number}.ts{self._query_of((epoch, number))}"
 
     def playlist(self, suffix: str, query: str = "") -> str:
         """Of a playlist beside this one; ``query`` goes before that of all."""

@@ -45,10 +45,11 @@ from edge.httpd.hls_paths import (
     shared_query,
     wait_seconds,
 )
+from edge.httpd.hls_permits import HlsGuard, is_node_of, make_private, uri_permits
 from edge.httpd.hls_sessions import Sessions
 from edge.httpd.hls_shelf import HlsStream, Shelf
 from edge.httpd.hls_two_level import TwoLevelPlayer
-from edge.httpd.hls_window import WINDOW_PATH, encode_window
+from edge.httpd.hls_window import WINDOW_PATH, encode_window, has_asked
 from edge.httpd.live import LivePlayer, client_of, forwarded_query
 from edge.httpd.routes import Route, Target
 from edge.httpd.status import NEVER_CACHED
@@ -65,6 +66,7 @@ from edge.service.service import Service
 
 if TYPE_CHECKING:
     from edge.hls.handover import HlsImport
+    from edge.hls.permits import StreamPermits
     from edge.httpd.steer import Steering
 
 #: Programs on libavformat know no parts, and read a segment as a whole stream: it has to begin with a keyframe.
@@ -95,6 +97,7 @@ class HlsPlayer:
         *,
         max_segment_bytes: int,
         steering: Steering | None = None,
+        guard: HlsGuard | None = None,
     ) -> None:
         """``live`` answers for paths that end in ``.ts`` and name no segment."""
         self.services = services
@@ -103,6 +106,7 @@ class HlsPlayer:
         self._live = live
         self._receiver = receiver
         self._steering = steering
+        self._guard = guard or HlsGuard(lambda *_: False, bytes)
         self.shelf = Shelf(context.loop)
         self.audience = Audience(
             config,
@@ -172,12 +176,16 @@ class HlsPlayer:
             is_classic = config.hls_default == "classic"
             asked = asked._replace(scheme=Scheme.CLASSIC if is_classic else Scheme.TWO_LEVEL)
         is_head, suffix = request.method == "HEAD", SUFFIX
-        if is_head or not asked.is_media:
+        if not asked.is_media or (is_head and self._guard.of(service, name.key) is None):
             suffix = target.path.removeprefix(asked.path)
             entry = PlayRequest(self._client(request, name), name, suffix=suffix)
             refusal = await refuses_entry(service, entry)
             if refusal is not None:
                 return self._refuse_name(request, refusal)
+        elif (unpermitted := self._guard.refuses(request, target, service, name.key)) is not None:
+            return self._refuse_name(request, unpermitted)
+        else:
+            name = self._guard.said_with_permit(service, name)
         found = await self._find(request, service, name, is_head=is_head, suffix=suffix)
         if not isinstance(found, HlsStream):
             return found
@@ -190,7 +198,8 @@ class HlsPlayer:
                 return self._master(request, target, service, name, asked, found)
             if asked.scheme is Scheme.TWO_LEVEL:
                 two_level = self._two_level.segmenter(found, name, at_keyframes=asked.at_keyframes)
-                uris = Uris(asked.path, shared_query(target.raw_query, name), config.hls_entry_prefix)
+                shared, permit_of = shared_query(target.raw_query, name), uri_permits(self._guard.of(service, name.key))
+                uris = Uris(asked.path, shared, config.hls_entry_prefix, permit_of=permit_of)
                 return await self._two_level.playlist(request, found, two_level, uris)
             return await self._media_playlist(request, target, service, name, asked, found)
         except UnsupportedCodecError as error:
@@ -232,7 +241,7 @@ class HlsPlayer:
             ended.try_again_ms = now_ms() + _TRY_AGAIN_MS
         if refuses_unready(service, name) is not None:
             return None
-        joined = await self.audience.join(service, name, lambda: self._client(request, name), trace=trace_of(request))
+        joined = await self.audience.join(service, name, partial(self._client, request, name), trace=trace_of(request))
         return None if isinstance(joined, Refusal) else joined
 
     def _master(
@@ -249,7 +258,7 @@ class HlsPlayer:
         kind = _kind_of(asked.scheme, config)
         what = about(found, kind, segment_tracks(name))
         shared = shared_query(target.raw_query, name)
-        at_keyframes = _reads_whole_segments(request)
+        at_keyframes, permits = _reads_whole_segments(request), self._guard.of(service, name.key)
         max_age_s = 1
         if asked.scheme is Scheme.TWO_LEVEL and config.hls_user_session and request.method != "HEAD":
             session = self.sessions.open(service, name, at_keyframes=at_keyframes)
@@ -259,7 +268,8 @@ class HlsPlayer:
             uri, max_age_s = self._two_level.session_uri(request, target, name, session), 0
         else:
             suffix = media_suffix(asked.scheme, at_keyframes=at_keyframes)
-            uri = Uris(asked.path, shared, config.hls_entry_prefix).playlist(suffix, safe_query(name.query))
+            said = f"p={permits.of_session()}" if permits is not None else safe_query(name.query)
+            uri = Uris(asked.path, shared, config.hls_entry_prefix).playlist(suffix, said)
         steering = None
         if self._steering is not None and asked.scheme is not Scheme.TWO_LEVEL and not config.hls_entry_prefix:
             path, query = f"{asked.path}{media_suffix(asked.scheme)}", uri.partition("?")[2]
@@ -277,7 +287,7 @@ class HlsPlayer:
         answer = PlaylistText(text, max_age_s).answer(request)
         if asked.scheme is Scheme.TWO_LEVEL:
             answer.headers["Vary"] = "User-Agent"
-        return answer
+        return answer if permits is None else make_private(answer)
 
     async def _media_playlist(
         self,
@@ -316,14 +326,15 @@ class HlsPlayer:
             if directives.number > newest.name.number + _FURTHEST:
                 return bad_request("_HLS_msn is too far ahead")
             most_s = max(wait_s, 3 * segmenter.target_s)
-            is_there = partial(_has, segmenter, directives)
+            is_there = partial(has_asked, segmenter, directives)
             if not await self._wait_whole(service, found, segmenter, tracks, is_there, most_s):
                 return not_yet(f"key={name.key} has stopped")
         await self._fleet.prepare(service, found, segmenter, tracks)  # frames may have been lost meanwhile
         stale_s = max(found.config.hls_window_s, _STALE_TARGETS * segmenter.target_s)
         if not segmenter.is_ended and now_ms() - watch.changed_ms > stale_s * 1000:
             return not_yet(f"key={name.key} is interrupted")
-        return self._text_of(found, segmenter, target, name, asked, directives).answer(request)
+        permits = self._guard.of(service, name.key)
+        return self._text_of(found, segmenter, target, name, asked, directives, permits).answer(request)
 
     async def _wait_whole(
         self,
@@ -367,6 +378,7 @@ class HlsPlayer:
         name: StreamName,
         asked: PlaylistPath,
         directives: Directives,
+        permits: StreamPermits | None,
     ) -> PlaylistText:
         """The playlist as it is now, made once."""
         shared = shared_query(target.raw_query, name)
@@ -380,10 +392,12 @@ class HlsPlayer:
             asked.path,
             shared,
             segment_tracks(name),
+            permits is not None,
         )
 
         def make() -> PlaylistText:
-            uris = Uris(asked.path, shared, found.config.hls_entry_prefix)
+            permit_of = uri_permits(permits, segmenter)
+            uris = Uris(asked.path, shared, found.config.hls_entry_prefix, permit_of=permit_of)
             target_s = segmenter.target_s
             segmenter.note_listed()
             if is_low_latency:
@@ -403,7 +417,8 @@ class HlsPlayer:
         if not isinstance(found, HlsStream):
             return found
         self._receiver.note(request, target, service, session.name.key)
-        return await self._two_level.session_playlist(request, session, found)
+        permit_of = uri_permits(self._guard.of(service, session.name.key))
+        return await self._two_level.session_playlist(request, session, found, permit_of)
 
     # --- segments --------------------------------------------------------------
 
@@ -413,6 +428,8 @@ class HlsPlayer:
         if two_level is not None:
             service, there = self._service_of(request), self.shelf.two_level_of(two_level.epoch)
             if there is not None:
+                if (unpermitted := self._guard.refuses(request, target, service, there[0].stream.key)) is not None:
+                    return self._refuse_name(request, unpermitted)
                 self._receiver.note(request, target, service, there[0].stream.key)
             return await self._two_level.segment(request, service, two_level)
         if parse_path(target.path) is not None:
@@ -430,6 +447,9 @@ class HlsPlayer:
             return self._refuse_name(request, name)
         if not service.rules_of(name.key).of(HlsConfig).hls:
             return missing("HLS is off")
+        if (unpermitted := self._guard.refuses(request, target, service, name.key)) is not None:
+            return self._refuse_name(request, unpermitted)
+        name = self._guard.said_with_permit(service, name)
         found = self.shelf.find(service, name.key)
         if found is None:
             if request.method == "HEAD":
@@ -462,7 +482,7 @@ class HlsPlayer:
             return missing(f"Fail to get {target.path.rpartition('/')[2]}")
         if request.method != "HEAD" and asked.segment is not None:
             peer, is_hop = cast(HttpConnection, request.protocol).peer, NODE_HEADER in request.headers
-            is_hop = is_hop and _is_node_of(found.stream, request.headers[NODE_HEADER])
+            is_hop = is_hop and is_node_of(found.stream, request.headers[NODE_HEADER])
             service.tell_segment(name, peer, len(body), is_hop=is_hop)
             if self._steering is not None:
                 self._steering.deliveries.note(request, segmenter, asked, len(body))
@@ -507,7 +527,7 @@ class HlsPlayer:
             return bad_request("kind or tracks make no sense")
         if stream is None or stream.feed.is_vacant or stream.cuts is None:
             return missing(f"Fail to find key={key}")
-        if not _is_node_of(stream, request.headers.get(NODE_HEADER, "")):
+        if not is_node_of(stream, request.headers.get(NODE_HEADER, "")):
             return web.Response(status=403, text="only nodes that play the stream from here may ask\n")
         found, tracks = self.shelf.take(service, stream), _TRACKS[said["tracks"]]
         self._start_ticking()
@@ -532,7 +552,8 @@ class HlsPlayer:
         host = request.headers.get("Host", "")
         protocol = "hls-https" if request.secure else "hls"
         number = self._context.next_connection_number()
-        return client_of(request, TcUrl(host, "", name.key.app, ""), number, protocol)
+        client = client_of(request, TcUrl(host, "", name.key.app, ""), number, protocol)
+        return self._guard.let_in(request, self._service_of(request), name, client)
 
     def _count_refused(self, refusal: Refusal) -> None:
         self._context.counters[f"error_{refusal.reason.value}_count"] += 1
@@ -565,27 +586,8 @@ class HlsPlayer:
             self._ticker = None
 
 
-def _is_node_of(stream: Stream, service_id: str) -> bool:
-    """Whether a node of ours plays a stream from here under this id, which it has told us alone."""
-    return bool(service_id) and any(play.client.edge_id == service_id for play in stream.roster.plays())
-
-
 def _reads_whole_segments(request: web.BaseRequest) -> bool:
     return _LIBAVFORMAT in request.headers.get("User-Agent", "")
-
-
-def _has(segmenter: Segmenter, asked: Directives) -> bool:
-    """Whether the playlist holds what a player waits for (RFC 8216bis §6.2.5.2)."""
-    if not segmenter.is_open:
-        return False
-    current = segmenter.current
-    newest = segmenter.segments[-1] if segmenter.segments else None
-    number, part = asked.number, asked.part
-    if newest is not None and newest.name.number >= number:
-        if newest.name.number > number or part < max(len(newest.parts), 1):
-            return True
-        number, part = number + 1, 0  # beyond its last part: the first of the next one is meant
-    return part >= 0 and current is not None and current.name.number == number and len(current.parts) > part
 
 
 def _kind_of(scheme: Scheme, config: HlsConfig) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 from aiohttp import HttpVersion11, web
 
 from edge.hls.config import HlsConfig
-from edge.hls.names import TwoLevelName, Uris
+from edge.hls.names import PermitOf, TwoLevelName, Uris
 from edge.hls.two_level import GrowingSegment, TwoLevelSegmenter
 from edge.httpd.asking import refuses_newcomers
 from edge.httpd.hls_about import about
@@ -66,11 +66,12 @@ class TwoLevelPlayer:
         return PlaylistText(segmenter.playlist(uris), 1 if is_shared else 0).answer(request)
 
     async def session_playlist(
-        self, request: web.BaseRequest, session: Session, found: HlsStream
+        self, request: web.BaseRequest, session: Session, found: HlsStream, permit_of: PermitOf | None = None
     ) -> web.StreamResponse:
         """That of one viewer, in whose URIs its id is."""
         key = session.name.key
-        uris = Uris(f"/{key.vhost}/{key.app}/{key.stream_name}", f"lssid={session.id}&vhost={safe_query(key.vhost)}")
+        query = f"lssid={session.id}&vhost={safe_query(key.vhost)}"
+        uris = Uris(f"/{key.vhost}/{key.app}/{key.stream_name}", query, permit_of=permit_of)
         segmenter = self.segmenter(found, session.name, at_keyframes=session.at_keyframes)
         return await self.playlist(request, found, segmenter, uris, is_shared=False)
 

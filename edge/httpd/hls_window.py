@@ -8,6 +8,7 @@ from typing import Any
 from edge.hls.names import SegmentName, epoch_word
 from edge.hls.segment import Part, Segment
 from edge.hls.segmenter import Segmenter
+from edge.httpd.hls_paths import Directives
 
 #: Where it is asked for; parameters ``vhost``, ``app``, ``stream``, ``kind`` and ``tracks``.
 WINDOW_PATH = "/-/hls/window"
@@ -36,6 +37,20 @@ def _row_of(segment: Segment) -> dict[str, Any]:
         "init": segment.init,
         "parts": [[part.duration_ms, part.size, part.is_independent] for part in segment.parts],
     }
+
+
+def has_asked(segmenter: Segmenter, asked: Directives) -> bool:
+    """Whether the playlist holds what a player waits for (RFC 8216bis §6.2.5.2)."""
+    if not segmenter.is_open:
+        return False
+    current = segmenter.current
+    newest = segmenter.segments[-1] if segmenter.segments else None
+    number, part = asked.number, asked.part
+    if newest is not None and newest.name.number >= number:
+        if newest.name.number > number or part < max(len(newest.parts), 1):
+            return True
+        number, part = number + 1, 0  # beyond its last part: the first of the next one is meant
+    return part >= 0 and current is not None and current.name.number == number and len(current.parts) > part
 
 
 def decode_window(data: bytes) -> list[Segment]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge.access.config import AccessConfig, GuardConfig
 from edge.access.files import Files
+from edge.access.gate import PLAY
 from edge.access.gates import Gates, Surroundings
 from edge.errors import ConfigError
 from edge.hub.key import StreamKey
@@ -24,6 +25,7 @@ from edge.runtime.rules import RuleChange
 from edge.runtime.settings import Settings
 from edge.service.refusal import Reason
 from edge.service.rules import Rulebook
+from edge.service.service import Service
 
 if TYPE_CHECKING:
     from edge.runtime.unit import ServiceUnit
@@ -95,6 +97,7 @@ class Access:
             is_proxy=self._is_proxy,
         )
         files = read_files(access_configs(book), settings.guard)
+        self._random, self._node_secret = secrets.token_bytes(32), files.node_secret
         self.gates = [
             Gates(self._config_of, files, settings.guard, around, default_vhost=settings.hub.default_vhost)
             for _ in units
@@ -123,6 +126,18 @@ class Access:
     def shuts_out(self, host: str) -> bool:
         """Whether nothing that comes from an address is looked at, at any of the services."""
         return any(gates.shuts_out(host) for gates in self.gates)
+
+    def guards_play(self, service: Service, key: StreamKey) -> bool:
+        """Whether who plays a stream of a service must have a credential."""
+        for unit, gates in zip(self._units, self.gates, strict=True):
+            if unit.service is service:
+                gate = gates.gate_of(key)
+                return gate is not None and bool(gate.methods[PLAY])
+        return False
+
+    def permit_secret(self) -> bytes:
+        """Of the permits of HLS: that of the fleet, else one of this process."""
+        return self._node_secret or self._random
 
     def shutting(self, handler: Handler) -> Handler:
         """``handler`` for connections of addresses that are looked at; the others are closed before they say a word."""
@@ -157,7 +172,7 @@ class Access:
         self._take(files, self.guard)
 
     def _take(self, files: Files, guard: GuardConfig) -> None:
-        self.guard = guard
+        self.guard, self._node_secret = guard, files.node_secret
         for gates in self.gates:
             gates.replace(files, guard)
         self._plug()

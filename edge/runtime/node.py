@@ -308,6 +308,7 @@ class Node:
         from edge.httpd.cmcd import Receiver
         from edge.httpd.fixed import fixed_routes
         from edge.httpd.hls import HlsPlayer
+        from edge.httpd.hls_permits import HlsGuard
         from edge.httpd.live import LivePlayer
 
         # The internal port shows the front's streams, as all but the merge port do.
@@ -328,6 +329,7 @@ class Node:
                 receiver,
                 max_segment_bytes=self.settings.hub.hls_max_segment_bytes,
                 steering=steering,
+                guard=HlsGuard(self.access.guards_play, self.access.permit_secret),
             )
             owned.append(hls)
             self.hls = hls

@@ -1,0 +1,121 @@
+"""Which streams of HLS are guarded: what their playlists bear, and what is looked at when these are asked for again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from aiohttp import web
+
+from edge.hls.config import HlsConfig
+from edge.hls.names import PermitOf, SegmentName
+from edge.hls.permits import PARAMETER, Permits, Permitted, StreamPermits
+from edge.hls.segmenter import Segmenter
+from edge.httpd.hls_fetch import NODE_HEADER
+from edge.httpd.routes import Target
+from edge.hub.key import StreamKey
+from edge.hub.stream import Stream
+from edge.net.aio import wall_ms
+from edge.service.names import StreamName
+from edge.service.refusal import Reason, Refusal
+from edge.service.request import HttpClient
+from edge.service.service import Service
+
+#: Streams whose permits are remembered; of further ones they are made anew.
+_MAX_STREAMS = 4096
+_REFUSALS = {
+    Permitted.MISSING: Refusal(Reason.TOKEN_INVALID, "there is no permit: the entry playlist has the URL"),
+    Permitted.INVALID: Refusal(Reason.TOKEN_INVALID, "the permit is none of this stream"),
+    Permitted.EXPIRED: Refusal(Reason.TOKEN_EXPIRED, "the permit has ended"),
+}
+
+
+class HlsGuard:
+    """Gives permits to who has passed the gates, and looks at them."""
+
+    def __init__(
+        self,
+        guards: Callable[[Service, StreamKey], bool],
+        secret: Callable[[], bytes],
+        *,
+        now_wall_ms: Callable[[], int] = wall_ms,
+    ) -> None:
+        """``guards``: whether a gate stands before a stream; ``secret``: the same on all nodes behind one cache."""
+        self._guards, self._secret, self._wall_ms = guards, secret, now_wall_ms
+        self._permits = Permits(b"")
+        self._known = b""
+        self._streams: dict[tuple[StreamKey, HlsConfig], StreamPermits] = {}
+
+    def of(self, service: Service, key: StreamKey) -> StreamPermits | None:
+        """What a stream's playlists bear; None for nothing."""
+        if not self._guards(service, key):
+            return None
+        permits = self._present()
+        config = service.rules_of(key).of(HlsConfig)
+        found = self._streams.get((key, config))
+        if found is None:
+            if len(self._streams) >= _MAX_STREAMS:
+                self._streams.clear()
+            window_ms = max(int(config.hls_window_s * 1000), config.ts_duration_ms * config.ts_max_stored)
+            found = self._streams[key, config] = StreamPermits(
+                permits, _text_of(key), self._wall_ms, window_ms=window_ms, session_s=config.hls_session_s
+            )
+        return found
+
+    def refuses(self, request: web.BaseRequest, target: Target, service: Service, key: StreamKey) -> Refusal | None:
+        """Why what a playlist names is not given; None where it is, or nothing is asked.
+
+        Nodes that play the stream from here need no permit.
+        """
+        if not self._guards(service, key):
+            return None
+        stream = service.registry.find(key)
+        if stream is not None and is_node_of(stream, request.headers.get(NODE_HEADER, "")):
+            return None
+        found = self._present().look_at(target.argument(PARAMETER) or "", _text_of(key), self._wall_ms())
+        return _REFUSALS.get(found)
+
+    def said_with_permit(self, service: Service, name: StreamName) -> StreamName:
+        """The name of a stream as whoever has a permit says it: all of them the same, where one is asked for."""
+        return replace(name, query="") if self._guards(service, name.key) else name
+
+    def let_in(self, request: web.BaseRequest, service: Service, name: StreamName, client: HttpClient) -> HttpClient:
+        """A client of a request; of one whose permit was good, by ``said_with_permit``, no gate is asked once more."""
+        has_permit = not name.query and f"{PARAMETER}=" in request.query_string and self._guards(service, name.key)
+        return replace(client, is_proven=True) if has_permit else client
+
+    def _present(self) -> Permits:
+        secret = self._secret()
+        if secret != self._known:
+            self._known, self._permits = secret, Permits(secret)
+            self._streams.clear()
+        return self._permits
+
+
+def uri_permits(permits: StreamPermits | None, segmenter: Segmenter | None = None) -> PermitOf | None:
+    """For the URIs of a playlist of ``segmenter``, or of the two-level scheme."""
+    if permits is None:
+        return None
+
+    def permit_of(what: SegmentName | tuple[str, int] | str) -> str:
+        if isinstance(what, str):
+            return permits.of_configuration(what)
+        segment = segmenter.find(what) if segmenter is not None and isinstance(what, SegmentName) else None
+        return permits.of_segment(what, segment.wall_ms if segment is not None else None)
+
+    return permit_of
+
+
+def is_node_of(stream: Stream, service_id: str) -> bool:
+    """Whether a node of ours plays a stream from here under this id, which it has told us alone."""
+    return bool(service_id) and any(play.client.edge_id == service_id for play in stream.roster.plays())
+
+
+def make_private(answer: web.Response) -> web.Response:
+    """Of an entry playlist that is one viewer's."""
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
+
+
+def _text_of(key: StreamKey) -> str:
+    return f"{key.vhost}/{key.app}/{key.stream_name}"

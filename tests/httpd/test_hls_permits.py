@@ -1,0 +1,148 @@
+"""Streams that ask for a credential: it is asked for once, and the URLs in playlists bear permits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from unittest.mock import patch
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from edge.access.edge_scheme import EdgeScheme
+from edge.access.token import Asked
+from edge.net.aio import wall_ms
+from tests.harness.clock import deadline, wait_until
+from tests.harness.m3u8 import Media, parse
+from tests.httpd.feeding import Source
+from tests.httpd.hls_asking import SCHEMES, ask, asking, beside, entry_of, hls_of
+from tests.httpd.test_hls_shelf import pushed
+from tests.runtime.nodes import RunningNode, running
+
+KEY = b"0123456789abcdef0123456789abcdef"
+
+
+@asynccontextmanager
+async def guarded(tmp_path: Path, *flags: str) -> AsyncIterator[tuple[RunningNode, Source]]:
+    """A node whose streams want signed URLs, with three seconds of one."""
+    for name in ("keys", "secret"):
+        (tmp_path / name).write_bytes(KEY + b"\n")
+        (tmp_path / name).chmod(0o600)
+    gate = ("-play_auth=sign", f"-sign_keys_file={tmp_path / 'keys'}", f"-node_secret_file={tmp_path / 'secret'}")
+    async with running(*gate, "-hls_fragment_s=1", *flags) as node:
+        source = await Source.at(node)
+        await pushed(node, source, 75)
+        yield node, source
+
+
+def token(name: str = "s", in_s: int = 600) -> str:
+    now_s = wall_ms() / 1000
+    asked = Asked("play", "_", "live", name, f"/live/{name}", "127.0.0.1", now_s)
+    return EdgeScheme().sign(asked, KEY, int(now_s) + in_s)
+
+
+def permit_of(uri: str) -> str:
+    (found,) = parse_qs(urlsplit(uri).query)["p"]
+    return found
+
+
+async def media(node: RunningNode, source: Source, path: str) -> Media:
+    """The playlist, once enough of it has come."""
+    task = asking(node, path)
+    (stream,) = node.node.units[0].registry.streams.values()
+    await wait_until(lambda: task.done() or len(stream.readers) > 1, deadline(3), "a segmenter")
+    for _ in range(3):
+        await pushed(node, source, 25)
+    await task
+    answer = await ask(node, path)
+    assert answer.status == 200, answer
+    found = parse(answer.body.decode())
+    assert isinstance(found, Media)
+    return found
+
+
+def uris_of(found: Media) -> list[str]:
+    parts = [part.uri for each in found.segments for part in each.parts]
+    maps = [each.map_uri for each in found.segments if each.map_uri]
+    return [*(each.uri for each in found.segments[:1]), *parts[:1], *maps[:1]]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_who_has_the_entry_plays_on_and_a_url_that_is_copied_dies(scheme: str, tmp_path: Path) -> None:
+    entry, _, suffix = SCHEMES[scheme]
+    async with guarded(tmp_path, "-hls_session_s=3600") as (node, source):
+        answer = await ask(node, f"{entry}?{token()}")
+        assert answer.status == 200 and answer.headers["cache-control"] == "private, no-store"
+        assert "token" not in answer.body.decode() and KEY.decode() not in answer.body.decode()
+        playlist = beside(entry, await entry_of(node, f"{entry}?{token()}"))
+        assert token() not in playlist
+        found = await media(node, source, playlist)
+        uris = [beside(entry, uri) for uri in uris_of(found)]
+        assert len(uris) >= 1 + 2 * (suffix == ".m4s")
+        for uri in uris:
+            good = await ask(node, uri)
+            assert good.status == 200 and "immutable" in good.headers["cache-control"], uri
+            for bad in (
+                uri.partition("?")[0],
+                uri.upper().replace(uri.partition("?")[0].upper(), uri.partition("?")[0]),
+                uri[:-1],
+            ):
+                refused = await ask(node, bad)
+                assert refused.status == 403 and refused.headers["access-control-allow-origin"] == "*", bad
+        plain, _, query = playlist.partition("?")
+        for bad in (plain, f"{plain}?p=", f"{plain}?{query[:-1]}", f"{plain}?{token()}"):
+            refused = await ask(node, bad)
+            assert refused.status == 403 and refused.headers["access-control-allow-origin"] == "*", bad
+        assert (await ask(node, playlist, method="HEAD")).status == 200
+        assert (await ask(node, plain, method="HEAD")).status == 403
+        assert (await ask(node, plain, method="OPTIONS")).status in (200, 204)
+
+        later_ms = wall_ms() + 20 * 60_000
+        with patch.object(hls_of(node)._guard, "_wall_ms", lambda: later_ms):
+            assert (await ask(node, playlist)).status == 200
+            for uri in (uri for uri in uris if ".init.mp4" not in uri):
+                assert (await ask(node, uri)).status == 403, "a segment's permit ends with the window"
+        later_ms = wall_ms() + 72 * 60_000
+        with patch.object(hls_of(node)._guard, "_wall_ms", lambda: later_ms):
+            assert (await ask(node, playlist)).status == 403
+        await pushed(node, source, 5)
+
+
+async def test_all_viewers_share_the_urls_and_each_is_judged_once(tmp_path: Path) -> None:
+    entry = SCHEMES["classic"][0]
+    async with guarded(tmp_path) as (node, source):
+        playlists = [beside(entry, await entry_of(node, f"{entry}?{token(in_s=600 + number)}")) for number in range(3)]
+        assert len({permit_of(playlist) for playlist in playlists}) == 1
+        await media(node, source, playlists[0])
+        texts = {(await ask(node, playlist)).body for playlist in playlists}
+        assert len(texts) == 1
+        rules = node.node.units[0].service.admission.entry_rules
+        with patch.object(rules[0], "check", side_effect=AssertionError("judged again")):
+            for _ in range(3):
+                assert (await ask(node, playlists[0])).status == 200
+        assert (await ask(node, entry)).status in (401, 403)
+        assert (await ask(node, f"{entry}?{token('other')}")).status == 403
+
+
+async def test_with_a_permit_one_comes_in_where_nobody_plays_and_at_another_node_with_the_secret(
+    tmp_path: Path,
+) -> None:
+    entry = SCHEMES["classic"][0]
+    async with guarded(tmp_path) as (node, _), guarded(tmp_path) as (other, source):
+        playlist = beside(entry, await entry_of(node, f"{entry}?{token()}"))
+        assert (await media(other, source, playlist)).segments
+        assert (await ask(other, playlist.replace("/live/s.", "/live/t."))).status == 403
+
+
+async def test_streams_without_a_gate_are_as_they_were(tmp_path: Path) -> None:
+    entry = SCHEMES["low-latency"][0]
+    async with running("-hls_fragment_s=1") as node:
+        source = await Source.at(node)
+        await pushed(node, source, 75)
+        answer = await ask(node, f"{entry}?a=b")
+        assert answer.headers["cache-control"] == "public, max-age=1"
+        playlist = beside(entry, await entry_of(node, f"{entry}?a=b"))
+        assert playlist.endswith("?a=b")
+        found = await media(node, source, playlist)
+        assert found.segments and not any("?" in uri for uri in uris_of(found))

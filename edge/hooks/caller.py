@@ -103,6 +103,9 @@ class HttpCaller:
         except (aiohttp.ServerDisconnectedError, ConnectionError) as error:
             if not seen.is_kept:
                 raise CallFailedError(_words(error), is_unconnected=True) from None
+        except aiohttp.ConnectionTimeoutError:
+            text = f"not reached in {within_s * 1000 / _CONNECT_SHARE:.0f} ms"
+            raise CallFailedError(text, is_unconnected=True) from None
         except aiohttp.ClientConnectorError as error:
             raise CallFailedError(_words(error), is_unconnected=True) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -47,7 +47,7 @@ async def leave(server: EdgeServer) -> None:
 @asynccontextmanager
 async def serving(*flags: str) -> AsyncIterator[EdgeServer]:
     """A server that does not block the loop in which its hooks answer."""
-    server = EdgeServer(*flags)
+    server = EdgeServer("-hook_timeout_ms=20000", *flags)
     await start(server)
     try:
         yield server
@@ -96,22 +96,20 @@ async def test_those_who_are_refused_end_at_once_and_print_the_word(
 
 
 async def test_players_stay_when_the_hook_dies_and_come_back_while_it_is_dead(clips: Callable[[str], Path]) -> None:
-    async with demo_server() as demo:
-        flags = (*flags_for(demo, "publish", "play", "stop"), "-hook_timeout_ms=500")
-        async with serving(*flags) as server:
-            with ffmpeg_publish(clips(_CLIP), server.rtmp_url("live", "a"), loops=3) as publisher:
-                await asyncio.to_thread(wait_until_sync, lambda: server.has_stream("a"), deadline(5), "the stream")
-                url = server.rtmp_url("live", "a")
-                with ffmpeg_play(url) as stays:
-                    await wait_until(lambda: "on_play" in demo.actions(), deadline(5), "the question")
-                    await demo.close()
-                    with ffmpeg_play(url) as again:
-                        await asyncio.sleep(1.5)
-                        assert again.exit_code is None, again.stderr
-                    with ffmpeg_play(f"{url}?token=unknown") as stranger:
-                        assert await stranger.wait(10) != 0
-                        assert "HookUnavailable" in stranger.stderr
-                    assert stays.exit_code is None and publisher.exit_code is None
+    async with demo_server() as demo, serving(*flags_for(demo, "publish", "play", "stop")) as server:
+        with ffmpeg_publish(clips(_CLIP), server.rtmp_url("live", "a"), loops=3) as publisher:
+            await asyncio.to_thread(wait_until_sync, lambda: server.has_stream("a"), deadline(5), "the stream")
+            url = server.rtmp_url("live", "a")
+            with ffmpeg_play(url) as stays:
+                await wait_until(lambda: "on_play" in demo.actions(), deadline(5), "the question")
+                await demo.close()
+                with ffmpeg_play(url) as again:
+                    await asyncio.sleep(1.5)
+                    assert again.exit_code is None, again.stderr
+                with ffmpeg_play(f"{url}?token=unknown") as stranger:
+                    assert await stranger.wait(10) != 0
+                    assert "HookUnavailable" in stranger.stderr
+                assert stays.exit_code is None and publisher.exit_code is None
 
 
 async def test_a_backend_of_nginx_rtmp_and_one_of_mediamtx(clips: Callable[[str], Path]) -> None:

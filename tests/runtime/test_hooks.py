@@ -18,6 +18,8 @@ from tests.net.live import ended, eventually, pictures, send_video, status
 from tests.runtime.handing import move_all
 from tests.runtime.nodes import RunningNode, running
 
+#: However busy the machine is.
+_PATIENT = "-hook_timeout_ms=20000"
 PAGES = ("/flags", "/flags/hooks_on_publish", "/vars", "/status", "/rpcz", "/metrics", "/why?stream=live/cam")
 _ALL = ("connect", "close", "publish", "unpublish", "play", "stop")
 
@@ -29,7 +31,7 @@ async def hooked(*flags: str, events: tuple[str, ...] = _ALL) -> AsyncIterator[t
     await demo.start()
     try:
         urls = [f"-hooks_on_{event}={demo.url('/' + event)}" for event in events]
-        async with running(*urls, "-hook_timeout_ms=20000", "-hook_drain_ms=20000", *flags) as one:
+        async with running(*urls, _PATIENT, "-hook_drain_ms=20000", *flags) as one:
             yield one, demo
     finally:
         await demo.close()
@@ -87,7 +89,7 @@ async def test_vhosts_have_hooks_of_their_own(tmp_path: Path) -> None:
     try:
         hooks = f"http_hooks {{ enabled on; on_publish {demo.url()}; }}"
         conf.write_text(f"vhost a.example {{ {hooks} }} vhost __defaultVhost__ {{ }}")
-        async with running(f"-vhost_config={conf}") as one:
+        async with running(f"-vhost_config={conf}", _PATIENT) as one:
             await one.publisher("cam")
             client = await one.client()
             client.publish("cam?vhost=a.example")
@@ -194,7 +196,7 @@ async def test_hooks_come_and_go_with_the_flags(tmp_path: Path) -> None:
     demo = HookDemo("no")
     await demo.start()
     try:
-        async with running(f"-flagfile={path}") as one:
+        async with running(f"-flagfile={path}", _PATIENT) as one:
             await one.publisher("cam")
             path.write_text(f"-hooks_on_publish={demo.url()}\n-hooks_on_unpublish={demo.url()}\n")
             assert (await one.reloader.reload("SIGHUP")).state == "done"
@@ -225,7 +227,7 @@ async def test_sessions_that_move_to_a_new_process_end_there() -> None:
         player = await old.player("cam")
         await pictures(player, 1)
         urls = [f"-hooks_on_{event}={demo.url('/' + event)}" for event in _ALL]
-        async with running(*urls) as new:
+        async with running(*urls, _PATIENT) as new:
             move_all(old.node, new.node)
             (moved,) = [each for each in new.node.context.connections if each.describe().role == "publish"]
             assert moved.said.tc_url == demo.told[1].what["tcUrl"]  # type: ignore[attr-defined]
@@ -293,7 +295,7 @@ async def test_credentials_of_hooks_are_shown_nowhere() -> None:
     await demo.start()
     try:
         url = demo.url("/x").replace("http://", "http://user:s3cr3t@")
-        async with running(f"-hooks_on_publish={url}", "-v=1") as one:
+        async with running(f"-hooks_on_publish={url}", "-v=1", _PATIENT) as one:
             await one.publisher("cam")
             assert demo.told[0].headers["authorization"] == "Basic dXNlcjpzM2NyM3Q="
             for page in PAGES:

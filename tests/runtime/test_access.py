@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from edge.access.config import AccessConfig
+from edge.access.edge_scheme import EdgeScheme
+from edge.access.token import Asked
 from edge.facts.orders import SetFlag
 from edge.flags.gflags import parse
-from edge.net.aio import TaskOwner
+from edge.net.aio import TaskOwner, wall_ms
 from edge.runtime.access import MAX_THREADS, MAX_WAITING, PasswordThreads, access_configs
 from edge.runtime.rules import new_rulebook
 from edge.runtime.settings import build_settings
@@ -21,6 +23,7 @@ from tests.harness.wire import WireError
 from tests.net.live import eventually, status
 from tests.runtime.nodes import RunningNode, running, settings_of
 
+SIGN_KEY = b"0123456789abcdef0123456789abcdef"
 KEY, OTHER = "b7Qk-9sXw2-Lm4Tz8Rv1", "c8Rl-0tYx3-Mn5Ua9Sw2"
 
 
@@ -141,6 +144,37 @@ async def test_AU34_node_of_ours_that_is_denied_is_warned_of(caplog: pytest.LogC
     for action in ("publish", "play"):
         warned = [each for each in caplog.records if f"(-{action}_allow, -{action}_deny)" in each.getMessage()]
         assert warned and warned[0].levelname == "WARNING" and "127.0.0.1" in warned[0].getMessage()
+
+
+def signed(stream: str, *, within_s: float = 3600) -> str:
+    """The query that lets a player of ``live/stream`` in."""
+    asked = Asked("play", "_", "live", stream, "", "", wall_ms() / 1000)
+    return EdgeScheme().sign(asked, SIGN_KEY, int(asked.now_s + within_s))
+
+
+async def test_what_let_a_player_in_stays_at_the_edge(tmp_path: Path) -> None:
+    keys = tmp_path / "sign.keys"
+    keys.write_bytes(SIGN_KEY)
+    async with AsyncExitStack() as stack:
+        origin = await stack.enter_async_context(running())
+        await origin.publisher("s", pictures=2)
+        gate = ("-play_auth=sign", f"-sign_keys_file={keys}", "-auth_upstream=off")
+        edge = await stack.enter_async_context(running(f"-proxy_to=127.0.0.1:{origin.port()}", *gate))
+        await edge.player(f"s?{signed('s')}&a=1")
+        (stream,) = origin.node.units[0].registry.streams.values()
+        await eventually(lambda: stream.player_count, "the pull")
+        assert [play.query for play in stream.roster.plays()] == ["a=1"]
+
+
+async def test_session_ends_with_its_token(tmp_path: Path) -> None:
+    keys = tmp_path / "sign.keys"
+    keys.write_bytes(SIGN_KEY)
+    async with running("-play_auth=sign", f"-sign_keys_file={keys}", "-auth_end_at_expiry") as one:
+        await one.publisher("s", pictures=2)
+        player = await one.player(f"s?{signed('s', within_s=3)}")
+        assert (await status(player, "NetStream.Play.Failed"))["description"] == "Expired"
+        (stream,) = one.node.units[0].registry.streams.values()
+        assert not stream.player_count
 
 
 async def test_AU33_preflight_needs_no_token_and_a_head_does(tmp_path: Path) -> None:

@@ -209,9 +209,10 @@ async def test_merge_port_shows_no_admin_page(has_internal_port: bool) -> None:
             assert status in (403, 404), path
             assert "hostname" not in body
         assert (await one.get("/status", "merge"))[0] == 403
-        for path in ("/health", "/healthz", "/version"):
+        for path in ("/health", "/version"):
             assert (await one.get(path, "merge"))[0] == 200, path
-        assert (await one.get("/readyz", "merge"))[0] in (200, 503)
+        for path in ("/healthz", "/readyz"):  # which say how it is going: on a busy machine the loop is late
+            assert (await one.get(path, "merge"))[0] in (200, 503), path
         assert (await one.get("/status"))[0] == (403 if has_internal_port else 200)
 
 

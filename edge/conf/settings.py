@@ -315,9 +315,9 @@ def _changes(old: Vhost, new: Vhost) -> Iterator[str]:
         yield f"enabled {words_of(old.is_enabled)} -> {words_of(new.is_enabled)}"
     if old.aliases != new.aliases:
         yield f"alias {words_of(old.aliases)} -> {words_of(new.aliases)}"
-    if old.settings is not new.settings:
+    if old.settings != new.settings:
         yield from _differences(old.settings, new.settings)
-    if old.matches != new.matches:
+    if old.matches or new.matches:
         before, after = ({match.pattern: match.settings for match in each.matches} for each in (old, new))
         if list(before) != list(after):
             yield f"match {words_of(tuple(before))} -> {words_of(tuple(after))}"

@@ -95,7 +95,7 @@ class HookDesk(GrantWatcher):
         """Ask for a viewer or an encoder; a node of ours is judged where its clients are."""
         client = request.client
         if client.is_proven:
-            return None
+            return self._check_permitted(request)
         config = self.config_of(request.name.key)
         if not config.is_on:
             return None
@@ -119,6 +119,18 @@ class HookDesk(GrantWatcher):
             return LATER
         verdict = self._judge.ask(opening.event, config, then)
         return LATER if verdict is None else self._act_on(request, opening, verdict)
+
+    def _check_permitted(self, request: PlayRequest | PublishRequest) -> RuleVerdict:
+        """Nothing of a node; of viewers who were let in at the entry, what they share goes on as they were told."""
+        config = self.config_of(request.name.key)
+        if not is_shared(request.client) or not config.hooks_on_play:
+            return None
+        request.opening = opening = Opening(self._event(Action.PLAY, request.client, request.name), config)
+        opening.is_told = False
+        entered = self._viewers.first_of(place_of(opening.asked))
+        if entered is None:
+            return None
+        return _terms(request.name.key, Yes(entered.yes.stream, entered.yes.app))
 
     def check_entry(self, request: PlayRequest | PublishRequest, later: Answer) -> RuleVerdict | Later:
         """See ``EntryRule``."""

@@ -15,8 +15,8 @@ _NEVER_BEGAN_MS = 60_000
 
 
 def place_of(event: Event) -> Hashable:
-    """What viewers share who say the same."""
-    return (event.vhost, event.app, event.stream, event.param)
+    """What viewers share: all of them that play a stream, for behind its entry they say the same."""
+    return (event.vhost, event.app, event.stream)
 
 
 class Viewers:
@@ -42,6 +42,11 @@ class Viewers:
     def find(self, event: Event) -> Opening | None:
         """By which the one who asks was let in."""
         return self._viewers.get((place_of(event), event.question))
+
+    def first_of(self, place: Hashable) -> Opening | None:
+        """Any of those who share it."""
+        question = next(iter(self._places.get(place, ())), None)
+        return self._viewers[place, question] if question is not None else None
 
     def let_in(self, opening: Opening) -> None:
         """One more."""

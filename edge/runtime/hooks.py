@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edge.runtime.settings import Settings
     from edge.runtime.unit import ServiceUnit
     from edge.service.rules import Rulebook
+    from edge.service.service import Service
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +125,11 @@ class Hooks:
             self.start()
 
         return Prepared(commit)
+
+    def guards_play(self, service: Service, key: StreamKey) -> bool:
+        """Whether somebody is asked about the viewers of a stream."""
+        rules = service.rulebook.rules_of(key) if self._parts is not None else None
+        return rules is not None and bool(rules.of(HookConfig).hooks_on_play)
 
     def on_listed(self, key: StreamKey, listed: Listed) -> None:
         """A segment of HLS has been written, and stands in its playlist."""

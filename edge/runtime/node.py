@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from edge.httpd.live import LivePlayer
     from edge.httpd.routes import Route
     from edge.httpd.steer import Steering
+    from edge.hub.key import StreamKey
     from edge.runtime.elsewhere import Elsewhere
     from edge.runtime.gathered import Counting
     from edge.runtime.otlp import SpanExport
@@ -329,7 +330,7 @@ class Node:
                 receiver,
                 max_segment_bytes=self.settings.hub.hls_max_segment_bytes,
                 steering=steering,
-                guard=HlsGuard(self.access.guards_play, self.access.permit_secret),
+                guard=HlsGuard(self._guards_play, self.access.permit_secret),
             )
             owned.append(hls)
             self.hls = hls
@@ -342,6 +343,9 @@ class Node:
         routes = [*self.page_routes(), *outputs, *receiver.routes()]
         routes += fixed_routes(self.settings.http.cdn_probe_file, {route.path for route in routes})
         return HttpService(self.settings.http, routes, self.context, owned=[*owned, *self.owned_by_pages])
+
+    def _guards_play(self, service: Service, key: StreamKey) -> bool:
+        return self.access.guards_play(service, key) or self.hooks.guards_play(service, key)
 
     def _load(self, protocol: WireProtocol) -> None:
         """Somebody waits for what is not loaded."""

@@ -113,9 +113,7 @@ class _Node:
 
 @pytest.mark.parametrize("low_latency_count", [0, 25, 75, 100])
 @pytest.mark.parametrize("offset_ms", range(0, SEGMENT_MS, 400))
-def test_at_half_of_what_they_need_95_of_100_are_elsewhere_within_10_s(
-    low_latency_count: int, offset_ms: int
-) -> None:
+def test_at_half_of_what_they_need_95_of_100_are_elsewhere_within_10_s(low_latency_count: int, offset_ms: int) -> None:
     ttl_ms, watching = _CONFIG.hls_steer_ttl_s * 1000, []
     for number in range(_COUNT):
         media_ms = _PART_MS if number < low_latency_count else SEGMENT_MS

@@ -433,6 +433,23 @@ def test_viewers_who_share_a_play_are_each_asked_about_once_and_end_with_it() ->
     run(main())
 
 
+def test_viewers_with_a_permit_go_on_under_the_name_that_was_given_at_the_entry() -> None:
+    async def main() -> None:
+        rig = Rig(Scripted(data(stream="hall")))
+        await rig.publish()
+        viewer = replace(CLIENT, number=8, peer="10.0.0.1:1", protocol="hls")
+        rig.door.service.judge(PlayRequest(viewer, rig.door.name("s?token=1")), lambda _: None)
+        await asyncio.sleep(1)
+        (play,) = rig.asked(replace(viewer, number=9, is_proven=True), is_play=True)
+        assert str(play.stream.key) == "_/live/hall"
+        assert rig.told()[1:] == [("on_play", "8", "s")]
+        rig.door.service.end_play(play, 2000)
+        await rig.teller.drain(1)
+        assert rig.told()[2:] == [("on_stop", "8", "s")]
+
+    run(main())
+
+
 def test_segments_are_told() -> None:
     config = HookConfig(hooks_on_hls=URL, hooks_on_hls_notify=("http://n/[app]/[ts_url]",))
 

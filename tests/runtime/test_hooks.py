@@ -264,6 +264,15 @@ async def test_a_viewer_of_hls_is_asked_about_once_and_leaves_with_the_play() ->
             ("on_play", ""),
             ("on_play", "?token=2"),
         ]
+        media = body.splitlines()[-1]
+        assert "?p=" in media
+        fetching = asyncio.create_task(one.get(f"/live/{media}"))
+        while not fetching.done():  # it waits for segments to be complete
+            source.push(25)
+            await asyncio.sleep(0.2)
+        assert (await fetching)[0] == 200
+        code, body = await one.get(f"/live/{media.partition('?')[0]}?token=2")
+        assert (code, len(demo.told)) == (403, 2)
         demo.say("no")
         code, body = await one.get("/live/cam.m3u8?token=3")
         assert (code, body) == (403, "HookDenied\n")

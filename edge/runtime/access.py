@@ -39,12 +39,7 @@ MAX_WAITING = 64
 
 def access_configs(book: Rulebook) -> set[AccessConfig]:
     """The settings of all streams of a book."""
-    found = {book.root.of(AccessConfig)}
-    for vhost in book.vhosts:
-        found.add(vhost.rules.of(AccessConfig))
-        if vhost.rules_of_matches is not None:
-            found.update(vhost.rules_of_matches((match.settings,)).of(AccessConfig) for match in vhost.matches)
-    return found
+    return {rules.of(AccessConfig) for rules in book.all_rules()}
 
 
 class PasswordThreads:

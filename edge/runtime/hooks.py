@@ -31,12 +31,7 @@ logger = logging.getLogger(__name__)
 
 def hook_configs(book: Rulebook) -> Iterator[HookConfig]:
     """Of all streams of a book, equal ones once."""
-    found = {book.root.of(HookConfig)}
-    for vhost in book.vhosts:
-        found.add(vhost.rules.of(HookConfig))
-        if vhost.rules_of_matches is not None:
-            found.update(vhost.rules_of_matches((match.settings,)).of(HookConfig) for match in vhost.matches)
-    yield from found
+    yield from {rules.of(HookConfig) for rules in book.all_rules()}
 
 
 def read_secrets(configs: Iterable[HookConfig]) -> dict[str, bytes]:

@@ -143,6 +143,8 @@ def take_rules(node: Ruled, book: Rulebook) -> None:
 def check_upstreams(book: Rulebook, settings: Settings, check: Callable[[Settings, UpstreamConfig], object]) -> None:
     """Have the upstreams looked at that vhosts name otherwise than the process; raises ConfigError with the vhost."""
     known = {_words(settings.upstream)}
+    if all(_words(rules.of(UpstreamConfig)) in known for rules in book.all_rules()):
+        return
     for vhost, rules in book.named_rules():
         config = rules.of(UpstreamConfig)
         if _words(config) in known:

@@ -196,6 +196,7 @@ class _Tables:
                 owner = names.setdefault(name, entry.vhost.name)
                 if owner != entry.vhost.name:
                     raise ConfigError(f"alias {alias} of vhost {entry.vhost.name} means vhost {owner}")
+        self.different = self._different()
         self.adopted: _Tables | None = None
         self.matched = lru_cache(_CACHED_STREAMS)(self._match)
 
@@ -234,7 +235,13 @@ class _Tables:
         for entry in self.vhosts.values():
             entry.adopt(interned)
         self.matched.cache_clear()
+        self.different = self._different()
         self.adopted = old
+
+    def _different(self) -> tuple[Rules, ...]:
+        """All rules, those that are one object once: of thousands of vhosts there may be few."""
+        every = (self.root, *(rules for entry in self.vhosts.values() for rules in entry.made()))
+        return tuple({id(rules): rules for rules in every}.values())
 
 
 class Rulebook:
@@ -271,8 +278,8 @@ class Rulebook:
                 yield entry.vhost.name, rules
 
     def all_rules(self) -> list[Rules]:
-        """The same without names."""
-        return [rules for _, rules in self.named_rules()]
+        """The same without names, each once; made when the book is, so that it takes no time for many vhosts."""
+        return list(self._tables.different)
 
     def vhost_of(self, name: str) -> str | None:
         """The vhost that a name means: it itself, by an alias, the longest ``*.name``, or the default one.

@@ -343,6 +343,9 @@ class World:
 
     def _look(self) -> None:
         queue = self.pull.stream.queue
+        if self._next_seq < queue.base:  # a header that has gone already, of which a player is told all the same
+            for header in queue.headers_between(self._next_seq, queue.base):
+                self._header = int(header.payload[5:9])
         for seq in range(max(self._next_seq, queue.base), queue.end):
             frame = queue[seq]
             if frame.dts_ms < self._last_ms:

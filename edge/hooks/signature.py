@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import stat
 from pathlib import Path
 
 from edge.errors import ConfigError
@@ -30,7 +31,10 @@ def read_secret(path: str) -> bytes:
     """
     try:
         file = Path(path)
-        if file.stat().st_mode & 0o002:
+        mode = file.stat().st_mode
+        if not stat.S_ISREG(mode):  # opening a pipe might wait for ever
+            raise ConfigError(f"-hook_secret_file={path}: it is no file")
+        if mode & stat.S_IWOTH:
             raise ConfigError(f"-hook_secret_file={path}: everybody may write it")
         with file.open("rb") as opened:
             text = opened.read(_MAX_FILE_BYTES).decode("utf-8-sig")

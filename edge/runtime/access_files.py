@@ -46,11 +46,11 @@ def read_file(flag: str, path: str) -> Any:
         return FileError(FileFault(flag, path, line, text))
 
     try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):  # opening a pipe might wait for ever
+            raise fault("it is a directory" if stat.S_ISDIR(mode) else "it is no file")
         with open(path, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise fault("it is no file")
-            if mode & stat.S_IWOTH:
+            if os.fstat(file.fileno()).st_mode & stat.S_IWOTH:
                 raise fault("others may write it: chmod o-w")
             data = file.read(MAX_BYTES + 1)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,6 @@ def test_a_file_that_cannot_be_trusted_is_refused(tmp_path: Path) -> None:
         read_secret(str(tmp_path / "none"))
     with pytest.raises(ConfigError):
         read_secret(str(tmp_path))
+    os.mkfifo(tmp_path / "pipe")  # nobody will ever write to it
+    with pytest.raises(ConfigError, match="it is no file"):
+        read_secret(str(tmp_path / "pipe"))

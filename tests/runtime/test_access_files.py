@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,10 @@ def test_AU28_what_is_no_file_or_anybody_may_write(tmp_path: Path) -> None:
         with pytest.raises(FileError, match=words):
             read_file("stream_keys_file", str(path))
     path.rmdir()
+    os.mkfifo(path)  # nobody will ever write to it
+    with pytest.raises(FileError, match="it is no file"):
+        read_file("stream_keys_file", str(path))
+    path.unlink()
     written(path, f"live/hall {KEY}\n".encode())
     path.chmod(0o646)
     with pytest.raises(FileError, match="others may write"):

@@ -31,6 +31,8 @@ GUESSES = frozenset(
 )
 #: Different settings of vhosts, made ready.
 _MAX_MADE = 4096
+#: Parts of a name that are looked at.
+_MAX_WORDS = 8
 _NO_KEY = Refusal(Reason.KEY_INVALID, "no stream of this app has this key")
 _KEY_PLAYED = Refusal(Reason.KEY_INVALID, "a secret key is for publishing only")
 _NO_LOGIN = Refusal(Reason.LOGIN_MISSING, "there are no user and password")
@@ -125,7 +127,7 @@ class Gates:
             return False
         if isinstance(request, PublishRequest) and KEY in gate.methods[PUBLISH]:
             return True
-        return gate.stream_keys is not None and gate.stream_keys.has(key.stream_name)
+        return gate.stream_keys is not None and any(map(gate.stream_keys.has, _words_of(key.stream_name)))
 
     def refused(self, request: StreamRequest, refusal: Refusal) -> None:
         """A rule has refused it."""
@@ -259,6 +261,12 @@ class Gates:
         if not name and query is None and not lifetime_s:
             return YES
         return Granted(name, query, lifetime_s)
+
+
+def _words_of(stream_name: str) -> set[str]:
+    """What may be a key in the name of somebody who has got it wrong: in front of a slash or a suffix, say."""
+    parts = stream_name.split("/", _MAX_WORDS)[:_MAX_WORDS]
+    return {stream_name, *parts, *(part.partition(".")[0] for part in parts)}
 
 
 def _told(refusals: Iterable[Refusal]) -> Refusal:

@@ -66,6 +66,9 @@ def test_key_that_is_played_is_refused_and_hidden() -> None:
     rig = Rig(BY_KEY)
     assert reason_of(rig.ask("play", SECRET)) is Reason.KEY_INVALID
     assert rig.gates.hides(rig.request)
+    for name in (f"{SECRET}/x", f"{SECRET}.pubproxy", f"a/{SECRET}.flv"):
+        rig.ask("play", name)
+        assert rig.gates.hides(rig.request), name
     assert rig.ask("play", "hall") == Granted() and not rig.gates.hides(rig.request)
 
 

@@ -290,6 +290,7 @@ class Service(HubObserver):
         """
 
         def judged(refusal: Refusal | None) -> None:
+            restore()
             at_ms = now_ms if is_now else self._now_ms()
             result = self._admit_play(request, at_ms, now_ms) if refusal is None else refusal
             if isinstance(result, Refusal):
@@ -298,6 +299,7 @@ class Service(HubObserver):
             answer(result)
 
         span = self._begin_span("service.play", request)
+        restore = self._judged_by_its_stream(request)
 
         is_now = True  # until this call is over
         asking = self.admission.ask(request, judged)
@@ -311,11 +313,33 @@ class Service(HubObserver):
         """
 
         def judged(refusal: Refusal | None) -> None:
+            restore()
             if refusal is not None:
                 self._tell_refused(request, refusal)
             answer(refusal)
 
+        restore = self._judged_by_its_stream(request)
         return self.admission.ask_entry(request, judged)
+
+    def _judged_by_its_stream(self, request: PlayRequest) -> Callable[[], None]:
+        """Have rules asked about the stream of which a local copy is wanted: its suffix leads past none of them.
+
+        Returns what gives the request its own name again.
+        """
+        key = request.name.key
+        plain = key.stream_name.removesuffix(_PUBLISH_SUFFIX)
+        if plain in ("", key.stream_name) or self.source_of(key) is None:
+            return lambda: None
+        request.name = replace(request.name, key=key._replace(stream_name=plain))
+        request.suffix = f"{_PUBLISH_SUFFIX}{request.suffix}"
+
+        def restore() -> None:
+            judged = request.name.key
+            stream_name = f"{judged.stream_name}{_PUBLISH_SUFFIX}"
+            request.name = replace(request.name, key=judged._replace(stream_name=stream_name))
+            request.suffix = request.suffix.removeprefix(_PUBLISH_SUFFIX)
+
+        return restore
 
     def _admit_play(self, request: PlayRequest, now_ms: int, asked_ms: int) -> Play | Refusal:
         found = self.limits.refuse_play(request) or self._stream_for(request, now_ms)

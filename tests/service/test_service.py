@@ -7,6 +7,7 @@ from edge.hub.config import HubConfig
 from edge.hub.key import LIVE_REALM, PUBLISH_REALM, StreamKey
 from edge.hub.reader import QuietReader
 from edge.hub.stream import Stream
+from edge.service.admission import Answer
 from edge.service.grants import Play, Publish
 from edge.service.names import StreamName, parse_tc_url
 from edge.service.refusal import Reason, Refusal
@@ -117,6 +118,30 @@ def test_local_copy_of_a_publish_may_be_played_by_its_suffix() -> None:
     door.service.source = NoSource()
     stream = published(door.publish()).stream
     assert granted(door.play("s.pubproxy")).stream is stream
+
+
+def test_suffix_of_a_local_copy_leads_past_no_rule() -> None:
+    door = Door()
+    door.service.source = NoSource()
+    stream = published(door.publish()).stream
+    asked: list[tuple[str, str]] = []
+
+    class NotThisOne:
+        def check(self, request: PlayRequest | PublishRequest, later: Answer) -> Refusal | None:
+            asked.append((request.name.key.stream_name, request.suffix))
+            return Refusal(Reason.ADDRESS, "no") if request.name.key.stream_name == "s" and is_closed else None
+
+    door.service.admission.rules.append(NotThisOne())
+    door.service.admission.entry_rules.append(NotThisOne())
+    is_closed = True
+    assert door.play("s.pubproxy", suffix=".flv") == Refusal(Reason.ADDRESS, "no")
+    heard: list[Refusal | None] = []
+    door.service.judge(PlayRequest(VIEWER, door.name("s.pubproxy")), heard.append)
+    assert heard == [Refusal(Reason.ADDRESS, "no")]
+    is_closed = False
+    play = granted(door.play("s.pubproxy"))
+    assert (play.stream, play.key.stream_name) == (stream, "s.pubproxy")
+    assert asked == [("s", ".pubproxy.flv"), ("s", ".pubproxy"), ("s", ".pubproxy")]
 
 
 def test_M19_refusal_of_the_source_is_passed_on() -> None:

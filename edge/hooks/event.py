@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import hashlib
 from dataclasses import dataclass
 from enum import Enum
 
@@ -37,6 +37,8 @@ _CLOSINGS = {
     Action.PLAY: Action.STOP,
 }
 
+#: Of questions: nobody finds two of the same.
+_DIGEST_BYTES = 32
 #: What SRS calls the vhost of clients that name none.
 DEFAULT_VHOST = "__defaultVhost__"
 
@@ -105,7 +107,11 @@ class Event:
         return f"{self.vhost}/{self.app}/{self.stream}"
 
     @property
-    def question(self) -> Hashable:
-        """What makes two questions the same: all that the answer may depend on but the connection."""
+    def question(self) -> bytes:
+        """What makes two questions the same: all that the answer may depend on but the connection.
+
+        A digest of it: clients choose how long what they say is, and many answers are remembered.
+        """
         who = (self.ip, self.page_url, self.swf_url, self.flash_version, self.user_agent, self.protocol)
-        return (self.action, self.vhost, self.app, self.stream, self.param, self.tc_url, *who)
+        text = repr((self.action.value, self.vhost, self.app, self.stream, self.param, self.tc_url, *who))
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()

@@ -10,8 +10,14 @@ from edge.hooks.opening import Opening
 
 #: Of all streams together; for one more the one that came first is taken for gone.
 MAX_VIEWERS = 65_536
+_WEIGHT_CHARACTERS = 1024
 #: Those who were let in to what never began are forgotten after this.
 _NEVER_BEGAN_MS = 60_000
+
+
+def _weight_of(event: Event) -> int:
+    """One for who says as much as players do, more for who says more: clients choose how much that is."""
+    return 1 + (len(event.param) + len(event.page_url) + len(event.tc_url)) // _WEIGHT_CHARACTERS
 
 
 def place_of(event: Event) -> Hashable:
@@ -33,6 +39,7 @@ class Viewers:
         self._now_ms = now_ms
         self._max_viewers = max_viewers
         self._viewers: OrderedDict[tuple[Hashable, Hashable], Opening] = OrderedDict()
+        self._weight = 0
         self._places: dict[Hashable, set[Hashable]] = {}
         self._plays: dict[Hashable, int] = {}
 
@@ -51,7 +58,8 @@ class Viewers:
     def let_in(self, opening: Opening) -> None:
         """One more."""
         event = opening.asked
-        if len(self._viewers) >= self._max_viewers:
+        self._weight += _weight_of(event)
+        while self._viewers and self._weight > self._max_viewers:
             place, question = next(iter(self._viewers))
             self._let_go(place, question, self._plays.get(place, 0) > 0)
         opening.since_ms = self._now_ms()
@@ -60,6 +68,7 @@ class Viewers:
 
     def _let_go(self, place: Hashable, question: Hashable, has_begun: bool) -> None:
         opening = self._viewers.pop((place, question))
+        self._weight -= _weight_of(opening.asked)
         questions = self._places[place]
         questions.discard(question)
         if not questions:

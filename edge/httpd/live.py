@@ -38,7 +38,7 @@ from edge.net.ws_connection import WsConnection
 from edge.net.ws_form import WsForm
 from edge.service.names import CACHED_NAMES, StreamName, TcUrl
 from edge.service.refusal import Reason, Refusal
-from edge.service.request import HttpClient, PlayRequest, Said
+from edge.service.request import MAX_PAGE_URL, MAX_WORDS, NO_HOSTS_PAGE, HttpClient, PlayRequest, Said
 from edge.service.service import Service
 
 #: What CDNs and players of HLS add to a URL: it goes nowhere, and is no part of who asks.
@@ -56,9 +56,11 @@ def client_of(request: web.BaseRequest, server_url: TcUrl, number: int, protocol
     headers, connection = request.headers, cast(HttpConnection, request.protocol)
     origin = headers.get("Origin", "")
     page_url = headers.get("Referer", "") or ("" if origin == "null" else origin)
+    if len(page_url) > MAX_PAGE_URL:
+        page_url = NO_HOSTS_PAGE
     authorization = headers.get("Authorization", "")
     scheme = "https" if request.secure else "http"
-    said = Said(f"{scheme}://{server_url.host}/{server_url.app}", user_agent=headers.get("User-Agent", ""))
+    said = Said(f"{scheme}://{server_url.host}/{server_url.app}", user_agent=headers.get("User-Agent", "")[:MAX_WORDS])
     return HttpClient(
         number, connection.peer, protocol, server_url, page_url=page_url, authorization=authorization, said=said
     )

@@ -8,6 +8,12 @@ from typing import NamedTuple, Protocol
 from edge.service.names import StreamName, TcUrl
 from edge.service.trace_context import TraceContext
 
+#: Longer ones are none of a page: what is too long is a page all the same, of no host.
+MAX_PAGE_URL = 2048
+NO_HOSTS_PAGE = "://"
+#: Of a name of a program as much as is told to others, and kept.
+MAX_WORDS = 512
+
 
 class Said(NamedTuple):
     """What a client has said of itself, for those who are told of it; each "" where it has said nothing.

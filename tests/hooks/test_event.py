@@ -21,3 +21,10 @@ def test_what_closes_what() -> None:
         Action.PLAY: Action.STOP,
     }
     assert Event(Action.PLAY, app="live", stream="a").stream_url == "__defaultVhost__/live/a"
+
+
+def test_a_question_is_short_whatever_clients_say() -> None:
+    event = Event(Action.PLAY, stream="s", param="x" * 8000, user_agent="\ud800" * 8000)
+    assert len(event.question) == 32
+    one = Event(Action.PLAY, page_url="a', 'b", swf_url="c")
+    assert one.question != Event(Action.PLAY, page_url="a", swf_url="b', 'c").question

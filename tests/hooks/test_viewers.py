@@ -64,3 +64,17 @@ def test_they_are_bounded() -> None:
         seen.comes(ip)
     assert seen.gone == [("a", True)]
     assert len(seen.viewers) == 2
+
+
+def test_they_are_bounded_whatever_they_say() -> None:
+    seen = Seen(max_viewers=100)
+    for number in range(100):
+        said = replace(EVENT, ip=str(number), param="x" * 8000, page_url="p" * 2000)
+        seen.viewers.let_in(Opening(said, NO_HOOKS))
+    assert len(seen.viewers) == 10
+    seen.now_ms = 600_000
+    seen.viewers.tick(seen.now_ms)
+    assert (len(seen.viewers), len(seen.gone)) == (0, 100)
+    for number in range(100):
+        seen.comes(str(number))
+    assert len(seen.viewers) == 100

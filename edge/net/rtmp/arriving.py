@@ -16,17 +16,13 @@ from edge.rtmp.server import ServerSession
 from edge.service.admission import Asking
 from edge.service.names import CACHED_NAMES, TcUrl, moved_to, parse_tc_url
 from edge.service.refusal import Refusal
-from edge.service.request import SAID_NOTHING, Said
+from edge.service.request import MAX_PAGE_URL, MAX_WORDS, NO_HOSTS_PAGE, SAID_NOTHING, Said
 from edge.service.spans import SERVER
 
 if TYPE_CHECKING:
     from edge.net.rtmp.service import RtmpService
 
 NOWHERE = TcUrl("", "", "", "")
-#: Longer ones are none of a page.
-_MAX_PAGE_URL = 2048
-#: Of a name of a program as much as is told to others.
-_MAX_WORDS = 512
 
 
 @lru_cache(maxsize=CACHED_NAMES)
@@ -36,7 +32,7 @@ def _said(tc_url: str, swf_url: str, program: str) -> Said:
 
 
 def _words(value: object) -> str:
-    return value[:_MAX_WORDS] if isinstance(value, str) else ""
+    return value[:MAX_WORDS] if isinstance(value, str) else ""
 
 
 class ArrivingConnection(PlayingConnection):
@@ -114,8 +110,7 @@ class ArrivingConnection(PlayingConnection):
         """Keep what it says of itself."""
         page_url = event.properties.get("pageUrl")
         if page_url and isinstance(page_url, str):
-            # What is too long is a page all the same, of no host.
-            self.page_url = page_url if len(page_url) <= _MAX_PAGE_URL else "://"
+            self.page_url = page_url if len(page_url) <= MAX_PAGE_URL else NO_HOSTS_PAGE
         swf_url, program = event.properties.get("swfUrl"), event.properties.get("flashVer")
         self.said = _said(event.tc_url, _words(swf_url), _words(program))
         proof = event.properties.get(PROOF_PROPERTY)

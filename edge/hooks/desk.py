@@ -16,7 +16,7 @@ from edge.hooks.updates import Updates
 from edge.hooks.viewers import Viewers, place_of
 from edge.hub.key import StreamKey
 from edge.net.aio import TaskOwner, spawn
-from edge.service.admission import LATER, Answer, Granted, Later
+from edge.service.admission import LATER, Answer, Granted, Later, take_terms
 from edge.service.admission import Verdict as RuleVerdict
 from edge.service.grants import Play, Publish
 from edge.service.names import StreamName
@@ -28,6 +28,8 @@ from edge.service.watch import GrantWatcher
 
 logger = logging.getLogger(__name__)
 
+#: Protocols whose clients come to a server before they name a stream.
+_CONNECTS = "rtmp"
 #: What of its time a question about a publish waits for the events of its stream to be told first.
 _ORDER_SHARE = 3
 
@@ -99,8 +101,55 @@ class HookDesk(GrantWatcher):
         config = self.config_of(request.name.key)
         if not config.is_on:
             return None
+        if self._is_elsewhere(client, config, request.name.key):
+            return self._ask_connect_first(request, config, later)
+        return self._check_stream(request, config, None, later)
+
+    def _is_elsewhere(self, client: Client, config: HookConfig, key: StreamKey) -> bool:
+        """Whether a name has led a client to a vhost or an app that nobody was asked about when it came."""
+        if not config.hooks_on_connect or not client.protocol.startswith(_CONNECTS):
+            return False
+        came = self._clients.get(client)
+        if came is None or came.config.hooks_on_connect != config.hooks_on_connect:
+            return True
+        app = came.yes.app or came.asked.app or self._service.hub.default_app
+        return (self._vhost_of(came.asked), app) != (key.vhost, key.app)
+
+    def _ask_connect_first(
+        self, request: PlayRequest | PublishRequest, config: HookConfig, later: Answer
+    ) -> RuleVerdict | Later:
+        """As if it had come there; that ends with what it plays or publishes there."""
+        key, client = request.name.key, request.client
+        name = StreamName(key._replace(stream_name=""), client.server_url.query)
+        came = Opening(self._event(Action.CONNECT, client, name), config)
+
+        def go_on(verdict: Verdict) -> RuleVerdict | Later:
+            answer = verdict.answer
+            if not isinstance(answer, Yes):
+                return _refusal(answer)
+            came.is_told, came.yes = verdict.ground is Ground.ASKED, answer
+            if answer.app:
+                moved = Granted(name=f"{answer.app}/{key.stream_name}", may_be_named=False)
+                refusal = take_terms(request, moved, self._service.hub.max_name_bytes)
+                if refusal is not None:
+                    return refusal
+            return self._check_stream(request, self.config_of(request.name.key), came, later)
+
+        def then(verdict: Verdict) -> None:
+            found = go_on(verdict)
+            if not isinstance(found, Later):
+                later(found)
+
+        verdict = self._judge.ask(came.event, config, then)
+        return LATER if verdict is None else go_on(verdict)
+
+    def _check_stream(
+        self, request: PlayRequest | PublishRequest, config: HookConfig, came: Opening | None, later: Answer
+    ) -> RuleVerdict | Later:
+        client = request.client
         action = Action.PLAY if isinstance(request, PlayRequest) else Action.PUBLISH
         opening = Opening(self._event(action, client, request.name), config)
+        opening.came = came
         if not config.urls(action):
             request.opening = opening
             return None
@@ -210,7 +259,7 @@ class HookDesk(GrantWatcher):
             if not isinstance(verdict.answer, Yes):
                 self._clients.pop(client, None)
                 return _refusal(verdict.answer)
-            opening.is_told = verdict.ground is Ground.ASKED
+            opening.is_told, opening.yes = verdict.ground is Ground.ASKED, verdict.answer
             return Granted(name=verdict.answer.app) if verdict.answer.app else None
 
         def then(verdict: Verdict) -> None:
@@ -244,7 +293,7 @@ class HookDesk(GrantWatcher):
         event = state.asked
         key = StreamKey(self._vhost_of(event), event.app, "")
         opening = self._clients[client] = Opening(event, self.config_of(key))
-        opening.is_told = state.is_told
+        opening.is_told, opening.yes = state.is_told, state.yes
 
     def on_client_moved(self, client: Client) -> None:
         """Its end is told elsewhere."""
@@ -292,6 +341,10 @@ class HookDesk(GrantWatcher):
             return None
         opening = grant.opening = Opening(state.asked, self.config_of(grant.name.key))
         opening.is_told, opening.yes = state.is_told, state.yes
+        if state.came:
+            came = resumed(state.came)
+            opening.came = Opening(came.asked, self.config_of(grant.name.key))
+            opening.came.is_told = came.is_told
         if state.was_asked and opening.config.urls(state.asked.action):
             opening.question = self._judge.question_of(state.asked, opening.config)
             self._judge.memory.said_yes(opening.question, state.yes, self._now_ms())
@@ -314,6 +367,9 @@ class HookDesk(GrantWatcher):
         closing = opening.event.action.closing
         if opening.is_told and closing is not None:
             self._teller.tell(grant.name.key, replace(opening.event, action=closing), opening.config)
+        came = opening.came
+        if came is not None and came.is_told:
+            self._teller.tell(grant.name.key, replace(came.event, action=Action.CLOSE), came.config)
 
     # --- sessions that go on --------------------------------------------------
 

@@ -16,6 +16,7 @@ class Resumed(NamedTuple):
     Attributes:
         app, stream: the name that it goes on under.
         was_asked: the servers were; ``yes`` is what they have said.
+        came: the same of how the client came to where its name led it, b"" where it was there.
     """
 
     asked: Event
@@ -24,6 +25,7 @@ class Resumed(NamedTuple):
     is_told: bool
     was_asked: bool
     yes: Yes
+    came: bytes = b""
 
 
 class Opening:
@@ -37,9 +39,10 @@ class Opening:
         question: under which the answer is remembered, None where nobody was asked.
         yes: what they have said.
         since_ms: when it has begun.
+        came: how the client came to where its name led it, which ends with the session; None where it was there.
     """
 
-    __slots__ = ("asked", "config", "event", "is_told", "question", "since_ms", "yes")
+    __slots__ = ("asked", "came", "config", "event", "is_told", "question", "since_ms", "yes")
 
     def __init__(self, asked: Event, config: HookConfig) -> None:
         self.asked = self.event = asked
@@ -48,13 +51,15 @@ class Opening:
         self.question: Hashable = None
         self.yes = Yes()
         self.since_ms = 0
+        self.came: Opening | None = None
 
     def export(self) -> bytes:
         """See ``resumed``; settings are those of the other process."""
         import msgspec
 
         event, was_asked = self.event, self.question is not None
-        state = Resumed(self.asked, event.app, event.stream, self.is_told, was_asked, self.yes)
+        came = self.came.export() if self.came is not None else b""
+        state = Resumed(self.asked, event.app, event.stream, self.is_told, was_asked, self.yes, came)
         return msgspec.msgpack.encode(state)
 
 

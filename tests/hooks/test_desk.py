@@ -29,13 +29,12 @@ from tests.service.fakes import Door, FakeClient
 
 URL = ("http://h/",)
 ALL = HookConfig(
-    hooks_on_connect=URL,
-    hooks_on_close=URL,
     hooks_on_publish=URL,
     hooks_on_unpublish=URL,
     hooks_on_play=URL,
     hooks_on_stop=URL,
 )
+COMING = replace(ALL, hooks_on_connect=URL, hooks_on_close=URL)
 CLIENT = FakeClient(7, "10.9.9.9:5", page_url="http://p/", said=Said("rtmp://h/live", "s.swf", "FMLE", "agent"))
 
 
@@ -325,7 +324,7 @@ def test_the_end_of_a_publish_is_told_before_the_next_one_is_asked_about() -> No
 
 def test_a_connection_is_let_in_or_not_and_its_end_is_told() -> None:
     async def main() -> None:
-        rig = Rig(Scripted(yes))
+        rig = Rig(Scripted(yes), COMING)
         service, answers = rig.door.service, []
         service.connect(CLIENT.server_url, CLIENT, answers.append)
         await asyncio.sleep(1)
@@ -354,7 +353,7 @@ def test_a_connection_is_let_in_or_not_and_its_end_is_told() -> None:
 
 def test_the_end_of_a_connection_that_has_moved_is_told_where_it_went() -> None:
     async def main() -> None:
-        old, new = Rig(Scripted(yes)), Rig(Scripted(yes))
+        old, new = Rig(Scripted(yes), COMING), Rig(Scripted(yes), COMING)
         old.door.service.connect(CLIENT.server_url, CLIENT, lambda _: None)
         await asyncio.sleep(1)
         data = old.door.service.export_client(CLIENT)
@@ -368,6 +367,43 @@ def test_the_end_of_a_connection_that_has_moved_is_told_where_it_went() -> None:
         for rig in (old, new):
             await rig.teller.drain(1)
         assert (old.told(), new.told()) == ([("on_connect", "7", "")], [("on_close", "7", "")])
+
+    run(main())
+
+
+def test_a_name_leads_nobody_past_who_is_asked_at_connect() -> None:
+    """``?vhost=`` and ``?app=`` in a stream's name mean others than those that the connection came to."""
+
+    async def main() -> None:
+        rig = Rig(Scripted(yes), COMING)
+        service, client = rig.door.service, replace(CLIENT, protocol="rtmp")
+        service.connect(client.server_url, client, lambda _: None)
+        await asyncio.sleep(1)
+        publish = await rig.publish(client)
+        assert isinstance(publish, Publish)
+        assert rig.told() == [("on_connect", "7", ""), ("on_publish", "7", "s")]
+        elsewhere = await rig.publish(client, "t?vhost=other.example.com&app=vip")
+        assert isinstance(elsewhere, Publish)
+        service.end_publish(elsewhere, 2000)
+        await rig.teller.drain(10)
+        assert [event for event, _, _ in rig.told()[2:]] == ["on_connect", "on_publish", "on_unpublish", "on_close"]
+        asked = json.loads(rig.caller.calls[2].body)
+        assert (asked["vhost"], asked["app"], asked["stream"]) == ("other.example.com", "vip", "")
+        rig.caller.react = lambda call: no(call) if b"on_connect" in call.body else yes(call)
+        for name in ("u?vhost=other.example.com", "u?app=vip"):
+            refusal = await rig.publish(client, name)
+            assert isinstance(refusal, Refusal), name
+            assert refusal.reason is Reason.HOOK_DENIED
+        # One who came before anybody was asked is asked about as well, and the app may be another one.
+        rig.caller.react = lambda call: data(app="rooms")(call) if b"on_connect" in call.body else yes(call)
+        play = await rig.publish(replace(client, number=8), "v")
+        assert isinstance(play, Publish)
+        assert play.name.key == StreamKey("_", "rooms", "v")
+        assert grant_state(play).opening
+        # Clients of other protocols have come nowhere before.
+        other = await rig.publish(replace(CLIENT, number=9, protocol="http-flv"), "w")
+        assert isinstance(other, Publish)
+        assert other.name.key.app == "live"
 
     run(main())
 

@@ -30,7 +30,7 @@ class Clients(clients_pb2_grpc.ClientsServicer):
     async def ListPlayers(self, request: Any, context: Any) -> Any:
         """Those of one stream or of all, as far as the limit."""
         limit = page_size_of(request.limit)
-        found = await self._players(request.key, limit + 1)
+        found = await self._players(await self._control.key_of(request.key), limit + 1)
         made = await messages_of(clients_pb2.Player, found[:limit])
         return clients_pb2.ListPlayersResponse(players=made, has_more=len(found) > limit)
 

@@ -41,6 +41,10 @@ class ControlError(Exception):
 class Why(Protocol):
     """Who answers why a stream plays or does not, and what a client was told."""
 
+    def key_meant(self, text: str, host: str = "") -> str:
+        """The key of the stream that ``text`` means; ``text`` if it can be none."""
+        ...
+
     async def about_stream(self, text: str, host: str = "") -> Diagnosis:
         """See ``edge.service.answers``."""
         ...
@@ -58,6 +62,17 @@ class ControlContext:
     orders: Orders
     flags: FlagBook
     why: Why
+
+    def keys_of(self, text: str) -> tuple[str, str]:
+        """What ``text`` may be: a key, or in short, as a URL has it, that of another stream; the key counts first."""
+        return text, self.why.key_meant(text)
+
+    async def key_of(self, text: str) -> str:
+        """The key among those that is one of a stream which is on; ``text`` where there is none."""
+        if not text:
+            return text
+        there = {stream.key for stream in await self.facts.streams()}
+        return next((key for key in self.keys_of(text) if key in there), text)
 
     async def carry_out(self, order: Order) -> str:
         """Have ``order`` done for who calls; returns what was done. Raises ControlError when it was not."""

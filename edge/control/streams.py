@@ -36,7 +36,8 @@ class Streams(streams_pb2_grpc.StreamsServicer):
         """A page of them."""
         found = await self._control.facts.streams()
         if request.key:
-            found = [stream for stream in found if stream.key == request.key]
+            key = await self._control.key_of(request.key)
+            found = [stream for stream in found if stream.key == key]
         found.sort(key=lambda stream: (stream.key, stream.service))
         page, token = page_token_after(
             found, request.page_token, page_size_of(request.page_size), lambda stream: [stream.key, stream.service]
@@ -47,7 +48,7 @@ class Streams(streams_pb2_grpc.StreamsServicer):
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
         """All, then what is new, as often as was asked for; an answer without events says that nothing is."""
         interval_ms = min(max(request.interval_ms or DEFAULT_INTERVAL_MS, MIN_INTERVAL_MS), MAX_INTERVAL_MS)
-        watch = Watch(request.key)
+        watch = Watch(*self._control.keys_of(request.key)) if request.key else Watch()
         while True:
             changes, left_out = watch.changes(await self._looks.streams())
             yield streams_pb2.WatchStreamsResponse(events=map(_event, changes), left_out=left_out)
@@ -55,7 +56,8 @@ class Streams(streams_pb2_grpc.StreamsServicer):
 
     async def End(self, request: Any, context: Any) -> Any:
         """End one for all."""
-        text = await self._control.carry_out(EndStream(request.key, request.service))
+        key = await self._control.key_of(request.key)
+        text = await self._control.carry_out(EndStream(key, request.service))
         return streams_pb2.EndStreamResponse(text=text)
 
     async def Why(self, request: Any, context: Any) -> Any:

@@ -57,15 +57,15 @@ class Looks:
 class Watch:
     """What one who watches has been told."""
 
-    def __init__(self, key: str = "") -> None:
-        """``key``: the stream that is watched, "" for all."""
-        self._key = key
+    def __init__(self, *keys: str) -> None:
+        """``keys``: the streams that are watched, none for all."""
+        self._keys = frozenset(keys)
         self._known: dict[_Name, StreamFacts] = {}
         self._has_begun = False
 
     def changes(self, streams: Iterable[StreamFacts]) -> tuple[list[Change], int]:
         """What is new in a look, and how many changes there was no room for, which are told after the next one."""
-        now = {_name(stream): stream for stream in streams if self._key in ("", stream.key)}
+        now = {_name(stream): stream for stream in streams if not self._keys or stream.key in self._keys}
         found: list[Change] = []
         left_out = 0
         for name, stream in now.items():

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from edge.tools import ctl_access
 from edge.tools import ctl_commands as commands
@@ -38,10 +39,14 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print data for programs")
         return sub
 
+    one_stream: dict[str, Any] = {
+        **{"dest": "key", "nargs": "?", "default": "", "metavar": "KEY"},
+        "help": "APP/STREAM, or a key with its vhost, as streams shows it: that one alone",
+    }
     add("status", commands.status, "what the node is and how it does")
-    add("streams", commands.streams, "the streams").add_argument("key", nargs="?", default="", help="this one alone")
+    add("streams", commands.streams, "the streams").add_argument(**one_stream)
     sub = add("players", commands.players, "who plays")
-    sub.add_argument("key", nargs="?", default="", help="of this stream alone")
+    sub.add_argument(**one_stream)
     sub.add_argument("--limit", type=int, default=1000, help="show so many at most (%(default)s)")
     add("connections", commands.connections, "open connections")
     add("upstreams", commands.upstreams, "upstream servers")
@@ -51,14 +56,14 @@ def parser() -> argparse.ArgumentParser:
     sub = add("kick", commands.kick, "end the connection of a publisher or player")
     sub.add_argument("connection", type=int, help="its number, which connections shows")
     sub = add("end", commands.end, "end a stream for all")
-    sub.add_argument("key", help="its key, which streams shows")
+    sub.add_argument("key", metavar="KEY", help="APP/STREAM, or its key with the vhost, as streams shows it")
     sub.add_argument("--service", default="", help="front or merge, in a process with both")
     add("reload", commands.reload, "read the flagfiles again")
     sub = add("drain", commands.drain, "see everybody off, and end the node")
     sub.add_argument("--within", type=int, metavar="SECONDS", help="end who is left after so long; 0: now")
     add("upgrade", commands.upgrade, "have a new process take over from the node, connections and all")
     sub = add("watch", commands.watch, "what becomes of streams, a line each")
-    sub.add_argument("key", nargs="?", default="", help="this one alone")
+    sub.add_argument(**one_stream)
     sub.add_argument("--interval-ms", type=int, default=1000, help="time between two looks (%(default)s)")
     sub.add_argument("--seconds", type=seconds, help="end after so long")
     sub = add("why", commands.why, "why a stream plays or does not")

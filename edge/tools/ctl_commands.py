@@ -68,6 +68,8 @@ def streams(client: Client, options: Options) -> int:
     """The streams of a node."""
     request = streams_pb2.ListStreamsRequest(key=options.key)
     rows = list(_pages(client, client.streams.List, request, "streams"))
+    if options.key and not rows:
+        raise CtlError(f"no stream {options.key}", NOT_DONE)
     return _show(options, rows, _STREAM_COLUMNS, _shown_stream, "no streams")
 
 
@@ -89,6 +91,10 @@ def players(client: Client, options: Options) -> int:
         client.clients.ListPlayers, clients_pb2.ListPlayersRequest(key=options.key, limit=options.limit)
     )
     rows = [plain_of(player) for player in answer.players]
+    if options.key and not rows:
+        there = client.call(client.streams.List, streams_pb2.ListStreamsRequest(key=options.key, page_size=1))
+        if not there.streams:
+            raise CtlError(f"no stream {options.key}", NOT_DONE)
     code = _show(
         options, rows, _PLAYER_COLUMNS, lambda row: row | {"age": duration(row["age_ms"] / 1000)}, "no players"
     )

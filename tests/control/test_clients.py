@@ -17,7 +17,7 @@ async def test_players_are_listed_of_one_stream_or_of_all_as_far_as_is_asked() -
         ask = calls.clients.ListPlayers
         of_all = await ask(clients_pb2.ListPlayersRequest(), timeout=within())
         assert [player.key for player in of_all.players] == ["_/live/a", "_/live/b"] and not of_all.has_more
-        of_one = await ask(clients_pb2.ListPlayersRequest(key="_/live/b"), timeout=within())
+        of_one = await ask(clients_pb2.ListPlayersRequest(key="live/b"), timeout=within())
         assert [(player.key, player.protocol) for player in of_one.players] == [("_/live/b", "rtmp")]
         some = await ask(clients_pb2.ListPlayersRequest(limit=1), timeout=within())
         assert len(some.players) == 1 and some.has_more

@@ -23,12 +23,19 @@ async def test_streams_are_listed_in_pages() -> None:
         assert [stream.key for stream in rest.streams] == ["_/live/c"] and not rest.next_page_token
         one = await calls.streams.List(streams_pb2.ListStreamsRequest(key="_/live/b"), timeout=within())
         assert [stream.stream for stream in one.streams] == ["b"] and one.stream_count == 1
+        short = await calls.streams.List(streams_pb2.ListStreamsRequest(key="live/b"), timeout=within())
+        assert [stream.key for stream in short.streams] == ["_/live/b"]
 
 
 async def test_a_watch_tells_what_is_there_what_begins_changes_and_ends() -> None:
     async with calling() as calls:
         await calls.one.publisher("first")
         seen: list[tuple[int, str]] = []
+        await calls.one.publisher("other")
+        request = streams_pb2.WatchStreamsRequest(key="live/first", interval_ms=500)
+        async for answer in calls.streams.Watch(request, timeout=within()):
+            assert [event.stream.key for event in answer.events] == ["_/live/first"]
+            break
         watch = calls.streams.Watch(streams_pb2.WatchStreamsRequest(interval_ms=500), timeout=within())
 
         async def until(kind: int, name: str) -> streams_pb2.Stream:
@@ -53,7 +60,7 @@ async def test_a_stream_is_ended_for_all() -> None:
     async with calling() as calls:
         publisher = await calls.one.publisher("s")
         player = await calls.one.player("s")
-        answer = await calls.streams.End(streams_pb2.EndStreamRequest(key="_/live/s"), timeout=within())
+        answer = await calls.streams.End(streams_pb2.EndStreamRequest(key="live/s"), timeout=within())
         assert answer.text == "_/live/s was ended."
         await ended(player)
         await ended(publisher)

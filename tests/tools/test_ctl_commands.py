@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edge.tools import ctl_commands as commands
+from edge.tools.ctl_client import CtlError
 from proto.edge.v1 import clients_pb2, streams_pb2, upstreams_pb2, why_pb2
 
 
@@ -65,6 +66,17 @@ def test_more_players_than_are_shown_are_told_of(capsys: pytest.CaptureFixture[s
     commands.players(node(answer), options())
     said = capsys.readouterr().out
     assert "1 min 1 s" in said and said.endswith("... and more than these 1\n")
+
+
+def test_a_stream_that_is_not_there_is_no_empty_table() -> None:
+    none = streams_pb2.ListStreamsResponse()
+    with pytest.raises(CtlError, match="no stream live/x") as said:
+        commands.streams(node(none), options(key="live/x"))
+    assert said.value.exit_code == 1
+    with pytest.raises(CtlError, match="no stream live/x"):
+        commands.players(node(clients_pb2.ListPlayersResponse(), none), options(key="live/x"))
+    there = streams_pb2.ListStreamsResponse(streams=[streams_pb2.Stream(key="_/live/x")])
+    assert commands.players(node(clients_pb2.ListPlayersResponse(), there), options(key="live/x")) == 0
 
 
 def test_sources_of_upstreams_stand_below_them(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from edge.builtin import vars as vars_page
 from edge.builtin.addresses import player_page, server_url
 from edge.builtin.assets import own_url, script_urls
 from edge.builtin.page import PAGES, Data, Page, Visit
-from edge.builtin.present import bit_rate, cell, columns, duration, shorten
+from edge.builtin.present import bit_rate, cell, columns, duration, moment, shorten
 from edge.facts.rows import rows_of
 
 _FOLDER = Path(__file__).parent / "templates"
@@ -46,7 +46,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(duration=duration, bit_rate=bit_rate, cell=cell, shorten=shorten, rows_of=rows_of)
+    environment.filters.update(duration=duration, moment=moment, bit_rate=bit_rate)
+    environment.filters.update(cell=cell, shorten=shorten, rows_of=rows_of)
     environment.globals.update(
         columns=columns,
         player_page=player_page,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 ABSENT = "-"
@@ -43,6 +44,11 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.1f}"
     return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in str(value))
+
+
+def moment(at_ms: int) -> str:
+    """Return a Unix time in milliseconds as people read it: ``2026-11-30 09:15:02Z``."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def shorten(value: Any, width: int = _MAX_WIDTH) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from edge.builtin.page import Page, PageContext, Visit, register
-from edge.builtin.present import cell
+from edge.builtin.present import cell, moment
 from edge.facts.records import ReloadFacts
 
 _COLUMNS = ("Id", "When", "What", "Asked by", "State", "Changed", "Kept", "Needs a restart", "Vhosts", "Error")
@@ -31,11 +30,10 @@ def text(data: ReloadsData) -> str:
 
 
 def _row(report: ReloadFacts) -> tuple[str, ...]:
-    when = datetime.fromtimestamp(report.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     lists = [",".join(names) or "-" for names in (report.changed, report.kept, report.needs_restart)]
     who = f"{report.who} x{report.requests}" if report.requests > 1 else report.who
     vhosts = cell("; ".join(report.vhosts))
-    return str(report.id), when, report.what, who, report.state, *lists, vhosts, cell(report.error)
+    return str(report.id), moment(report.at_ms), report.what, who, report.state, *lists, vhosts, cell(report.error)
 
 
 RELOADS = register(
@@ -44,6 +42,7 @@ RELOADS = register(
         "Reloads",
         collect,
         text,
+        template="reloads.html",
         about="changes of flags while the server ran, and those that were refused",
     )
 )

@@ -25,3 +25,9 @@ async def test_json_has_all_of_it() -> None:
     (row,) = json.loads(await get("/reloads?format=json"))["reloads"]
     assert row["needs_restart"] == ["port", "workers"]
     assert row["error"].startswith("/etc/edge/edge.flags:3: ")
+
+
+async def test_a_browser_gets_a_table_with_what_was_refused() -> None:
+    page = await get("/reloads?format=html")
+    assert "<table" in page and "2026-11-30 " in page and "SIGHUP &times;3" in page
+    assert '<div class="bad">/etc/edge/edge.flags:3: ' in page and "needs a restart: port workers" in page

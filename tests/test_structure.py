@@ -440,10 +440,14 @@ def test_Y7_Y12_tasks_are_owned_and_the_wall_clock_is_left_alone() -> None:
     assert not faults, "\n".join(faults)
 
 
-def edge(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the daemon's command line to its end."""
+#: Programs whose documented commands are run, those that ask no node.
+PROGRAMS = {"edge": "edge", "edge-ctl": "edge.tools.ctl"}
+
+
+def edge(*arguments: str, module: str = "edge") -> subprocess.CompletedProcess[str]:
+    """Run a command line to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "edge", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
 
 
@@ -478,8 +482,8 @@ def test_documented_commands_run() -> None:
     faults = []
     for place, command in commands:
         program, *arguments = shlex.split(command)
-        assert program == "edge", f"{place}: only commands of edge can be tested: {command}"
-        done = edge(*arguments)
+        assert program in PROGRAMS, f"{place}: only commands of edge can be tested: {command}"
+        done = edge(*arguments, module=PROGRAMS[program])
         if done.returncode != 0:
             faults.append(f"{place}: {command}: exit {done.returncode}\n{done.stdout}{done.stderr}")
     assert not faults, "\n".join(faults)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -33,6 +32,7 @@ from edge.httpd.hls_answers import (
 from edge.httpd.hls_audience import SUFFIX, Audience
 from edge.httpd.hls_fetch import NODE_HEADER, Fetcher
 from edge.httpd.hls_fleet import Fleet
+from edge.httpd.hls_media_playlist import media_playlist
 from edge.httpd.hls_paths import (
     Directives,
     PlaylistPath,
@@ -66,7 +66,6 @@ from edge.service.service import Service
 
 if TYPE_CHECKING:
     from edge.hls.handover import HlsImport
-    from edge.hls.permits import StreamPermits
     from edge.httpd.steer import Steering
 
 #: Programs on libavformat know no parts, and read a segment as a whole stream: it has to begin with a keyframe.
@@ -334,7 +333,10 @@ class HlsPlayer:
         if not segmenter.is_ended and now_ms() - watch.changed_ms > stale_s * 1000:
             return not_yet(f"key={name.key} is interrupted")
         permits = self._guard.of(service, name.key)
-        return self._text_of(found, segmenter, target, name, asked, directives, permits).answer(request)
+        text = media_playlist(
+            found, segmenter, target, name, asked.path, directives if is_low_latency else None, permits
+        )
+        return text.answer(request)
 
     async def _wait_whole(
         self,
@@ -369,43 +371,6 @@ class HlsPlayer:
             wait_s = wait_seconds(self._config.hls_segment_wait_ms)
             await found.watch(segmenter).waiters.wait(lambda: segmenter.has_caught_up, wait_s)
         return segmenter
-
-    def _text_of(
-        self,
-        found: HlsStream,
-        segmenter: Segmenter,
-        target: Target,
-        name: StreamName,
-        asked: PlaylistPath,
-        directives: Directives,
-        permits: StreamPermits | None,
-    ) -> PlaylistText:
-        """The playlist as it is now, made once."""
-        shared = shared_query(target.raw_query, name)
-        is_low_latency = asked.scheme is Scheme.LOW_LATENCY
-        is_blocking = directives.number >= 0
-        what = (
-            segmenter.kind,
-            is_low_latency,
-            directives.is_delta,
-            is_blocking,
-            asked.path,
-            shared,
-            segment_tracks(name),
-            permits is not None,
-        )
-
-        def make() -> PlaylistText:
-            permit_of = uri_permits(permits, segmenter)
-            uris = Uris(asked.path, shared, found.config.hls_entry_prefix, permit_of=permit_of)
-            target_s = segmenter.target_s
-            segmenter.note_listed()
-            if is_low_latency:
-                text = playlist.low_latency(segmenter, uris, is_delta=directives.is_delta)
-                return PlaylistText(text, target_s if is_blocking else 1)
-            return PlaylistText(playlist.classic(segmenter, uris), max(math.ceil(target_s / 2), 1))
-
-        return found.text(what, segmenter.version, make)
 
     async def _session_playlist(
         self, request: web.BaseRequest, target: Target, service: Service, asked: PlaylistPath

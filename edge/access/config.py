@@ -19,6 +19,7 @@ class AccessConfig:
         sign_skew_s: allowed past the end, and before the beginning.
         auth_end_at_expiry: a session ends with the token that let it in.
         auth_upstream: ``pass`` or ``off``.
+        hls_cdn_secret_file: a path; "" where no CDN is let in for its viewers.
     """
 
     publish_allow: tuple[str, ...] = ()
@@ -38,6 +39,7 @@ class AccessConfig:
     sign_skew_s: int = 30
     auth_end_at_expiry: bool = False
     auth_upstream: str = "pass"
+    hls_cdn_secret_file: str = ""
 
     @property
     def asks_nothing(self) -> bool:

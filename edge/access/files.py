@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from edge.access.cdn import parse_cdn_secrets
 from edge.access.config import AccessConfig, GuardConfig
 from edge.access.nodes import parse_secret
 from edge.access.signing import parse_keys
@@ -19,6 +20,7 @@ PARSERS: Mapping[str, Parser] = {
     "users_file": parse_users,
     "sign_keys_file": parse_keys,
     "node_secret_file": parse_secret,
+    "hls_cdn_secret_file": parse_cdn_secrets,
 }
 
 
@@ -27,7 +29,7 @@ class Files:
     """By path.
 
     Attributes:
-        stream_keys, users, sign_keys: what files of the three kinds hold.
+        stream_keys, users, sign_keys, cdn_secrets: what files of the four kinds hold.
         node_secret: that of the fleet, b"" for none.
     """
 
@@ -35,6 +37,7 @@ class Files:
     users: Mapping[str, Mapping[str, User]] = field(default_factory=dict)
     sign_keys: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     node_secret: bytes = b""
+    cdn_secrets: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
 
 
 def named_files(config: AccessConfig | GuardConfig) -> list[tuple[str, str]]:

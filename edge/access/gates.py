@@ -1,15 +1,17 @@
 """The gates in their order: address, page, credential. The rules of ``edge.service.admission`` that come first.
 
 A client is judged once, by the node that it connects to: a node that has proved to be one of ours, or is
-trusted by its address, passes all but the first. What is not configured is not asked.
+trusted by its address, passes all but the first; a CDN that answers for its viewers passes all. What is not
+configured is not asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from edge.access.addresses import AddressSet, canonical
+from edge.access.cdn import shows_secret
 from edge.access.config import AccessConfig, GuardConfig
 from edge.access.files import Files
 from edge.access.gate import KEY, LOGIN, PLAY, PUBLISH, SIGN, Gate
@@ -146,6 +148,16 @@ class Gates:
         """A proof for another node; "" without a secret."""
         return self.proofs.make(node_id) if self.proofs is not None else ""
 
+    def is_cdn(self, key: StreamKey, said: Sequence[str]) -> bool | None:
+        """Whether it is a CDN that asks for HLS of a stream, by its ``Authorization`` headers.
+
+        None where it is not said, or no CDN is known; False where what is said is wrong, which nobody gets away with.
+        """
+        config = self._config_of(key)
+        if config is None or not config.hls_cdn_secret_file:
+            return None
+        return shows_secret(said, self._files.cdn_secrets.get(config.hls_cdn_secret_file, ()))
+
     def shuts_out(self, host: str) -> bool:
         """Whether all that comes from an address is refused at present."""
         return self.guessing.wait_s(host) > 0
@@ -173,6 +185,8 @@ class Gates:
             return None
         action = PUBLISH if isinstance(request, PublishRequest) else PLAY
         host = host_of(client.peer)
+        if client.is_proven and client.authorization and self.is_cdn(key, (client.authorization,)):
+            return YES
         if gate.addresses[action] and not gate.addresses[action].admits(host):
             return Refusal(Reason.ADDRESS, f"address {host} may not {action} here (-{action}_allow, -{action}_deny)")
         if self._is_node(client):

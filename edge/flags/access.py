@@ -98,6 +98,16 @@ define_string(
     reload=NEW,
     scope=VHOST,
 )
+define_string(
+    "hls_cdn_secret_file",
+    "",
+    "File of secrets, one per line, of CDNs that check viewers themselves: who sends Authorization: Bearer SECRET is "
+    "served HLS without gates and permits, in answers that caches may keep; with a wrong one 403. Read again at a "
+    "reload.",
+    topic=_TOPIC,
+    reload=NEW,
+    scope=VHOST,
+)
 define_int32(
     "auth_failures_per_min",
     30,

@@ -175,7 +175,9 @@ class HlsPlayer:
             is_classic = config.hls_default == "classic"
             asked = asked._replace(scheme=Scheme.CLASSIC if is_classic else Scheme.TWO_LEVEL)
         is_head, suffix = request.method == "HEAD", SUFFIX
-        if not asked.is_media or (is_head and self._guard.of(service, name.key) is None):
+        is_cdn = self._guard.is_cdn(request, service, name.key)
+        is_entry = not asked.is_media or (is_head and self._guard.of(request, service, name.key) is None)
+        if is_entry and is_cdn is None:
             suffix = target.path.removeprefix(asked.path)
             entry = PlayRequest(self._client(request, name), name, suffix=suffix)
             refusal = await refuses_entry(service, entry)
@@ -194,11 +196,11 @@ class HlsPlayer:
                 overloaded = service.refuse_newcomer()  # who plays already asks for media playlists
                 if overloaded is not None:
                     return refuse(overloaded)
-                return self._master(request, target, service, name, asked, found)
+                return self._master(request, target, service, name, asked, found, is_cdn=bool(is_cdn))
             if asked.scheme is Scheme.TWO_LEVEL:
                 two_level = self._two_level.segmenter(found, name, at_keyframes=asked.at_keyframes)
-                shared, permit_of = shared_query(target.raw_query, name), uri_permits(self._guard.of(service, name.key))
-                uris = Uris(asked.path, shared, config.hls_entry_prefix, permit_of=permit_of)
+                shared, permits = shared_query(target.raw_query, name), self._guard.of(request, service, name.key)
+                uris = Uris(asked.path, shared, config.hls_entry_prefix, permit_of=uri_permits(permits))
                 return await self._two_level.playlist(request, found, two_level, uris)
             return await self._media_playlist(request, target, service, name, asked, found)
         except UnsupportedCodecError as error:
@@ -251,13 +253,15 @@ class HlsPlayer:
         name: StreamName,
         asked: PlaylistPath,
         found: HlsStream,
+        *,
+        is_cdn: bool,
     ) -> web.StreamResponse:
         """It names the media playlist, which bears what the viewer said: after a restart it is asked for alone."""
         config = found.config
         kind = _kind_of(asked.scheme, config)
         what = about(found, kind, segment_tracks(name))
         shared = shared_query(target.raw_query, name)
-        at_keyframes, permits = _reads_whole_segments(request), self._guard.of(service, name.key)
+        at_keyframes, permits = _reads_whole_segments(request), self._guard.of(request, service, name.key)
         max_age_s = 1
         if asked.scheme is Scheme.TWO_LEVEL and config.hls_user_session and request.method != "HEAD":
             session = self.sessions.open(service, name, at_keyframes=at_keyframes)
@@ -270,7 +274,8 @@ class HlsPlayer:
             said = f"p={permits.of_session()}" if permits is not None else safe_query(name.query)
             uri = Uris(asked.path, shared, config.hls_entry_prefix).playlist(suffix, said)
         steering = None
-        if self._steering is not None and asked.scheme is not Scheme.TWO_LEVEL and not config.hls_entry_prefix:
+        steers = asked.scheme is not Scheme.TWO_LEVEL and not config.hls_entry_prefix
+        if self._steering is not None and steers and not is_cdn:  # other nodes want permits of its viewers
             path, query = f"{asked.path}{media_suffix(asked.scheme)}", uri.partition("?")[2]
             report = self._receiver.report_of(request, target)
             steering = self._steering.tag(request, target, path=path, query=query, report=report)
@@ -332,7 +337,7 @@ class HlsPlayer:
         stale_s = max(found.config.hls_window_s, _STALE_TARGETS * segmenter.target_s)
         if not segmenter.is_ended and now_ms() - watch.changed_ms > stale_s * 1000:
             return not_yet(f"key={name.key} is interrupted")
-        permits = self._guard.of(service, name.key)
+        permits = self._guard.of(request, service, name.key)
         text = media_playlist(
             found, segmenter, target, name, asked.path, directives if is_low_latency else None, permits
         )
@@ -378,11 +383,13 @@ class HlsPlayer:
         session = self.sessions.find(service, asked.session, asked.path)
         if session is None:
             return missing(f"Invalid user_id={asked.session}")
+        if (unproven := self._guard.refuses_cdn(request, service, session.name.key)) is not None:
+            return self._refuse_name(request, unproven)
         found = await self._find(request, service, session.name, is_head=request.method == "HEAD")
         if not isinstance(found, HlsStream):
             return found
         self._receiver.note(request, target, service, session.name.key)
-        permit_of = uri_permits(self._guard.of(service, session.name.key))
+        permit_of = uri_permits(self._guard.of(request, service, session.name.key))
         return await self._two_level.session_playlist(request, session, found, permit_of)
 
     # --- segments --------------------------------------------------------------

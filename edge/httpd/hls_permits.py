@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from aiohttp import web
@@ -23,6 +23,8 @@ from edge.service.service import Service
 
 #: Streams whose permits are remembered; of further ones they are made anew.
 _MAX_STREAMS = 4096
+IsCdn = Callable[[Service, StreamKey, Sequence[str]], "bool | None"]
+_NO_SECRET = Refusal(Reason.TOKEN_INVALID, "the Authorization header has no secret of a CDN (-hls_cdn_secret_file)")
 _REFUSALS = {
     Permitted.MISSING: Refusal(Reason.TOKEN_INVALID, "there is no permit: the entry playlist has the URL"),
     Permitted.INVALID: Refusal(Reason.TOKEN_INVALID, "the permit is none of this stream"),
@@ -31,24 +33,38 @@ _REFUSALS = {
 
 
 class HlsGuard:
-    """Gives permits to who has passed the gates, and looks at them."""
+    """Gives permits to who has passed the gates, and looks at them; a CDN that answers for its viewers needs none."""
 
     def __init__(
         self,
         guards: Callable[[Service, StreamKey], bool],
         secret: Callable[[], bytes],
+        is_cdn: IsCdn = lambda *_: None,
         *,
         now_wall_ms: Callable[[], int] = wall_ms,
     ) -> None:
-        """``guards``: whether a gate stands before a stream; ``secret``: the same on all nodes behind one cache."""
-        self._guards, self._secret, self._wall_ms = guards, secret, now_wall_ms
+        """``guards``: whether a gate stands before a stream; ``secret``: the same on all nodes behind one cache.
+
+        ``is_cdn``: whether ``Authorization`` headers are those of a CDN that answers for its viewers; None where they
+        do not say so.
+        """
+        self._guards, self._secret, self._is_cdn, self._wall_ms = guards, secret, is_cdn, now_wall_ms
         self._permits = Permits(b"")
         self._known = b""
         self._streams: dict[tuple[StreamKey, HlsConfig], StreamPermits] = {}
 
-    def of(self, service: Service, key: StreamKey) -> StreamPermits | None:
-        """What a stream's playlists bear; None for nothing."""
-        if not self._guards(service, key):
+    def is_cdn(self, request: web.BaseRequest, service: Service, key: StreamKey) -> bool | None:
+        """Whether a CDN asks that answers for its viewers; None where nobody says so, False where it is not true."""
+        said = request.headers.getall("Authorization", ())
+        return self._is_cdn(service, key, said) if said else None
+
+    def refuses_cdn(self, request: web.BaseRequest, service: Service, key: StreamKey) -> Refusal | None:
+        """Why who says to be a CDN is not served, be there a gate or not."""
+        return _NO_SECRET if self.is_cdn(request, service, key) is False else None
+
+    def of(self, request: web.BaseRequest, service: Service, key: StreamKey) -> StreamPermits | None:
+        """What a stream's playlists bear for who asks; None for nothing."""
+        if not self._guards(service, key) or self.is_cdn(request, service, key):
             return None
         permits = self._present()
         config = service.rules_of(key).of(HlsConfig)
@@ -65,8 +81,11 @@ class HlsGuard:
     def refuses(self, request: web.BaseRequest, target: Target, service: Service, key: StreamKey) -> Refusal | None:
         """Why what a playlist names is not given; None where it is, or nothing is asked.
 
-        Nodes that play the stream from here need no permit.
+        Nodes that play the stream from here need no permit, nor does a CDN.
         """
+        is_cdn = self.is_cdn(request, service, key)
+        if is_cdn is not None:
+            return None if is_cdn else _NO_SECRET
         if not self._guards(service, key):
             return None
         stream = service.registry.find(key)
@@ -80,9 +99,12 @@ class HlsGuard:
         return replace(name, query="") if self._guards(service, name.key) else name
 
     def let_in(self, request: web.BaseRequest, service: Service, name: StreamName, client: HttpClient) -> HttpClient:
-        """A client of a request; of one whose permit was good, by ``said_with_permit``, no gate is asked once more."""
+        """A client of a request; no gate is asked about a CDN, nor again about one whose permit was good.
+
+        The name of the latter is by ``said_with_permit``.
+        """
         has_permit = not name.query and f"{PARAMETER}=" in request.query_string and self._guards(service, name.key)
-        return replace(client, is_proven=True) if has_permit else client
+        return replace(client, is_proven=True) if has_permit or self.is_cdn(request, service, name.key) else client
 
     def _present(self) -> Permits:
         secret = self._secret()

@@ -124,11 +124,20 @@ class Access:
 
     def guards_play(self, service: Service, key: StreamKey) -> bool:
         """Whether who plays a stream of a service must have a credential."""
+        gates = self._gates_of(service)
+        gate = gates.gate_of(key) if gates is not None else None
+        return gate is not None and bool(gate.methods[PLAY])
+
+    def is_cdn(self, service: Service, key: StreamKey, said: Sequence[str]) -> bool | None:
+        """See ``Gates.is_cdn``."""
+        gates = self._gates_of(service)
+        return gates.is_cdn(key, said) if gates is not None else None
+
+    def _gates_of(self, service: Service) -> Gates | None:
         for unit, gates in zip(self._units, self.gates, strict=True):
             if unit.service is service:
-                gate = gates.gate_of(key)
-                return gate is not None and bool(gate.methods[PLAY])
-        return False
+                return gates
+        return None
 
     def permit_secret(self) -> bytes:
         """Of the permits of HLS: that of the fleet, else one of this process."""

@@ -75,7 +75,8 @@ def read_files(configs: Iterable[AccessConfig], guard: GuardConfig) -> Files:
             if path not in found[flag]:
                 found[flag][path] = read_file(flag, path)
     secret = found["node_secret_file"].get(guard.node_secret_file, b"")
-    return Files(found["stream_keys_file"], found["users_file"], found["sign_keys_file"], secret)
+    cdn_secrets = found["hls_cdn_secret_file"]
+    return Files(found["stream_keys_file"], found["users_file"], found["sign_keys_file"], secret, cdn_secrets)
 
 
 def faults_of_files(config: AccessConfig | GuardConfig) -> Iterator[FileFault]:

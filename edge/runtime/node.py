@@ -330,7 +330,7 @@ class Node:
                 receiver,
                 max_segment_bytes=self.settings.hub.hls_max_segment_bytes,
                 steering=steering,
-                guard=HlsGuard(self._guards_play, self.access.permit_secret),
+                guard=HlsGuard(self._guards_play, self.access.permit_secret, self.access.is_cdn),
             )
             owned.append(hls)
             self.hls = hls

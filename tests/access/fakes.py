@@ -68,6 +68,7 @@ class Rig:
             users={"users": parse_users(self.users_text)} if self.users_text else {},
             sign_keys={"sign": parse_keys(f"{KEY.decode()}\nanother key of 16 bytes and more\n")},
             node_secret=self.node_secret,
+            cdn_secrets={"cdn": (KEY,)},
         )
 
     def ask(self, action: str, name: str, **client: Any) -> Verdict | Later:

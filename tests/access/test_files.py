@@ -7,8 +7,9 @@ from edge.access.files import PARSERS, named_files
 
 
 def test_each_file_that_is_named_has_a_parser() -> None:
-    config = AccessConfig(stream_keys_file="a", users_file="b", sign_keys_file="c")
-    assert named_files(config) == [("stream_keys_file", "a"), ("users_file", "b"), ("sign_keys_file", "c")]
+    config = AccessConfig(stream_keys_file="a", users_file="b", sign_keys_file="c", hls_cdn_secret_file="e")
+    files = [("stream_keys_file", "a"), ("users_file", "b"), ("sign_keys_file", "c"), ("hls_cdn_secret_file", "e")]
+    assert named_files(config) == files
     assert named_files(GuardConfig(node_secret_file="d")) == [("node_secret_file", "d")]
     assert named_files(AccessConfig()) == []
     assert {flag for flag, _ in named_files(config)} | {"node_secret_file"} == PARSERS.keys()

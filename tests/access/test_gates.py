@@ -44,6 +44,21 @@ def test_address_goes_before_all_and_holds_for_nodes_too() -> None:
     assert rig.ask("play", "s", is_proven=True, peer="10.1.1.1:9") == Granted()
 
 
+def test_cdn_that_is_let_in_passes_all_gates_and_others_none_by_its_secret() -> None:
+    config = AccessConfig(
+        play_deny=("all",), play_auth=("sign",), sign_keys_file="sign", refer_all=("a.b",), hls_cdn_secret_file="cdn"
+    )
+    rig, right = Rig(config), f"Bearer {KEY.decode()}"
+    assert rig.ask("play", "s", is_proven=True, authorization=right) == Granted()
+    for client in ({"authorization": right}, {"is_proven": True, "authorization": right[:-1]}, {"is_proven": True}):
+        assert reason_of(rig.ask("play", "s", **client)) is Reason.ADDRESS
+    key = rig.request.name.key
+    assert [rig.gates.is_cdn(key, said) for said in ((right,), (right[:-1],), ("Basic x",), ())] == [
+        *(True, False, None, None)
+    ]
+    assert Rig(SIGNED).gates.is_cdn(key, (right,)) is None, "no CDN is known"
+
+
 def test_page_is_asked_for_at_connect_and_again_for_what_is_wanted() -> None:
     rig = Rig(AccessConfig(refer_all=("example.com",), refer_play=("play.example.com",)))
     for page, is_in in (("http://example.com/x", True), ("http://evil.net", False), ("", False)):

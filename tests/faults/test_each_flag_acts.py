@@ -136,6 +136,7 @@ ROWS: dict[str, Row] = {
         GATES,
         auth_end_at_expiry=True,
         auth_upstream="off",
+        hls_cdn_secret_file=SAMPLES / "cdn.secrets",
         sign_keys_file=SAMPLES / "sign.keys",
         sign_scheme="nms",
         sign_skew_s=31,

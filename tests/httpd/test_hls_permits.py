@@ -47,15 +47,15 @@ def permit_of(uri: str) -> str:
     return found
 
 
-async def media(node: RunningNode, source: Source, path: str) -> Media:
+async def media(node: RunningNode, source: Source, path: str, *lines: str) -> Media:
     """The playlist, once enough of it has come."""
-    task = asking(node, path)
+    task = asking(node, path, *lines)
     (stream,) = node.node.units[0].registry.streams.values()
     await wait_until(lambda: task.done() or len(stream.readers) > 1, deadline(3), "a segmenter")
     for _ in range(3):
         await pushed(node, source, 25)
     await task
-    answer = await ask(node, path)
+    answer = await ask(node, path, *lines)
     assert answer.status == 200, answer
     found = parse(answer.body.decode())
     assert isinstance(found, Media)
@@ -146,3 +146,60 @@ async def test_streams_without_a_gate_are_as_they_were(tmp_path: Path) -> None:
         assert playlist.endswith("?a=b")
         found = await media(node, source, playlist)
         assert found.segments and not any("?" in uri for uri in uris_of(found))
+
+
+CDN = "Authorization: Bearer 00112233445566778899aabbccddeeff"
+
+
+def cdn_file(tmp_path: Path, secret: str = CDN.rpartition(" ")[2]) -> Path:
+    path = tmp_path / "cdn"
+    path.write_text(f"{secret}\n")
+    return path
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_cdn_that_checks_viewers_itself_meets_no_gate_and_may_keep_what_it_gets(
+    scheme: str, tmp_path: Path
+) -> None:
+    entry, _, _ = SCHEMES[scheme]
+    cdn = (f"-hls_cdn_secret_file={cdn_file(tmp_path)}", "-play_deny=all")
+    async with guarded(tmp_path, *cdn) as (node, source):
+        assert (await ask(node, f"{entry}?{token()}")).status == 403, "the address of a viewer"
+        answer = await ask(node, f"{entry}?{token()}", CDN)
+        assert answer.status == 200 and answer.headers["cache-control"] == "public, max-age=1", answer
+        playlist = beside(entry, await entry_of(node, f"{entry}?{token()}", CDN))
+        assert "?" not in playlist, "neither a permit, nor what one of its viewers said"
+        found = await media(node, source, playlist, CDN)
+        uris = [beside(entry, uri) for uri in uris_of(found)]
+        assert uris and not any("?" in uri for uri in uris)
+        for uri in uris:
+            assert "immutable" in (await ask(node, uri, CDN)).headers["cache-control"]
+            assert (await ask(node, uri)).status == 403
+        for url in (entry, playlist, *uris):
+            for wrong in ([CDN[:-1]], ["Authorization: Bearer"], [CDN, CDN], [CDN, "Authorization: Basic YTpi"]):
+                refused = await ask(node, url, *wrong)
+                assert (refused.status, refused.headers["cache-control"]) == (403, "no-store"), (url, wrong)
+            for query in ("authorization=Bearer+", "access_token=", "hls_cdn_secret="):
+                assert (await ask(node, f"{url}?{query}{CDN.rpartition(' ')[2]}")).status == 403
+            assert (await ask(node, url, CDN, method="HEAD")).status == 200
+        live = await ask(node, ".flv", CDN)
+        assert live.status == 403, "it is for HLS"
+
+
+async def test_secret_of_a_cdn_is_read_again_and_is_that_of_its_vhost(tmp_path: Path) -> None:
+    conf, entry = tmp_path / "edge.conf", SCHEMES["classic"][0]
+    conf.write_text(f"vhost a.example {{ hls_cdn_secret_file {cdn_file(tmp_path)}; }}\nvhost b.example {{ }}\n")
+    async with running(f"-vhost_config={conf}", "-hls_fragment_s=1") as node:
+
+        async def statuses(*lines: str) -> list[int]:
+            hosts = ("a.example", "b.example")
+            return [(await ask(node, f"{entry}", *lines, method="HEAD", host=host)).status for host in hosts]
+
+        assert await statuses() == await statuses(CDN) == [404, 404], "there is no such stream"
+        assert await statuses(CDN[:-1]) == [403, 404], "a wrong one is refused where no gate stands, too"
+        cdn_file(tmp_path, "ffeeddccbbaa99887766554433221100")
+        await node.reloader.reload("SIGHUP")
+        assert await statuses(CDN) == [403, 404]
+        cdn_file(tmp_path, "short")
+        await node.reloader.reload("SIGHUP")
+        assert await statuses("Authorization: Bearer ffeeddccbbaa99887766554433221100") == [404, 404]

@@ -26,6 +26,7 @@ def found(*flags: str) -> list[str]:
         (("-sign_scheme=akamai",), "no scheme 'akamai'"),
         (("-stream_keys_file=/nowhere/keys",), "/nowhere/keys: No such file"),
         (("-node_secret_file=/nowhere/secret",), "/nowhere/secret: No such file"),
+        (("-hls_cdn_secret_file=/nowhere/cdn",), "/nowhere/cdn: No such file"),
         (("-trusted_nodes=x",), "-trusted_nodes"),
     ],
 )

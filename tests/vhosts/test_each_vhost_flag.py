@@ -27,6 +27,7 @@ ELSEWHERE = {
     "max_players_per_stream": "tests/service/test_limits.py",
     "max_publishers_per_ip": "tests/service/test_limits.py",
     "max_out_kbps": "tests/service/test_limits.py",
+    "hls_cdn_secret_file": "tests/httpd/test_hls_permits.py",
     "proxy_to": "tests/vhosts/test_two_vhosts.py",
     "proxy_vhost": "tests/vhosts/test_two_vhosts.py",
     "hls_path": "tests/hls_disk/test_recorder.py",

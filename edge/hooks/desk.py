@@ -454,5 +454,6 @@ def _terms(key: StreamKey, yes: Yes) -> Granted | None:
 def _refusal(answer: No | Unusable) -> Refusal:
     """How a client hears of it."""
     if isinstance(answer, No):
-        return Refusal(Reason.HOOK_DENIED, f"the hook says no: {answer.why}", said=answer.reason)
+        why = f"{answer.why}, {answer.reason}" if answer.reason else answer.why
+        return Refusal(Reason.HOOK_DENIED, f"the hook says no: {why}", said=answer.reason)
     return Refusal(Reason.HOOK_UNAVAILABLE, f"no usable answer of the hook: {answer.why}")

@@ -334,7 +334,7 @@ class Reloader:
             if name in self.book.set_by_hand and read.flags[name].value == self.book.in_force.flags[name].value
         ]
         self.book.saved(same, read)
-        text = f"{len(saved.names)} flags are in {saved.path}."
+        text = f"{len(saved.names)} flag{'s are' if len(saved.names) != 1 else ' is'} in {saved.path}."
         others = sorted(names.difference(same))
         if others:
             text += f" Another value wins at the next start for: {', '.join(others)}."

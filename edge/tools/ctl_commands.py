@@ -139,10 +139,14 @@ def status(client: Client, options: Options) -> int:
     print(pairs({"up": duration(health["uptime_s"]), "loop_lag_ms": health["loop_lag_ms"]}), end="")
     print(pairs({"ready": "yes" if ready["is_ready"] else f"no: {', '.join(ready['reasons'])}"}), end="")
     for service in data["services"]:
-        what = f"{service['stream_count']} streams, {service['player_count']} players"
+        what = f"{_count(service['stream_count'], 'stream')}, {_count(service['player_count'], 'player')}"
         where = f", pulls from {service['pulls_from']}" if service["pulls_from"] else ""
         print(f"{cell(service['service'] or 'service')}: {service['role']}, {what}{where}")
     return DONE
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def flags(client: Client, options: Options) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -170,7 +171,9 @@ def hook_demo(options: argparse.Namespace) -> int:
         answer_of(options.answer)
         asyncio.run(serve(options.host, options.port, options.answer, sys.stdin))
     except (ValueError, OSError) as error:
-        print(f"edge-ctl: {error}", file=sys.stderr)
+        is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        said = f"port {options.port} is taken: choose another one with --port" if is_taken else error
+        print(f"edge-ctl: {said}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         pass

@@ -146,7 +146,7 @@ async def test_what_a_page_sets_stays_is_saved_and_is_so_after_a_restart(tmp_pat
         said = await asyncio.to_thread(post, server, "/api/reload")
         assert said == "Changed: end_flush_ms. Kept as set by hand: queue_length_s."
         assert not saved.exists()
-        assert await asyncio.to_thread(post, server, "/api/save_flags") == f"1 flags are in {saved}."
+        assert await asyncio.to_thread(post, server, "/api/save_flags") == f"1 flag is in {saved}."
         await asyncio.to_thread(server.stop)
         await asyncio.to_thread(server.restart)
         assert await asyncio.to_thread(flag, server, "queue_length_s") == "25"

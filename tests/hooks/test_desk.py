@@ -131,7 +131,7 @@ def test_a_no_is_a_refusal_with_the_reason_of_the_hook() -> None:
     async def main() -> None:
         rig = Rig(Scripted(no))
         refusal = await rig.publish()
-        assert refusal == Refusal(Reason.HOOK_DENIED, "the hook says no: code 1", said="not paid")
+        assert refusal == Refusal(Reason.HOOK_DENIED, "the hook says no: code 1, not paid", said="not paid")
         assert refusal.told == "HookDenied: not paid"
         assert rig.door.registry.streams == {}
         rig.caller.react = nothing

@@ -186,7 +186,7 @@ async def test_what_a_page_has_set_stays_until_it_is_saved(rig: Rig, tmp_path: P
     report = await rig.reloader.reload("SIGHUP")
     assert (report.state, report.kept, rig.v) == ("unchanged", ("v",), 5)
     outcome = await rig.reloader.save("10.0.0.1:5")
-    assert (outcome.result, outcome.text) == (Result.DONE, f"1 flags are in {path}.")
+    assert (outcome.result, outcome.text) == (Result.DONE, f"1 flag is in {path}.")
     assert rig.reloader.book.set_by_hand == frozenset()
     assert (await rig.reloader.reload("SIGHUP")).changed == ()
     path.write_text("-v=4\n")

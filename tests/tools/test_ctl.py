@@ -67,7 +67,7 @@ async def test_a_chain_is_looked_at_and_told_what_to_do(capsys: pytest.CaptureFi
             (stream,) = await terminal.data("streams", at=node)
             assert (stream["key"], stream["state"], stream["players"]) == ("_/live/cam", "live", 1)
         assert "no stream _/live/other" in await terminal.run("streams", "_/live/other", code=1)
-        assert "edge, 1 streams, 1 players, pulls from" in await terminal.run("status")
+        assert "edge, 1 stream, 1 player, pulls from" in await terminal.run("status")
         assert (await terminal.data("status"))["process"]["readiness"]["is_ready"] is True
         assert "rtmp" in await terminal.run("players", "_/live/cam")
         assert [one["key"] for one in await terminal.data("players")] == ["_/live/cam"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import socket
 import subprocess
 import sys
 
@@ -52,6 +53,13 @@ def test_a_bad_answer_ends_it(capsys: pytest.CaptureFixture[str]) -> None:
     options = argparse.Namespace(host="127.0.0.1", port=0, answer="maybe")
     assert hook_demo(options) == 2
     assert "commands are" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert hook_demo(argparse.Namespace(host="127.0.0.1", port=port, answer="yes")) == 2
+    assert capsys.readouterr().err == f"edge-ctl: port {port} is taken: choose another one with --port\n"
 
 
 async def test_the_program_takes_commands_from_its_input() -> None:

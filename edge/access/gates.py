@@ -144,6 +144,10 @@ class Gates:
         """Whether nodes at an address need no proof."""
         return bool(self._trusted_nodes) and host in self._trusted_nodes
 
+    def needs_proof(self) -> bool:
+        """Whether who says that it is a node has to prove it."""
+        return self.proofs is not None
+
     def make_proof(self, node_id: str) -> str:
         """A proof for another node; "" without a secret."""
         return self.proofs.make(node_id) if self.proofs is not None else ""

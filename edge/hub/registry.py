@@ -31,12 +31,12 @@ class Claim:
 
 
 class VhostCount:
-    """How much there is of one vhost: streams that have not ended, and their viewers."""
+    """How much there is of one vhost: streams that have not ended, and the places that their players take."""
 
-    __slots__ = ("streams", "viewers")
+    __slots__ = ("places", "streams")
 
     def __init__(self) -> None:
-        self.streams = self.viewers = 0
+        self.places = self.streams = 0
 
 
 class Registry:
@@ -217,20 +217,22 @@ class Registry:
             observer.on_ended(stream)
 
     def _uncount(self, stream: Stream) -> None:
-        """Its viewers are those of a stream that has ended, and take nobody's place."""
+        """Its players are those of a stream that has ended, and take nobody's place."""
         counts = self.counts[stream.key.vhost]
         counts.streams -= 1
-        counts.viewers -= stream.viewer_count
+        counts.places -= stream.place_count
         if not counts.streams:
             del self.counts[stream.key.vhost]
 
-    def add_player(self, stream: Stream, play: Admitted | None = None, *, is_internal: bool = False) -> None:
-        """Count a player or push; a ``play`` joins the roster."""
+    def add_player(
+        self, stream: Stream, play: Admitted | None = None, *, is_internal: bool = False, takes_place: bool = False
+    ) -> None:
+        """Count a player; a ``play`` joins the roster."""
         stream.player_count += 1
+        if takes_place:
+            self._add_places(stream, 1)
         if not is_internal:
             stream.viewer_count += 1
-            if not stream.is_ended:
-                self.counts[stream.key.vhost].viewers += 1
             stream.idle_since_ms = 0
         if play is not None:
             is_new = stream.roster.join(play)
@@ -238,16 +240,22 @@ class Registry:
                 observer.on_joined(stream, play, is_new)
 
     def remove_player(
-        self, stream: Stream, now_ms: int, play: Admitted | None = None, *, is_internal: bool = False
+        self,
+        stream: Stream,
+        now_ms: int,
+        play: Admitted | None = None,
+        *,
+        is_internal: bool = False,
+        takes_place: bool = False,
     ) -> None:
         """Uncount it; the last one of a pulled stream starts the idle clock."""
         stream.player_count -= 1
         if play is not None:
             stream.roster.leave(play)
+        if takes_place:
+            self._add_places(stream, -1)
         if not is_internal:
             stream.viewer_count -= 1
-            if not stream.is_ended:
-                self.counts[stream.key.vhost].viewers -= 1
             stream.idle_since_ms = now_ms
         if stream.is_ended:
             return
@@ -256,6 +264,11 @@ class Registry:
                 observer.on_left(stream)
             else:
                 observer.on_idle(stream, now_ms)
+
+    def _add_places(self, stream: Stream, number: int) -> None:
+        stream.place_count += number
+        if not stream.is_ended:
+            self.counts[stream.key.vhost].places += number
 
     def tick(self, now_ms: int) -> None:
         """Once a second: statistics, and publishers that did not come back."""

@@ -77,7 +77,8 @@ class Stream:
         end_reason: what they were told, None before that.
         pull: the owner's handle of an upstream pull (opaque here).
         roster: the plays that were admitted, by what their players said (what else they are is not known here).
-        player_count: players and pushes; ``viewer_count`` leaves out other nodes' hops.
+        player_count: players; ``viewer_count`` leaves out other nodes' hops.
+        place_count: those of them who take a place, where these are limited.
         retention: who may come back for what has been sent.
         cuts: where HLS segments begin; None where there is no HLS.
         delay: how long its frames take, from the first node to the players here.
@@ -108,6 +109,7 @@ class Stream:
         "metadata",
         "on_jumped",
         "on_seen",
+        "place_count",
         "player_count",
         "pull",
         "queue",
@@ -152,7 +154,7 @@ class Stream:
         self.end_reason: str | None = None
         self.pull: object | None = None
         self.player_count = 0
-        self.viewer_count = 0
+        self.viewer_count = self.place_count = 0
         self.idle_since_ms = now_ms
         self._metadata_name = metadata_name
         self._metadata_sent_ms = -(10**9)

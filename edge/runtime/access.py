@@ -101,7 +101,7 @@ class Access:
             admission = unit.service.admission
             admission.hides, admission.on_refused = gates.hides, gates.refused
             unit.service.proves, unit.service.make_proof = gates.proves, gates.make_proof
-            unit.service.trusts = gates.trusts
+            unit.service.trusts, unit.service.limits.needs_proof = gates.trusts, gates.needs_proof
         self._plug()
 
     def tell_open_door(self, settings: Settings, port: int) -> None:

@@ -74,6 +74,7 @@ class Play:
         since_ms: when it was granted.
         asked_ms: when it was asked for; a rule may have taken its time.
         passed_bytes: sent of the stream by what serves it no more.
+        takes_place: it counts where players are limited; another node's does not.
         ends_ms: when it is over by itself, 0 for never.
         opening: what a rule keeps of it.
     """
@@ -90,6 +91,7 @@ class Play:
         "since_ms",
         "stopped",
         "stream",
+        "takes_place",
     )
 
     def __init__(self, request: PlayRequest, stream: Stream, now_ms: int, *, asked_ms: int = 0) -> None:
@@ -99,6 +101,7 @@ class Play:
         self.since_ms = now_ms
         self.asked_ms = asked_ms or now_ms
         self.passed_bytes = 0
+        self.takes_place = True
         self.ends_ms = ends_ms_of(request.lifetime_s, now_ms)
         self.opening: Opening | bytes | None = request.opening
         self.owner: PlayOwner | None = None

@@ -1,7 +1,8 @@
 """How many may be here: of a vhost, of a stream, from one address. Nothing is counted for it but by the hub.
 
 Looked at when a rule has nothing against a request any more, so that those who wait for an answer take no place, and
-two who are answered together cannot have the same one. Nodes of ours are neither players nor publishers here.
+two who are answered together cannot have the same one. Nodes of ours are neither players nor publishers here: those
+that say so, or prove it where nodes have to, and of other makes those whose address is trusted.
 """
 
 from __future__ import annotations
@@ -15,16 +16,23 @@ from edge.hub.registry import Registry, VhostCount
 from edge.hub.stream import Stream
 from edge.service.config import LimitConfig
 from edge.service.grants import Publish
+from edge.service.names import StreamName
 from edge.service.refusal import Reason, Refusal
-from edge.service.request import PlayRequest, PublishRequest
+from edge.service.request import Client, PlayRequest, PublishRequest
 from edge.service.rules import Rulebook, Rules
+from edge.service.story import host_of
 
 _WINDOW_S = 10
 _NONE = LimitConfig()
 
 
 class Limits:
-    """Says no where as many are here as may be."""
+    """Says no where as many are here as may be.
+
+    Attributes:
+        needs_proof: whether nodes have to prove that they are ours.
+        trusts: whether who connects from an address is a node.
+    """
 
     def __init__(
         self,
@@ -37,20 +45,28 @@ class Limits:
         self._rulebook = rulebook
         self._rules_of = rules_of
         self._publishes = publishes
+        self.needs_proof: Callable[[], bool] = lambda: False
+        self.trusts: Callable[[str], bool] = lambda host: False
         #: By vhost, bytes of the last seconds; only of those whose output is limited.
         self._sent: dict[str, deque[int]] = {}
+
+    def takes_place(self, client: Client, name: StreamName) -> bool:
+        """Whether a client counts; a mark in the name, which anybody can write, alone makes nobody a node."""
+        if client.is_hop:
+            return not client.is_proven and self.needs_proof()
+        return not (name.is_internal and self.trusts(host_of(client.peer)))
 
     def refuse_play(self, request: PlayRequest) -> Refusal | None:
         """Why there is no place for a player."""
         key = request.name.key
         config = self._rules_of(key).of(LimitConfig)
-        if config == _NONE or request.client.is_hop:
+        if config == _NONE or not self.takes_place(request.client, request.name):
             return None
         stream = self._registry.find(key)
-        on_stream = stream.viewer_count if stream is not None else 0
+        on_stream = stream.place_count if stream is not None else 0
         if 0 < config.max_players_per_stream <= on_stream:
             return _refusal("max_players_per_stream", config.max_players_per_stream)
-        if 0 < config.max_players <= self._viewers(key.vhost):
+        if 0 < config.max_players <= self._places(key.vhost):
             return _refusal("max_players", config.max_players)
         if stream is None and 0 < config.max_streams <= self._streams(key.vhost):
             return _refusal("max_streams", config.max_streams)
@@ -61,11 +77,11 @@ class Limits:
     def refuse_publish(self, request: PublishRequest, key: StreamKey) -> Refusal | None:
         """Why there is no place for a publisher; ``key``: of the stream that it would feed here."""
         config = self._rules_of(key).of(LimitConfig)
-        if config == _NONE or request.client.is_hop:
+        if config == _NONE or not self.takes_place(request.client, request.name):
             return None
         if self._registry.find(key) is None and 0 < config.max_streams <= self._streams(key.vhost):
             return _refusal("max_streams", config.max_streams)
-        if 0 < config.max_publishers_per_ip <= self._publishers_from(_host_of(request.client.peer), key):
+        if 0 < config.max_publishers_per_ip <= self._publishers_from(host_of(request.client.peer), key):
             return _refusal("max_publishers_per_ip", config.max_publishers_per_ip)
         return None
 
@@ -94,8 +110,8 @@ class Limits:
         """Where there are no vhosts any name of one is all the same, and nobody gets more places by another."""
         return vhost if self._rulebook.has_vhosts else ""
 
-    def _viewers(self, vhost: str) -> int:
-        return sum(count.viewers for count in self._counts(vhost))
+    def _places(self, vhost: str) -> int:
+        return sum(count.places for count in self._counts(vhost))
 
     def _streams(self, vhost: str) -> int:
         return sum(count.streams for count in self._counts(vhost))
@@ -110,16 +126,12 @@ class Limits:
     def _publishers_from(self, host: str, key: StreamKey) -> int:
         """Those of other streams: one that comes back takes the place that it had."""
         return sum(
-            not publish.client.is_hop
-            and publish.stream.key != key
+            publish.stream.key != key
             and self._group(publish.stream.key.vhost) == self._group(key.vhost)
-            and _host_of(publish.client.peer) == host
+            and host_of(publish.client.peer) == host
+            and self.takes_place(publish.client, publish.name)
             for publish in self._publishes.values()
         )
-
-
-def _host_of(peer: str) -> str:
-    return peer.rpartition(":")[0]
 
 
 def _refusal(flag: str, limit: int) -> Refusal:

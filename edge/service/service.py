@@ -111,6 +111,7 @@ class Service(HubObserver):
         self.spans: SpanRing | None = None
         self.publishes: dict[Publisher[Stream], Publish] = {}
         self.limits = Limits(registry, self.rulebook, self.rules_of, self.publishes)
+        self.limits.trusts = lambda host: self.trusts(host)
         self.watchers: list[GrantWatcher] = []
         self._now_ms = now_ms
         self._soon = soon
@@ -348,11 +349,15 @@ class Service(HubObserver):
         play = Play(request, found, now_ms, asked_ms=asked_ms)
         if play.ends_ms:
             self.lifetimes.add(play, play.ends_ms)
+        self._join(play)
+        return play
+
+    def _join(self, play: Play) -> None:
         self.chronicle.joined(play)
-        self.registry.add_player(found, play, is_internal=play.is_internal)
+        play.takes_place = self.limits.takes_place(play.client, play.name)
+        self.registry.add_player(play.stream, play, is_internal=play.is_internal, takes_place=play.takes_place)
         for watcher in self.watchers:
             watcher.on_play(play)
-        return play
 
     def tell_segment(self, name: StreamName, peer: str, size_bytes: int, *, is_hop: bool = False) -> None:
         """A segment of ``name``, or a part of one, is answered with; ``is_hop``: to a node of ours."""
@@ -369,7 +374,8 @@ class Service(HubObserver):
         for watcher in self.watchers:
             watcher.on_play_over(play)
         self.chronicle.left(play)
-        self.registry.remove_player(play.stream, now_ms, play, is_internal=play.is_internal)
+        registry, stream = self.registry, play.stream
+        registry.remove_player(stream, now_ms, play, is_internal=play.is_internal, takes_place=play.takes_place)
 
     def _stream_for(self, request: PlayRequest, now_ms: int) -> Stream | Refusal:
         """The stream to play, or why there is none.
@@ -507,10 +513,7 @@ class Service(HubObserver):
         play = Play(request, stream, now_ms)
         if play.ends_ms:
             self.lifetimes.add(play, play.ends_ms)
-        self.chronicle.joined(play)
-        self.registry.add_player(stream, play, is_internal=play.is_internal)
-        for watcher in self.watchers:
-            watcher.on_play(play)
+        self._join(play)
         return play
 
     def resume_publish(self, request: PublishRequest, publisher: Publisher[Stream]) -> Publish:

@@ -57,7 +57,7 @@ def test_AU36_a_place_that_is_left_is_free_at_once_and_counts_never_go_wrong(fla
         assert isinstance(first, Play)
         assert play(door, "a") == said(flag, 1)
         door.service.end_play(first, door.now_ms)
-    assert {name: count.viewers for name, count in door.registry.counts.items()} == {"a.example": 0, "b.example": 0}
+    assert {name: count.places for name, count in door.registry.counts.items()} == {"a.example": 0, "b.example": 0}
     assert all(isinstance(play(door, "b"), Play) for _ in range(3))
 
 
@@ -89,6 +89,36 @@ def test_other_nodes_are_no_players_and_no_publishers() -> None:
     publish(door, "a", "t", FakeClient(3, "10.9.9.8:6", edge_id="n"))
     assert isinstance(play(door, "a"), Play)
     assert isinstance(play(door, "a", "s", NODE), Play)
+
+
+def test_a_node_that_was_there_before_takes_no_players_place() -> None:
+    door = door_of(max_players=1, max_players_per_stream=1)
+    publish(door, "a")
+    assert all(isinstance(play(door, "a", "s", client), Play) for client in (NODE, NODE, FakeClient(1, "10.9.9.9:5")))
+    assert play(door, "a") == said("max_players_per_stream", 1)
+
+
+def test_who_marks_its_play_as_a_nodes_takes_a_place_unless_its_address_is_trusted() -> None:
+    door = door_of(max_players=1)
+    door.service.trusts = {"10.7.7.7", "fd00::7"}.__contains__
+    publish(door, "a")
+    for peer in ("10.7.7.7:5", "[fd00::7]:5"):
+        assert isinstance(play(door, "a", "s?idcpassed=1", FakeClient(4, peer)), Play)
+    assert isinstance(play(door, "a", "s?idcpassed=1"), Play)
+    assert play(door, "a", "s?idcpassed=1") == play(door, "a") == said("max_players", 1)
+
+
+def test_who_says_that_it_is_a_node_proves_it_where_nodes_have_to() -> None:
+    door = door_of(max_players=1, max_publishers_per_ip=1)
+    door.service.limits.needs_proof = lambda: True
+    nodes = [FakeClient(number, "10.9.9.8:5", edge_id="n", is_proven=number > 4) for number in range(3, 7)]
+    claimed, proven = nodes[:2], nodes[2:]
+    assert all(isinstance(publish(door, "a", f"p{node.number}", node), Publish) for node in proven)
+    assert isinstance(publish(door, "a", "s", claimed[0]), Publish)
+    assert publish(door, "a", "t", claimed[1]) == said("max_publishers_per_ip", 1)
+    assert all(isinstance(play(door, "a", "s", node), Play) for node in proven)
+    assert isinstance(play(door, "a", "s", claimed[0]), Play)
+    assert play(door, "a", "s", claimed[1]) == said("max_players", 1)
 
 
 def test_a_stream_more_than_may_be_is_refused_but_not_who_comes_back() -> None:

@@ -197,6 +197,13 @@ class Service(HubObserver):
             return Refusal(Reason.NO_VHOST, f"nobody is served at {said}")
         return name if vhost == said else replace(name, key=name.key._replace(vhost=vhost))
 
+    def _refuses_vhost(self, request: PlayRequest | PublishRequest) -> Refusal | None:
+        """Its vhost may have gone while a rule waited for somebody else."""
+        vhost = request.name.key.vhost
+        if not self.rulebook.has_vhosts or self.rulebook.vhost_of(vhost) == vhost:
+            return None
+        return Refusal(Reason.NO_VHOST, f"nobody is served at {vhost}")
+
     def _begin_span(self, method: str, request: PlayRequest | PublishRequest) -> Span:
         """Begin the span of a request; what is done for the sake of that is for the sake of the span from here on."""
         if self.spans is None or not self.spans.are_made:
@@ -343,7 +350,7 @@ class Service(HubObserver):
         return restore
 
     def _admit_play(self, request: PlayRequest, now_ms: int, asked_ms: int) -> Play | Refusal:
-        found = self.limits.refuse_play(request) or self._stream_for(request, now_ms)
+        found = self._refuses_vhost(request) or self.limits.refuse_play(request) or self._stream_for(request, now_ms)
         if isinstance(found, Refusal):
             return found
         play = Play(request, found, now_ms, asked_ms=asked_ms)
@@ -465,7 +472,7 @@ class Service(HubObserver):
 
     def _admit_publish(self, request: PublishRequest, answer: Callable[[Publish | Refusal], None], now_ms: int) -> None:
         client, key = request.client, self.publish_key(request.name.key)
-        refusal = self.limits.refuse_publish(request, key)
+        refusal = self._refuses_vhost(request) or self.limits.refuse_publish(request, key)
         if refusal is not None:
             self.chronicle.refused(request, refusal)
             answer(refusal)

@@ -7,7 +7,13 @@ import pytest
 
 from edge.errors import ConfigError
 from edge.hub.key import StreamKey
+from edge.service.admission import LATER
+from edge.service.names import StreamName
+from edge.service.refusal import Reason, Refusal
+from edge.service.request import PlayRequest, PublishRequest
 from edge.service.rules import Match, Rulebook, Rules, Vhost, one_for_all
+from tests.service.fakes import NODE, SERVER_URL, Door
+from tests.service.test_admission import Says
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +173,21 @@ def test_vhosts_come_and_go_and_their_names_change() -> None:
         {"a"},
         {"b", "e"},
     )
+
+
+@pytest.mark.parametrize("wants", ["play", "publish"])
+def test_who_waits_for_a_rule_while_its_vhost_goes_is_refused(wants: str) -> None:
+    door, rule, answers = Door(), Says(LATER), []
+    root = door.service.rulebook.root
+    door.service.rulebook.replace(Rulebook(root, [Vhost("a.example", root), Vhost("b.example", root)]))
+    door.service.admission.rules.append(rule)
+    name = door.service.resolve("s?vhost=a.example", SERVER_URL, is_play=wants == "play")
+    assert isinstance(name, StreamName)
+    if wants == "play":
+        door.service.play(PlayRequest(NODE, name), answers.append, door.now_ms)
+    else:
+        door.service.publish(PublishRequest(NODE, name), answers.append, door.now_ms)
+    door.service.rulebook.replace(Rulebook(root, [Vhost("b.example", root)]))
+    rule.say(None)
+    assert answers == [Refusal(Reason.NO_VHOST, "nobody is served at a.example")]
+    assert not door.registry.streams

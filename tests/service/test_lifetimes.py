@@ -42,6 +42,22 @@ def test_play_and_publish_end_when_their_time_is_over() -> None:
     assert len(owner.told) == 2 and len(door.service.lifetimes) == 0
 
 
+def test_those_who_left_long_before_their_time_are_not_kept_for_it() -> None:
+    door, owner = Door(), Owner()
+    door.publish()
+    door.service.admission.rules.append(Says(Granted(lifetime_s=1e9)))
+    stays = door.play()
+    assert isinstance(stays, Play)
+    stays.owner = owner
+    for _ in range(5000):
+        play = door.play()
+        assert isinstance(play, Play)
+        door.service.end_play(play, door.now_ms)
+    assert len(door.service.lifetimes) <= 1024
+    door.service.tick(stays.ends_ms)
+    assert [refusal.reason for refusal in owner.told] == [Reason.EXPIRED]
+
+
 def test_end_by_time_moves_to_the_next_process() -> None:
     door = Door()
     door.service.admission.rules.append(Says(Granted(lifetime_s=5.0, max_kbps=800)))

@@ -155,7 +155,7 @@ class Publish:
         ends_ms: when it is over by itself, 0 for never.
         max_kbps: most that it may send, 0 where nobody has said so.
         opening: what a rule keeps of it.
-        used_ms: when its stream was last seen to be used; kept where that matters.
+        used_ms: when its stream was last seen to be used, or first looked at; 0 where that is of no interest.
     """
 
     __slots__ = (
@@ -180,7 +180,7 @@ class Publish:
         self.ends_ms = ends_ms_of(request.lifetime_s, publisher.since_ms)
         self.max_kbps = request.max_kbps
         self.opening: Opening | bytes | None = request.opening
-        self.used_ms = publisher.since_ms
+        self.used_ms = 0
         self.owner: PublishOwner | None = None
         self.stopped: Refusal | None = None
 

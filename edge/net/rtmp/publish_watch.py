@@ -59,12 +59,13 @@ class PublishWatch:
 
     @staticmethod
     def _is_idle(publish: Publish, now_ms: int) -> bool:
-        """Whether nobody has used its stream for as long as that may be."""
+        """Whether nobody has used its stream for as long as that may be, in the sight of this process."""
         stream = publish.stream
         limit_ms = stream.config.publish_kickoff_for_idle_s * 1000
         if not limit_ms:
+            publish.used_ms = 0
             return False
-        if stream.player_count or stream.readers:
+        if stream.player_count or stream.readers or not publish.used_ms:
             publish.used_ms = now_ms
         return now_ms - publish.used_ms > limit_ms
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+from edge.hub.config import HubConfig
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
 from edge.net.rtmp.ingest import IngestTicker
 from edge.net.rtmp.publish_watch import PublishWatch
 from edge.service.grants import Publish
 from edge.service.refusal import Reason, Refusal
-from edge.service.rules import Rulebook
+from edge.service.rules import Rulebook, Rules
 from tests.service.fakes import Door
 
 
@@ -86,6 +87,26 @@ async def test_silent_publisher_stays_while_it_is_there_and_is_given_its_time_af
     connection.is_gone = True
     watch.tick(14000, 14000)
     assert [refusal.reason for refusal in connection.told] == [Reason.IDLE]
+    context.close()
+
+
+async def test_time_without_use_counts_from_when_it_was_limited_and_not_from_before_an_upgrade() -> None:
+    watch, connection, context = watched()
+    publish = connection.grants[0]
+    stream, rules = publish.stream, publish.stream.rules
+    limited = Rules([HubConfig(publish_firstpkt_timeout_ms=0, publish_kickoff_for_idle_s=60)])
+    connection.is_kept_alive = True
+    watch.tick(3_600_000, 3_600_000)
+    stream.reconfigure(limited)
+    watch.tick(3_601_000, 3_601_000)
+    stream.reconfigure(rules)
+    watch.tick(3_700_000, 3_700_000)
+    stream.reconfigure(limited)
+    for now_ms in (3_701_000, 3_761_000):
+        watch.tick(now_ms, now_ms)
+    assert connection.told == []
+    watch.tick(3_761_001, 3_761_001)
+    assert connection.told == [Refusal(Reason.IDLE, "nobody uses the stream")]
     context.close()
 
 

@@ -187,8 +187,12 @@ class UpstreamLink:
         # A server without the data of a stream is one to push it to all the same.
         return self.target.select(self.key.text, self._excluded, now_ms=now_ms, passed_over_for=str(self.key))
 
+    def _tc_url_of(self, server: ServerNode) -> tuple[str, str]:
+        """As its target says, which may be that of a vhost that has none any more."""
+        return self.manager.tc_url_of(self.key, server, is_play=self.what == "pull", is_tls=self.target.is_tls)
+
     def _may_join(self, server: ServerNode) -> bool:
-        tc_url, app = self.manager.tc_url_of(self.key, server, is_play=self.what == "pull")
+        tc_url, app = self._tc_url_of(server)
         is_tls, is_simplified = self.target.is_tls, self._is_simplified()
         return self._share() and self.manager.pool.has_shared(
             server, tc_url, app, is_tls=is_tls, is_simplified=is_simplified
@@ -225,7 +229,7 @@ class UpstreamLink:
             manager.story.redirected(self, f"{place.host}:{place.port}")
             manager.resolve(place.host, partial(self._connect_to_place, self._attempt, place))
             return
-        tc_url, app = manager.tc_url_of(self.key, server, is_play=self.what == "pull")
+        tc_url, app = self._tc_url_of(server)
         self._acquire(server, tc_url, app, is_simplified=self._is_simplified())
 
     @property

@@ -217,9 +217,9 @@ class UpstreamManager(HubObserver):
         """Whether vhost and app may travel in the query of the name: with its signs they would mean something else."""
         return self.config.unified_play_connections and _QUERY_SIGNS.isdisjoint(key.vhost + key.app)
 
-    def tc_url_of(self, key: StreamKey, server: ServerNode, *, is_play: bool) -> tuple[str, str]:
+    def tc_url_of(self, key: StreamKey, server: ServerNode, *, is_play: bool, is_tls: bool) -> tuple[str, str]:
         """The tcUrl and app to connect with; a default vhost travels as the server's address."""
-        scheme = "rtmps" if self.target_of(key, is_play=is_play).is_tls else "rtmp"
+        scheme = "rtmps" if is_tls else "rtmp"
         if is_play and self._may_unify(key):
             return f"{scheme}://__defaultVhost__/unified_app", "unified_app"
         vhost = self._vhost_upstream(key)

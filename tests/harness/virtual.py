@@ -245,7 +245,7 @@ class Fleet:
                 runs=lambda link: None,
                 redirected=lambda link, place: None,
             ),
-            tc_url_of=lambda key, server, is_play: ("", ""),
+            tc_url_of=lambda key, server, is_play, is_tls: ("", ""),
         )
 
     def _now_us(self) -> int:

@@ -30,10 +30,10 @@ async def test_names_that_go_upstream(vhost: str, unified: bool, tc_url: str, ap
     async with Nodes() as nodes:
         manager = await nodes.add().follow(1, unified_play_connections=unified)
         key = KEY._replace(vhost=vhost)
-        assert manager.tc_url_of(key, SERVER, is_play=True) == (tc_url, app)
+        assert manager.tc_url_of(key, SERVER, is_play=True, is_tls=False) == (tc_url, app)
         assert manager.name_of(key, "a=1", is_play=True) == name
         assert manager.name_of(key, "", is_play=False) == "s"
-        assert manager.tc_url_of(key, SERVER, is_play=False)[1] == "live"
+        assert manager.tc_url_of(key, SERVER, is_play=False, is_tls=False)[1] == "live"
 
 
 @pytest.mark.parametrize("sign", ["&app=secret", "?x", "=", "#", "%26", "+"])
@@ -41,7 +41,10 @@ async def test_app_that_would_mean_another_one_in_a_query_does_not_travel_there(
     async with Nodes() as nodes:
         manager = await nodes.add().follow(1, unified_play_connections=True)
         for key in (KEY._replace(app=f"a{sign}"), KEY._replace(vhost=f"v{sign}")):
-            assert manager.tc_url_of(key, SERVER, is_play=True) == (f"rtmp://{key.vhost}/{key.app}", key.app)
+            assert manager.tc_url_of(key, SERVER, is_play=True, is_tls=False) == (
+                f"rtmp://{key.vhost}/{key.app}",
+                key.app,
+            )
             assert manager.name_of(key, "a=1", is_play=True) == "s?a=1"
 
 

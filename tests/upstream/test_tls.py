@@ -235,12 +235,13 @@ async def test_simplified_form_and_named_vhosts_over_tls(is_simplified: bool) ->
             await feed.send(3)
             assert await pictures(await nodes.player(edge, "s?vhost=v.test"), 3) == [0, 1, 2]
             pull = link_of(edge)
-            url, _ = edge.manager.tc_url_of(pull.key, pull.server, is_play=True)  # type: ignore[union-attr, arg-type]
+            url, _ = edge.manager.tc_url_of(pull.key, pull.server, is_play=True, is_tls=True)  # type: ignore[union-attr, arg-type]
             assert url == "rtmps://v.test/live"
             assert edge.manager.tc_url_of(  # type: ignore[union-attr]
                 pull.key._replace(vhost="_"),
                 pull.server,  # type: ignore[arg-type]
                 is_play=False,
+                is_tls=True,
             ) == (f"rtmps://127.0.0.1:{front.port}/live", "live")
 
 

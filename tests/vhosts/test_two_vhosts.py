@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from edge.service.refusal import Reason
 from tests.net.live import ended, eventually, pictures, send_video, status
 from tests.runtime.nodes import RunningNode, running
 from tests.vhosts.giving import give_vhosts
+
+Vhosts = Mapping[str, Mapping[str, Any]]
 
 
 def server_of(edge: RunningNode, vhost: str) -> str:
@@ -122,6 +128,26 @@ async def test_VC14_who_drains_a_vhost_serves_those_who_are_there() -> None:
         await pictures(player, 1)
         publisher.peer.abort()
         await eventually(lambda: not one.node.units[0].registry.streams, "the end of the stream")
+
+
+@pytest.mark.parametrize("after", [{}, {"a.example": {}}], ids=["gone", "its own origin"])
+async def test_what_is_pulled_for_a_vhost_that_has_no_upstream_any_more_survives_a_lost_link(after: Vhosts) -> None:
+    async with running() as origin, running("-vhost_remove_action=drain") as edge:
+        give_vhosts(edge, {"a.example": {"proxy_to": f"127.0.0.1:{origin.port()}"}, "b.example": {}})
+        publisher, player = await origin.publisher("s?vhost=a.example"), await edge.player("s?vhost=a.example")
+        await pictures(player, 0)
+        give_vhosts(edge, {**after, "b.example": {}})
+        upstream = edge.node.units[0].upstream
+        assert upstream is not None
+        (pull,) = upstream.pulls.values()
+        lost = pull.connection
+        assert lost is not None
+        lost.close_now("lost")
+        await eventually(lambda: pull.connection not in (None, lost), "the next link")
+        send_video(publisher, 1)
+        await pictures(player, 1)
+        for each in (edge, origin):
+            await each.close()
 
 
 async def test_a_file_of_SRS_gives_each_vhost_its_origin_and_a_reload_another_one(tmp_path: Path) -> None:

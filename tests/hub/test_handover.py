@@ -68,7 +68,10 @@ def shown(stream: Stream) -> tuple[Any, ...]:
     republished=st.integers(0, 60),
 )
 def test_what_comes_next_is_alike_in_both(script: list[tuple[bytes, int]], cut: int, republished: int) -> None:
-    """Wherever it moves: the same frames with the same names and stamps, and the same start for newcomers."""
+    """Wherever it moves: the same frames with the same names and stamps, and the same start for newcomers.
+
+    Old frames go in lots, now and then: what one of them has let go already the other may still hold.
+    """
     stayed, at_ms = Feed(min_cached_frames_without_keyframes=8), 0
     moved: Feed | None = None
     for number, (body, step_ms) in enumerate(script):
@@ -84,7 +87,10 @@ def test_what_comes_next_is_alike_in_both(script: list[tuple[bytes, int]], cut: 
             feed.push(body, at_ms=at_ms)
     if moved is None:
         moved, _ = move(stayed)
-    assert held(moved.stream) == held(stayed.stream)
+    frames = [held(one.stream) for one in (moved, stayed)]
+    count = min(map(len, frames))
+    assert count or frames == [[], []]
+    assert frames[0][len(frames[0]) - count :] == frames[1][len(frames[1]) - count :]
     assert shown(moved.stream)[1:] == shown(stayed.stream)[1:]
     config = stayed.stream.config
     starts = [one.stream.queue.start_seq(config, waited_ms=10**6) for one in (stayed, moved)]

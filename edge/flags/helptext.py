@@ -15,7 +15,10 @@ edge: an edge and origin for live video.
   edge                          an origin on port 8079
   edge -proxy_to=HOST:PORT      an edge of that server
   edge -flagfile=FILE           flags from a file, one per line
+  edge -c FILE                  settings by vhost, in SRS's syntax
   edge -check -flagfile=FILE    say whether that would start
+  edge -h                       the most needed flags; -help has all
+  edge -helpmatch=TEXT          the flags with TEXT in their name or topic
 """
 _MOST_NEEDED = (
     "port",
@@ -26,10 +29,12 @@ _MOST_NEEDED = (
     "min_buffering_ms",
     "log_dir",
     "flagfile",
+    "vhost_config",
+    "publish_auth",
     "check",
     "version",
     "help",
-    "helpfull",
+    "helpmatch",
 )
 
 

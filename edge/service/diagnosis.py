@@ -8,6 +8,7 @@ from edge.hub.key import StreamKey
 from edge.service.advice import BEGINNINGS, EVENTS, OF_SOME, advice_of
 from edge.service.answers import DOES_NOT_PLAY, NOT_KNOWN, PLAYS, Cause, Diagnosis, Happened, NodeReport
 from edge.service.story import Kind
+from edge.service.wording import spoken_time
 
 #: What happened longer ago is no part of the sentence about a stream that plays.
 RECENT_S = 600
@@ -148,5 +149,5 @@ def _verdict_of_not(
 
 def _told(nodes: Sequence[NodeReport], cause: Cause) -> str:
     where = f" (at {cause.node_name}, node {cause.node + 1})" if len(nodes) > 1 else ""
-    when = "" if cause.is_now else f", {cause.age_s} s ago"
+    when = "" if cause.is_now else f", {spoken_time(cause.age_s)} ago"
     return f"{cause.text}{where}{when}"

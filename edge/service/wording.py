@@ -30,11 +30,18 @@ def address_lines(data: Data) -> list[str]:
     """What is known of an address, see ``Why.about_address``."""
     lines = [f"{data['address']}: {data['verdict']}"]
     for cause in data["causes"]:
-        lines += _cause(cause, f"{cause['age_s']} s ago")
+        lines += _cause(cause, f"{spoken_time(cause['age_s'])} ago")
     for row in data["connections"]:
         what = " ".join(each for each in (row["protocol"], row["role"], row["keys"]) if each)
-        lines.append(f"  connection c{row['id']}: {what}, {row['uptime_s']} s")
+        lines.append(f"  connection c{row['id']}: {what}, {spoken_time(row['uptime_s'])}")
     return lines
+
+
+def spoken_time(seconds: int) -> str:
+    """As people say it: seconds up to two minutes, then minutes up to two hours, then hours."""
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
 
 
 def _cause(cause: Data, when: str) -> list[str]:
@@ -51,7 +58,7 @@ def lines_of(data: Data) -> list[str]:
     for cause in data["causes"]:
         if not cause["is_in_force"]:
             continue
-        when = "now" if cause["is_now"] else f"{cause['age_s']} s ago"
+        when = "now" if cause["is_now"] else f"{spoken_time(cause['age_s'])} ago"
         found += _cause(cause, f"{when}, node {cause['node'] + 1}")
     for place, node in enumerate(data["nodes"], 1):
         found += ["", f"node {place}: {node['name']}, {node['role']}, {_stands(node)}"]
@@ -74,7 +81,7 @@ def _way(way: Data) -> str:
 
 
 def _happened(row: Data) -> str:
-    often = f" ({row['count']} times since {row['first_age_s']} s)" if row["count"] > 1 else ""
+    often = f" ({row['count']} times in {spoken_time(row['first_age_s'])})" if row["count"] > 1 else ""
     amount = f" ({row['amount']} frames)" if row["amount"] else ""
     where = next((f" [{each}]" for each in (row["server"], row["client"]) if each and each not in row["text"]), "")
-    return f"{row['age_s']} s ago: {row['text']}{often}{amount}{where}"
+    return f"{spoken_time(row['age_s'])} ago: {row['text']}{often}{amount}{where}"

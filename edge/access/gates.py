@@ -7,8 +7,10 @@ configured is not asked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from edge.access.addresses import AddressSet, canonical
 from edge.access.cdn import shows_secret
@@ -19,6 +21,7 @@ from edge.access.guessing import Guessing
 from edge.access.login import InThread, LoginDesk
 from edge.access.nodes import NodeProofs
 from edge.access.signing import without
+from edge.access.stream_keys import LEAST_KEY, digest_of
 from edge.access.token import MAX_QUERY, Admitted, Asked, MalformedError, malformed
 from edge.access.users import Login, login_of
 from edge.hub.key import StreamKey
@@ -35,7 +38,9 @@ GUESSES = frozenset(
 _MAX_MADE = 4096
 #: Parts of a name that are looked at.
 _MAX_WORDS = 8
+_WORD = re.compile(rf"[^\s/.\\?&=]{{{LEAST_KEY},}}")
 _NO_KEY = Refusal(Reason.KEY_INVALID, "no stream of this app has this key")
+_KEY_ELSEWHERE = Refusal(Reason.KEY_INVALID, "a secret key that is none of this vhost and app")
 _KEY_PLAYED = Refusal(Reason.KEY_INVALID, "a secret key is for publishing only")
 _NO_LOGIN = Refusal(Reason.LOGIN_MISSING, "there are no user and password")
 _BAD_LOGIN = Refusal(Reason.LOGIN_INVALID, "user or password are wrong")
@@ -102,6 +107,7 @@ class Gates:
         """Take other settings, for those who come from now on. Raises ValueError for a list that is none."""
         trusted = AddressSet(guard.trusted_nodes)
         self._files, self._made = files, {}
+        self._keys: frozenset[bytes] = frozenset().union(*(keys.digests for keys in files.stream_keys.values()))
         self._trusted_nodes = trusted
         self.guessing.limit = guard.auth_failures_per_min
         if files.node_secret != self._node_secret:
@@ -122,14 +128,18 @@ class Gates:
         return made[1]
 
     def hides(self, request: StreamRequest) -> bool:
-        """Whether the name of a request may be a secret, see ``Admission.hides``."""
-        key = request.name.key
-        gate = self.gate_of(key)
-        if gate is None:
+        """Whether the name of a request may be a secret, see ``Admission.hides``.
+
+        Whatever holds a key does, at any vhost, and where publishers may mean one whatever they say.
+        """
+        if not self._keys:
             return False
-        if isinstance(request, PublishRequest) and KEY in gate.methods[PUBLISH]:
-            return True
-        return gate.stream_keys is not None and any(map(gate.stream_keys.has, _words_of(key.stream_name)))
+        key = request.name.key
+        if isinstance(request, PublishRequest):
+            gate = self.gate_of(key)
+            if KEY in gate.methods[PUBLISH] if gate is not None else self._config_of(key) is None:
+                return True
+        return any(digest_of(word) in self._keys for word in _words_of(key.stream_name))
 
     def refused(self, request: StreamRequest, refusal: Refusal) -> None:
         """A rule has refused it."""
@@ -186,7 +196,7 @@ class Gates:
         key, client = request.name.key, request.client
         gate = self.gate_of(key)
         if gate is None:
-            return None
+            return self._is_key_elsewhere(request)
         action = PUBLISH if isinstance(request, PublishRequest) else PLAY
         host = host_of(client.peer)
         if client.is_proven and client.authorization and self.is_cdn(key, (client.authorization,)):
@@ -200,8 +210,13 @@ class Gates:
         if action == PLAY and gate.stream_keys is not None and gate.stream_keys.has(key.stream_name):
             return self._wait_of(host) or _KEY_PLAYED
         if not gate.methods[action]:
-            return YES
+            return self._is_key_elsewhere(request) or YES
         return self._wait_of(host) or self._credential(gate, action, request, host, later)
+
+    def _is_key_elsewhere(self, request: StreamRequest) -> Refusal | None:
+        """What lets anybody publish would make a secret the name of a stream, for all to see."""
+        is_key = self._keys and digest_of(request.name.key.stream_name) in self._keys
+        return _KEY_ELSEWHERE if is_key and isinstance(request, PublishRequest) else None
 
     def _wait_of(self, host: str) -> Refusal | None:
         wait_s = self.guessing.wait_s(host)
@@ -281,10 +296,9 @@ class Gates:
         return Granted(name, query, lifetime_s)
 
 
-def _words_of(stream_name: str) -> set[str]:
+def _words_of(stream_name: str) -> list[str]:
     """What may be a key in the name of somebody who has got it wrong: in front of a slash or a suffix, say."""
-    parts = stream_name.split("/", _MAX_WORDS)[:_MAX_WORDS]
-    return {stream_name, *parts, *(part.partition(".")[0] for part in parts)}
+    return [stream_name, *islice((found.group() for found in _WORD.finditer(stream_name)), _MAX_WORDS)]
 
 
 def _told(refusals: Iterable[Refusal]) -> Refusal:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from edge.hub.key import StreamKey
@@ -93,6 +93,11 @@ class StreamKeys:
 
     def __len__(self) -> int:
         return len(self._names)
+
+    @property
+    def digests(self) -> Collection[bytes]:
+        """Of all keys, by ``digest_of``."""
+        return self._digests.keys()
 
     def stream_of(self, vhost: str, app: str, key: str) -> str | None:
         """The public name of the stream that ``key`` stands for in an app; None for no key of it."""

@@ -172,7 +172,9 @@ class LivePlayer:
         name = service.resolve_path(host, path, forwarded_query(target.raw_query))
         if isinstance(name, Refusal):
             app, _, rest = path.strip("/").partition("/")
-            service.chronicle.refused_name(rest or app, TcUrl(host, "", app if rest else "", ""), name, connection.peer)
+            url = TcUrl(host, "", app if rest else "", "")
+            client = client_of(request, url, 0, output.protocols[request.secure])
+            service.tell_bad_name(rest or app, url, name, client, is_play=True)
             return self._refuse(connection, name)
         config = service.rules_of(name.key).of(HttpConfig)
         if not output.is_on(config):

@@ -259,11 +259,14 @@ class Service(HubObserver):
         for watcher in self.watchers:
             watcher.on_disconnected(client, received_bytes, sent_bytes)
 
-    def tell_bad_name(self, said: str, server_url: TcUrl, refusal: Refusal, client: Client) -> None:
-        """Write down that a publisher's name may not be used, without what may be meant for a secret."""
+    def tell_bad_name(
+        self, said: str, server_url: TcUrl, refusal: Refusal, client: Client, *, is_play: bool = False
+    ) -> None:
+        """Write down that a name may not be used, without what may be meant for a secret."""
         hub, url = self.hub, server_url
         vhost = normalise_vhost(url.host, url.vhost, default_vhost=hub.default_vhost, hostname=self.hostname)
-        meant = PublishRequest(client, StreamName(StreamKey(vhost, url.app or hub.default_app, "")))
+        key = StreamKey(vhost, url.app or hub.default_app, "/".join((url.prefix, said.partition("?")[0])))
+        meant = PlayRequest(client, StreamName(key)) if is_play else PublishRequest(client, StreamName(key))
         if self.admission.may_be_secret(meant):
             said, url = HIDDEN, replace(url, prefix="")
         self.chronicle.refused_name(said, url, refusal, client.peer)

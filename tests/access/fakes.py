@@ -49,6 +49,7 @@ class Rig:
     node_secret: bytes = b""
     keys_text: str = "live/hall b7Qk-9sXw2-Lm4Tz8Rv1\n"
     users_text: str = ""
+    has_vhost: bool = True
 
     def __post_init__(self) -> None:
         self.door = Door()
@@ -59,7 +60,7 @@ class Rig:
             secret=b"secret of the process",
             is_proxy=lambda host: host in self.proxies,
         )
-        self.gates = Gates(lambda key: self.config, self.files, self.guard, around)
+        self.gates = Gates(lambda key: self.config if self.has_vhost else None, self.files, self.guard, around)
 
     @property
     def files(self) -> Files:

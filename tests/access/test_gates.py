@@ -87,6 +87,23 @@ def test_key_that_is_played_is_refused_and_hidden() -> None:
     assert rig.ask("play", "hall") == Granted() and not rig.gates.hides(rig.request)
 
 
+def test_key_at_the_wrong_place_becomes_no_name_and_is_hidden() -> None:
+    open_place = Rig(AccessConfig())
+    assert reason_of(open_place.ask("publish", SECRET)) is Reason.KEY_INVALID
+    assert open_place.gates.hides(open_place.request)
+    assert open_place.ask("publish", "hall") is None and not open_place.gates.hides(open_place.request)
+    by_address = Rig(AccessConfig(publish_allow=("all",)))
+    assert reason_of(by_address.ask("publish", SECRET)) is Reason.KEY_INVALID
+    # Where nobody is served, a publisher may have meant a key whatever he said.
+    nowhere = Rig(BY_KEY, has_vhost=False)
+    nowhere.ask("publish", "almost a key")
+    assert nowhere.gates.hides(nowhere.request)
+    nowhere.ask("play", "hall")
+    assert not nowhere.gates.hides(nowhere.request)
+    nowhere.ask("play", f"x/{SECRET}&y")
+    assert nowhere.gates.hides(nowhere.request)
+
+
 def test_signature_lets_in_what_it_is_of() -> None:
     rig = Rig(SIGNED)
     assert rig.ask("play", f"s?{PLAY}") == Granted()

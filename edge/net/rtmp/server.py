@@ -486,7 +486,7 @@ class RtmpServerConnection(ArrivingConnection):
         self._withdraw(event.message_stream_id)
         name = service.resolve(event.stream_name, self.server_url, is_play=True)
         if isinstance(name, Refusal):
-            service.chronicle.refused_name(event.stream_name, self.server_url, name, self.peer)
+            service.tell_bad_name(event.stream_name, self.server_url, name, self, is_play=True)
             code, description, word = play_status(name)
             session.reject_play(event.request_id, code, description)
             return self._refuse(word, name.detail)

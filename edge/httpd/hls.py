@@ -174,7 +174,7 @@ class HlsPlayer:
         if asked.scheme is Scheme.DEFAULT:
             is_classic = config.hls_default == "classic"
             asked = asked._replace(scheme=Scheme.CLASSIC if is_classic else Scheme.TWO_LEVEL)
-        is_head, suffix = request.method == "HEAD", SUFFIX
+        is_head, suffix, has_permit = request.method == "HEAD", SUFFIX, False
         is_cdn = self._guard.is_cdn(request, service, name.key)
         is_entry = not asked.is_media or (is_head and self._guard.of(request, service, name.key) is None)
         if is_entry and is_cdn is None:
@@ -186,8 +186,8 @@ class HlsPlayer:
         elif (unpermitted := self._guard.refuses(request, target, service, name.key)) is not None:
             return self._refuse_name(request, unpermitted)
         else:
-            name = self._guard.said_with_permit(service, name)
-        found = await self._find(request, service, name, is_head=is_head, suffix=suffix)
+            name, has_permit = self._guard.said_with_permit(service, name), True
+        found = await self._find(request, service, name, is_head=is_head, suffix=suffix, has_permit=has_permit)
         if not isinstance(found, HlsStream):
             return found
         self._receiver.note(request, target, service, name.key)
@@ -207,13 +207,21 @@ class HlsPlayer:
             return web.Response(status=415, text=f"{error}\n", headers=NEVER_CACHED)
 
     async def _find(
-        self, request: web.BaseRequest, service: Service, name: StreamName, *, is_head: bool, suffix: str = SUFFIX
+        self,
+        request: web.BaseRequest,
+        service: Service,
+        name: StreamName,
+        *,
+        is_head: bool,
+        suffix: str = SUFFIX,
+        has_permit: bool = False,
     ) -> HlsStream | web.StreamResponse:
         """What is made of a stream, which is asked for if need be; or the answer why there is nothing."""
+        new_client = partial(self._client, request, name, has_permit=has_permit)
         stream: Stream | Refusal | None = self.audience.watched(service, name)
         ended = self.shelf.find(service, name.key)
         if stream is None and ended is not None and ended.stream.is_ended and not is_head:
-            stream = await self._begun_again(request, service, name, ended)
+            stream = await self._begun_again(request, service, name, ended, new_client)
             if stream is None:
                 return ended
         if stream is None and is_head:
@@ -224,15 +232,19 @@ class HlsPlayer:
         if stream is None:
             stream = refuses_unready(service, name)
         if stream is None:
-            client, trace = partial(self._client, request, name), trace_of(request)
-            stream = await self.audience.join(service, name, client, trace=trace, suffix=suffix)
+            stream = await self.audience.join(service, name, new_client, trace=trace_of(request), suffix=suffix)
         if isinstance(stream, Refusal):
             return refuse(stream)
         self._start_ticking()
         return self.shelf.take(service, stream)
 
     async def _begun_again(
-        self, request: web.BaseRequest, service: Service, name: StreamName, ended: HlsStream
+        self,
+        request: web.BaseRequest,
+        service: Service,
+        name: StreamName,
+        ended: HlsStream,
+        new_client: Callable[[], HttpClient],
     ) -> Stream | None:
         """The next stream of a name whose last one has ended here; an edge asks for it, but not all the time."""
         live = service.registry.find(name.key)
@@ -242,7 +254,7 @@ class HlsPlayer:
             ended.try_again_ms = now_ms() + _TRY_AGAIN_MS
         if refuses_unready(service, name) is not None:
             return None
-        joined = await self.audience.join(service, name, partial(self._client, request, name), trace=trace_of(request))
+        joined = await self.audience.join(service, name, new_client, trace=trace_of(request))
         return None if isinstance(joined, Refusal) else joined
 
     def _master(
@@ -427,7 +439,7 @@ class HlsPlayer:
             if request.method == "HEAD":
                 return missing(f"Fail to get {target.path.rpartition('/')[2]}")
             # Another edge has told of it, or this one before it was started anew.
-            answer = await self._find(request, service, name, is_head=False)
+            answer = await self._find(request, service, name, is_head=False, has_permit=True)
             if not isinstance(answer, HlsStream):
                 return answer
             found = answer
@@ -520,12 +532,12 @@ class HlsPlayer:
         host = target.host or request.headers.get("Host", "")
         return service.resolve_path(host, path, forwarded_query(target.raw_query))
 
-    def _client(self, request: web.BaseRequest, name: StreamName) -> HttpClient:
+    def _client(self, request: web.BaseRequest, name: StreamName, *, has_permit: bool = False) -> HttpClient:
         host = request.headers.get("Host", "")
         protocol = "hls-https" if request.secure else "hls"
         number = self._context.next_connection_number()
         client = client_of(request, TcUrl(host, "", name.key.app, ""), number, protocol)
-        return self._guard.let_in(request, self._service_of(request), name, client)
+        return self._guard.let_in(request, self._service_of(request), name, client, has_permit=has_permit)
 
     def _count_refused(self, refusal: Refusal) -> None:
         self._context.counters[f"error_{refusal.reason.value}_count"] += 1

@@ -98,13 +98,15 @@ class HlsGuard:
         """The name of a stream as whoever has a permit says it: all of them the same, where one is asked for."""
         return replace(name, query="") if self._guards(service, name.key) else name
 
-    def let_in(self, request: web.BaseRequest, service: Service, name: StreamName, client: HttpClient) -> HttpClient:
+    def let_in(
+        self, request: web.BaseRequest, service: Service, name: StreamName, client: HttpClient, *, has_permit: bool
+    ) -> HttpClient:
         """A client of a request; no gate is asked about a CDN, nor again about one whose permit was good.
 
-        The name of the latter is by ``said_with_permit``.
+        ``has_permit``: ``refuses`` was asked about it and had nothing against it, whatever the query says.
         """
-        has_permit = not name.query and f"{PARAMETER}=" in request.query_string and self._guards(service, name.key)
-        return replace(client, is_proven=True) if has_permit or self.is_cdn(request, service, name.key) else client
+        is_let_in = (has_permit and self._guards(service, name.key)) or self.is_cdn(request, service, name.key)
+        return replace(client, is_proven=True) if is_let_in else client
 
     def _present(self) -> Permits:
         secret = self._secret()

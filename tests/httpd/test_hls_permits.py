@@ -109,6 +109,17 @@ async def test_who_has_the_entry_plays_on_and_a_url_that_is_copied_dies(scheme: 
         await pushed(node, source, 5)
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_permit_in_the_url_of_an_entry_opens_no_gate(scheme: str, tmp_path: Path) -> None:
+    entry = SCHEMES[scheme][0]
+    async with guarded(tmp_path) as (node, _):
+        good = permit_of(await entry_of(node, f"{entry}?{token()}"))
+        for said in ("p=", "p=1", f"p={good}", f"{token('other')}&p={good}"):
+            for method in ("GET", "HEAD"):
+                refused = await ask(node, f"{entry}?{said}", method=method)
+                assert refused.status == 403, (said, method)
+
+
 async def test_all_viewers_share_the_urls_and_each_is_judged_once(tmp_path: Path) -> None:
     entry = SCHEMES["classic"][0]
     async with guarded(tmp_path) as (node, source):

@@ -84,9 +84,10 @@ class Findings:
         return found
 
 
-def clip_of_even_groups(folder: Path) -> Path:
-    """A clip with a keyframe each two seconds, whatever is to be seen."""
-    options = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-sc_threshold", "0", "-pix_fmt", "yuv420p")
+def clip_of_even_groups(folder: Path, group_s: int = 2) -> Path:
+    """A clip with a keyframe each so many seconds, whatever is to be seen."""
+    group = ("-g", str(25 * group_s), "-sc_threshold", "0")
+    options = ("-c:v", "libx264", "-preset", "ultrafast", *group, "-pix_fmt", "yuv420p")
     picture, sound = "testsrc2=size=320x180:rate=25:duration=10", "sine=frequency=440:sample_rate=44100:duration=10"
     return encode(folder / "even.flv", *options, "-c:a", "aac", picture=picture, sound=sound)
 

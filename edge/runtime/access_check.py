@@ -15,6 +15,7 @@ from edge.access.signing import parse_schemes
 from edge.flags.access import access_config, guard_config
 from edge.flags.gflags import Parsed
 from edge.flags.problem import Problem
+from edge.flags.registry import value_of
 from edge.net.address import is_loopback
 from edge.runtime.access_files import FileFault, faults_of_files
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 Where = Callable[[str], str]
 _FIELDS = tuple(field.name for field in fields(AccessConfig))
+#: What says whether viewers of HLS get permits, and whether other nodes are shown them.
+_OF_PERMITS = ("play_auth", "hooks_on_play", "hls", "hls_siblings", "hls_entry_prefix", "proxy_to")
 
 
 def check_access(parsed: Parsed) -> Iterator[Problem]:
@@ -42,6 +45,7 @@ def check_access(parsed: Parsed) -> Iterator[Problem]:
             if problem not in seen:
                 seen.add(problem)
                 yield problem
+    yield from _lone_permits(parsed)
     for fault in faults_of_files(guard):
         yield _of_file(fault, parsed.where)
 
@@ -50,6 +54,14 @@ def _configs(parsed: Parsed) -> Iterator[tuple[AccessConfig, Where]]:
     """What holds for some streams, and where each flag of it stands."""
     root = access_config(parsed.flags)
     yield root, parsed.where
+    for settings, where in _of_vhosts(parsed):
+        found = {name: settings[name] for name in _FIELDS if name in settings}
+        if found:
+            yield replace(root, **found), where
+
+
+def _of_vhosts(parsed: Parsed) -> Iterator[tuple[dict[str, Any], Where]]:
+    """What each vhost and match says, and where each flag of it stands."""
     said = parsed.vhosts
     if said is None:
         return
@@ -60,9 +72,7 @@ def _configs(parsed: Parsed) -> Iterator[tuple[AccessConfig, Where]]:
         of_vhost = dict(vhost.settings.items)
         given: dict[str, Given] = dict(vhost.given)
         for settings, also in ((of_vhost, given), *_of_matches(vhost, of_vhost, given)):
-            found = {name: settings[name] for name in _FIELDS if name in settings}
-            if found:
-                yield replace(root, **found), partial(_where, also, parsed.where)
+            yield settings, partial(_where, also, parsed.where)
 
 
 def _of_matches(
@@ -100,6 +110,26 @@ def _weak_schemes(config: AccessConfig, where: Where) -> Iterator[Problem]:
         if (found is not None and found.hash == "md5") or scheme.name.startswith("md5:"):
             text = f"-sign_scheme={scheme.name} is MD5, kept for compatibility; use -sign_scheme=edge"
             yield Problem(where("sign_scheme"), text, is_warning=True)
+
+
+def _lone_permits(parsed: Parsed) -> Iterator[Problem]:
+    """Viewers of HLS get permits of one node, and come to others, which know nothing of them."""
+    if value_of(parsed.flags, "node_secret_file"):
+        return
+    root = {flag: value_of(parsed.flags, flag) for flag in _OF_PERMITS}
+    for settings, where in (({}, parsed.where), *_of_vhosts(parsed)):
+        said = {flag: settings.get(flag, root[flag]) for flag in _OF_PERMITS}
+        asks = next((flag for flag in ("play_auth", "hooks_on_play") if said[flag]), "")
+        if not asks or not said["hls"]:
+            continue
+        if said["hls_siblings"]:
+            others = "the nodes of -hls_siblings refuse the permits of each other's viewers of HLS"
+        elif said["hls_entry_prefix"] and said["proxy_to"]:
+            others = "edges behind one cache refuse the permits of each other's viewers of HLS"
+        else:
+            continue
+        yield Problem(where(asks), f"-{asks} without -node_secret_file: {others}", is_warning=True)
+        return
 
 
 def open_door(config: AccessConfig, bind: Sequence[str], port: int) -> str:

@@ -64,6 +64,35 @@ def test_vhost_is_checked_with_what_holds_for_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("-hls_siblings=list://http://a:1,http://b:1",), "nodes of -hls_siblings"),
+        (("-hls_entry_prefix=https://c.example", "-proxy_to=list://10.0.0.1:1"), "edges behind one cache"),
+        (("-hls_entry_prefix=https://c.example",), ""),
+        (("-hls_siblings=list://http://a:1,http://b:1", "-nohls"), ""),
+        (("-hls_siblings=list://http://a:1,http://b:1", "-node_secret_file={path}"), ""),
+        ((), ""),
+    ],
+)
+def test_nodes_that_are_shown_each_others_permits_need_one_secret(
+    flags: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    path, conf = tmp_path / "secret", tmp_path / "edge.conf"
+    path.write_text("0123456789abcdef\n")
+    flags = tuple(flag.format(path=path) for flag in flags)
+    gate = ("-play_auth=sign", f"-sign_keys_file={path}")
+    for more in (gate, ("-hooks_on_play=http://127.0.0.1:9/",)):
+        messages = found(*flags, *more)
+        assert len(messages) == bool(words) and all("warning" in each and words in each for each in messages)
+        assert all(f"{more[0].partition('=')[0]} without -node_secret_file" in each for each in messages)
+    assert not found(*flags)
+    conf.write_text(f"vhost a.example {{\n  play_auth sign;\n  sign_keys_file {path};\n}}\n")
+    parsed = parse([*flags, f"-vhost_config={conf}"])
+    with_vhosts(parsed, {})
+    assert [problem.where for problem in check_access(parsed)] == [f"{conf}:2"] * bool(words)
+
+
+@pytest.mark.parametrize(
     ("config", "bind", "is_open"),
     [
         (AccessConfig(), (), True),

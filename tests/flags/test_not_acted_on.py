@@ -61,3 +61,9 @@ def test_a_setting_is_in_the_list_exactly_when_nobody_reads_it() -> None:
 
 def test_only_flags_of_the_list_are_reported() -> None:
     assert used_in_vain(["port", "workers"]) == ("workers",)
+
+
+def test_the_guide_names_each_of_them() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    said = guide.partition("\n## What is not acted on yet\n")[2]
+    assert said and [name for name in sorted(NOT_ACTED_ON) if f"`-{name}`" not in said] == []

@@ -30,7 +30,7 @@ from edge.httpd.hls_answers import (
     refuse,
 )
 from edge.httpd.hls_audience import SUFFIX, Audience
-from edge.httpd.hls_fetch import NODE_HEADER, Fetcher
+from edge.httpd.hls_fetch import Fetcher
 from edge.httpd.hls_fleet import Fleet
 from edge.httpd.hls_media_playlist import media_playlist
 from edge.httpd.hls_paths import (
@@ -45,7 +45,7 @@ from edge.httpd.hls_paths import (
     shared_query,
     wait_seconds,
 )
-from edge.httpd.hls_permits import HlsGuard, is_node_of, make_private, uri_permits
+from edge.httpd.hls_permits import HlsGuard, make_private, uri_permits
 from edge.httpd.hls_sessions import Sessions
 from edge.httpd.hls_shelf import HlsStream, Shelf
 from edge.httpd.hls_two_level import TwoLevelPlayer
@@ -465,8 +465,10 @@ class HlsPlayer:
         if body is None:
             return missing(f"Fail to get {target.path.rpartition('/')[2]}")
         if request.method != "HEAD" and asked.segment is not None:
-            peer, is_hop = cast(HttpConnection, request.protocol).peer, NODE_HEADER in request.headers
-            is_hop = is_hop and is_node_of(found.stream, request.headers[NODE_HEADER])
+            peer, is_hop = (
+                cast(HttpConnection, request.protocol).peer,
+                self._guard.is_node(request, service, found.stream),
+            )
             service.tell_segment(name, peer, len(body), is_hop=is_hop)
             if self._steering is not None:
                 self._steering.deliveries.note(request, segmenter, asked, len(body))
@@ -511,7 +513,7 @@ class HlsPlayer:
             return bad_request("kind or tracks make no sense")
         if stream is None or stream.feed.is_vacant or stream.cuts is None:
             return missing(f"Fail to find key={key}")
-        if not is_node_of(stream, request.headers.get(NODE_HEADER, "")):
+        if not self._guard.is_node(request, service, stream):
             return web.Response(status=403, text="only nodes that play the stream from here may ask\n")
         found, tracks = self.shelf.take(service, stream), _TRACKS[said["tracks"]]
         self._start_ticking()

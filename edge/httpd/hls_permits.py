@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import cast
 
 from aiohttp import web
 
@@ -11,10 +12,12 @@ from edge.hls.config import HlsConfig
 from edge.hls.names import PermitOf, SegmentName
 from edge.hls.permits import PARAMETER, Permits, Permitted, StreamPermits
 from edge.hls.segmenter import Segmenter
+from edge.httpd.connection import HttpConnection
 from edge.httpd.hls_fetch import NODE_HEADER
 from edge.httpd.routes import Target
 from edge.hub.key import StreamKey
 from edge.hub.stream import Stream
+from edge.net.address import host_of
 from edge.net.aio import wall_ms
 from edge.service.names import StreamName
 from edge.service.refusal import Reason, Refusal
@@ -89,10 +92,24 @@ class HlsGuard:
         if not self._guards(service, key):
             return None
         stream = service.registry.find(key)
-        if stream is not None and is_node_of(stream, request.headers.get(NODE_HEADER, "")):
+        if stream is not None and self.is_node(request, service, stream):
             return None
         found = self._present().look_at(target.argument(PARAMETER) or "", _text_of(key), self._wall_ms())
         return _REFUSALS.get(found)
+
+    def is_node(self, request: web.BaseRequest, service: Service, stream: Stream) -> bool:
+        """Whether a node of ours asks that plays the stream from here, under the id that it has told us.
+
+        Others may have heard that id, as whoever says to be a node is told ours: of a guarded stream it has to come
+        from the address of that node.
+        """
+        service_id = request.headers.get(NODE_HEADER, "")
+        if not service_id:
+            return False
+        hosts = {host_of(play.client.peer) for play in stream.roster.plays() if play.client.edge_id == service_id}
+        if not self._guards(service, stream.key):
+            return bool(hosts)
+        return host_of(cast(HttpConnection, request.protocol).peer) in hosts
 
     def said_with_permit(self, service: Service, name: StreamName) -> StreamName:
         """The name of a stream as whoever has a permit says it: all of them the same, where one is asked for."""
@@ -128,11 +145,6 @@ def uri_permits(permits: StreamPermits | None, segmenter: Segmenter | None = Non
         return permits.of_segment(what, segment.wall_ms if segment is not None else None)
 
     return permit_of
-
-
-def is_node_of(stream: Stream, service_id: str) -> bool:
-    """Whether a node of ours plays a stream from here under this id, which it has told us alone."""
-    return bool(service_id) and any(play.client.edge_id == service_id for play in stream.roster.plays())
 
 
 def make_private(answer: web.Response) -> web.Response:

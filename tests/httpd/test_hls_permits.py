@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +14,9 @@ import pytest
 
 from edge.access.edge_scheme import EdgeScheme
 from edge.access.token import Asked
+from edge.httpd.hls_fetch import NODE_HEADER
+from edge.httpd.hls_permits import HlsGuard
+from edge.hub.key import StreamKey
 from edge.net.aio import wall_ms
 from tests.harness.clock import deadline, wait_until
 from tests.harness.m3u8 import Media, parse
@@ -19,6 +24,7 @@ from tests.httpd.feeding import Source
 from tests.httpd.hls_asking import SCHEMES, ask, asking, beside, entry_of, hls_of
 from tests.httpd.test_hls_shelf import pushed
 from tests.runtime.nodes import RunningNode, running
+from tests.service.fakes import Door, FakeClient
 
 KEY = b"0123456789abcdef0123456789abcdef"
 
@@ -144,6 +150,25 @@ async def test_with_a_permit_one_comes_in_where_nobody_plays_and_at_another_node
         playlist = beside(entry, await entry_of(node, f"{entry}?{token()}"))
         assert (await media(other, source, playlist)).segments
         assert (await ask(other, playlist.replace("/live/s.", "/live/t."))).status == 403
+
+
+@pytest.mark.parametrize(
+    ("is_guarded", "said", "peer", "is_node"),
+    [
+        (True, "n1", "10.0.0.5:7", True),
+        (True, "n1", "10.0.0.6:7", False),
+        (True, "n2", "10.0.0.5:7", False),
+        (True, "", "10.0.0.5:7", False),
+        (False, "n1", "10.0.0.6:7", True),
+    ],
+)
+def test_id_of_a_node_is_no_permit_for_who_has_heard_it(is_guarded: bool, said: str, peer: str, is_node: bool) -> None:
+    """Whoever says to be a node is told the id of the one that it connects to."""
+    guard = HlsGuard(lambda *_: is_guarded, lambda: KEY)
+    play = SimpleNamespace(client=FakeClient(1, "10.0.0.5:1935", edge_id="n1"))
+    stream: Any = SimpleNamespace(key=StreamKey("_", "live", "s"), roster=SimpleNamespace(plays=lambda: [play]))
+    request: Any = SimpleNamespace(headers={NODE_HEADER: said}, protocol=SimpleNamespace(peer=peer))
+    assert guard.is_node(request, Door().service, stream) is is_node
 
 
 async def test_streams_without_a_gate_are_as_they_were(tmp_path: Path) -> None:

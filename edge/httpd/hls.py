@@ -176,7 +176,8 @@ class HlsPlayer:
             asked = asked._replace(scheme=Scheme.CLASSIC if is_classic else Scheme.TWO_LEVEL)
         is_head, suffix, has_permit = request.method == "HEAD", SUFFIX, False
         is_cdn = self._guard.is_cdn(request, service, name.key)
-        is_entry = not asked.is_media or (is_head and self._guard.of(request, service, name.key) is None)
+        # Without permits anybody may guess what a media playlist is called: addresses and pages are looked at again.
+        is_entry = not asked.is_media or self._guard.of(request, service, name.key) is None
         if is_entry and is_cdn is None:
             suffix = target.path.removeprefix(asked.path)
             entry = PlayRequest(self._client(request, name), name, suffix=suffix)

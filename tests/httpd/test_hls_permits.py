@@ -171,6 +171,24 @@ def test_id_of_a_node_is_no_permit_for_who_has_heard_it(is_guarded: bool, said: 
     assert guard.is_node(request, Door().service, stream) is is_node
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("gate", ["-play_deny=10.0.0.9", "-refer_play=example.com"])
+async def test_media_playlist_leads_past_no_address_and_no_page(scheme: str, gate: str) -> None:
+    """While somebody else watched, its name was enough."""
+    entry = SCHEMES[scheme][0]
+    good = ("X-Forwarded-For: 10.0.0.8", "Referer: http://example.com/")
+    bad = ("X-Forwarded-For: 10.0.0.9", "Referer: http://example.org/")
+    async with running(gate, "-trusted_proxies=127.0.0.1", "-hls_fragment_s=1") as node:
+        source = await Source.at(node)
+        await pushed(node, source, 75)
+        assert (await ask(node, entry, *bad)).status == 403
+        playlist = beside(entry, (await entry_of(node, entry, *good)))
+        await media(node, source, playlist, *good)
+        for method in ("GET", "HEAD"):
+            assert (await ask(node, playlist, *bad, method=method)).status == 403
+            assert (await ask(node, playlist, *good, method=method)).status == 200
+
+
 async def test_streams_without_a_gate_are_as_they_were(tmp_path: Path) -> None:
     entry = SCHEMES["low-latency"][0]
     async with running("-hls_fragment_s=1") as node:

@@ -80,7 +80,7 @@ class Stream:
         player_count: players; ``viewer_count`` leaves out other nodes' hops.
         place_count: those of them who take a place, where these are limited.
         retention: who may come back for what has been sent.
-        cuts: where HLS segments begin; None where there is no HLS.
+        cuts: where HLS segments begin; None where there has been no HLS, and the node that feeds it says nothing of it.
         delay: how long its frames take, from the first node to the players here.
         rules: what holds for it in all rooms; ``config`` is the hub's part of that.
     """
@@ -138,13 +138,13 @@ class Stream:
         self.queue = FrameQueue()
         self.timeline = Timeline()
         self.feed = Feed()
+        self.cuts: CutCounter | None = None
         self._apply(rules)
         self.on_seen: Callable[[Stream, Publisher[Stream] | None, Publisher[Stream]], None] | None = None
         self.on_jumped: Callable[[Stream, int], None] | None = None
         self.logs: dict[WireForm, StreamLog] = {}
         self.readers: list[Reader] = []
         self.retention = Retention()
-        self.cuts = CutCounter(rule_of(self.config)) if self.config.hls else None
         self.roster: Roster[Any] = Roster()
         self.stats = StreamStats()
         self.delay = delay or StreamDelay()
@@ -170,6 +170,8 @@ class Stream:
         max_jitter_ms = config.max_jitter_ms if config.time_jitter == "full" else _ANY_STEP_MS
         self.timeline.set_limits(max_jitter_ms, config.frame_interval_ms)
         self.feed.min_interval_ms = config.republish_min_interval_ms
+        if config.hls and self.cuts is None:
+            self.cuts = CutCounter(rule_of(config))
         self._max_bytes = min(config.gop_cache_max_bytes, config.log_max_bytes)
         self._evict_at = 0  # look at once whether frames are too many
 
@@ -428,8 +430,9 @@ class Stream:
 
     def adopt_cut(self, epoch_id: str, index: int, state: CutState) -> None:
         """The node that feeds it says how far the HLS segment in progress is before frame ``index`` of a publish."""
-        if self.cuts is not None:
-            self.cuts.adopt(epoch_id, index, state)
+        if self.cuts is None:  # HLS may be wanted later, and is to be cut then as at all other nodes
+            self.cuts = CutCounter(rule_of(self.config))
+        self.cuts.adopt(epoch_id, index, state)
 
     def cut_at(self, seq: int) -> CutState | None:
         """How far that is before frame ``seq`` of the queue, for the next node."""

@@ -139,7 +139,7 @@ def test_who_is_muted_goes_on_waiting_and_who_left_is_waited_for() -> None:
     alone = StreamImport(StreamExport(feed.stream, [first], grace_until_ms=77).document())
     for document in StreamExport(feed.stream, [first]).frame_documents():
         alone.add_frames(document)
-    stream = Stream(feed.stream.key, HubConfig(), 0)
+    stream = Stream(feed.stream.key, HubConfig(hls=False), 0)
     alone.resume(stream)
     assert (stream.publisher, stream.feed.grace_until_ms) == (None, 77)
 
@@ -160,6 +160,26 @@ def test_segments_are_counted_on() -> None:
     both = min(map(len, names))  # one may have let go of more
     assert names[0][-both:] == names[1][-both:]
     assert names[0][-1][0] >= 12
+
+
+def test_what_was_told_of_cuts_while_there_was_no_hls_counts_once_there_is() -> None:
+    feed = Feed(hls=True, hls_fragment_s=1.0)
+    feed.push(AVC)
+    for number in range(400):
+        feed.push(KEYFRAME if number % 25 == 0 else INTER, at_ms=number * 40)
+    stream, later = feed.stream, Stream(feed.stream.key, HubConfig(hls=False), 0)
+    queue = stream.queue
+    told, state = queue[queue.base], stream.cut_at(queue.base)
+    assert later.cuts is None and told.epoch is not None and state is not None
+    later.adopt_cut(told.epoch.id, told.index, state)
+    for frame in queue.frames:
+        later.queue.push(frame)
+    later.reconfigure(stream.rules)
+    for one in (stream, later):
+        assert one.cuts is not None
+        one.cuts.catch_up(one.queue)
+        cut = one.cuts.cuts[-1]
+        assert (cut.number, cut.dts_ms) == (15, 15000)
 
 
 def test_documents_are_judged() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from edge.service.refusal import Reason
+from tests.httpd.feeding import Source
+from tests.httpd.hls_watching import pushed
 from tests.net.live import ended, eventually, pictures, send_video, status
 from tests.runtime.nodes import RunningNode, running
 from tests.vhosts.giving import give_vhosts
@@ -148,6 +150,18 @@ async def test_what_is_pulled_for_a_vhost_that_has_no_upstream_any_more_survives
         await pictures(player, 1)
         for each in (edge, origin):
             await each.close()
+
+
+async def test_HLS_that_a_vhost_gets_is_made_of_what_runs_already() -> None:
+    async with running() as one:
+        give_vhosts(one, {"a.example": {"hls": False}})
+        source = await Source.at(one, "s?vhost=a.example")
+        await pushed(one, source, 110)
+        path = "/live/s.ll.media.m3u8?vhost=a.example"
+        assert (await one.get(path))[0] == 404
+        give_vhosts(one, {"a.example": {}})
+        code, text = await one.get(path)
+        assert (code, "#EXT-X-PART:" in text) == (200, True)
 
 
 async def test_a_file_of_SRS_gives_each_vhost_its_origin_and_a_reload_another_one(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import signal
+from collections.abc import Sequence
 
 from edge.errors import ConfigError, EdgeError, HandoverError
 from edge.flags.process import ProcessConfig
@@ -224,6 +225,11 @@ def role_of(config: UpstreamConfig) -> str:
     return f"an edge of {named(config.proxy_to, config.proxy_lb)}{merge}"
 
 
+def _needs(flag: str, methods: Sequence[str]) -> str:
+    """What stands behind an address that nobody is let in at without a credential; "" where none is asked for."""
+    return f" (asks for a credential: -{flag}={','.join(methods)})" if methods else ""
+
+
 async def announce(daemon: Daemon) -> None:
     """The start lines, and what a newcomer wants to know."""
     node, urls = daemon.node, daemon.facts.addresses()
@@ -242,14 +248,16 @@ async def announce(daemon: Daemon) -> None:
     # Plain is taken on the internal port, whatever the others demand.
     page = "http" if is_split or not urls.is_tls_forced else "https"
     logger.info("Check out %s://%s:%d in web browser.", page, host, internal)
+    publish = _needs("publish_auth", settings.access.publish_auth)
+    play = _needs("play_auth", settings.access.play_auth)
     for ending in endings:
-        logger.info("publish: rtmp%s://%s:%d/live/livestream", ending, host, port)
+        logger.info("publish: rtmp%s://%s:%d/live/livestream%s", ending, host, port, publish)
     for ending in endings:
-        logger.info("play:    rtmp%s://%s:%d/live/livestream", ending, host, port)
+        logger.info("play:    rtmp%s://%s:%d/live/livestream%s", ending, host, port, play)
     if settings.http.http_flv:
         for ending in endings:
-            logger.info("play:    http%s://%s:%d/live/livestream.flv", ending, host, port)
+            logger.info("play:    http%s://%s:%d/live/livestream.flv%s", ending, host, port, play)
     if settings.hls.hls:
         for ending in endings:
-            logger.info("play:    http%s://%s:%d/live/livestream.m3u8", ending, host, port)
+            logger.info("play:    http%s://%s:%d/live/livestream.m3u8%s", ending, host, port, play)
     logger.info("look at: %s://%s:%d/console", page, host, internal)

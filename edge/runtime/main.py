@@ -112,7 +112,7 @@ def _start(parsed: Parsed) -> int:
         for note in parsed.notes:
             log.info("%s: %s", note.where, note.message)
         if parsed.vhosts is not None:
-            log.info("vhosts %s", parsed.vhosts.summary)
+            log.info("-vhost_config: %s", parsed.vhosts.summary)
         for problem in parsed.problems:
             log.warning("%s: %s", problem.where, problem.message, extra={"cause": str(problem)})
         if settings.not_acted_on:

@@ -37,8 +37,9 @@ def guide(port: int) -> str:
   The origin is running, with a moving test picture in it.
 
     look at    http://{server}/          streams and addresses, in a browser
-    play       ffplay rtmp://{server}/{STREAM}
-               ffplay http://{server}/{STREAM}.flv, or .ts; in a page: docs/playback.md
+    play       http://{server}/play/{STREAM}, in a browser
+               ffplay rtmp://{server}/{STREAM}
+               ffplay http://{server}/{STREAM}.flv, or .ts
     publish    ffmpeg -re -i file.mp4 -c copy -f flv rtmp://{server}/live/mine
                OBS: Settings, Stream, Custom: server rtmp://{server}/live, stream key mine
     relay      {edge_command()} -port={edge_port} -proxy_to={server}

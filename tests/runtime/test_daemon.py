@@ -140,6 +140,15 @@ def test_start_lines_name_encrypted_urls(is_forced: bool) -> None:
         assert f"look at: {'https' if is_forced else 'http'}://" in server.log
 
 
+def test_start_lines_say_where_a_credential_is_asked_for() -> None:
+    keys = ROOT / "flagfiles" / "access" / "stream.keys"
+    with EdgeServer("-publish_auth=key", f"-stream_keys_file={keys}") as server:
+        wait_until_sync(lambda: "look at: http://" in server.log, deadline(1), "the last start line")
+        said = {line.partition("] ")[2][:8]: line for line in server.log.splitlines() if "/live/livestream" in line}
+        assert said["publish:"].endswith("/live/livestream (asks for a credential: -publish_auth=key)")
+        assert "credential" not in said["play:   "]
+
+
 # --- while HTTP is being loaded ----------------------------------------------
 
 

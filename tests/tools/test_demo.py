@@ -19,7 +19,12 @@ time.sleep(60)
 
 def test_guide_names_the_urls() -> None:
     text = demo.guide(8079)
-    for url in ("http://127.0.0.1:8079/", "rtmp://127.0.0.1:8079/live/demo", "rtmp://127.0.0.1:8079/live/mine"):
+    for url in (
+        "http://127.0.0.1:8079/",
+        "http://127.0.0.1:8079/play/live/demo",
+        "rtmp://127.0.0.1:8079/live/demo",
+        "rtmp://127.0.0.1:8079/live/mine",
+    ):
         assert url in text
 
 

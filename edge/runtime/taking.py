@@ -37,6 +37,7 @@ from edge.net.rtmp.handover import VERSION as RTMP_VERSION
 from edge.net.rtmp.handover import RtmpState, go_on_rtmp, resume_rtmp
 from edge.net.rtmp.server import RtmpServerConnection
 from edge.runtime import exit_codes
+from edge.runtime.vhosts_gone import end_gone
 
 if TYPE_CHECKING:
     from edge.runtime.node import Node
@@ -172,6 +173,7 @@ class Taker:
             else:
                 accepted_ms = self._node.context.now_ms()
                 listener.detect(Accepted(wire, address, listener, accepted_ms=accepted_ms, is_proxied=is_proxied))
+        end_gone(self._node.units, self._node.settings)  # the files of vhosts may be others by now
         text = "hand-over done: %d connections of %d streams stood still for %d ms"
         logger.info(text, self._count, len(self._imports), now_ms() - self._began_ms)
 

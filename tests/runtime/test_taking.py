@@ -20,11 +20,13 @@ from edge.net.listener import open_socket
 from edge.runtime.giving import give
 from edge.runtime.node import Node
 from edge.runtime.taking import Taker, open_channel
+from edge.runtime.vhosts_gone import GONE_TEXT
 from tests.harness.clock import deadline
 from tests.harness.http_media import FlvReader, WsFlvReader
-from tests.net.live import eventually, number_of, pictures, send_video
+from tests.net.live import eventually, number_of, pictures, send_video, status
 from tests.runtime.handing import WITHIN_MS, Predecessor, Successor, copies, move_all
 from tests.runtime.nodes import running, settings_of
+from tests.vhosts.giving import give_vhosts
 
 
 async def test_players_and_publishers_go_on_in_another_node() -> None:
@@ -51,6 +53,23 @@ async def test_players_and_publishers_go_on_in_another_node() -> None:
         (publish,) = new.node.units[0].service.publishes.values()
         assert publish.publisher is stream.publisher
         for client in (publisher, player, waiting):  # the node that serves them is the first to end
+            client.peer.abort()
+
+
+async def test_a_vhost_that_the_new_process_does_not_have_ends_there() -> None:
+    async with running() as old, running() as new:
+        give_vhosts(old, {"a.example": {}, "b.example": {}})
+        give_vhosts(new, {"b.example": {}})
+        publishers = [await old.publisher(f"s?vhost={name}.example") for name in "ab"]
+        players = [await old.player(f"s?vhost={name}.example") for name in "ab"]
+        for player in players:
+            await pictures(player, 0)
+        assert move_all(old.node, new.node).left_behind == {}
+        assert GONE_TEXT in str(await status(players[0], "NetStream.Play.UnpublishNotify"))
+        assert "VhostNotFound" in str(await status(publishers[0], "NetStream.Publish.BadName"))
+        send_video(publishers[1], 1)
+        await pictures(players[1], 1)
+        for client in (*publishers, *players):
             client.peer.abort()
 
 

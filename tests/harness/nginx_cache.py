@@ -35,10 +35,11 @@ class CacheLine(NamedTuple):
 class NginxCache(Nginx):
     """An HTTP cache before edges, as ``docs/playback.md`` has it."""
 
-    def __init__(self, edges: Sequence[str]) -> None:
-        """``edges`` are two ``host:port``."""
+    def __init__(self, edges: Sequence[str], *, secret: str = "") -> None:
+        """``edges`` are two ``host:port``; ``secret``: by which they know it as a CDN, "" for none."""
         super().__init__()
         self._edges = edges
+        self._secret = secret
 
     def lines(self) -> list[CacheLine]:
         """All requests so far."""
@@ -73,6 +74,11 @@ http {{
         found = re.search(r"```nginx\n(proxy_cache_path.*?)```", page, re.DOTALL)
         assert found is not None, "the page has no recipe"
         recipe = found[1]
+        if self._secret:
+            connection = 'proxy_set_header Connection "";'
+            recipe = recipe.replace(
+                connection, f'{connection}\n    proxy_set_header Authorization "Bearer {self._secret}";'
+            )
         for old, new in (
             ("/var/cache/nginx/hls", f"{self._folder.name}/cache"),
             ("10.0.0.1:8079", self._edges[0]),

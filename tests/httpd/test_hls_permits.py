@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -213,8 +214,9 @@ def cdn_file(tmp_path: Path, secret: str = CDN.rpartition(" ")[2]) -> Path:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 async def test_cdn_that_checks_viewers_itself_meets_no_gate_and_may_keep_what_it_gets(
-    scheme: str, tmp_path: Path
+    scheme: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.DEBUG)
     entry, _, _ = SCHEMES[scheme]
     cdn = (f"-hls_cdn_secret_file={cdn_file(tmp_path)}", "-play_deny=all")
     async with guarded(tmp_path, *cdn) as (node, source):
@@ -238,6 +240,9 @@ async def test_cdn_that_checks_viewers_itself_meets_no_gate_and_may_keep_what_it
             assert (await ask(node, url, CDN, method="HEAD")).status == 200
         live = await ask(node, ".flv", CDN)
         assert live.status == 403, "it is for HLS"
+        pages = [await ask(node, page) for page in ("/why", "/connections", "/flags", "/players/_/live/s", "/metrics")]
+        assert all(page.status == 200 and CDN[-20:-1].encode() not in page.body for page in pages), pages
+    assert CDN[-20:-1] not in caplog.text
 
 
 async def test_secret_of_a_cdn_is_read_again_and_is_that_of_its_vhost(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 _KEY = b"0123456789abcdef0123456789abcdef"
 _SECRET = b"fedcba9876543210fedcba9876543210"
-_VIEWERS, _WATCHED_S = 6, 6.0
+_CDN_SECRET = "00112233445566778899aabbccddeeff"
+_VIEWERS, _WATCHED_S = 6, 4.0
 _SEGMENTS = "-hls_fragment_s=1"
 _FORMS = ("classic", "ll")
 _TEN_MINUTES_S = 600
@@ -49,8 +50,10 @@ def guarded_edge(folder: Path, origin: EdgeServer) -> EdgeServer:
     """One that wants signed URLs."""
     (folder / "keys").write_bytes(_KEY)
     (folder / "secret").write_bytes(_SECRET)
+    (folder / "cdn").write_text(_CDN_SECRET)
     gate = ("-play_auth=sign", f"-sign_keys_file={folder / 'keys'}", f"-node_secret_file={folder / 'secret'}")
-    return EdgeServer(f"-proxy_to=list://{origin.address}", *gate, _SEGMENTS)
+    cdn = f"-hls_cdn_secret_file={folder / 'cdn'}"
+    return EdgeServer(f"-proxy_to=list://{origin.address}", *gate, cdn, _SEGMENTS)
 
 
 def is_entry(line: CacheLine) -> bool:
@@ -124,3 +127,17 @@ async def test_viewers_with_permits_share_what_a_cache_holds_and_a_copied_url_di
                         assert answer.status == 403, (path, copied)
             async with session.get(f"{base}/guarded.ll.m3u8?{token(within_s=-60)}") as answer:
                 assert answer.status == 403
+        await viewers_of_a_cdn_need_nothing([edge.address for edge in edges])
+
+
+async def viewers_of_a_cdn_need_nothing(edges: list[str]) -> None:
+    """One that shows the secret serves all that it is asked for, and may keep it."""
+    async with NginxCache(edges, secret=_CDN_SECRET) as cache:
+        for _ in range(2):
+            client = HlsClient(f"http://{cache.address}/live/guarded.classic.m3u8", duration_s=1.0)
+            await client.run()
+            assert not client.errors and not {0, 403, 404} & set(client.statuses) and client.played_count >= 1
+            assert all(each.headers["Cache-Control"].startswith("public") for each in client.fetches if each.is_whole)
+        lines = cache.lines()
+        assert any(line.cache == "HIT" for line in lines if ".m3u8" not in line.uri)
+        assert not any("?" in line.uri for line in lines), "there are no permits"

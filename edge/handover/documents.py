@@ -21,19 +21,26 @@ class Hello(msgspec.Struct, forbid_unknown_fields=False):
 
     Attributes:
         hls_version: of the documents of HLS that it takes, 0 for none; it is told of no other.
+        takes_permits: it goes on with the permits of the process before it.
     """
 
     version: int
     program: str
     pid: int
     hls_version: int = 0
+    takes_permits: bool = False
 
 
-class Listeners(msgspec.Struct, forbid_unknown_fields=True):
-    """The listening sockets whose descriptors come along, in their order."""
+class Listeners(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """The listening sockets whose descriptors come along, in their order.
+
+    Attributes:
+        permit_secret: that of this process for the permits of viewers of HLS, told to who takes it.
+    """
 
     program: str
     keys: list[SocketKey]
+    permit_secret: bytes = b""
 
 
 class StreamBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -76,6 +76,7 @@ class Access:
     Attributes:
         gates: by unit, in their order.
         guard: settings of the whole node.
+        own_permit_secret: of permits of HLS where the fleet has none; that of the process before, after an upgrade.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Access:
             is_proxy=self._is_proxy,
         )
         files = read_files(access_configs(book), settings.guard)
-        self._random, self._node_secret = secrets.token_bytes(32), files.node_secret
+        self.own_permit_secret, self._node_secret = secrets.token_bytes(32), files.node_secret
         self.gates = [
             Gates(self._config_of, files, settings.guard, around, default_vhost=settings.hub.default_vhost)
             for _ in units
@@ -140,8 +141,8 @@ class Access:
         return None
 
     def permit_secret(self) -> bytes:
-        """Of the permits of HLS: that of the fleet, else one of this process."""
-        return self._node_secret or self._random
+        """Of the permits of HLS: that of the fleet, else one of this process and those that it hands over to."""
+        return self._node_secret or self.own_permit_secret
 
     def shutting(self, handler: Handler) -> Handler:
         """``handler`` for connections of addresses that are looked at; the others are closed before they say a word."""

@@ -105,7 +105,8 @@ async def greet(node: Node, channel: Channel, first: Frame, *, within_ms: int) -
         if key is not None:
             keys.append(key)
             descriptors.append(listener.sock.fileno())
-    told = encode(Listeners(node.settings.version, keys[:MAX_DESCRIPTORS]))
+    permits = node.access.own_permit_secret if hello.takes_permits else b""
+    told = encode(Listeners(node.settings.version, keys[:MAX_DESCRIPTORS], permits))
     channel.send(Kind.LISTENERS, told, descriptors[:MAX_DESCRIPTORS], is_acknowledged=False)  # nor does the loop wait
     try:
         async with asyncio.timeout(within_ms / 1000):

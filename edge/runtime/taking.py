@@ -113,7 +113,9 @@ class Taker:
         """Get the listening sockets and all that takes time; raises ConfigError where a further port is busy."""
         node, channel = self._node, self._channel
         channel.set_deadline(within_ms)
-        channel.send(Kind.HELLO, encode(Hello(VERSION, node.settings.version, os.getpid(), HLS_VERSION)))
+        channel.send(
+            Kind.HELLO, encode(Hello(VERSION, node.settings.version, os.getpid(), HLS_VERSION, takes_permits=True))
+        )
         frame = channel.expect(Kind.LISTENERS)
         listeners = decode(frame.body, Listeners)
         if len(listeners.keys) != len(frame.descriptors):
@@ -126,6 +128,8 @@ class Taker:
         except ConfigError as error:
             channel.send(Kind.REFUSED, error.detail.encode())
             raise
+        if listeners.permit_secret:
+            node.access.own_permit_secret = listeners.permit_secret
         await node.get_ready(_READY_WITHIN_MS)
         logger.info("hand-over from version %s: ready to serve", listeners.program)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import time
 import urllib.error
@@ -138,3 +139,31 @@ def begin_newest(viewer: Viewer) -> Callable[[], tuple[str, bytes]]:
             connection.close()
 
     return rest
+
+
+def test_permits_of_viewers_are_good_at_the_new_process(tmp_path: Path) -> None:
+    """Without a secret of the fleet each process had one of its own, and all viewers were refused."""
+    path, users = tmp_path / "upgrade", tmp_path / "users"
+    users.write_text(f"ann:sha256:{hashlib.sha256(b'a long password').hexdigest()}:play\n")
+    users.chmod(0o600)
+    gate = ("-play_auth=user", f"-users_file={users}")
+    server = EdgeServer(f"-upgrade_socket={path}", PATIENT, *gate, *_FLAGS)
+    with ExitStack() as stack:
+        stack.enter_context(server)
+        stack.enter_context(picture(server))
+        entry = f"http://{server.address}/live/cam.classic.m3u8"
+        wait_until_sync(lambda: server.has_stream("cam"), deadline(5), "the stream")
+        lines = get(f"{entry}?user=ann&pass=a%20long%20password").decode().splitlines()
+        viewer = Viewer(urljoin(entry, next(line for line in lines if line and not line.startswith("#"))))
+        wait_until_sync(lambda: len(viewer.look().segments) >= 1, deadline(12), "a window")
+        viewer.take(0)
+        new = successor(server, path)
+        new.start(10.0)
+        stack.callback(new.__exit__, None)
+        assert server.process.wait(deadline(5)) == 0, server.log[-3000:]
+        viewer.look()
+        viewer.assert_all_there()
+        with pytest.raises(AssertionError, match="403"):
+            get(viewer.url.partition("?")[0])
+        server.assert_clean_log()
+        new.assert_clean_log()

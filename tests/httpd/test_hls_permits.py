@@ -262,3 +262,13 @@ async def test_secret_of_a_cdn_is_read_again_and_is_that_of_its_vhost(tmp_path: 
         cdn_file(tmp_path, "short")
         await node.reloader.reload("SIGHUP")
         assert await statuses("Authorization: Bearer ffeeddccbbaa99887766554433221100") == [404, 404]
+
+
+async def test_viewers_of_a_cdn_are_not_sent_to_nodes_that_want_permits_of_them(tmp_path: Path) -> None:
+    entry = SCHEMES["classic"][0]
+    siblings = "-hls_siblings=list://http://127.0.0.1:1,http://127.0.0.1:2"
+    async with guarded(tmp_path, siblings, f"-hls_cdn_secret_file={cdn_file(tmp_path)}") as (node, _):
+        of_viewer, of_cdn = await ask(node, f"{entry}?{token()}"), await ask(node, entry, CDN)
+        assert b"#EXT-X-CONTENT-STEERING" in of_viewer.body
+        assert of_cdn.status == 200 and b"#EXT-X-CONTENT-STEERING" not in of_cdn.body
+        assert of_cdn.headers["cache-control"] == "public, max-age=1"

@@ -7,6 +7,7 @@ all the same, and who is there may forward somebody who is silent.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from edge.hub.publisher import Publisher
@@ -24,9 +25,16 @@ if TYPE_CHECKING:
 _STOOD_STILL_MS = 2000
 
 
-def _caps_of(publish: Publish) -> tuple[int, int]:
-    """The most that a publish may send on average, in kbit/s: in its vhost, and by its grant; 0 for no limit."""
-    return publish.stream.rules.of(NetConfig).max_publish_kbps, publish.max_kbps
+def _cap_of(publish: Publish) -> int:
+    """The most that a publish may send on average, in kbit/s: in its vhost, or by its grant; 0 for no limit."""
+    of_vhost, granted = publish.stream.rules.of(NetConfig).max_publish_kbps, publish.max_kbps
+    return min(of_vhost, granted) if of_vhost and granted else of_vhost or granted
+
+
+def _cap_of_all(publishes: Iterable[Publish]) -> int:
+    """The same of a connection: each may send as much as it may; beside one without a limit the least counts."""
+    caps = [_cap_of(publish) for publish in publishes]
+    return sum(caps) if all(caps) else min(cap for cap in caps if cap) if any(caps) else 0
 
 
 class PublishWatch:
@@ -51,11 +59,10 @@ class PublishWatch:
                     publish.stop(Refusal(Reason.IDLE, "no media"))
                 elif self._is_idle(publish, now_ms):
                     publish.stop(Refusal(Reason.IDLE, "nobody uses the stream"))
-            caps = (cap for publish in connection.publishes() for cap in _caps_of(publish))
-            least = min((each for each in caps if each), default=0)
-            if least and connection.is_over_rate(now_ms, least):
+            cap = _cap_of_all(connection.publishes())
+            if cap and connection.is_over_rate(now_ms, cap):
                 for publish in connection.publishes():
-                    publish.stop(Refusal(Reason.TOO_FAST, f"more than {least} kbit/s"))
+                    publish.stop(Refusal(Reason.TOO_FAST, f"more than {cap} kbit/s"))
 
     @staticmethod
     def _is_idle(publish: Publish, now_ms: int) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from edge.hub.config import HubConfig
 from edge.net.config import NetConfig
 from edge.net.context import NetContext
@@ -11,8 +13,9 @@ from edge.net.rtmp.ingest import IngestTicker
 from edge.net.rtmp.publish_watch import PublishWatch
 from edge.service.grants import Publish
 from edge.service.refusal import Reason, Refusal
+from edge.service.request import PublishRequest
 from edge.service.rules import Rulebook, Rules
-from tests.service.fakes import Door
+from tests.service.fakes import VIEWER, Door
 
 
 class Connection:
@@ -23,7 +26,8 @@ class Connection:
     def __init__(self, publish: Publish) -> None:
         self.grants = [publish]
         self.told: list[Refusal] = []
-        self.is_kept_alive = self.is_gone = self.is_fast = False
+        self.is_kept_alive = self.is_gone = False
+        self.kbps = 0
         publish.owner = self
 
     def publishes(self) -> list[Publish]:
@@ -40,7 +44,7 @@ class Connection:
         return self.is_gone
 
     def is_over_rate(self, now_ms: int, limit_kbps: int) -> bool:
-        return self.is_fast
+        return self.kbps > limit_kbps
 
     def read_some(self) -> int:
         return 0
@@ -113,7 +117,24 @@ async def test_time_without_use_counts_from_when_it_was_limited_and_not_from_bef
 async def test_publisher_that_is_too_fast_is_told_the_limit() -> None:
     watch, connection, context = watched(max_publish_kbps=100)
     watch.tick(1100, 1100)
-    connection.is_fast = True
+    connection.kbps = 101
     watch.tick(1200, 1200)
     assert connection.told == [Refusal(Reason.TOO_FAST, "more than 100 kbit/s")]
+    context.close()
+
+
+@pytest.mark.parametrize(("granted", "may"), [((0, 0), 200), ((70, 0), 170), ((70, 300), 170)])
+async def test_each_stream_of_a_connection_may_send_as_much_as_it_may(granted: tuple[int, int], may: int) -> None:
+    watch, connection, context = watched(max_publish_kbps=100)
+    second = Publish(PublishRequest(VIEWER, connection.grants[0].name), connection.grants[0].publisher)
+    second.owner = connection
+    connection.grants.append(second)
+    for publish, kbps in zip(connection.grants, granted, strict=True):
+        publish.max_kbps = kbps
+    connection.kbps = may
+    watch.tick(1100, 1100)
+    assert connection.told == []
+    connection.kbps = may + 1
+    watch.tick(1200, 1200)
+    assert connection.told == 2 * [Refusal(Reason.TOO_FAST, f"more than {may} kbit/s")]
     context.close()

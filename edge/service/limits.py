@@ -95,7 +95,7 @@ class Limits:
         limited: set[str] = set()
         sums: dict[str, int] = {}
         for key, stream in self._registry.streams.items():
-            if not stream.player_count or self._rules_of(key).of(LimitConfig).max_out_kbps <= 0:
+            if not stream.player_count or stream.rules.of(LimitConfig).max_out_kbps <= 0:
                 continue
             group = self._group(key.vhost)
             limited.add(group)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 STREAM = "live/demo"
 START_WAIT_S = 20.0
@@ -58,10 +56,26 @@ def is_taken(port: int) -> bool:
     return True
 
 
-def wait_until_listening(port: int, server: subprocess.Popen[bytes], *, timeout_s: float = START_WAIT_S) -> bool:
-    """Return True once ``port`` accepts, False when ``server`` ended first or the time is over."""
-    give_up_at = time.monotonic() + timeout_s
-    while time.monotonic() < give_up_at and server.poll() is None:
+class Ending:
+    """Whether we are to end. A signal says so and interrupts nothing: no child is left behind, however many come."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+
+    def ask(self, *_signal: object) -> None:
+        """End soon."""
+        self.is_asked = True
+
+    def take_signals(self) -> None:
+        """From now on Ctrl-C and its like ask."""
+        for number in STOP_SIGNALS:
+            signal.signal(number, self.ask)
+
+
+def wait_until_listening(port: int, server: subprocess.Popen[bytes], ending: Ending) -> bool:
+    """Return True once ``port`` accepts, False when ``server`` or we end first, or the time is over."""
+    give_up_at = time.monotonic() + START_WAIT_S
+    while time.monotonic() < give_up_at and server.poll() is None and not ending.is_asked:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
@@ -88,41 +102,27 @@ def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, process_group=0)
 
 
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ignore a second Ctrl-C, which would leave children behind."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in STOP_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def run(server_command: Sequence[str], picture_command: Sequence[str], port: int) -> int:
-    """Keep both processes running until one ends or we are interrupted; return the exit code."""
+def run(server_command: Sequence[str], picture_command: Sequence[str], port: int, ending: Ending) -> int:
+    """Keep both processes running until one ends or we are to end; return the exit code."""
     if is_taken(port):
         print(f"port {port} is taken by another program; choose one: make run PORT={port + 1}", file=sys.stderr)
         return EXIT_PORT_BUSY
     children = [_start(server_command)]
     try:
-        if not wait_until_listening(port, children[0]):
+        if not wait_until_listening(port, children[0], ending):
+            if ending.is_asked:
+                return 0
             print(f"the server did not start on port {port}: exit code {children[0].poll()}", file=sys.stderr)
             return children[0].poll() or 1
         children.append(_start(picture_command))
         print(guide(port), flush=True)
         while all(child.poll() is None for child in children):
+            if ending.is_asked:
+                return 0
             time.sleep(POLL_INTERVAL_S)
         return next((child.returncode for child in children if child.returncode), 0)
-    except KeyboardInterrupt:
-        return 0
     finally:
-        with _uninterrupted():
-            stop(children)
-
-
-def _interrupt(_signal_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+        stop(children)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -130,12 +130,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="edge.tools.demo", description=main.__doc__)
     parser.add_argument("--port", type=int, default=8079, help="where the origin listens (default 8079)")
     port: int = parser.parse_args(arguments).port
-    for number in STOP_SIGNALS:
-        signal.signal(number, _interrupt)
+    ending = Ending()
+    ending.take_signals()
     return run(
         [sys.executable, "-m", "edge", f"-port={port}"],
         [sys.executable, "-m", "edge.tools.picture", f"rtmp://127.0.0.1:{port}/{STREAM}"],
         port,
+        ending,
     )
 
 

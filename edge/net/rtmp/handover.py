@@ -181,6 +181,7 @@ def resume_rtmp(
     resume_connection(connection, state.connection)
     connection.server_url = TcUrl(*state.server_url)
     connection.said, connection.page_url = state.said, state.page_url
+    connection.is_proven = rtmp.service.trusts(connection.host)  # nodes that prove it themselves do not move
     rtmp.service.resume_client(connection, state.opening)
     connection._read_for_chunk_size = session.in_chunk_size
     connection._noticed = set(state.noticed) or None

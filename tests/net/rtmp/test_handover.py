@@ -50,6 +50,17 @@ async def test_what_it_says_next_is_understood_and_its_end_is_told() -> None:
             publisher.peer.abort()
 
 
+async def test_a_client_whose_address_is_trusted_is_trusted_by_the_new_process_too() -> None:
+    flag = "-trusted_nodes=127.0.0.1"
+    async with running(flag) as old, running(flag) as new:
+        publisher, player = await old.publisher(), await old.player()
+        await pictures(player, 0)
+        move_all(old.node, new.node)
+        assert [one.is_proven for one in connections(new)] == [True, True]
+        for client in (publisher, player):
+            client.peer.abort()
+
+
 async def test_half_a_message_is_completed_elsewhere() -> None:
     async with running() as old:
         publisher, player = await old.publisher(pictures=2), await old.player()

@@ -100,7 +100,8 @@ def fetch(place: Place, address: str = "", *, timeout_s: float = TIMEOUT_S, inse
         text = "connection refused: no server listens there. Has it started? Its log tells of a port that was taken"
         raise CannotAskError(f"{where}: {text}, or a fault in its flags") from error
     except socket.gaierror as error:
-        raise CannotAskError(f"{place.host}: the name of the host is not known ({error.strerror})") from error
+        text = f"the name of the host is not known ({error.strerror}); ask by rtmp://HOST:PORT/APP/STREAM"
+        raise CannotAskError(f"{place.host}: {text}") from error
     except UnicodeError as error:
         raise CannotAskError(f"{place.host[:80]}: that can be no name of a host") from error
     except http.client.HTTPException as error:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-#: What a query may hold that nobody else should read: ?token=x, &accessToken=x, &sign=x ...
+#: What a query may hold that nobody else should read: ?token=x, &tok=x, &accessToken=x, &sign=x ...
 _SECRET = re.compile(
-    r"""([?&/][^?&=/\s]*(?:token|secret|passw|pwd|auth|credential|sign|key)[^?&=/\s]*=)[^&\s"']*""", re.IGNORECASE
+    r"""([?&/][^?&=/\s]*(?:tok|secret|passw|pwd|auth|credential|sign|key)[^?&=/\s]*=)[^&\s"']*""", re.IGNORECASE
 )
 #: ``user:password@`` before a host, and whatever stands there in a URL.
 _LOGIN = re.compile(r"""//[^/@\s"',]+@|(?<![^\s"'(,=/])[^\s/@"'(,=]+:[^\s/@"',]+@""")

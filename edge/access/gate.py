@@ -8,6 +8,7 @@ from typing import Final
 from edge.access.addresses import AddressRules
 from edge.access.config import AccessConfig
 from edge.access.files import Files
+from edge.access.passwords import NOBODY, QUICK_NOBODY
 from edge.access.referers import RefererList
 from edge.access.schemes import Terms
 from edge.access.signing import Signatures, parse_schemes
@@ -28,6 +29,7 @@ class Gate:
     referers_of_all: whatever somebody wants.
     methods: by action.
     signatures, stream_keys, users: None where no file has them.
+    nobody: what is looked at for a user that there is not, which takes as long as for one that there is.
     ends_at_expiry, cuts_query: as the settings say.
     is_open: it asks nothing.
     """
@@ -46,6 +48,7 @@ class Gate:
         if config.stream_keys_file:
             self.stream_keys = files.stream_keys[config.stream_keys_file]
         self.users: Mapping[str, User] = files.users[config.users_file] if LOGIN in used else {}
+        self.nobody = NOBODY if any(user.hash.is_slow for user in self.users.values()) else QUICK_NOBODY
         self.signatures: Signatures | None = None
         self.parameters = frozenset({USER, PASSWORD}) if LOGIN in used else frozenset()
         if SIGN in used:

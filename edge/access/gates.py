@@ -271,7 +271,7 @@ class Gates:
         def answered(is_right: bool | None) -> None:
             later(verdict(is_right))
 
-        is_right = self._desk.check(user, login, answered)
+        is_right = self._desk.check(user, login, answered, gate.nobody)
         return LATER if is_right is None else verdict(is_right)
 
     def _asked(self, action: str, request: StreamRequest, host: str) -> Asked:

@@ -27,12 +27,18 @@ class LoginDesk:
         self._secret = secret
         self._known: OrderedDict[bytes, int] = OrderedDict()
 
-    def check(self, user: User | None, login: Login, answer: Callable[[bool | None], None]) -> bool | None:
+    def check(
+        self,
+        user: User | None,
+        login: Login,
+        answer: Callable[[bool | None], None],
+        nobody: PasswordHash = NOBODY,
+    ) -> bool | None:
         """Whether the password is right, where that is known at once; else None, and ``answer`` is called later.
 
-        ``user``: None for one that there is not, which takes as long.
+        ``user``: None for one that there is not: then ``nobody`` is looked at, which takes as long.
         """
-        found: PasswordHash = user.hash if user is not None else NOBODY
+        found = user.hash if user is not None else nobody
         if not found.is_slow:
             return found.check(login.password)
         mark = self._mark(found, login)

@@ -92,3 +92,5 @@ def new_hash(password: str, salt: bytes) -> str:
 
 #: Takes as long as any, and is that of no password.
 NOBODY = PasswordHash(bytes(_HASH_BYTES), bytes(SALT_BYTES), N, R, P)
+#: The same where all passwords are random ones.
+QUICK_NOBODY = PasswordHash(bytes(_HASH_BYTES))

@@ -157,6 +157,14 @@ def test_AU22_who_would_wait_too_long_is_told_so_at_once(users_text: str) -> Non
     assert [reason_of(each) for each in rig.answers] == [Reason.LIMIT]
 
 
+def test_who_is_no_user_costs_no_thread_where_passwords_are_random(users_text: str) -> None:
+    """How long it took told who is a user, and strangers kept the threads busy."""
+    rig = Rig(AccessConfig(play_auth=("user",), users_file="users"), users_text=users_text.splitlines()[1])
+    for login in ("user=nobody&pass=x", "user=rob&pass=x", "user=nobody&pass="):
+        assert reason_of(rig.ask("play", f"s?{login}")) is Reason.LOGIN_INVALID
+    assert not rig.waiting
+
+
 def test_random_password_is_looked_at_at_once_and_for_what_it_is_meant(users_text: str) -> None:
     rig = Rig(AccessConfig(play_auth=("user",), publish_auth=("user",), users_file="users"), users_text=users_text)
     basic = {"authorization": "Basic cm9iOnJhbmRvbQ=="}

@@ -16,6 +16,7 @@ from naming.masking import without_secrets
         ('bad address "user:pw@127.0.0.1:1": write', 'bad address "***@127.0.0.1:1": write'),
         ("list://a:1,user:pw@b:2", "list://a:1,***@b:2"),
         ("consul://svc?dc=eu&token=x&tag=a", "consul://svc?dc=eu&token=***&tag=a"),
+        ("http://h/hook?tok=x&a=b", "http://h/hook?tok=***&a=b"),
         ("remotefile://h/list?sign=a/b==&key=c", "remotefile://h/list?sign=***&key=***"),
         ('leave "/live?token=x" out', 'leave "/live?token=***" out'),
         ("nothing at a:1 for b@c, or d: e@f", "nothing at a:1 for b@c, or d: e@f"),

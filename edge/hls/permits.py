@@ -98,9 +98,13 @@ class StreamPermits:
         self._window_ms, self._session_s = window_ms, session_s
         self._minutes: OrderedDict[Hashable, int] = OrderedDict()
 
-    def of_session(self) -> str:
-        """Of what lasts as long as a viewer may watch: playlists."""
-        return self._permits.make(self._stream, session_minute(self._wall_ms(), self._session_s))
+    def of_session(self, lifetime_s: float = 0.0) -> str:
+        """Of what lasts as long as a viewer may watch: playlists; ``lifetime_s``: how long he may, 0.0 for no limit."""
+        now_ms = self._wall_ms()
+        minute = session_minute(now_ms, self._session_s)
+        if lifetime_s:
+            minute = min(minute, -(-(now_ms + int(min(lifetime_s, self._session_s) * 1000)) // _MINUTE_MS))
+        return self._permits.make(self._stream, minute)
 
     def of_segment(self, what: Hashable, began_ms: int | None) -> str:
         """Of a segment or its parts; ``began_ms`` since 1970 by the origin's clock, None where that is not known."""

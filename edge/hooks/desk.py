@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from math import inf
 
 from edge.hooks.answer import No, Unusable, Yes
 from edge.hooks.config import NO_HOOKS, HookConfig
@@ -188,8 +189,12 @@ class HookDesk(GrantWatcher):
         if client.is_proven or not config.hooks_on_play:
             return None
         opening = Opening(self._event(Action.PLAY, client, request.name), config)
-        if self._viewers.find(opening.event) is not None:
-            return None
+        entered = self._viewers.find(opening.event)
+        if entered is not None:
+            left_s = self._left_s(entered)
+            if left_s > 0:
+                return Granted(lifetime_s=left_s) if entered.yes.lifetime_s else None
+            self._viewers.leave(opening.event)
         opening.question = self._judge.question_of(opening.event, config)
 
         def act_on(verdict: Verdict) -> RuleVerdict:
@@ -200,10 +205,15 @@ class HookDesk(GrantWatcher):
             if self._viewers.find(opening.event) is None:
                 self._judge.memory.begun(opening.question)
                 self._viewers.let_in(opening)
-            return None
+            return Granted(lifetime_s=answer.lifetime_s) if answer.lifetime_s else None
 
         verdict = self._judge.ask(opening.event, config, lambda found: later(act_on(found)))
         return LATER if verdict is None else act_on(verdict)
+
+    def _left_s(self, opening: Opening) -> float:
+        """How long one may go on who was let in."""
+        lifetime_s = opening.yes.lifetime_s
+        return lifetime_s - (self._now_ms() - opening.since_ms) / 1000 if lifetime_s else inf
 
     def _let_share(self, request: PlayRequest | PublishRequest, entered: Opening) -> RuleVerdict:
         """The play that viewers share begins for one who has been let in; his end is told apart from its own."""

@@ -66,6 +66,12 @@ class Viewers:
         self._viewers[place_of(event), event.question] = opening
         self._places.setdefault(place_of(event), set()).add(event.question)
 
+    def leave(self, event: Event) -> None:
+        """The time of the one who asks is over; nothing if he was not let in."""
+        if self.find(event) is not None:
+            place = place_of(event)
+            self._let_go(place, event.question, self._plays.get(place, 0) > 0)
+
     def _let_go(self, place: Hashable, question: Hashable, has_begun: bool) -> None:
         opening = self._viewers.pop((place, question))
         self._weight -= _weight_of(opening.asked)

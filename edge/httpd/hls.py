@@ -174,7 +174,7 @@ class HlsPlayer:
         if asked.scheme is Scheme.DEFAULT:
             is_classic = config.hls_default == "classic"
             asked = asked._replace(scheme=Scheme.CLASSIC if is_classic else Scheme.TWO_LEVEL)
-        is_head, suffix, has_permit = request.method == "HEAD", SUFFIX, False
+        is_head, suffix, has_permit, lifetime_s = request.method == "HEAD", SUFFIX, False, 0.0
         is_cdn = self._guard.is_cdn(request, service, name.key)
         # Without permits anybody may guess what a media playlist is called: addresses and pages are looked at again.
         is_entry = not asked.is_media or self._guard.of(request, service, name.key) is None
@@ -184,6 +184,7 @@ class HlsPlayer:
             refusal = await refuses_entry(service, entry)
             if refusal is not None:
                 return self._refuse_name(request, refusal)
+            lifetime_s = entry.lifetime_s
         elif (unpermitted := self._guard.refuses(request, target, service, name.key)) is not None:
             return self._refuse_name(request, unpermitted)
         else:
@@ -197,7 +198,7 @@ class HlsPlayer:
                 overloaded = service.refuse_newcomer()  # who plays already asks for media playlists
                 if overloaded is not None:
                     return refuse(overloaded)
-                return self._master(request, target, service, name, asked, found, is_cdn=bool(is_cdn))
+                return self._master(request, target, service, name, asked, found, lifetime_s, is_cdn=bool(is_cdn))
             if asked.scheme is Scheme.TWO_LEVEL:
                 two_level = self._two_level.segmenter(found, name, at_keyframes=asked.at_keyframes)
                 shared, permits = shared_query(target.raw_query, name), self._guard.of(request, service, name.key)
@@ -266,6 +267,7 @@ class HlsPlayer:
         name: StreamName,
         asked: PlaylistPath,
         found: HlsStream,
+        lifetime_s: float,
         *,
         is_cdn: bool,
     ) -> web.StreamResponse:
@@ -284,7 +286,7 @@ class HlsPlayer:
             uri, max_age_s = self._two_level.session_uri(request, target, name, session), 0
         else:
             suffix = media_suffix(asked.scheme, at_keyframes=at_keyframes)
-            said = f"p={permits.of_session()}" if permits is not None else safe_query(name.query)
+            said = f"p={permits.of_session(lifetime_s)}" if permits is not None else safe_query(name.query)
             uri = Uris(asked.path, shared, config.hls_entry_prefix).playlist(suffix, said)
         steering = None
         steers = asked.scheme is not Scheme.TWO_LEVEL and not config.hls_entry_prefix

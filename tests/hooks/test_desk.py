@@ -498,3 +498,27 @@ def test_segments_are_told() -> None:
         assert (body["action"], body["stream"], body["seq_no"]) == ("on_hls", "s", 3)
 
     run(main())
+
+
+def test_a_viewer_of_what_is_shared_is_let_in_for_as_long_as_he_may() -> None:
+    async def main() -> None:
+        rig = Rig(Scripted(data(lifetime_s=100)))
+        client = replace(CLIENT, protocol="hls")
+
+        async def enters() -> float:
+            answers: list[Refusal | None] = []
+            request = PlayRequest(client, rig.door.name("s"))
+            rig.door.service.judge(request, answers.append)
+            await asyncio.sleep(1)
+            assert answers == [None]
+            return request.lifetime_s
+
+        assert await enters() == 100
+        await asyncio.sleep(39)
+        assert 55 < await enters() < 65
+        assert len(rig.caller.calls) == 1, "he has been asked about"
+        await asyncio.sleep(100)
+        assert await enters() == 100
+        assert len(rig.caller.calls) == 2
+
+    run(main())

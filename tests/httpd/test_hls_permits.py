@@ -127,6 +127,13 @@ async def test_permit_in_the_url_of_an_entry_opens_no_gate(scheme: str, tmp_path
                 assert refused.status == 403, (said, method)
 
 
+async def test_permit_of_a_viewer_ends_with_his_token_where_that_is_wanted(tmp_path: Path) -> None:
+    entry = SCHEMES["classic"][0]
+    async with guarded(tmp_path, "-auth_end_at_expiry") as (node, _):
+        minute = int(permit_of(await entry_of(node, f"{entry}?{token(in_s=300)}")).partition(".")[0], 16)
+        assert 4 * 60 <= minute * 60 - wall_ms() / 1000 <= 6 * 60
+
+
 async def test_all_viewers_share_the_urls_and_each_is_judged_once(tmp_path: Path) -> None:
     entry = SCHEMES["classic"][0]
     async with guarded(tmp_path) as (node, source):

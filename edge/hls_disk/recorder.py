@@ -95,6 +95,13 @@ class DiskHls:
         registry.observers.append(recorder)
         self._observers.append((registry, recorder))
 
+    def look_again(self) -> None:
+        """Streams that run are written too whose vhost wants that by now."""
+        for registry, recorder in self._observers:
+            for stream in registry.streams.values():
+                if stream.publisher is not None:
+                    recorder.record(stream)
+
     def counters(self) -> dict[str, int]:
         """For pages and metrics."""
         queued_bytes = sum(place.writer.queued_bytes for place in self._places.values())
@@ -131,14 +138,14 @@ class Recorder(HubObserver):
 
     def on_published(self, stream: Stream) -> None:
         """A publish begins: what was given up for the one before is tried again."""
-        recording = self._record(stream)
+        recording = self.record(stream)
         if recording is not None:
             recording.is_off = False
 
     def on_joined(self, stream: Stream, play: Any, is_new: bool) -> None:
         """What is pulled is pulled for somebody."""
         if not stream.is_ended:
-            self._record(stream)
+            self.record(stream)
 
     def on_ended(self, stream: Stream) -> None:
         """The last segment has been made; the files stay for a while."""
@@ -151,8 +158,8 @@ class Recorder(HubObserver):
             recording.close()
         self.streams.clear()
 
-    def _record(self, stream: Stream) -> Recording | None:
-        """None for a stream whose vhost wants no files."""
+    def record(self, stream: Stream) -> Recording | None:
+        """Write a stream, if it is not written yet; None where its vhost wants no files."""
         found = self.streams.get(stream)
         if found is None:
             place = self._disk.place_of(stream.rules.of(DiskConfig))

@@ -12,6 +12,7 @@ from edge.runtime import logs
 from edge.runtime.access import AccessChange
 from edge.runtime.command_line import read_command_line
 from edge.runtime.findings import findings
+from edge.runtime.hls_files import new_disk_hls
 from edge.runtime.ports import Ports
 from edge.runtime.reload import OnChange, Part, Reloader, Simple
 from edge.runtime.rules import RuleChange
@@ -85,6 +86,7 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None], rules: RuleC
         Simple(node.reconfigure_network),
         Simple(units),
         Simple(lambda new: end_gone(node.units, new)),
+        Simple(lambda _: _begin_hls_files(node)),
         Simple(node.reconfigure_http),
         Simple(node.reconfigure_grpc),
         Simple(overload),
@@ -93,3 +95,13 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None], rules: RuleC
         OnChange(lambda new: new.logbook, lambda config: node.stat_log.reconfigure(config, now_ms()), start),
         Simple(node.take_settings),
     ]
+
+
+def _begin_hls_files(node: Node) -> None:
+    """Have the streams written whose vhosts want files since a reload."""
+    if node.hls_disk is None:
+        node.hls_disk = new_disk_hls(node.rulebook, node.units, node.loop, node.hooks.on_listed)
+        if node.hls_disk is None:
+            return
+        node.hls_disk.start()
+    node.hls_disk.look_again()

@@ -92,12 +92,16 @@ class HookDesk(GrantWatcher):
         rules = self._service.rulebook.rules_of(key)
         return rules.of(HookConfig) if rules is not None else NO_HOOKS
 
+    def _is_node(self, client: Client) -> bool:
+        """It is judged where its clients are: it has proved to be one of ours, or is trusted by its address."""
+        return client.is_proven or self._service.trusts(host_of(client.peer))
+
     # --- questions -----------------------------------------------------------
 
     def check(self, request: PlayRequest | PublishRequest, later: Answer) -> RuleVerdict | Later:
         """Ask for a viewer or an encoder; a node of ours is judged where its clients are."""
         client = request.client
-        if client.is_proven:
+        if self._is_node(client):
             return self._check_permitted(request)
         config = self.config_of(request.name.key)
         if not config.is_on:
@@ -186,7 +190,7 @@ class HookDesk(GrantWatcher):
         """See ``EntryRule``."""
         client = request.client
         config = self.config_of(request.name.key)
-        if client.is_proven or not config.hooks_on_play:
+        if self._is_node(client) or not config.hooks_on_play:
             return None
         opening = Opening(self._event(Action.PLAY, client, request.name), config)
         entered = self._viewers.find(opening.event)
@@ -252,7 +256,7 @@ class HookDesk(GrantWatcher):
     def check_connect(self, request: ConnectRequest, later: Answer) -> RuleVerdict | Later:
         """The same for a client that has not said what it wants."""
         client = request.client
-        if client.is_proven:
+        if self._is_node(client):
             return None
         key = StreamKey(request.vhost, request.app, "")
         config = self.config_of(key)

@@ -522,3 +522,18 @@ def test_a_viewer_of_what_is_shared_is_let_in_for_as_long_as_he_may() -> None:
         assert len(rig.caller.calls) == 2
 
     run(main())
+
+
+@pytest.mark.parametrize("protocol", ["rtmp", "http-flv", "hls"])
+def test_a_node_that_is_trusted_by_address_is_not_asked_about_whatever_it_speaks(protocol: str) -> None:
+    async def main() -> None:
+        rig, answers = Rig(Scripted(no), COMING), []
+        rig.door.service.trusts = lambda host: host == "10.9.9.9"
+        client = replace(CLIENT, protocol=protocol)
+        assert isinstance(await rig.publish(client), Publish)
+        assert isinstance(await rig.play(client), Play)
+        rig.door.service.judge(PlayRequest(client, rig.door.name("s")), answers.append)
+        assert answers == [None]
+        assert isinstance(await rig.play(replace(client, peer="10.9.9.8:5")), Refusal)
+
+    run(main())

@@ -319,7 +319,7 @@ class Node:
         owned: list[Owned] = []
         settings = self.settings
         receiver = Receiver(settings.quality, self.context, services, self.viewers.audience)
-        if any(rules.of(HlsConfig).hls for rules in self.rulebook.all_rules()):
+        if self.rulebook.has_vhosts or self.rulebook.root.of(HlsConfig).hls:
             steering = self._make_steering(services)
             hls = HlsPlayer(
                 self.settings.hls,

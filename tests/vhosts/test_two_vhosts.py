@@ -152,14 +152,15 @@ async def test_what_is_pulled_for_a_vhost_that_has_no_upstream_any_more_survives
             await each.close()
 
 
-async def test_HLS_that_a_vhost_gets_is_made_of_what_runs_already() -> None:
-    async with running() as one:
+@pytest.mark.parametrize("flags", [(), ("-hls=false",)], ids=["beside others", "alone"])
+async def test_HLS_that_a_vhost_gets_is_made_of_what_runs_already(flags: tuple[str, ...]) -> None:
+    async with running(*flags) as one:
         give_vhosts(one, {"a.example": {"hls": False}})
         source = await Source.at(one, "s?vhost=a.example")
         await pushed(one, source, 110)
         path = "/live/s.ll.media.m3u8?vhost=a.example"
         assert (await one.get(path))[0] == 404
-        give_vhosts(one, {"a.example": {}})
+        give_vhosts(one, {"a.example": {"hls": True}})
         code, text = await one.get(path)
         assert (code, "#EXT-X-PART:" in text) == (200, True)
 

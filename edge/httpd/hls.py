@@ -139,9 +139,10 @@ class HlsPlayer:
         return [*rows, Route(WINDOW_PATH, self.window, is_guarded=False)]
 
     def resume(self, service: Service, stream: Stream, told: HlsImport, place_of: Callable[[int], int]) -> None:
-        """Go on with what another process made of a stream (``edge.hls.handover``)."""
-        self.shelf.take(service, stream).resume(told, place_of)
-        self._start_ticking()
+        """Go on with what another process made of a stream (``edge.hls.handover``), if it is served here."""
+        if service.rules_of(stream.key).of(HlsConfig).hls:
+            self.shelf.take(service, stream).resume(told, place_of)
+            self._start_ticking()
 
     async def close(self) -> None:
         """The server ends."""

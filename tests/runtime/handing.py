@@ -13,6 +13,7 @@ from edge.errors import HandoverError
 from edge.handover.channel import Channel
 from edge.handover.documents import Hello, Totals, decode, encode
 from edge.handover.frames import MAX_BODY_BYTES, VERSION, Frame, Kind
+from edge.hls.handover import VERSION as HLS_VERSION
 from edge.runtime.giving import Moving, give
 from edge.runtime.node import Node
 from edge.runtime.taking import Taker
@@ -122,7 +123,7 @@ def copies(frames: list[Frame]) -> Iterator[list[Frame]]:
 def move_all(old: Node, new: Node) -> Moving:
     """Hand all over from one node of this process to another; returns what has moved, and what has stayed."""
     with Successor() as successor:
-        moving = give(old, successor.ours, within_ms=WITHIN_MS)
+        moving = give(old, successor.ours, within_ms=WITHIN_MS, hls_version=HLS_VERSION)
     with copies(successor.frames) as made:
         before = Predecessor(made)
         taker = Taker(new, before.theirs)

@@ -23,6 +23,8 @@ from edge.runtime.taking import Taker, open_channel
 from edge.runtime.vhosts_gone import GONE_TEXT
 from tests.harness.clock import deadline
 from tests.harness.http_media import FlvReader, WsFlvReader
+from tests.httpd.feeding import Source
+from tests.httpd.hls_watching import pushed
 from tests.net.live import eventually, number_of, pictures, send_video, status
 from tests.runtime.handing import WITHIN_MS, Predecessor, Successor, copies, move_all
 from tests.runtime.nodes import running, settings_of
@@ -71,6 +73,20 @@ async def test_a_vhost_that_the_new_process_does_not_have_ends_there() -> None:
         await pictures(players[1], 1)
         for client in (*publishers, *players):
             client.peer.abort()
+
+
+async def test_hls_that_the_new_process_does_not_serve_is_not_gone_on_with() -> None:
+    async with running() as old, running() as new:
+        for one, hls in ((old, True), (new, False)):
+            give_vhosts(one, {"_": {"hls": hls}})
+            await one.get("/live/other.m3u8")  # HTTP is loaded by now
+        source = await Source.at(old, "s")
+        await pushed(old, source, 110)
+        assert (await old.get("/live/s.ll.media.m3u8"))[0] == 200
+        move_all(old.node, new.node)
+        assert new.node.hls is not None
+        assert (len(new.node.units[0].registry.streams), len(new.node.hls.shelf)) == (1, 0)
+        source.client.peer.abort()
 
 
 async def test_a_process_that_is_not_told_to_commit_has_touched_nothing() -> None:

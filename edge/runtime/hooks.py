@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.errors import ConfigError
 from edge.hooks.config import HookConfig, HookLimits
 from edge.net.aio import TaskOwner, now_ms, spawn, wall_ms
 from edge.runtime.reload import Prepared
@@ -120,6 +121,15 @@ class Hooks:
             self.start()
 
         return Prepared(commit)
+
+    def read_again(self) -> None:
+        """The secrets may have changed under the same names; what cannot be used leaves all as it was."""
+        if self._parts is None:
+            return
+        try:
+            self._parts.signing.secrets = read_secrets(hook_configs(self._book))
+        except ConfigError as error:
+            logger.error("%s; what was read before stays in force", error.detail)
 
     def guards_play(self, service: Service, key: StreamKey) -> bool:
         """Whether somebody is asked about the viewers of a stream."""

@@ -454,6 +454,7 @@ class Node:
     def read_files_again(self) -> None:
         """Certificates, keys and users; what cannot be used stays as it is."""
         self.access.read_again()
+        self.hooks.read_again()
         if self.tls is not None:
             result = self.tls.reload()
             logger.info("certificates read again taken=%d refused=%d", len(result.taken), len(result.refused))

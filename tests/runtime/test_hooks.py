@@ -314,6 +314,21 @@ async def test_credentials_of_hooks_are_shown_nowhere() -> None:
         await demo.close()
 
 
+async def test_a_secret_is_read_again_and_what_is_none_leaves_the_old_one(tmp_path: Path) -> None:
+    """A reload that changed no flag went on signing with the secret of the start."""
+    path = tmp_path / "secret"
+    path.write_text("the secret of the start\n")
+    async with hooked(f"-hook_secret_file={path}") as (one, _):
+        parts = one.node.hooks._parts
+        assert parts is not None
+        path.write_text("the next one of them\n")
+        one.node.read_files_again()
+        assert parts.signing.secrets == {str(path): b"the next one of them"}
+        path.write_text("short\n")
+        one.node.read_files_again()
+        assert parts.signing.secrets == {str(path): b"the next one of them"}
+
+
 def test_a_secret_that_cannot_be_read_keeps_the_node_from_starting() -> None:
     async def main() -> None:
         async with running("-hooks_on_play=http://h/", "-hook_secret_file=/nonexistent"):

@@ -40,7 +40,7 @@ _MAX_MADE = 4096
 _MAX_WORDS = 8
 _WORD = re.compile(rf"[^\s/.\\?&=]{{{LEAST_KEY},}}")
 _NO_KEY = Refusal(Reason.KEY_INVALID, "no stream of this app has this key")
-_KEY_ELSEWHERE = Refusal(Reason.KEY_INVALID, "a secret key that is none of this vhost and app")
+_KEY_ELSEWHERE = Refusal(Reason.KEY_INVALID, "a secret key where none is asked for: it would be a name")
 _KEY_PLAYED = Refusal(Reason.KEY_INVALID, "a secret key is for publishing only")
 _NO_LOGIN = Refusal(Reason.LOGIN_MISSING, "there are no user and password")
 _BAD_LOGIN = Refusal(Reason.LOGIN_INVALID, "user or password are wrong")
@@ -203,8 +203,8 @@ class Gates:
             return YES
         if gate.addresses[action] and not gate.addresses[action].admits(host):
             return Refusal(Reason.ADDRESS, f"address {host} may not {action} here (-{action}_allow, -{action}_deny)")
-        if self._is_node(client):
-            return YES
+        if self._is_node(client):  # one that has no keys itself would hand on its publishers'
+            return self._is_key_elsewhere(request) or YES
         if not (gate.referers_of_all.admits(client.page_url) and gate.referers[action].admits(client.page_url)):
             return _wrong_page(client)
         if action == PLAY and gate.stream_keys is not None and gate.stream_keys.has(key.stream_name):

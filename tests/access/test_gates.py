@@ -94,6 +94,9 @@ def test_key_at_the_wrong_place_becomes_no_name_and_is_hidden() -> None:
     assert open_place.ask("publish", "hall") is None and not open_place.gates.hides(open_place.request)
     by_address = Rig(AccessConfig(publish_allow=("all",)))
     assert reason_of(by_address.ask("publish", SECRET)) is Reason.KEY_INVALID
+    node = Rig(BY_KEY)
+    assert reason_of(node.ask("publish", SECRET, is_proven=True)) is Reason.KEY_INVALID, "its edge has no keys"
+    assert node.ask("publish", "hall", is_proven=True) == Granted()
     # Where nobody is served, a publisher may have meant a key whatever he said.
     nowhere = Rig(BY_KEY, has_vhost=False)
     nowhere.ask("publish", "almost a key")

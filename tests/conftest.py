@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Any
 
@@ -20,6 +21,10 @@ hypothesis.settings.load_profile("busy")
 # Images that run checks forbid bytecode often; each program of the tests would then compile the daemon anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Whoever starts the tests in the background of a shell has them ignore SIGINT, and so would all programs of theirs.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _REAL_TIME_MARKERS = ("interop", "faults", "slow", "browser")
 _BROWSER = "tests/browser/"

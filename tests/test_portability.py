@@ -21,7 +21,7 @@ OPTIONS = frozenset(
     | {"IPV6_V6ONLY", "TCP_NODELAY"}
 )
 NAMES = re.compile(
-    r"epoll|epoll_\w+|EPOLL\w*|kqueue|kevent|KQ_\w+|inotify\w*"
+    r"epoll|epoll_\w+|EPOLL\w*|kqueue|kevent|KQ_\w+|inotify(?:_init1?|_add_watch|_rm_watch)?"
     r"|TCP_(?!NODELAY$)[A-Z]\w*|SIOC\w+|SO_(?:NWRITE|PEERCRED|PASSCRED|MARK|PRIORITY|BINDTODEVICE|INCOMING_CPU|REUSEPORT)"
     r"|MSG_(?!PEEK$)[A-Z]\w*|SOCK_(?:CLOEXEC|NONBLOCK)|AF_(?:ALG|NETLINK|PACKET|VSOCK)"
     r"|accept4|eventfd\w*|memfd_create|pidfd_\w+|pipe2|posix_fadvise|prlimit|sched_\w+|sendfile|setns|splice|unshare"

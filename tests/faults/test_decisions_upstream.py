@@ -114,9 +114,11 @@ async def test_silent_publisher_that_its_edge_bears_is_borne_by_the_origin_too()
 
 async def test_push_goes_on_trying_until_the_publisher_leaves() -> None:
     with EdgeServer(f"-proxy_to=127.0.0.1:{free_port()}", "-retry_interval_ms=200") as edge:
+        began_s = time.monotonic()
         async with SynthPublisher(edge.rtmp_url("live", "s"), _SCRIPT) as publisher:
             await asyncio.sleep(3.0)
             assert publisher.is_connected and publisher.error is None
             counters = await asyncio.to_thread(edge.counters)
-            assert 8 <= counters["upstream_connect_count"] <= 20, counters
+            most = (time.monotonic() - began_s) / 0.2 + 5
+            assert 8 <= counters["upstream_connect_count"] <= most, counters
         await assert_gives_back([edge], within_s=1)

@@ -132,7 +132,8 @@ class Watching:
     async def interrupt(self) -> int:
         """As a person ends it; the exit code."""
         self._program.send_signal(signal.SIGINT)
-        return await self._program.wait()
+        async with asyncio.timeout(deadline(10)):
+            return await self._program.wait()
 
 
 async def test_a_node_is_drained_by_order(capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,9 +58,12 @@ class Rig:
             self.teller,
             server_id="vid",
             now_ms=now_ms,
-            config_of=lambda _: self.config,
+            config_of=self.config_of,
         )
         self.desk.attach()
+
+    def config_of(self, key: StreamKey) -> HookConfig:
+        return self.config
 
     def asked(self, client: FakeClient = CLIENT, name: str = "s", *, is_play: bool = False) -> list[Any]:
         """The answers, of which there is one once it has come."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.tools.hook_demo import HookDemo
 from tests.harness.clients import (
     Program,
     assert_suffix,
@@ -16,7 +17,7 @@ from tests.harness.clients import (
     ffprobe_packets,
     parse_framemd5,
 )
-from tests.harness.clock import deadline, require_program, wait_until_sync
+from tests.harness.clock import deadline, require_program, wait_until, wait_until_sync
 from tests.harness.ports import free_port
 from tests.harness.server import EdgeServer
 
@@ -154,3 +155,79 @@ async def test_security_deny_publish(clips: Callable[[str], Path], tmp_path: Pat
         assert await publisher.wait(5) != 0
         assert "AccessDenied" in publisher.stderr
         assert not await asyncio.to_thread(server.streams)
+
+
+# Segments as files, for another server to give out.
+HLS = """
+listen              1935;
+max_connections     1000;
+vhost __defaultVhost__ {
+    hls {
+        enabled         on;
+        hls_path        FOLDER;
+        hls_fragment    1;
+        hls_window      20;
+        hls_m3u8_file   [app]/[stream].m3u8;
+        hls_ts_file     [app]/[stream]-[seq].ts;
+    }
+}
+"""
+
+
+async def test_hls(clips: Callable[[str], Path], tmp_path: Path) -> None:
+    """Published by RTMP; the playlist on disk names segments that ffmpeg reads."""
+    path, clip, folder = tmp_path / "hls.conf", clips("bbb-720p-5s.mp4"), tmp_path / "html"
+    folder.mkdir()
+    path.write_text(HLS.replace("FOLDER", str(folder)))
+    with EdgeServer(f"-c={path}") as server:
+        with ffmpeg_publish(clip, server.rtmp_url("live", "livestream"), rate=2) as publisher:
+            await publisher.wait_ok(14)
+        playlist = folder / "live" / "livestream.m3u8"
+        await wait_until(lambda: playlist.is_file() and playlist.read_text().count(".ts") >= 3, deadline(5), "segments")
+        names = [line for line in playlist.read_text().splitlines() if line.endswith(".ts")]
+        assert all(name.startswith("livestream-") and (folder / "live" / name).is_file() for name in names)
+        packets = await asyncio.to_thread(ffprobe_packets, folder / "live" / names[0])
+    assert all(len(each) > 10 for each in packets.values()) and len(packets) == 2
+
+
+HOOKS = """
+listen              1935;
+max_connections     1000;
+vhost __defaultVhost__ {
+    http_hooks {
+        enabled         on;
+        on_publish      SERVER/api/v1/streams;
+        on_unpublish    SERVER/api/v1/streams;
+        on_play         SERVER/api/v1/sessions;
+        on_stop         SERVER/api/v1/sessions;
+    }
+}
+"""
+
+
+async def test_http_hooks_callback(clips: Callable[[str], Path], tmp_path: Path) -> None:
+    """The server is asked and told on its paths; whoever it refuses is refused."""
+    path, clip, demo = tmp_path / "http.hooks.callback.conf", clips("bbb-720p-5s.mp4"), HookDemo()
+    await demo.start()
+    path.write_text(HOOKS.replace("SERVER", demo.url("")))
+    server = EdgeServer(f"-c={path}", "-hook_timeout_ms=20000")
+    await asyncio.to_thread(server.start)
+    try:
+        with ffmpeg_publish(clip, server.rtmp_url("live", "livestream")) as publisher:
+            await wait_until(lambda: "on_publish" in demo.actions(), deadline(10), "the question")
+            with ffmpeg_play(server.rtmp_url("live", "livestream")) as player:
+                await wait_until(lambda: "on_play" in demo.actions(), deadline(10), "the question")
+                demo.say("no", "on_play")
+                with ffmpeg_play(server.rtmp_url("live", "livestream")) as refused:
+                    assert await refused.wait(10) != 0
+                    assert "HookDenied" in refused.stderr
+                await publisher.wait_ok(14)
+                await player.wait_ok(10)
+        await wait_until(lambda: {"on_unpublish", "on_stop"} <= set(demo.actions()), deadline(5), "the ends")
+        assert {(each.action, each.path) for each in demo.told} == {
+            *(("on_publish", "/api/v1/streams"), ("on_unpublish", "/api/v1/streams")),
+            *(("on_play", "/api/v1/sessions"), ("on_stop", "/api/v1/sessions")),
+        }
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
+        await demo.close()

@@ -79,6 +79,7 @@ WAKES = {
     "a hook does not answer": ("edge/hooks/figures.py", "_say"),
     "a hook is left alone": ("edge/hooks/judge.py", "_ask_one"),
     "hooks cannot be called at all": ("edge/runtime/hooks.py", "_load"),
+    "secrets of hooks cannot be read again": ("edge/runtime/hooks.py", "read_again"),
     "a hook's session is not known to the next process": ("edge/hooks/desk.py", "_resume"),
     "a hook's connection is not known either": ("edge/hooks/desk.py", "resume_client"),
     "a hook wants what is not done": ("edge/hooks/desk.py", "_act_on"),

@@ -26,11 +26,12 @@ from edge.media.frame import (
     Frame,
 )
 
-#: Frames are taken out in lots, so that the list is not shifted for each one: of so many, and where they come slowly of
-#: fewer, which are about as long as this. As many are kept before those that readers stand on: who switches the picture
-#: off is asked for the stamp of the last one that it got.
-_EVICT_LOT, _LEAST_LOT = 32, 4
-_LOT_MS = 1000
+#: Frames are taken out in lots, so that the list is not shifted for each one.
+_EVICT_LOT = 32
+
+#: Frames that are kept before those that readers stand on: who switches the picture off is asked for the stamp of the
+#: last one that it got.
+_BEHIND_READERS = 32
 
 
 class FrameQueue(HeldFrames):
@@ -114,16 +115,6 @@ class FrameQueue(HeldFrames):
 
     # --- what may go ---------------------------------------------------------
 
-    @property
-    def lot(self) -> int:
-        """How many frames are taken out at once, at least; by how fast the newest ones have come."""
-        frames = self.frames
-        count = min(len(frames), _EVICT_LOT)
-        passed_ms = frames[-1].dts_ms - frames[-count].dts_ms if count > 1 else 0
-        if passed_ms <= 0:
-            return _EVICT_LOT
-        return min(max((count - 1) * _LOT_MS // passed_ms, _LEAST_LOT), _EVICT_LOT)
-
     def evictable(self, config: HubConfig, oldest_read: Callable[[], int | None] | None = None) -> int:
         """How many of the oldest frames may go now, 0 or at least a lot of them.
 
@@ -140,23 +131,22 @@ class FrameQueue(HeldFrames):
             is_place_kept = not tracks or self._place(config, tracks) >= self.base + over
             return over if is_place_kept else self._to_a_place(over, config)
         if oldest_read is None:
-            return self._evictable_after(config.log_retain_ms, config, self.lot)
-        lot = self.lot
+            return self._evictable_after(config.log_retain_ms, config)
         buffering_ms = min(max(config.min_buffering_ms, 0), config.log_retain_ms)
-        count = self._evictable_after(buffering_ms, config, lot, is_for_newcomers=True)
+        count = self._evictable_after(buffering_ms, config, is_for_newcomers=True)
         read = oldest_read() if count else None
         if read is not None:
-            count = min(count, read - lot - self.base)
+            count = min(count, read - _BEHIND_READERS - self.base)
         # What would not be kept for a node is not kept for a player.
-        count = max(count, self._evictable_after(config.log_retain_ms, config, lot))
-        return count if count >= lot else 0
+        count = max(count, self._evictable_after(config.log_retain_ms, config))
+        return count if count >= _EVICT_LOT else 0
 
-    def _evictable_after(self, retain_ms: int, config: HubConfig, lot: int, *, is_for_newcomers: bool = False) -> int:
+    def _evictable_after(self, retain_ms: int, config: HubConfig, *, is_for_newcomers: bool = False) -> int:
         """The same where all of ``retain_ms`` is kept; ``is_for_newcomers``: and what these begin at."""
         count = len(self.frames)
-        if count < lot:
+        if count < _EVICT_LOT:
             return 0
-        last = self.frames[lot - 1]
+        last = self.frames[_EVICT_LOT - 1]
         if last.dts_ms >= self._kept_from(last, retain_ms, config):
             return 0
         limit = count - 1
@@ -169,8 +159,8 @@ class FrameQueue(HeldFrames):
             if is_for_newcomers and retain_ms:  # the newest frame of that age may be one that is older
                 start = self._newest_start(config, config.keyframe_wait_ms)
                 limit = limit if start is None else min(limit, start - self.base)
-        wanted = self._outdated(limit, retain_ms, config) if limit >= lot else 0
-        return wanted if wanted >= lot else 0
+        wanted = self._outdated(limit, retain_ms, config) if limit >= _EVICT_LOT else 0
+        return wanted if wanted >= _EVICT_LOT else 0
 
     def _outdated(self, limit: int, retain_ms: int, config: HubConfig) -> int:
         """Of the ``limit`` oldest frames, how many stand at the front whose track is long past them, or silent."""

@@ -48,9 +48,8 @@ from edge.media.mark import is_mark
 from edge.media.metadata import decode_metadata, encode_metadata, relayed_metadata
 from edge.media.timeline import Timeline
 
-#: Lots of frames between two looks at what may go, and frames while there are as many as may be held.
-_EVICT_EVERY_LOTS = 2
-_FIRST_LOOK = 8
+#: Frames between two looks at what may go, and while there are as many as may be held.
+_EVICT_EVERY = 64
 _EVICT_EVERY_WHEN_FULL = 16
 
 #: What a stream is to keep where memory is short: what somebody who comes now needs to begin.
@@ -411,10 +410,7 @@ class Stream:
             for log in self.logs.values():
                 log.trim()
         full_at = max(queue.base + self.config.max_cached_frames, queue.end)
-        every = _EVICT_EVERY_LOTS * queue.lot
-        if not queue.base:  # how fast they come is hardly known
-            every = min(every, max(queue.end, _FIRST_LOOK))
-        self._evict_at = min(queue.end + every, full_at + _EVICT_EVERY_WHEN_FULL)
+        self._evict_at = min(queue.end + _EVICT_EVERY, full_at + _EVICT_EVERY_WHEN_FULL)
 
     def place_of_newcomer(self, waited_ms: int = 0) -> int | None:
         """Where a player begins that has come ``waited_ms`` ago, or None while it should wait."""

@@ -3,8 +3,7 @@
 The scripts are the tests of the fan-out and courses of chance. The digests beside this file are written by
 ``python -m tests.properties.test_fan_bytes``; they change only with a wish to send RTMP players something else,
 or the same in another order: as when a newcomer's first messages were put behind the answer to its play, so that
-a pong, or a jump, of one that takes nothing yet comes behind them; or when old frames went in smaller lots, so that
-one that is further behind than frames are kept jumps a little sooner.
+a pong, or a jump, of one that takes nothing yet comes behind them.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ PYTHON ?= $(shell for each in python3.11 python3 python3.12 python3.13; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# By file, in the order that tests/conftest.py gives them. Most tests wait most of the time: four keep two cores busy.
-WORKERS ?= 4
+# By file, in the order that tests/conftest.py gives them. Most tests wait most of the time: one more than two cores.
+WORKERS ?= 3
 DEALING := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Who measures real time beside others may lack a core for a moment: it is run once more, and named at the end.
 TWICE := --reruns 1 --reruns-delay 3 -rR

@@ -224,7 +224,10 @@ async def assert_tags_are_frames(
     got = [frame_of(tag.type_id, tag.timestamp_ms, tag.body) for tag in tags if tag.body]
     played = await asyncio.to_thread(write_flv, folder / f"{source.stem}-played.flv", got)
     packets = [await asyncio.to_thread(av_packets, path) for path in (played, source)]
-    assert packets[0] == packets[1] if from_first else set(packets[0]) <= set(packets[1])
+    assert set(packets[0]) <= set(packets[1])
+    if from_first:  # sound from before the first picture may be left out, as ``assert_exact`` has it
+        pictures = [[each for each in one if each[0] == "video"] for one in packets]
+        assert pictures[0] == pictures[1]
     skipped = found.skipped.get("video", 0)
     counts = [await asyncio.to_thread(av_picture_count, path) for path in (played, source)]
     assert counts[0] == counts[1] - skipped, f"{counts[0]} of {counts[1]} pictures can be decoded, {skipped} skipped"

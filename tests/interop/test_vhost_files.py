@@ -18,6 +18,7 @@ from tests.harness.clients import (
     parse_framemd5,
 )
 from tests.harness.clock import deadline, require_program, wait_until, wait_until_sync
+from tests.harness.hls_cache import clip_of_even_groups
 from tests.harness.ports import free_port
 from tests.harness.server import EdgeServer
 
@@ -174,9 +175,10 @@ vhost __defaultVhost__ {
 """
 
 
-async def test_hls(clips: Callable[[str], Path], tmp_path: Path) -> None:
+async def test_hls(tmp_path: Path) -> None:
     """Published by RTMP; the playlist on disk names segments that ffmpeg reads."""
-    path, clip, folder = tmp_path / "hls.conf", clips("bbb-720p-5s.mp4"), tmp_path / "html"
+    path, folder = tmp_path / "hls.conf", tmp_path / "html"
+    clip = await asyncio.to_thread(clip_of_even_groups, tmp_path, group_s=1)
     folder.mkdir()
     path.write_text(HLS.replace("FOLDER", str(folder)))
     with EdgeServer(f"-c={path}") as server:

@@ -91,7 +91,19 @@ PURE_PACKAGES = (
     "edge.conf",
     *(
         f"edge.hooks.{name}"
-        for name in ("answer", "breaker", "event", "form", "forms", "lanes", "mediamtx", "memory", "nginx", "srs")
+        for name in (
+            "answer",
+            "breaker",
+            "event",
+            "form",
+            "forms",
+            "lanes",
+            "mediamtx",
+            "memory",
+            "nginx",
+            "srs",
+            "signature",
+        )
     ),
 )
 IMPURE_MODULES = frozenset({"asyncio", "socket", "threading", "time", "random", "absl"})

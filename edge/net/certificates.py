@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from edge.errors import ConfigError
+from edge.net.plain_file import UnreadableError, read_plain
 from edge.net.x509 import Certificate, date_text, read_certificate
 
 logger = logging.getLogger(__name__)
@@ -76,15 +75,9 @@ def _pem_fault(certificate: str, shown: bytes, private_key: str, key: bytes) -> 
 def read_file(path: str) -> bytes:
     """A file of moderate size; raises ConfigError. OpenSSL does not tell which it means, and would wait for a pipe."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise ConfigError(f"{path}: not a file")
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from error
-    if len(data) > MAX_FILE_BYTES:
-        raise ConfigError(f"{path}: more than {MAX_FILE_BYTES} bytes")
-    return data
+        return read_plain(path, MAX_FILE_BYTES)[0]
+    except UnreadableError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def _no_passphrase() -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from edge.access.config import AccessConfig, GuardConfig
 from edge.access.files import PARSERS, Files, named_files
 from edge.errors import ConfigError
+from edge.net.plain_file import UnreadableError, read_plain
 
 MAX_BYTES = 1 << 20
 
@@ -46,17 +45,9 @@ def read_file(flag: str, path: str) -> Any:
         return FileError(FileFault(flag, path, line, text))
 
     try:
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode):  # opening a pipe might wait for ever
-            raise fault("it is a directory" if stat.S_ISDIR(mode) else "it is no file")
-        with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_mode & stat.S_IWOTH:
-                raise fault("others may write it: chmod o-w")
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise fault(error.strerror or str(error)) from error
-    if len(data) > MAX_BYTES:
-        raise fault(f"it has more than {MAX_BYTES} bytes")
+        data, _ = read_plain(path, MAX_BYTES, is_guarded=True)
+    except UnreadableError as error:
+        raise fault(str(error)) from error
     try:
         return PARSERS[flag](data.decode())
     except UnicodeDecodeError as error:

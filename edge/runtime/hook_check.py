@@ -13,7 +13,7 @@ from edge.flags.problem import Problem
 from edge.flags.registry import value_of
 from edge.hooks.config import HookConfig
 from edge.hooks.event import Action
-from edge.hooks.signature import read_secret
+from edge.runtime.hook_files import read_secret
 from edge.runtime.targets import is_local, is_own_server
 from naming.url import without_secrets
 

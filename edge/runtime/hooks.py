@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError
 from edge.hooks.config import HookConfig, HookLimits
 from edge.net.aio import TaskOwner, now_ms, spawn, wall_ms
+from edge.runtime.hook_files import read_secrets
 from edge.runtime.reload import Prepared
 
 if TYPE_CHECKING:
@@ -33,16 +34,6 @@ logger = logging.getLogger(__name__)
 def hook_configs(book: Rulebook) -> Iterator[HookConfig]:
     """Of all streams of a book, equal ones once."""
     yield from {rules.of(HookConfig) for rules in book.all_rules()}
-
-
-def read_secrets(configs: Iterable[HookConfig]) -> dict[str, bytes]:
-    """All that sign calls, by path; raises ConfigError for one that cannot be used."""
-    paths = {config.hook_secret_file for config in configs if config.hook_secret_file}
-    if not paths:
-        return {}
-    from edge.hooks.signature import read_secret
-
-    return {path: read_secret(path) for path in sorted(paths)}
 
 
 class _Parts:

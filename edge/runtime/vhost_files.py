@@ -22,6 +22,7 @@ from edge.conf.srs_names import ROOT, VHOST
 from edge.flags.gflags import Parsed
 from edge.flags.problem import COMMAND_LINE, Problem
 from edge.flags.registry import DEFINITIONS, value_of
+from edge.net.plain_file import UnreadableError, read_plain
 from naming.url import without_secrets
 
 _MAX_DEPTH = 8
@@ -29,10 +30,6 @@ _MAX_FILES = 1000
 _MAX_TRIES = 4
 _TRY_AGAIN_S = 0.05
 _IN_VAIN = "SRS_* variables are read with -vhost_config or -e only: these are ignored"
-
-
-class _Unreadable(Exception):
-    """A file that cannot be read; the text says why."""
 
 
 class Slices:
@@ -123,7 +120,7 @@ class _Reader:
                 raise fault
             parser = Parser(text, file, is_lenient=self._is_lenient)
             self._slices.work(parser.slices())
-        except _Unreadable as error:
+        except UnreadableError as error:
             self.findings.error(where, f"-vhost_config={file}: {error}")
             return []
         except GrammarError as error:
@@ -174,20 +171,15 @@ def _has_include(directives: Iterable[Directive]) -> bool:
 def _read(file: str) -> tuple[bytes, int]:
     """All of a file with its mode; one that is written meanwhile is read again, a few times."""
     for _ in range(_MAX_TRIES):
+        data, before = read_plain(file, MAX_FILE_BYTES)
         try:
-            if not stat.S_ISREG(os.stat(file).st_mode):  # opening a pipe might wait for ever
-                raise _Unreadable("not a regular file" if not os.path.isdir(file) else "Is a directory")
-            with open(file, "rb") as opened:
-                before = os.fstat(opened.fileno())
-                data = opened.read(MAX_FILE_BYTES + 1)
             after = os.stat(file)
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise _Unreadable(reason) from error
-        if _identity(before) == _identity(after) and (len(data) == after.st_size or len(data) > MAX_FILE_BYTES):
+        except OSError as error:
+            raise UnreadableError(error.strerror or str(error)) from error
+        if _identity(before) == _identity(after) and len(data) == after.st_size:
             return data, after.st_mode
         time.sleep(_TRY_AGAIN_S)
-    raise _Unreadable("it is written all the time")
+    raise UnreadableError("it is written all the time")
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int, int]:

@@ -119,11 +119,11 @@ def damage(pair: Pair, how: str) -> str:
     if how == "folder":
         pair.key.unlink()
         pair.key.mkdir()
-        return f"{pair.key}: not a file"
+        return f"{pair.key}: Is a directory"
     if how == "pipe":
         pair.key.unlink()
         os.mkfifo(pair.key)
-        return f"{pair.key}: not a file"
+        return f"{pair.key}: not a regular file"
     if how == "large":
         pair.cert.write_bytes(bytes((1 << 20) + 1))
         return f"{pair.cert}: more than"

@@ -175,7 +175,7 @@ def test_a_certificate_and_its_key_may_stand_in_one_file(tmp_path: Path) -> None
     [
         ({"ca": "missing"}, "-upstream_ca_file={0}/missing: No such file"),
         ({"ca": "empty"}, "-upstream_ca_file={0}/empty: "),
-        ({"ca": "."}, "-upstream_ca_file={0}/.: not a file"),
+        ({"ca": "."}, "-upstream_ca_file={0}/.: Is a directory"),
         ({"cert": "missing"}, "-upstream_cert_file: {0}/missing: No such file"),
         ({"cert": "empty"}, "-upstream_cert_file: {0}/empty: no certificate in PEM form"),
         ({"key": "empty"}, "-upstream_key_file={0}/empty: there is no -upstream_cert_file"),

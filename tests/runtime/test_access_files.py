@@ -48,7 +48,7 @@ def test_AU28_what_is_no_file_or_anybody_may_write(tmp_path: Path) -> None:
             read_file("stream_keys_file", str(path))
     path.rmdir()
     os.mkfifo(path)  # nobody will ever write to it
-    with pytest.raises(FileError, match="it is no file"):
+    with pytest.raises(FileError, match="not a regular file"):
         read_file("stream_keys_file", str(path))
     path.unlink()
     written(path, f"live/hall {KEY}\n".encode())

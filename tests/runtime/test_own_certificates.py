@@ -74,7 +74,7 @@ def test_S6_each_pair_of_a_list_is_looked_at(certificates: Path) -> None:
     (finding,) = found("a.pem,b.pem", "a.key")
     assert "-certificate names 2 files and -private_key 1" in finding
     (finding,) = found("a.pem", ".")
-    assert finding.endswith("not a file")
+    assert finding.endswith("Is a directory")
 
 
 def test_a_certificate_that_expires_soon_is_a_warning_of_the_check_only(certificates: Path) -> None:

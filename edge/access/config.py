@@ -62,10 +62,12 @@ class GuardConfig:
     Attributes:
         auth_failures_per_min: wrong credentials of an address after which nothing of it is looked at for a minute;
             0 for no limit.
+        auth_told_per_s: how many connections of such an address are told so each second; 0 for all.
         node_secret_file: a path; "" where nodes prove nothing.
         trusted_nodes: addresses and CIDR of nodes that cannot prove themselves.
     """
 
     auth_failures_per_min: int = 30
+    auth_told_per_s: int = 20
     node_secret_file: str = ""
     trusted_nodes: tuple[str, ...] = ()

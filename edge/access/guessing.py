@@ -52,6 +52,7 @@ class Guessing:
         self.is_exempt = is_exempt
         self.blocked_count = 0
         self._now_ms = now_ms
+        self._all_free_ms = 0
         self._addresses: OrderedDict[_Mark, _Failures] = OrderedDict()
 
     def __len__(self) -> int:
@@ -59,7 +60,7 @@ class Guessing:
 
     def wait_s(self, host: str) -> int:
         """How long nothing of ``host`` is looked at, in seconds, rounded up; 0 while it is."""
-        if not self._addresses:
+        if not self._all_free_ms or self._now_ms() >= self._all_free_ms:
             return 0
         found = self._addresses.get(_mark_of(host))
         if found is None or not found.blocked_until_ms or not self.limit:
@@ -83,7 +84,7 @@ class Guessing:
             found.since_ms, found.count = now_ms, 0
         found.count += 1
         if found.count >= self.limit and found.blocked_until_ms <= now_ms:
-            found.blocked_until_ms = now_ms + WINDOW_MS
+            found.blocked_until_ms = self._all_free_ms = now_ms + WINDOW_MS
             found.since_ms, found.count = now_ms, 0
             self.blocked_count += 1
             text = "%d wrong credentials in a minute from %s: for a minute all of it is refused, right ones too"

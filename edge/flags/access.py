@@ -118,6 +118,16 @@ define_int32(
     is_zero_off=True,
     lower=0,
 )
+define_int32(
+    "auth_told_per_s",
+    20,
+    "Connections of an address out of -auth_failures_per_min which are told so each second; the others are closed "
+    "unread, and on Linux the kernel drops its further attempts to connect until the second is over.",
+    topic=_TOPIC,
+    reload=NEW,
+    is_zero_off=True,
+    lower=0,
+)
 define_string(
     "node_secret_file",
     "",

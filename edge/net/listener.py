@@ -20,6 +20,7 @@ from edge.net.address import Address, address_of
 from edge.net.byte_stream import ByteStream, ListeningSocket, SocketStream
 from edge.net.config import MIN_NOTSENT_BYTES
 from edge.net.detecting import Detecting, Detection
+from edge.net.floods import Floods
 from edge.net.limits import ConnectionLimits, Undecided
 from edge.net.poller import READ
 from edge.net.proxied import AwaitingHeader
@@ -92,10 +93,12 @@ class Listener:
         held: Collection[WireProtocol] = (),
         on_held: Callable[[WireProtocol], object] = lambda protocol: None,
         expects_header: bool = False,
+        floods: Floods | None = None,
     ) -> None:
         """``on_held`` is called for each connection that begins to wait, so that its handler can be made ready.
 
         ``expects_header``: load balancers connect here, and begin with the PROXY header where that is switched on.
+        ``floods``: of connections that come to ``sock``; None where all are looked at.
         """
         self.role = role
         self.held = set(held)
@@ -106,6 +109,7 @@ class Listener:
         self._context = context
         self._limits = limits
         self._expects_header = expects_header
+        self._floods = floods
         self._detection = Detection(context, handlers, self.held, limits.undecided, on_held)
         self._pause_ms = _MIN_PAUSE_MS
         self._has_user_timeout = False
@@ -137,6 +141,10 @@ class Listener:
     def _take_in(self, wire: SocketStream, address: Address) -> None:
         counters, peer = self._context.counters, address.host
         counters["conn_accepted_count"] += 1
+        if self._floods is not None and self._floods.turns_away(peer):
+            counters["conn_rejected_count"] += 1
+            wire.close()
+            return
         why = None if self.is_internal else self._limits.why_refused(peer)
         if why is not None:
             self._refuse(wire, address, why)
@@ -237,6 +245,8 @@ class Listener:
                     break
             if self._timer is not None:  # descriptors have run out
                 self._timer.cancel()
+        if self._floods is not None:
+            self._floods.close()  # another process may go on listening
         self._context.poller.remove(self.sock.fileno())
         self.sock.close()
 

@@ -7,6 +7,8 @@ Numbers that the interpreter has no name for are those of the headers.
 
 from __future__ import annotations
 
+import array
+import contextlib
 import fcntl
 import os
 import platform
@@ -27,6 +29,10 @@ _SO_NWRITE = 0x1024
 _UCRED = struct.Struct("iII")
 _INT = struct.Struct("i")
 _UINT = struct.Struct("I")
+# asm-generic/socket.h
+_SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
+# linux/filter.h, struct sock_fprog: how many instructions of eight bytes each, and where they are
+_FILTER_PROGRAM = struct.Struct("@HP")
 # linux/tcp.h, struct tcp_info: eight bytes, then words of 32 bits up to tcpi_total_retrans
 _TCP_INFO = struct.Struct("=8B24I")
 # And then four words of 64 bits and three of 32, up to tcpi_min_rtt
@@ -126,6 +132,31 @@ def limit_unsent(sock: socket.socket, limit_bytes: int) -> None:
     seconds more before it is seen to.
     """
     _set_tcp(sock, "TCP_NOTSENT_LOWAT", limit_bytes)
+
+
+def attach_filter(sock: socket.socket, program: bytes) -> bool:
+    """Have the kernel drop the packets that a classic BPF program refuses, in the place of the one before.
+
+    Sockets that are accepted from ``sock`` have the same program, for good. False where it is not taken:
+    elsewhere nothing is dropped.
+    """
+    if not _IS_LINUX:
+        return False
+    code = array.array("B", program)
+    try:
+        sock.setsockopt(
+            socket.SOL_SOCKET, _SO_ATTACH_FILTER, _FILTER_PROGRAM.pack(len(program) // 8, code.buffer_info()[0])
+        )
+    except OSError:
+        return False
+    return True
+
+
+def detach_filter(sock: socket.socket) -> None:
+    """Drop nothing any more; harmless without a program."""
+    if _IS_LINUX:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
 
 def unacknowledged_bytes(sock: socket.socket) -> int | None:

@@ -16,7 +16,9 @@ from edge.errors import ConfigError
 from edge.hub.key import StreamKey
 from edge.net.accepted import Accepted, Handler
 from edge.net.aio import TaskOwner, call_in_thread, spawn, wall_ms
+from edge.net.byte_stream import ListeningSocket
 from edge.net.context import NetContext
+from edge.net.floods import Floods
 from edge.net.trust import trusted_proxies
 from edge.runtime.access_check import open_door
 from edge.runtime.access_files import read_files
@@ -122,6 +124,10 @@ class Access:
     def shuts_out(self, host: str) -> bool:
         """Whether nothing that comes from an address is looked at, at any of the services."""
         return any(gates.shuts_out(host) for gates in self.gates)
+
+    def floods(self, sock: ListeningSocket) -> Floods:
+        """What keeps addresses that are not looked at from costing much at a socket where clients come."""
+        return Floods(sock, self._context, self.shuts_out, lambda: self.guard.auth_told_per_s)
 
     def guards_play(self, service: Service, key: StreamKey) -> bool:
         """Whether who plays a stream of a service must have a credential."""

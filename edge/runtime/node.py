@@ -275,6 +275,7 @@ class Node:
                 expects_header=role == PUBLIC,
                 held=self._not_loaded(),
                 on_held=self._load,
+                floods=self.access.floods(sock) if role == PUBLIC else None,
             )
         )
 

@@ -156,7 +156,7 @@ ROWS: dict[str, Row] = {
         refer_play="none",
         refer_publish="none",
     ),
-    **many(GUARD, auth_failures_per_min=33, node_secret_file=SAMPLES / "node.secret"),
+    **many(GUARD, auth_failures_per_min=33, auth_told_per_s=34, node_secret_file=SAMPLES / "node.secret"),
     **lists(GUARD, trusted_nodes="192.0.2.3"),
     **many(
         NET,

@@ -116,6 +116,7 @@ DEFAULTS = {
     "enable_dir_service": False,
     "admin_allowed_hosts": (),
     "auth_failures_per_min": 30,
+    "auth_told_per_s": 20,
     "sign_skew_s": 30,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -19,8 +20,10 @@ from edge.runtime.access import MAX_THREADS, MAX_WAITING, PasswordThreads, acces
 from edge.runtime.rules import new_rulebook
 from edge.runtime.settings import build_settings
 from edge.runtime.vhost_files import with_vhosts
+from tests.harness.clock import deadline
 from tests.harness.wire import WireError
-from tests.net.live import eventually, status
+from tests.net.fakes import video
+from tests.net.live import eventually, send_video, status
 from tests.runtime.nodes import RunningNode, running, settings_of
 
 SIGN_KEY = b"0123456789abcdef0123456789abcdef"
@@ -99,6 +102,38 @@ async def test_AU21_address_that_guesses_is_closed_at_accept(tmp_path: Path) -> 
         samples = {(each.metric, each.labels): each.value for each in await one.facts.samples()}
         assert samples["refused_by_rules", ("publish", "auth_key_invalid")] == 3
         assert samples["auth_blocked_count", ()] == 1
+
+
+async def test_AU21_flood_of_who_guesses_is_dropped_and_others_play_on(tmp_path: Path) -> None:
+    path = keys_file(tmp_path, f"live/hall {KEY}")
+    flags = ("-publish_auth=key", f"-stream_keys_file={path}", "-auth_failures_per_min=3", "-auth_told_per_s=2")
+    async with running(*flags) as one:
+        publisher = await one.publisher(KEY)
+        reader, writer = await asyncio.open_connection("127.0.0.1", one.port(), local_addr=("127.0.0.2", 0))
+        writer.write(b"GET /live/hall.flv HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        for _ in range(3):
+            assert await refusal(one, OTHER) == "KeyInvalid"
+        sent, dropped, end = 1, 0, asyncio.get_running_loop().time() + deadline(10)
+        while dropped < 2 and asyncio.get_running_loop().time() < end:  # the flood: each leaves without a word
+            try:
+                async with asyncio.timeout(0.2):
+                    (await asyncio.open_connection("127.0.0.1", one.port()))[1].close()
+            except TimeoutError:
+                dropped += 1
+            send_video(publisher, sent, is_keyframe=False)
+            sent += 1
+        assert dropped == 2, "the kernel answers no more"
+        got = b""
+        async with asyncio.timeout(deadline(5)):
+            while not all(video(number, is_keyframe=number == 0)[1:] in got for number in range(sent)):
+                got += await reader.read(65536)
+        assert one.node.context.counters["error_auth_failures_count"] >= 1
+        told = 0
+        while told != 429 and asyncio.get_running_loop().time() < end:
+            with contextlib.suppress(TimeoutError, IndexError, OSError):
+                told, _ = await one.get(f"/live/{KEY}.flv")
+        assert told == 429, "told again in the next second"
+        writer.close()
 
 
 async def test_node_is_trusted_by_its_address_for_all_that_asks(tmp_path: Path) -> None:

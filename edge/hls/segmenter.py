@@ -18,8 +18,9 @@ from edge.media.frame import AUDIO, DATA, MEDIA, METADATA, TRACK_BIT, VIDEO, Fra
 
 #: RFC 8216 §6.2.2 wants at least so many listed.
 _LEAST_LISTED = 3
-#: Segments that are kept when the playlist does not list them any more: viewers hold the playlist before.
-_KEPT_BEHIND = 2
+#: Segments that are kept when the playlist does not list them any more: viewers hold the playlist before. Who keeps to
+#: RFC 8216 §6.3.3 plays three target durations from the end: in a window that is longer, few want the oldest.
+_KEPT_BEHIND, _KEPT_BEHIND_LONG = 2, 1
 #: Work is done in pieces of about so many bytes and frames, between which something else may be done.
 _STEP_BYTES, _STEP_FRAMES = 131072, 64
 #: So many frames of a segment without parts wait for each other, or for its end: what is done at once costs less.
@@ -531,7 +532,9 @@ class Segmenter(Maker):
         while len(segments) > _LEAST_LISTED and total_ms - segments[0].duration_ms >= window_ms:
             total_ms -= segments[0].duration_ms
             self._behind.append(segments.popleft())
-        while len(self._behind) > _KEPT_BEHIND:
+        is_long = total_ms > 2 * _LEAST_LISTED * self.target_s * 1000
+        kept = _KEPT_BEHIND_LONG if is_long else _KEPT_BEHIND
+        while len(self._behind) > kept:
             self._behind.popleft()
         if self._mp4 is not None and len(self._mp4.inits) > 1:
             self._mp4.forget_inits({segment.init for segment in self._all()})

@@ -77,10 +77,18 @@ def test_all_frames_are_in_the_segments(kind: str) -> None:
 def test_the_window_slides(kind: str) -> None:
     origin, watched = begun(kind, 30_000, HlsConfig(hls_window_s=8))
     assert [each.name.dts_ms for each in watched.it.segments] == [20_000, 22_000, 24_000, 26_000]
-    assert watched.it.find(SegmentName("e1", watched.it.segments[0].name.number - 2, 16_000)) is not None
-    assert watched.it.find(SegmentName("e1", watched.it.segments[0].name.number - 3, 14_000)) is None
     origin.stream.end("over")
     assert watched.classic is not None and watched.classic.is_ended
+
+
+@KINDS
+@pytest.mark.parametrize(("window_s", "kept"), [(8, 2), (12, 2), (14, 1), (20, 1)])
+def test_segments_of_the_playlist_before_are_kept(kind: str, window_s: int, kept: int) -> None:
+    """Players begin three target durations from the end: of a short window they may want the oldest."""
+    _, watched = begun(kind, 40_000, HlsConfig(hls_window_s=window_s))
+    first = watched.it.segments[0].name
+    names = [SegmentName("e1", first.number - back, first.dts_ms - 2000 * back) for back in (1, 2, 3)]
+    assert [watched.it.find(name) is not None for name in names] == [back <= kept for back in (1, 2, 3)]
 
 
 @KINDS

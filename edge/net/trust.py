@@ -12,7 +12,7 @@ _FORWARDED = re.compile(r'([A-Za-z]{1,16})=("(?:[^"\\]|\\.)*"|[^\s",;]*)|,', re.
 _V4_WITH_PORT = re.compile(r"([0-9.]{7,15}):[0-9]{1,5}", re.ASCII)
 _V6_IN_BRACKETS = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?", re.ASCII)
 #: No chain of proxies is longer; what a client adds on the left is not looked at.
-_MAX_HOPS = 16
+_MAX_HOPS = 32
 _CACHED_ADDRESSES = 1024
 # What proxies add to requests, by standard (RFC 7239, RFC 9110 §7.6.3), by habit, and of names of their own.
 _PROXY_PREFIX = "x-forwarded-"

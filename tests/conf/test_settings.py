@@ -108,6 +108,36 @@ def test_what_has_no_effect_is_said_in_one_line_of_each_kind() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("../x", "f:1: error: vhost ../x: not a name of a host"),
+        ("*", "f:1: error: vhost *: * stands in an alias only, as *.name"),
+        ('""', "f:1: error: vhost takes one name; further ones are given by alias"),
+        ("a" * 300, f"f:1: error: vhost {'a' * 200}...: longer than 255 characters"),
+        ("A.Example.com", "f:1: note: vhost A.Example.com is a.example.com: names of hosts have no capitals"),
+        ("a.com:1935", "f:1: error: vhost a.com:1935: a port is no part of a name"),
+        ("10.0.0.1", "f:1: warning: vhost 10.0.0.1: who asks for an address gets the default vhost"),
+    ],
+)
+def test_VC8_names_of_vhosts(name: str, said: str) -> None:
+    found = configuration(f"vhost {name} {{ }}")
+    (finding,) = found.findings
+    assert str(finding).startswith(said)
+    is_taken = finding.level is not Level.ERROR
+    assert [each.name for each in found.vhosts] == ([name.lower()] if is_taken else [])
+
+
+def test_VC18_programs_that_a_file_names_are_not_started() -> None:
+    text = "vhost v { exec { enabled on; publish /bin/x; }\n transcode { enabled on; ffmpeg /tmp/x.sh; } }"
+    found = configuration(text)
+    assert [str(each) for each in found.findings] == [
+        "f:1: warning: exec is not offered: no program is started",
+        "f:2: warning: transcode is not offered: streams are passed on as they are",
+    ]
+    assert found.vhosts[0].settings.items == ()
+
+
 def test_VC9_of_aliases_that_overlap_the_longer_wins_and_that_is_said() -> None:
     (note,) = configuration("vhost a { alias *.x.com; } vhost b { alias y.x.com; }").findings
     assert str(note) == "f:1: note: alias y.x.com lies in *.x.com of vhost a: the longer one wins"

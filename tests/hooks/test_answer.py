@@ -62,12 +62,12 @@ def test_no(status: int, body: bytes, answer: Answer) -> None:
         b'{"code":0,"data":{"max_kbps":true}}',
     ],
 )
-def test_what_is_neither(body: bytes) -> None:
+def test_AU13_what_is_neither(body: bytes) -> None:
     assert isinstance(read_srs(200, body), Unusable)
 
 
 @pytest.mark.parametrize("status", [204, 301, 302, 400, 429, 500, 503])
-def test_other_statuses_say_nothing(status: int) -> None:
+def test_AU14_other_statuses_say_nothing(status: int) -> None:
     assert read_srs(status, b"0") == Unusable(f"status {status}")
 
 

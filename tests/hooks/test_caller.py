@@ -94,7 +94,7 @@ async def test_a_kept_connection_that_was_closed_is_no_failure(caller: HttpCalle
             assert (await caller.call(to(place), {}, within_s=30)).status == 200
 
 
-async def test_a_redirect_is_an_answer_and_not_followed(caller: HttpCaller) -> None:
+async def test_AU14_a_redirect_is_an_answer_and_not_followed(caller: HttpCaller) -> None:
     count = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -109,7 +109,7 @@ async def test_a_redirect_is_an_answer_and_not_followed(caller: HttpCaller) -> N
 
 
 @pytest.mark.parametrize("chunk", [b"", b"1\r\n0\r\n"])
-async def test_who_never_comes_to_an_end_is_not_waited_for(caller: HttpCaller, chunk: bytes) -> None:
+async def test_AU13_who_never_comes_to_an_end_is_not_waited_for(caller: HttpCaller, chunk: bytes) -> None:
     """No answer at all, and one of a byte now and then."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -132,7 +132,7 @@ async def test_who_never_comes_to_an_end_is_not_waited_for(caller: HttpCaller, c
 @pytest.mark.parametrize(
     "head", [_CHUNKED, b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n", b"HTTP/1.0 200 OK\r\n\r\n"]
 )
-async def test_no_more_is_read_than_may_be(caller: HttpCaller, head: bytes) -> None:
+async def test_AU13_no_more_is_read_than_may_be(caller: HttpCaller, head: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await head_of(reader)
         writer.write(head)
@@ -149,7 +149,7 @@ async def test_no_more_is_read_than_may_be(caller: HttpCaller, head: bytes) -> N
 @pytest.mark.parametrize(
     "said", [b"", b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"a: " + b"b" * 100_000 + b"\r\n\r\n"]
 )
-async def test_what_is_no_answer(caller: HttpCaller, said: bytes) -> None:
+async def test_AU13_what_is_no_answer(caller: HttpCaller, said: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await head_of(reader)
         writer.write(said)
@@ -159,7 +159,7 @@ async def test_what_is_no_answer(caller: HttpCaller, said: bytes) -> None:
             await caller.call(to(place), {}, within_s=30)
 
 
-async def test_who_is_not_there(caller: HttpCaller) -> None:
+async def test_AU13_who_is_not_there(caller: HttpCaller) -> None:
     async with server(lambda *_: asyncio.sleep(0)) as place:
         pass
     with pytest.raises(CallFailedError, match="refused") as failed:

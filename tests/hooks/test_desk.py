@@ -147,7 +147,7 @@ def test_a_no_is_a_refusal_with_the_reason_of_the_hook() -> None:
     run(main())
 
 
-def test_who_has_left_before_the_answer_is_nobody() -> None:
+def test_AU15_who_has_left_before_the_answer_is_nobody() -> None:
     """No publisher, no end told, and the stream is free for the next one."""
 
     async def main() -> None:
@@ -184,7 +184,7 @@ def test_a_yes_may_give_another_name(given: dict[str, str], name: str) -> None:
 
 
 @pytest.mark.parametrize("stream", ["../x", "a//b", "a?vhost=v", "x" * 5000, "a\\b", "."])
-def test_but_none_that_is_no_name(stream: str) -> None:
+def test_AU16_but_none_that_is_no_name(stream: str) -> None:
     async def main() -> None:
         rig = Rig(Scripted(data(stream=stream)))
         refusal = await rig.publish()
@@ -194,7 +194,7 @@ def test_but_none_that_is_no_name(stream: str) -> None:
     run(main())
 
 
-def test_a_name_that_is_taken_is_busy_and_hooks_are_not_asked_again() -> None:
+def test_AU16_a_name_that_is_taken_is_busy_and_hooks_are_not_asked_again() -> None:
     async def main() -> None:
         rig = Rig(Scripted(data(stream="hall")), reject_second_stream_when_republish=True)
         assert isinstance(await rig.publish(), Publish)

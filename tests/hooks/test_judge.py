@@ -117,7 +117,7 @@ def test_a_yes_is_cached_if_that_is_wanted() -> None:
     run(main())
 
 
-def test_many_who_come_at_once_to_a_dead_server_are_let_go_together() -> None:
+def test_AU17_many_who_come_at_once_to_a_dead_server_are_let_go_together() -> None:
     """A thousand in a second: within the limit of time it is known to be dead, and nobody waits any more."""
 
     async def main() -> None:
@@ -140,7 +140,7 @@ def test_many_who_come_at_once_to_a_dead_server_are_let_go_together() -> None:
     run(main())
 
 
-def test_a_server_dead_for_two_minutes() -> None:
+def test_AU18_a_server_dead_for_two_minutes() -> None:
     """Fifty a second: those who were let in before come in again, newcomers are refused at once, all is well after."""
     config = replace(CONFIG, hook_grace_s=60)
 

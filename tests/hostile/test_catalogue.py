@@ -2,8 +2,8 @@
 
 The letters say where it comes: HS in the handshake, C in chunks, A in AMF, M in commands, V in media, Q with
 publishers and players, T in TCP, P in the first bytes, S in TLS, H in HTTP, G in HTTP/2 and gRPC, L in HLS, X at the
-pages, R in the process and what it lives on, Y in the language, AU at the gates. The defaults of the limits that meet
-it are held here too.
+pages, R in the process and what it lives on, Y in the language, AU at the gates, VC in files by vhost. The defaults of
+the limits that meet it are held here too.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ GRPC_ROWS = {f"G{number}" for number in range(1, 13)}
 HLS_ROWS = {f"L{number}" for number in range(1, 10)}
 # Those of the pages.
 PAGE_ROWS = {"X1", "X2", "X3", "X4", "X5", "X6", "X7", "X8", "X9", "X10"}
-# Those of who may publish and play, but for what callbacks and HLS do about it.
-ACCESS_ROWS = {f"AU{number}" for number in (*range(1, 9), 11, 12, 21, 22, 25, *range(28, 32), 33, 34, 35)}
-ALL_ROWS = ACCESS_ROWS | ROWS | OTHER_ROWS | PROCESS_ROWS | HTTP_ROWS | GRPC_ROWS | HLS_ROWS | PAGE_ROWS
+# Those of who may publish and play, and of files by vhost.
+ACCESS_ROWS = {f"AU{number}" for number in range(1, 37)} - {"AU23", "AU24"}
+VHOST_ROWS = {f"VC{number}" for number in range(1, 23)} - {"VC17"}
+ALL_ROWS = ACCESS_ROWS | VHOST_ROWS | ROWS | OTHER_ROWS | PROCESS_ROWS | HTTP_ROWS | GRPC_ROWS | HLS_ROWS | PAGE_ROWS
 DEFAULTS = {
     "protocol_detect_timeout_ms": 5000,
     "ssl_handshake_timeout_ms": 5000,
@@ -137,8 +138,8 @@ def test_every_row_has_a_test() -> None:
 
 
 def test_every_named_row_is_of_the_catalogue() -> None:
-    named = {row for row in rows_with_tests() if re.fullmatch(r"(HS|[CAMVQTSPHGLXRY])\d+", row)}
-    assert sorted(named - ALL_ROWS - {"L10", "R6", "R8"}) == []
+    named = {row for row in rows_with_tests() if re.fullmatch(r"(HS|AU|VC|[CAMVQTSPHGLXRY])\d+", row)}
+    assert sorted(named - ALL_ROWS - {"L10", "R6", "R8", "AU23", "AU24", "VC17"}) == []
 
 
 @pytest.mark.parametrize("name", DEFAULTS)

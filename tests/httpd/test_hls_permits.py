@@ -76,7 +76,7 @@ def uris_of(found: Media) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-async def test_who_has_the_entry_plays_on_and_a_url_that_is_copied_dies(scheme: str, tmp_path: Path) -> None:
+async def test_AU27_who_has_the_entry_plays_on_and_a_url_that_is_copied_dies(scheme: str, tmp_path: Path) -> None:
     entry, _, suffix = SCHEMES[scheme]
     async with guarded(tmp_path, "-hls_session_s=3600") as (node, source):
         answer = await ask(node, f"{entry}?{token()}")

@@ -24,6 +24,8 @@ CHAINS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {
     "no address": ("10.0.0.1", ("203.0.113.7, unknown",), (), "10.0.0.1"),
     "no address behind one": ("10.0.0.1", ("evil<script>, 10.0.0.2",), (), "10.0.0.2"),
     "empty": ("10.0.0.1", ("",), (), "10.0.0.1"),
+    "a thousand": ("10.0.0.1", (", ".join(["203.0.113.7"] * 1000),), (), "203.0.113.7"),
+    "a thousand trusted ones": ("10.0.0.1", (", ".join(["10.0.0.2"] * 1000),), (), "10.0.0.2"),
     "more hops than there are": ("10.0.0.1", (", ".join(["203.0.113.7", *["10.0.0.2"] * 40]),), (), "10.0.0.2"),
     "Forwarded": ("10.0.0.1", (), ("for=203.0.113.7;proto=https;by=10.0.0.1",), "203.0.113.7"),
     "Forwarded, quoted": ("10.0.0.1", (), ('For="[2001:db8:2::7]:4711"',), "2001:db8:2::7"),
@@ -37,7 +39,7 @@ CHAINS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {
 
 
 @pytest.mark.parametrize("chain", CHAINS)
-def test_the_nearest_that_is_not_trusted_asks(chain: str) -> None:
+def test_AU9_AU10_the_nearest_that_is_not_trusted_asks(chain: str) -> None:
     peer, plain, forwarded, client = CHAINS[chain]
     assert PROXIES.client_of(peer, forwarded=forwarded, x_forwarded_for=plain) == client
 

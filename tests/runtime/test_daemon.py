@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from edge.runtime.daemon import role_of
 from edge.upstream.config import UpstreamConfig
 from tests.harness.client import RtmpClient
-from tests.harness.clock import ROOT, deadline, wait_until_sync
+from tests.harness.clock import ROOT, deadline, missing, require_program, wait_until_sync
 from tests.harness.server import EdgeServer
 from tests.harness.wire import VIDEO
 from tests.net.live import ended, playing, send, status, status_of
@@ -42,6 +44,21 @@ def test_T12_address_of_another_machine_exits_with_1() -> None:
     done = run("-port=0", "-bind=192.0.2.1")
     assert done.returncode == 1
     assert "Fail to listen 192.0.2.1:0: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_VC22_a_port_that_this_user_may_not_have_is_named(tmp_path: Path) -> None:
+    """A root without that right stands for any user: what it may read stays as it is."""
+    if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 80:
+        missing("a port that is kept for root")
+    conf = tmp_path / "srs.conf"
+    conf.write_text("listen 80;\nvhost __defaultVhost__ { }\n")
+    command = [sys.executable, "-m", "edge", "-bind=127.0.0.1", f"-c={conf}"]
+    if os.getuid() == 0:
+        command[:0] = [require_program("setpriv"), "--bounding-set=-net_bind_service"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=deadline(10))
+    assert done.returncode == 1
+    assert "Fail to listen 127.0.0.1:80: Permission denied" in done.stderr
     assert "Traceback" not in done.stderr
 
 

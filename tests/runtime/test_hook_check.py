@@ -31,13 +31,13 @@ def test_what_is_no_url_is_an_error(url: str, fault: str) -> None:
     assert found(f"-hooks_on_play={url}") == [(False, f"-hooks_on_play={url}: {fault}")]
 
 
-def test_a_password_is_not_repeated() -> None:
+def test_AU20_a_password_is_not_repeated() -> None:
     ((_, message),) = found("-hooks_on_play=ftp://user:secret@h/")
     assert "secret" not in message
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8079/x", "http://localhost:8079/", "http://u:p@127.0.0.1:8079/"])
-def test_a_hook_that_is_this_server_is_doubtful(url: str) -> None:
+def test_AU19_a_hook_that_is_this_server_is_doubtful(url: str) -> None:
     ((is_warning, message),) = found(f"-hooks_on_connect={url}")
     assert is_warning and "is a port of this server, which would ask itself" in message
     assert "u:p" not in message

@@ -299,7 +299,7 @@ async def test_segments_that_are_written_are_told(tmp_path: Path) -> None:
         assert first["file"] == str(tmp_path / first["url"])
 
 
-async def test_credentials_of_hooks_are_shown_nowhere() -> None:
+async def test_AU20_credentials_of_hooks_are_shown_nowhere() -> None:
     demo = HookDemo()
     await demo.start()
     try:

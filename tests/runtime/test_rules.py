@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from edge.access.config import AccessConfig
+from edge.conf.dump import dump
 from edge.hls_disk.config import DiskConfig
 from edge.httpd.config import HttpConfig
 from edge.hub.config import HubConfig
+from edge.hub.key import StreamKey
 from edge.net.config import NetConfig
+from edge.runtime.command_line import read_command_line
 from edge.runtime.rules import RuleChange, new_rulebook, rules_of, with_values
 from edge.runtime.unit import ServiceUnit
 from edge.service.rules import Rulebook
@@ -62,3 +67,16 @@ def test_a_flag_of_other_things_leaves_the_book_alone() -> None:
     change.prepare(settings_of("-queue_length_s=8")).commit()
     assert change.prepared is not book
     assert book.root.of(HubConfig).queue_length_s == 8
+
+
+def test_VC21_a_later_match_wins_over_the_vhost_that_it_shadows(tmp_path: Path) -> None:
+    """All streams of a vhost that forbids publishing: the match is what counts, and the dump shows both."""
+    path = tmp_path / "a.conf"
+    path.write_text("vhost v {\n publish_deny all;\n alias w;\n match */* { publish_deny 10.0.0.0/8; }\n}\n")
+    book = new_rulebook(settings_of(f"-c={path}"))
+    for host in ("v", "w"):
+        rules = book.rules_of(StreamKey(book.vhost_of(host) or "", "live", "cam"))
+        assert rules is not None and rules.of(AccessConfig).publish_deny == ("10.0.0.0/8",)
+    text = dump(read_command_line([f"-c={path}"]))
+    assert f"    publish_deny all; # {path}:2\n" in text
+    assert f"        publish_deny 10.0.0.0/8; # {path}:4\n" in text

@@ -221,7 +221,7 @@ _PLAY: tuple[Name, ...] = (
     Name("gop_cache_max_frames", INTEGER, "max_cached_frames"),
     Name("queue_length", INTEGER, "queue_length_s"),
     Name("time_jitter", WORD, "time_jitter", LESS, "timestamps of players are corrected as by full", ("full",)),
-    Name("mix_correct", SWITCH, "mix_correct", LESS, "audio and video are not put into order", ("off",), "off"),
+    Name("mix_correct", SWITCH, "mix_correct", default="off"),
     Name("atc", SWITCH, "time_jitter", LESS, "timestamps of players are corrected as by full", ("off",), "off", "atc"),
     Name("mw_latency", INTEGER, "flush_interval_ms"),
     Name(

@@ -84,6 +84,15 @@ define_string(
     scope=VHOST,
     choices=("full", "zero", "off"),
 )
+define_bool(
+    "mix_correct",
+    False,
+    "Put sound and picture of a publisher into order of time: each waits for the other kind, while fewer than 10 "
+    "messages, 1000 ms and 4 MiB wait.",
+    topic=_TOPIC,
+    reload=NEW,
+    scope=VHOST,
+)
 define_int32(
     "min_buffering_ms",
     0,

@@ -23,6 +23,7 @@ class HubConfig:
     timestamp_offset: int = 0
     gop_cache: bool = True
     time_jitter: str = "full"
+    mix_correct: bool = False
     min_buffering_ms: int = 0
     max_cached_keyframes: int = 1
     max_cached_frames: int = 32768

@@ -17,7 +17,8 @@ import msgspec
 
 from edge.errors import AmfError, HandoverError
 from edge.hub.frame_queue import FrameQueue
-from edge.hub.publisher import Publisher
+from edge.hub.ordered_publisher import OrderedPublisher
+from edge.hub.publisher import Publisher, Received
 from edge.hub.stream import Stream
 from edge.media.cut_rule import state_of_fields
 from edge.media.frame import MEDIA, METADATA, Epoch, Frame, header_slot
@@ -90,8 +91,11 @@ class EpochState(msgspec.Struct, forbid_unknown_fields=True):
     moved_index: int
 
 
-class PublisherState(msgspec.Struct, forbid_unknown_fields=True):
-    """A publisher that moves along; ``epoch`` as that of a frame, headers and pictures without a place."""
+class PublisherState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A publisher that moves along; ``epoch`` as that of a frame, headers and pictures without a place.
+
+    ``waiting``: messages that are held back until others have come, to be in order with them.
+    """
 
     peer: str
     query: str
@@ -110,6 +114,7 @@ class PublisherState(msgspec.Struct, forbid_unknown_fields=True):
     epoch: int
     headers: list[FrameState]
     shown: list[FrameState]
+    waiting: list[Received] = []
 
 
 class StreamState(msgspec.Struct, forbid_unknown_fields=True):
@@ -263,6 +268,7 @@ class StreamExport:
             epoch=epochs.number(publisher.epoch),
             headers=epochs.frames(list(publisher.headers.values())),
             shown=epochs.frames(publisher.shown.frames),
+            waiting=publisher.waiting(),
             **_named(publisher, _PUBLISHER_FIELDS),
         )
 
@@ -322,7 +328,7 @@ class StreamImport:
         feed.past_epochs = dict(state.past_epochs)
         feed._arrivals, feed.replaced_ms, feed.grace_until_ms = state.arrivals, state.replaced_ms, state.grace_until_ms
         for each in state.publishers:
-            publisher = Publisher(stream, each.peer, each.since_ms, query=each.query, hops=each.hops)
+            publisher = self._publisher(stream, each)
             for name in _PUBLISHER_FIELDS:
                 setattr(publisher, name, getattr(each, name))
             publisher.epoch = self._epochs[each.epoch] if each.epoch >= 0 else None
@@ -336,6 +342,15 @@ class StreamImport:
                 feed.grace_until_ms = 0
             else:
                 raise ValueError("two publishers are seen")
+
+    @staticmethod
+    def _publisher(stream: Stream, state: PublisherState) -> Publisher[Stream]:
+        """What was held back is so again, whatever new publishers get here."""
+        if not state.waiting and not stream.config.mix_correct:
+            return Publisher(stream, state.peer, state.since_ms, query=state.query, hops=state.hops)
+        ordered = OrderedPublisher(stream, state.peer, state.since_ms, query=state.query, hops=state.hops)
+        ordered.hold(state.waiting)
+        return ordered
 
     def _resume_queue(self, queue: FrameQueue) -> None:
         """Push all frames again, each in its publish."""

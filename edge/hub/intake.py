@@ -13,13 +13,11 @@ from typing import Protocol
 from edge.hub.feed import Feed
 from edge.hub.frame_queue import FrameQueue
 from edge.hub.held_frames import NEAR_FRAMES
+from edge.hub.publisher import Received
 from edge.hub.stats import StreamStats
 from edge.hub.track import LEAST_SILENCE_MS
 from edge.media.frame import MEDIA, VIDEO, Frame
 from edge.media.timeline import Timeline
-
-#: Type id, wire timestamp and body of an audio or video message.
-Received = tuple[int, int, bytes]
 
 
 class Taking(Protocol):

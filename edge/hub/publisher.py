@@ -7,6 +7,9 @@ from typing import Any, Generic, Protocol, TypeVar
 from edge.hub.shown import Shown
 from edge.media.frame import MEDIA, VIDEO, Epoch, Frame, classify_video
 
+#: Type id, wire timestamp and body of an audio or video message.
+Received = tuple[int, int, bytes]
+
 
 class Fed(Protocol):
     """What a publisher feeds: a stream, which knows publishers and is not known here."""
@@ -15,7 +18,7 @@ class Fed(Protocol):
         """One message of the publisher that is seen."""
         ...
 
-    def push_all(self, run: list[tuple[int, int, bytes]], now_ms: int) -> None:
+    def push_all(self, run: list[Received], now_ms: int) -> None:
         """Several of them."""
         ...
 
@@ -123,7 +126,7 @@ class Publisher(Generic[FedStream]):
         else:
             self.refused_count += 1
 
-    def push_all(self, run: list[tuple[int, int, bytes]], now_ms: int) -> None:
+    def push_all(self, run: list[Received], now_ms: int) -> None:
         """Give it audio and video messages that came together: type id, wire timestamp, body that is not empty."""
         if self.is_active:
             self.last_media_ms = now_ms
@@ -143,6 +146,16 @@ class Publisher(Generic[FedStream]):
             is_keyframe = classify_video(payload)[1]
             self.shown.note(Frame(VIDEO, wire_timestamp, payload, MEDIA, is_keyframe))
         return False
+
+    def flush(self, now_ms: int) -> None:
+        """Give the stream what was held back of what was pushed: nothing here, see ``hub/ordered_publisher.py``."""
+
+    def flush_if_quiet(self, now_ms: int) -> None:
+        """The same, should it have waited for too long; to be called a few times a second."""
+
+    def waiting(self) -> list[Received]:
+        """The messages that are held back, for the process that goes on."""
+        return []
 
     def commit(self) -> None:
         """Show players what was pushed since the last call."""

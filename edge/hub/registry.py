@@ -15,6 +15,7 @@ from edge.hub.config import HubConfig
 from edge.hub.delay import DelayHistograms, StreamDelay
 from edge.hub.events import HubObserver
 from edge.hub.key import StreamKey
+from edge.hub.ordered_publisher import OrderedPublisher
 from edge.hub.publisher import Publisher
 from edge.hub.roster import Admitted
 from edge.hub.rules import HubAlone, StreamRules
@@ -160,7 +161,9 @@ class Registry:
         """
         stream = self.find_or_create(key, now_ms)
         feed, old = stream.feed, stream.feed.current
-        publisher = Publisher(stream, peer, now_ms, query=query, hops=hops, is_hop=is_hop)
+        # What a node of ours sends has its order, and its numbers.
+        kind = OrderedPublisher if stream.config.mix_correct and not is_hop else Publisher
+        publisher: Publisher[Stream] = kind(stream, peer, now_ms, query=query, hops=hops, is_hop=is_hop)
         publisher.is_lost = is_lost
         if old is not None and not is_lost and stream.config.reject_second_stream_when_republish:
             raise StreamBusyError(f"Fail to replace publisher {old.peer}")
@@ -190,6 +193,7 @@ class Registry:
         publisher's waits ``publisher_grace_ms``.
         """
         stream, feed = publisher.stream, publisher.stream.feed
+        publisher.flush(now_ms)
         if publisher.is_hop:
             stream.retention.release()
         was_seen, is_lost_hop = publisher.is_active, publisher.is_hop and is_loss

@@ -17,10 +17,10 @@ from edge.hub.delay import StreamDelay
 from edge.hub.feed import Feed, is_younger
 from edge.hub.frame_queue import FrameQueue
 from edge.hub.headers import MAX_HEADERS
-from edge.hub.intake import Received, push_all
+from edge.hub.intake import push_all
 from edge.hub.key import StreamKey
 from edge.hub.log import StreamLog
-from edge.hub.publisher import Publisher
+from edge.hub.publisher import Publisher, Received
 from edge.hub.reader import Reader
 from edge.hub.retention import Retention
 from edge.hub.roster import Roster

@@ -228,6 +228,13 @@ def classify_audio(payload: bytes) -> int:
     return AUDIO_HEADER if is_header else MEDIA
 
 
+def is_media(type_id: int, payload: bytes) -> bool:
+    """Whether a non-empty message body is a picture or sound; metadata and other data count as headers."""
+    if type_id == VIDEO:
+        return classify_video(payload)[0] == MEDIA
+    return type_id == AUDIO and classify_audio(payload) == MEDIA
+
+
 def _audio_packet_type(payload: bytes) -> int:
     """Packet type of an audio message, that of the tracks where it is multitrack; -1 for a classic one."""
     if payload[0] >> 4 != _EX_AUDIO:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from edge.hub.headers import MAX_HEADERS
 from edge.hub.publisher import Publisher
 from edge.hub.stream import MAX_HEADER_BYTES, Stream
-from edge.media.frame import AUDIO, DATA, MEDIA, VIDEO, Epoch, classify_audio, classify_video
+from edge.media.frame import DATA, MEDIA, Epoch, is_media
 from edge.upstream.align import Alignment, RunAligner
 
 
@@ -47,14 +47,14 @@ class ForeignReceiver:
         if type_id == DATA or not payload:
             stream.push(type_id, wire_timestamp, payload, now_ms)
             return
-        is_media = _is_media(type_id, payload)
+        is_frame = is_media(type_id, payload)
         if not self._is_aligning:
-            if is_media:
+            if is_frame:
                 self._relay(type_id, wire_timestamp, payload, now_ms)
             else:
                 stream.push(type_id, wire_timestamp, payload, now_ms)
             return
-        if not is_media:
+        if not is_frame:
             self._hold(type_id, payload)
             return
         self._compared_count += 1
@@ -73,6 +73,9 @@ class ForeignReceiver:
             compared_count += 1
             self._relay(arrived.type_id, arrived.wire_timestamp, arrived.payload, now_ms)
         self._push_headers(compared_count, now_ms)
+
+    def flush(self, now_ms: int) -> None:
+        """Give the stream what was held back of a publish that has ended: nothing here, see ``ordered_foreign.py``."""
 
     def _hold(self, type_id: int, payload: bytes) -> None:
         """Keep a header in its place among the frames that are compared: only some of them may be relayed."""
@@ -97,9 +100,3 @@ class ForeignReceiver:
         # Such a server sends its headers first, and what follows has been compared with what was before.
         publisher = self._publisher
         publisher.stream.begin_publish(publisher, self._new_epoch(), now_ms, are_headers_there=True)
-
-
-def _is_media(type_id: int, payload: bytes) -> bool:
-    if type_id == VIDEO:
-        return classify_video(payload)[0] == MEDIA
-    return type_id == AUDIO and classify_audio(payload) == MEDIA

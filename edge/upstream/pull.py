@@ -24,6 +24,7 @@ from edge.service.request import Resume
 from edge.service.spans import FIRST_FRAME
 from edge.upstream.foreign import ForeignReceiver
 from edge.upstream.link import ORDERLY
+from edge.upstream.ordered_foreign import OrderedForeignReceiver
 from edge.upstream.players import PlayersLink
 from edge.upstream.retry import JITTER, RetryDecision
 from naming.node import ServerNode
@@ -162,7 +163,8 @@ class Pull(PlayersLink):
             self._hop = None
             self.publisher.tells_delay = False
             if self._foreign is None:
-                self._foreign = ForeignReceiver(self.publisher, self._new_epoch)
+                kind = OrderedForeignReceiver if self.stream.config.mix_correct else ForeignReceiver
+                self._foreign = kind(self.publisher, self._new_epoch)
             self._foreign.begin()
         if is_unwanted:
             self._set_timer(_MISSING_WAIT_MS, self._fail_missing)
@@ -564,6 +566,8 @@ class Pull(PlayersLink):
         if self.was_live and not self._lost_ms:
             self._lost_ms = self.manager.context.now_ms()
         self.is_missing = False
+        if end in ORDERLY and self._foreign is not None:
+            self._foreign.flush(self.manager.context.now_ms())
         if end in ORDERLY and self._is_of_all(end) and not self._is_home_out_of_reach:
             self._hand_on_end()
         is_known = end is LinkEnd.NOT_FOUND and not self.was_live and not self._has_others_to_ask()
@@ -584,6 +588,8 @@ class Pull(PlayersLink):
     def close(self) -> None:
         """Stop pulling."""
         super().close()
+        if self._foreign is not None:
+            self._foreign.flush(self.manager.context.now_ms())
         if self._loop_timer is not None:
             self._loop_timer.cancel()
             self._loop_timer = None

@@ -29,8 +29,11 @@ class Server:
         self.connect()
 
     def connect(self) -> None:
-        self.receiver = ForeignReceiver(self.publisher, lambda: Epoch(f"e{next(self._numbers)}"))
+        self.receiver = ForeignReceiver(self.publisher, self.new_epoch)
         self.receiver.begin()
+
+    def new_epoch(self) -> Epoch:
+        return Epoch(f"e{next(self._numbers)}")
 
     def play(self, pictures: range, *, header: bytes = HEADER, film: bytes = b"a") -> None:
         """Play these pictures of the film at once, with the clock beginning at 0."""

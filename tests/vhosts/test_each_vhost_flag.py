@@ -215,6 +215,16 @@ def metadata_taken(world: World) -> int:
     return sum(frame.kind == METADATA for frame in grant.stream.queue.frames)
 
 
+def sound_is_in_its_place(world: World) -> bool:
+    grant = world.publish()
+    for at_ms in range(0, 1000, 40):
+        world.picture(grant, at_ms, is_keyframe=True)
+        if at_ms >= 300:
+            world.sound(grant, at_ms - 290)
+    stamps = [frame.dts_ms for frame in grant.stream.queue.frames]
+    return stamps == sorted(stamps)
+
+
 def cuts(**options: Any) -> Observe:
     """Segments that have begun in 12 s."""
 
@@ -244,6 +254,7 @@ ROWS = {
     "republish_min_interval_ms": Row("60000", replaced_twice, False, True),
     "timestamp_offset": Row("77", first_stamp, 77, 0),
     "time_jitter": Row("off", first_stamp, 1000, 0),
+    "mix_correct": Row("true", sound_is_in_its_place, True, False),
     "gop_cache": Row("false", begins_between_keyframes, True, False),
     "min_buffering_ms": Row("2000", pictures_at_start, True, False),
     "max_cached_keyframes": Row("5", held_groups, True, False),

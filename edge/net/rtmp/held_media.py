@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.media.frame import AUDIO, MEDIA, VIDEO, classify_audio, classify_video
+from edge.media.frame import is_media
 
 #: What one publish may send while its answer is looked for.
 MAX_HELD_BYTES = 1048576
@@ -24,28 +24,21 @@ class HeldMedia:
 
     def add(self, type_id: int, wire_timestamp: int, payload: bytes) -> None:
         """Keep one message if there is room for it."""
-        if self._has_left_out and _is_media(type_id, payload):
+        if self._has_left_out and is_media(type_id, payload):
             return
         if self.size_bytes + len(payload) > MAX_HELD_BYTES:
             self._leave_media_out()
-            if _is_media(type_id, payload) or self.size_bytes + len(payload) > MAX_HELD_BYTES:
+            if is_media(type_id, payload) or self.size_bytes + len(payload) > MAX_HELD_BYTES:
                 return
         self._messages.append((type_id, wire_timestamp, payload))
         self.size_bytes += len(payload)
 
     def _leave_media_out(self) -> None:
         self._has_left_out = True
-        self._messages = [message for message in self._messages if not _is_media(message[0], message[2])]
+        self._messages = [message for message in self._messages if not is_media(message[0], message[2])]
         self.size_bytes = sum(len(message[2]) for message in self._messages)
 
     def take(self) -> list[tuple[int, int, bytes]]:
         """Type, timestamp and payload of each, which are kept no longer."""
         messages, self._messages, self.size_bytes = self._messages, [], 0
         return messages
-
-
-def _is_media(type_id: int, payload: bytes) -> bool:
-    """Whether a message is a picture or sound; metadata and other data count as headers."""
-    if type_id == VIDEO:
-        return classify_video(payload)[0] == MEDIA
-    return type_id == AUDIO and classify_audio(payload) == MEDIA

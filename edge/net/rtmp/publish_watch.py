@@ -52,6 +52,7 @@ class PublishWatch:
         for connection in list(self._ingest.publishers):
             for publish in connection.publishes():
                 publisher = publish.publisher
+                publisher.flush_if_quiet(now_ms)
                 silent_ms = now_ms - max(publisher.last_media_ms or publisher.since_ms, self._woken_ms)
                 if self._is_gone(connection, publisher, now_ms, silent_ms):
                     text = "%s reason=publish_timeout no media for %d ms"

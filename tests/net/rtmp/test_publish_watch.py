@@ -53,8 +53,8 @@ class Connection:
         raise AssertionError("the watch reads nothing")
 
 
-def watched(**net: int) -> tuple[PublishWatch, Connection, NetContext]:
-    door = Door(publish_firstpkt_timeout_ms=1000, publish_normal_timeout_ms=2000)
+def watched(*, mix_correct: bool = False, **net: int) -> tuple[PublishWatch, Connection, NetContext]:
+    door = Door(publish_firstpkt_timeout_ms=1000, publish_normal_timeout_ms=2000, mix_correct=mix_correct)
     door.service.rulebook.replace(Rulebook(door.service.rulebook.root.with_(NetConfig(**net))))
     publish = door.publish()
     assert isinstance(publish, Publish)
@@ -137,4 +137,16 @@ async def test_each_stream_of_a_connection_may_send_as_much_as_it_may(granted: t
     connection.kbps = may + 1
     watch.tick(1200, 1200)
     assert connection.told == 2 * [Refusal(Reason.TOO_FAST, f"more than {may} kbit/s")]
+    context.close()
+
+
+async def test_a_picture_that_nothing_follows_does_not_wait_for_its_sound() -> None:
+    watch, connection, context = watched(mix_correct=True)
+    publisher = connection.grants[0].publisher
+    publisher.push(9, 0, b"\x17\x01\0\0\0slide", 1000)
+    queue = publisher.stream.queue
+    watch.tick(1200, 1200)
+    assert queue.end == 0
+    watch.tick(1600, 1600)
+    assert queue.end == 1
     context.close()

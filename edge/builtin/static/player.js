@@ -2,7 +2,7 @@
 
 import { ask, engineOf, measure } from "./engines.js";
 import { Reports } from "./reports.js";
-import { waitMs, why } from "./words.js";
+import { isToldByServer, waitMs, why } from "./words.js";
 
 const TICK_MS = 250;
 // Without a new picture for so long it is said, and then begun again: servers wait up to 10 s for a publisher.
@@ -136,6 +136,14 @@ async function end(mine, problem) {
       begin();
       return;
     }
+  }
+  if (problem.kind === "status" && !problem.text && isToldByServer(problem.status)) {
+    // mpegts.js reads no more than the status.
+    const answer = await ask(addressOf(mine.radio), mine.stop.signal);
+    if (run !== mine) {
+      return;
+    }
+    problem = answer.kind === "status" ? answer : problem;
   }
   if (played && performance.now() - mine.playingAt > STEADY_MS) {
     failures = 0;

@@ -2,9 +2,11 @@
 
 const BY_STATUS = {
   400: ["This is no name of a stream.", "A name has an app and a stream, such as live/cam1."],
+  401: ["This stream wants a user and a password.", "They are wrong, or missing."],
   403: ["This stream may not be played.", "The server refuses it; a token may be missing or too old."],
   404: ["Nobody publishes this stream now.", "It begins here by itself when a publisher comes."],
   415: ["This output cannot carry one of the stream's codecs.", "Choose another output."],
+  429: ["The server looks at nothing from here for a while.", "Too many wrong credentials came from this address."],
   500: ["The server has a fault.", "Its log tells more."],
   502: ["The server reaches no upstream.", "This node fetches the stream from another one, which does not answer."],
   503: ["The server cannot give this now.", "It is full, is being stopped, or has nothing of the stream to show yet."],
@@ -20,7 +22,7 @@ const CODECS = {
 };
 
 // Waits of problems that are not tried again at once, and of those that trying does not mend.
-const SLOW_MS = { 400: 30000, 403: 10000, 415: 30000, codec: 30000 };
+const SLOW_MS = { 400: 30000, 401: 10000, 403: 10000, 429: 60000, 415: 30000, codec: 30000 };
 
 export function codecName(codec) {
   const name = CODECS[codec.split(".")[0].toLowerCase()];
@@ -39,6 +41,11 @@ export function codecsIn(message) {
   return found ? found[1].split(",").map((codec) => codec.trim()) : [];
 }
 
+// Whether the server knows better than we what is wrong.
+export function isToldByServer(status) {
+  return [401, 403, 415, 429, 503].includes(status) || !(status in BY_STATUS);
+}
+
 function ofCodec(problem) {
   const missing = lacking([...new Set(problem.codecs || [])]);
   if (missing.length > 0) {
@@ -52,8 +59,7 @@ export function why(problem) {
   switch (problem.kind) {
     case "status": {
       const [reason, advice] = BY_STATUS[problem.status] || [`The server answers ${problem.status}.`, ""];
-      // Of these the server knows better than we what is wrong.
-      const isTold = problem.text && ([403, 415, 503].includes(problem.status) || !(problem.status in BY_STATUS));
+      const isTold = problem.text && isToldByServer(problem.status);
       return [reason, isTold ? `The server says: ${problem.text}` : advice];
     }
     case "codec":

@@ -15,7 +15,6 @@ from edge.conf.srs_names import ROOT, VHOST, Effect, Name, Takes
 from edge.conf.values import is_offered
 from edge.flags import all as all_flags
 from edge.flags.classes import Scope
-from edge.flags.not_acted_on import NOT_BY_VHOST
 from edge.flags.registry import DEFINITIONS, TOPICS, Definition
 
 _TABLE = re.compile(
@@ -88,7 +87,7 @@ def _flags() -> str:
 
 
 def _flag(definition: Definition) -> str:
-    return f"`{definition.name}`{'*' if definition.name in NOT_BY_VHOST else ''}"
+    return f"`{definition.name}`"
 
 
 _TABLES: dict[str, Callable[[], str]] = {

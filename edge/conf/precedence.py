@@ -14,7 +14,6 @@ from edge.conf.findings import Finding, Level
 from edge.conf.settings import Configuration
 from edge.conf.values import words_of
 from edge.flags.gflags import Parsed
-from edge.flags.not_acted_on import NOT_BY_VHOST
 from edge.flags.registry import DEFINITIONS, value_of
 
 _MASK = "***"
@@ -29,7 +28,6 @@ def apply(configuration: Configuration, parsed: Parsed) -> list[Finding]:
         *_take(configuration.root, parsed, "of the file"),
         *_take(configuration.environment, parsed, "of the environment"),
     ]
-    _take_common(configuration, parsed)
     port, listen = value_of(parsed.flags, "port"), value_of(parsed.flags, "listen")
     if port in listen and "listen" in configuration.root and "port" in configuration.root:
         # The port of the command line is one of the file's: it is opened once.
@@ -51,22 +49,6 @@ def _take(given: Mapping[str, Given], parsed: Parsed, what: str) -> list[Finding
             message = f"-{name}={here} ({parsed.origins[name]}) hides {there} {what}"
             notes.append(Finding(Level.NOTE, each.where, message))
     return notes
-
-
-def _take_common(configuration: Configuration, parsed: Parsed) -> None:
-    """A flag that has one value for all vhosts as yet has theirs where all that are served say the same.
-
-    So a file with one vhost, as most are, is acted on as it is.
-    """
-    served = [vhost for vhost in configuration.vhosts if vhost.is_enabled]
-    for name in served[0].given if served else ():
-        if name not in NOT_BY_VHOST or any(name in match.given for vhost in served for match in vhost.matches):
-            continue
-        first = served[0].given[name]
-        if all(name in vhost.given and vhost.given[name].value == first.value for vhost in served):
-            parsed.flags[name].value = first.value
-            parsed.flags[name].using_default_value = False
-            parsed.origins[name] = first.origin
 
 
 def _shown(name: str, value: Any) -> str:

@@ -17,10 +17,6 @@ NOT_ACTED_ON: frozenset[str] = frozenset(
     }
 )
 
-#: Flags that may stand in a vhost, and have one value for all of them as yet; a file that says otherwise is told so.
-#: A flag leaves the list in the commit that makes it act by vhost.
-NOT_BY_VHOST: frozenset[str] = frozenset({"ingest_tick_ms"})
-
 
 def used_in_vain(names: Iterable[str]) -> tuple[str, ...]:
     """Those of ``names``, the flags that were set, that do nothing yet; sorted."""

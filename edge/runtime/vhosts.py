@@ -10,7 +10,7 @@ from edge.conf.block import Given
 from edge.conf.settings import DEFAULT_VHOST, Configuration, Settings
 from edge.conf.settings import Vhost as Said
 from edge.flags.gflags import Parsed
-from edge.flags.not_acted_on import NOT_ACTED_ON, NOT_BY_VHOST
+from edge.flags.not_acted_on import NOT_ACTED_ON
 from edge.flags.problem import Problem
 from edge.flags.registry import value_of
 from edge.hls_disk.template import TEMPLATE_FLAGS, template_fault
@@ -78,9 +78,6 @@ def _check(parsed: Parsed, given: Mapping[str, Given]) -> Iterator[Problem]:
             yield Problem(each.where, f"{name}: {fault}")
         elif name in NOT_ACTED_ON:
             yield Problem(each.where, f"{name} is accepted, and does nothing yet", is_warning=True)
-        elif name in NOT_BY_VHOST and each.value != value_of(parsed.flags, name):
-            message = f"{name} is one for all vhosts as yet: this value is not used"
-            yield Problem(each.where, message, is_warning=True)
 
 
 def _fault(name: str, value: Any) -> str:

@@ -8,7 +8,6 @@ from edge.conf.grammar import parse_text
 from edge.conf.precedence import apply
 from edge.conf.settings import build
 from edge.flags.gflags import Parsed, parse
-from edge.flags.not_acted_on import NOT_BY_VHOST
 from edge.flags.registry import value_of
 
 
@@ -37,23 +36,6 @@ def test_the_environment_is_behind_all_but_the_default() -> None:
 def test_a_vhost_gives_no_flag_its_value() -> None:
     parsed, _ = applied("vhost a { queue_length 5; }")
     assert "queue_length_s" not in parsed.origins
-
-
-def test_what_is_one_for_all_vhosts_is_theirs_where_they_agree() -> None:
-    """Flags leave the list; by then each vhost has its own, and this is of no concern any more."""
-    for name, value, other in (("hls_window_s", "12.5", "13"), ("ingest_tick_ms", "30", "40")):
-        if name not in NOT_BY_VHOST:
-            continue
-        one = f"vhost a {{ {name} {value}; }}"
-        off = f"vhost z {{ enabled off; {name} {other}; }}"
-        for text in (one, f"{one} {off}", f"{one} vhost b {{ {name} {value}; }}"):
-            parsed, _ = applied(text, f"-{name}=14")
-            assert value_of(parsed.flags, name) == float(value)
-            assert parsed.where(name) == "f:1"
-        for text in (f"{one} vhost b {{ }}", f"{one} vhost b {{ {name} {other}; }}", off):
-            assert value_of(applied(text, f"-{name}=14")[0].flags, name) == 14
-        matched = f"vhost a {{ {name} {value}; match x/y {{ {name} {other}; }} }}"
-        assert value_of(applied(matched, f"-{name}=14")[0].flags, name) == 14
 
 
 def test_the_port_of_the_command_line_takes_the_place_of_the_first() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from edge.errors import ConfigError
 from edge.flags.classes import VHOST
-from edge.flags.not_acted_on import NOT_ACTED_ON, NOT_BY_VHOST
+from edge.flags.not_acted_on import NOT_ACTED_ON
 from edge.flags.registry import DEFINITIONS
 from edge.hub.config import HubConfig
 from edge.hub.key import StreamKey
@@ -93,14 +93,11 @@ def test_what_only_the_whole_program_can_know_is_wrong(conf: Path) -> None:
     assert "vhost a is the default one by -default_vhost" in str(same)
 
 
-def test_what_does_not_act_by_vhost_yet_is_told(conf: Path) -> None:
+def test_what_does_not_act_yet_is_told(conf: Path) -> None:
     for name in sorted(NOT_ACTED_ON):
         if DEFINITIONS[name].scope is VHOST and DEFINITIONS[name].kind == "list":
             (line,) = faults(conf, f"vhost a {{ {name} http://127.0.0.1:1/; }}")
             assert line == f"{conf}:1: warning: {name} is accepted, and does nothing yet"
-    for name in sorted(NOT_BY_VHOST):
-        (line,) = faults(conf, f"vhost a {{ {name} 7; }} vhost b {{ }}")
-        assert line == f"{conf}:1: warning: {name} is one for all vhosts as yet: this value is not used"
 
 
 def test_a_name_that_always_means_the_default_vhost_is_told(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

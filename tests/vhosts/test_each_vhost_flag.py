@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from edge.flags.classes import Scope
-from edge.flags.not_acted_on import NOT_BY_VHOST
 from edge.flags.registry import DEFINITIONS
 from edge.media.frame import METADATA
 from edge.service.refusal import Refusal
@@ -206,6 +205,11 @@ def ended_when_fast(world: World) -> bool:
     return bool(world.looked_after(grant, 1000, is_fast=True).told)
 
 
+def read_in_turn(world: World) -> bool:
+    grant = world.publish()
+    return not world.among_many(grant).is_polled
+
+
 def metadata_taken(world: World) -> int:
     grant = world.publish()
     for number in range(5):
@@ -275,6 +279,7 @@ ROWS = {
     "publish_ping_timeout_ms": Row("777", time_to_answer, 777, 3000),
     "publish_silent_timeout_ms": Row("1000", ended_when_silent, True, False),
     "publish_kickoff_for_idle_s": Row("2", ended_when_idle, True, False),
+    "ingest_tick_ms": Row("0", read_in_turn, False, True),
     "max_publish_kbps": Row("100", ended_when_fast, True, False),
     "hls_aof_ratio": Row("1", cuts(gop=10000), 5, 1),
     "hls_wait_keyframe": Row("false", cuts(gop=10000), 6, 1),
@@ -293,6 +298,6 @@ def test_a_flag_acts_in_its_vhost_and_in_no_other(flag: str) -> None:
 
 def test_each_flag_that_may_stand_in_a_vhost_is_looked_at() -> None:
     may = {name for name, definition in DEFINITIONS.items() if definition.scope is Scope.VHOST}
-    looked_at = [*ROWS, *AT_NODES, *ACCESS, *HOOKS, *ELSEWHERE, *NOT_YET, *NOT_BY_VHOST]
+    looked_at = [*ROWS, *AT_NODES, *ACCESS, *HOOKS, *ELSEWHERE, *NOT_YET]
     assert len(looked_at) == len(set(looked_at))
     assert set(looked_at) == may

@@ -12,7 +12,7 @@ from edge.net.context import NetContext
 from edge.net.fan.fanout import Fanout
 from edge.net.fan.player import Player
 from edge.net.rtmp.form import RtmpForm
-from edge.net.rtmp.ingest import IngestTicker
+from edge.net.rtmp.ingest import MANY, IngestTicker
 from edge.net.rtmp.opening import RtmpOpening
 from edge.net.rtmp.publish_watch import PublishWatch
 from edge.rtmp import amf0
@@ -40,6 +40,7 @@ class Encoder:
         self.grants = [grant]
         self.told: list[Refusal] = []
         self.is_fast = False
+        self.is_polled = True
         self.answer_ms = 0
         grant.owner = self
 
@@ -64,7 +65,8 @@ class Encoder:
         return 0
 
     def poll_reads(self, is_polled: bool) -> None:
-        """The watch reads nothing."""
+        """Whether it is left to the poller."""
+        self.is_polled = is_polled
 
 
 class World:
@@ -145,6 +147,20 @@ class World:
     def stamps(self, peer: FakePeer) -> list[int]:
         """Of the pictures that have arrived."""
         return [m.wire_timestamp for m in peer.messages(CHUNK) if m.type_id == VIDEO]
+
+    def among_many(self, grant: Publish) -> Encoder:
+        """A publisher's connection, once it is settled how it and many others are read."""
+        loop = asyncio.new_event_loop()
+        context = NetContext(loop, self.net)
+        try:
+            ingest, encoder = IngestTicker(context), Encoder(grant)
+            ingest.publishers.update((encoder, *(Encoder(grant) for _ in range(MANY))))
+            ingest.tick()
+            ingest.close()
+            return encoder
+        finally:
+            context.close()
+            loop.close()
 
     def looked_after(self, grant: Publish, *ticks: int, is_fast: bool = False) -> Encoder:
         """A publisher's connection after the watch has looked at it, so many ms from now."""

@@ -1,9 +1,10 @@
 """Reading from publishers on a tick once there are many of them, or enough players.
 
 A read per message costs more than the message; with many publishers their
-sockets are read every ``ingest_tick_ms`` without asking the poller first. So
-they are, somewhat more often, where messages are to be merged for players
-(``fan/interval.py``): one turn of the loop then reads and sends.
+sockets are read every ``ingest_tick_ms``, which each vhost may say for its own,
+without asking the poller first. So they are, somewhat more often, where messages
+are to be merged for players (``fan/interval.py``): one turn of the loop then
+reads and sends.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Hashable
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
+
+from edge.net.config import NetConfig
 
 if TYPE_CHECKING:
     from edge.net.context import NetContext
@@ -68,6 +72,12 @@ class PublishingConnection(Hashable, Protocol):
         ...
 
 
+def _interval_of(connection: PublishingConnection) -> int:
+    """The least that the vhosts of its streams say, in ms; 0 where it is not to be read on a tick."""
+    intervals = [publish.stream.rules.of(NetConfig).ingest_tick_ms for publish in connection.publishes()]
+    return min(intervals) if intervals else 0
+
+
 class IngestTicker:
     """Reads the publishers of one service in turn.
 
@@ -78,37 +88,45 @@ class IngestTicker:
     def __init__(self, context: NetContext) -> None:
         self._context = context
         self.publishers: set[PublishingConnection] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        # Who is read on a tick, by what their vhosts say of it, and the timers of these.
+        self._lots: dict[int, set[PublishingConnection]] = {}
+        self._timers: dict[int, asyncio.TimerHandle] = {}
         self._pending: deque[PublishingConnection] = deque()
         self._is_reading_on = False
 
-    @property
-    def tick_ms(self) -> int:
-        """Milliseconds between two reads of a publisher."""
-        least_ms, count = self._context.config.ingest_tick_ms, len(self.publishers)
+    def tick_ms(self, interval_ms: int) -> int:
+        """Milliseconds between two reads of a publisher whose vhost says ``interval_ms``."""
+        count = len(self.publishers)
         if count < MANY:
-            return min(least_ms, self._context.fanout.read_ms)
-        return max(least_ms, min(1000 * count // _READS_PER_S, _MAX_TICK_MS))
+            return min(interval_ms, self._context.fanout.read_ms)
+        return max(interval_ms, min(1000 * count // _READS_PER_S, _MAX_TICK_MS))
 
     def tick(self) -> None:
         """Called a few times a second: switch the tick on or off by the number of publishers, and of players."""
         count = len(self.publishers)
         is_due = count >= MANY or (count > 0 and self._context.fanout.is_brief)
-        is_ticking = is_due and self._context.config.ingest_tick_ms > 0
-        if is_ticking and self._timer is None:
-            self._timer = self._context.call_later(self.tick_ms, self._read_all)
-        elif not is_ticking and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        lots: dict[int, set[PublishingConnection]] = {}
         for connection in self.publishers:
-            connection.poll_reads(not is_ticking)
+            interval_ms = _interval_of(connection) if is_due else 0
+            connection.poll_reads(not interval_ms)
+            if interval_ms:
+                lots.setdefault(interval_ms, set()).add(connection)
+        self._lots = lots
+        for interval_ms in self._timers.keys() - lots.keys():
+            self._timers.pop(interval_ms).cancel()
+        for interval_ms in lots.keys() - self._timers.keys():
+            self._read_later(interval_ms)
 
-    def _read_all(self) -> None:
-        self._timer = self._context.call_later(self.tick_ms, self._read_all)
+    def _read_later(self, interval_ms: int) -> None:
+        read = partial(self._read_lot, interval_ms)
+        self._timers[interval_ms] = self._context.call_later(self.tick_ms(interval_ms), read)
+
+    def _read_lot(self, interval_ms: int) -> None:
+        self._read_later(interval_ms)
         # Who has sent more than could be read goes behind those that wait for their turn.
         unfinished = [one for one in self._pending if one in self.publishers]
         self._pending.clear()
-        self._pending.extend(self.publishers.difference(unfinished))
+        self._pending.extend((self._lots[interval_ms] & self.publishers).difference(unfinished))
         self._pending.extend(unfinished)
         if not self._is_reading_on:
             self._read_some()
@@ -135,7 +153,7 @@ class IngestTicker:
 
     def close(self) -> None:
         """Stop the tick."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
         self._pending.clear()

@@ -9,11 +9,16 @@ from typing import Any
 
 import pytest
 
+from edge.hub.config import HubConfig
+from edge.hub.key import StreamKey
+from edge.hub.stream import Stream
+from edge.net.config import NetConfig
 from edge.net.connection import RawConnection
 from edge.net.context import NetContext
 from edge.net.fan.interval import MERGE_MS
 from edge.net.rtmp import ingest
 from edge.net.rtmp.ingest import MANY, IngestTicker
+from edge.service.rules import Rules
 from tests.harness.portable import needs_linux
 from tests.net.live import LiveServer, RtmpClient, eventually, pictures, send_audio, send_video, serving
 from tests.net.serving import Nodes, wait_until
@@ -26,8 +31,15 @@ class Publisher:
     read_limit = 65536
 
     def __init__(
-        self, full_reads: int = 0, error: Exception | None = None, *, reads_all: bool = True, size: int = 65536
+        self,
+        full_reads: int = 0,
+        error: Exception | None = None,
+        *,
+        reads_all: bool = True,
+        size: int = 65536,
+        tick_ms: int = 20,
     ) -> None:
+        self.stream = Stream(StreamKey("_", "live", "s"), Rules((HubConfig(), NetConfig(ingest_tick_ms=tick_ms))), 0)
         self.left = full_reads
         self.reads_all, self.size = reads_all, size
         self.reads = 0
@@ -35,6 +47,9 @@ class Publisher:
         self.error = error
         self.aborted = ""
         self.fd = -1  # no descriptor: nothing is registered for it
+
+    def publishes(self) -> list[Publisher]:
+        return [self]
 
     def poll_reads(self, is_polled: bool) -> None:
         self.is_polled = is_polled
@@ -59,7 +74,7 @@ def ticker_of(context: NetContext, publishers: set[Publisher]) -> IngestTicker:
 async def test_few_publishers_are_polled_and_many_are_read_in_turn() -> None:
     async with Nodes() as nodes:
         publishers = {Publisher() for _ in range(MANY - 1)}
-        ticker = ticker_of(nodes.add(ingest_tick_ms=5).context, publishers)
+        ticker = ticker_of(nodes.add().context, publishers)
         ticker.tick()
         assert all(publisher.is_polled for publisher in publishers)
         busy = Publisher(full_reads=3)
@@ -77,20 +92,20 @@ async def test_few_publishers_are_polled_and_many_are_read_in_turn() -> None:
 async def test_tick_grows_with_the_publishers() -> None:
     async with Nodes() as nodes:
         publishers: set[Publisher] = set()
-        ticker = ticker_of(nodes.add(ingest_tick_ms=20).context, publishers)
+        ticker = ticker_of(nodes.add().context, publishers)
         publishers |= {Publisher() for _ in range(MANY)}
-        assert ticker.tick_ms == 20
+        assert ticker.tick_ms(20) == 20
         publishers |= {Publisher() for _ in range(200)}
-        assert 20 < ticker.tick_ms == min(1000 * 200 // ingest._READS_PER_S, ingest._MAX_TICK_MS)
+        assert 20 < ticker.tick_ms(20) == min(1000 * 200 // ingest._READS_PER_S, ingest._MAX_TICK_MS)
         publishers |= {Publisher() for _ in range(2000)}
-        assert ticker.tick_ms == ingest._MAX_TICK_MS
+        assert ticker.tick_ms(20) == ingest._MAX_TICK_MS
 
 
 async def test_R10_one_that_fails_is_ended_and_the_others_are_read() -> None:
     async with Nodes() as nodes:
         bad = Publisher(error=ValueError("x"))
         publishers = {bad, *(Publisher() for _ in range(MANY))}
-        context = nodes.add(ingest_tick_ms=5).context
+        context = nodes.add().context
         context.poller._owners[bad.fd] = bad
         ticker = ticker_of(context, publishers)
         ticker.tick()
@@ -109,7 +124,7 @@ async def test_few_publishers_are_read_in_turn_where_messages_are_merged_for_pla
         context.fanout._flush.interval_ms = MERGE_MS
         ticker.tick()
         assert not publisher.is_polled
-        assert MERGE_MS <= ticker.tick_ms <= MERGE_MS + 2
+        assert MERGE_MS <= ticker.tick_ms(20) <= MERGE_MS + 2
         await wait_until(lambda: publisher.reads > 2, 2, "reads")
         context.fanout._flush.interval_ms = 0
         ticker.tick()
@@ -119,12 +134,32 @@ async def test_few_publishers_are_read_in_turn_where_messages_are_merged_for_pla
 
 async def test_without_a_tick_publishers_are_always_polled() -> None:
     async with Nodes() as nodes:
-        publishers = {Publisher() for _ in range(2 * MANY)}
-        context = nodes.add(ingest_tick_ms=0).context
+        publishers = {Publisher(tick_ms=0) for _ in range(2 * MANY)}
+        context = nodes.add().context
         ticker = ticker_of(context, publishers)
         context.fanout._flush.interval_ms = MERGE_MS
         ticker.tick()
         assert all(publisher.is_polled for publisher in publishers)
+        ticker.close()
+
+
+async def test_each_vhost_says_how_often_its_publishers_are_read() -> None:
+    async with Nodes() as nodes:
+        often, seldom = Publisher(tick_ms=100), Publisher(tick_ms=1000)
+        never = Publisher(tick_ms=0)
+        others = {Publisher(tick_ms=1000) for _ in range(MANY)}
+        ticker = ticker_of(nodes.add().context, {often, seldom, never, *others})
+        ticker.tick()
+        ticker._read_lot(100)
+        ticker._read_lot(100)
+        assert (often.reads, seldom.reads, never.reads) == (2, 0, 0)
+        assert (often.is_polled, seldom.is_polled, never.is_polled) == (False, False, True)
+        ticker._read_lot(1000)
+        assert (often.reads, seldom.reads, never.reads) == (2, 1, 0)
+        often.stream.reconfigure(Rules((HubConfig(), NetConfig(ingest_tick_ms=0))))
+        ticker.tick()
+        assert often.is_polled
+        assert list(ticker._timers) == [1000]
         ticker.close()
 
 
@@ -178,25 +213,26 @@ async def test_what_came_within_a_tick_costs_one_read_and_one_send_to_the_player
 
 async def test_a_wire_that_gives_little_at_once_is_read_until_it_has_no_more() -> None:
     async with Nodes() as nodes:
-        tls = Publisher(full_reads=9, reads_all=False, size=16384)
-        publishers = {tls, *(Publisher() for _ in range(MANY))}
-        ticker = ticker_of(nodes.add(ingest_tick_ms=1000).context, publishers)
+        tls = Publisher(full_reads=9, reads_all=False, size=16384, tick_ms=1000)
+        publishers = {tls, *(Publisher(tick_ms=1000) for _ in range(MANY))}
+        ticker = ticker_of(nodes.add().context, publishers)
         ticker.tick()
-        ticker._read_all()
+        ticker._read_lot(1000)
         assert tls.reads == 10
         ticker.close()
 
 
 async def test_one_that_never_ends_holds_nobody_back(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Nodes() as nodes:
-        floods = [Publisher(full_reads=10**9) for _ in range(2)]
-        others = [Publisher() for _ in range(MANY)]
-        context = nodes.add(ingest_tick_ms=1000).context
+        floods = [Publisher(full_reads=10**9, tick_ms=1000) for _ in range(2)]
+        others = [Publisher(tick_ms=1000) for _ in range(MANY)]
+        context = nodes.add().context
         ticker = ticker_of(context, {*floods, *others})
+        ticker.tick()
         clock = count(0, ingest._TURN_BUDGET_NS // 10)  # ten reads a turn
         monkeypatch.setattr(time, "monotonic_ns", lambda: next(clock))
         for round_number in range(1, 6):
-            ticker._read_all()
+            ticker._read_lot(1000)
             for _ in range(MANY):
                 await asyncio.sleep(0)
             assert {other.reads for other in others} == {round_number}

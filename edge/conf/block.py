@@ -9,7 +9,7 @@ from typing import Any
 
 from edge.conf.findings import Findings
 from edge.conf.grammar import Directive
-from edge.conf.special import FINISHERS, SIMPLE, Rank, Special
+from edge.conf.special import FINISHERS, OFF_FLAGS, SIMPLE, Rank, Special
 from edge.conf.srs_names import ROOT_TABLE, SRS_MEANING, VHOST_TABLE, Effect, Name, Takes
 from edge.conf.values import for_flag, is_offered, own_value, srs_value
 from edge.flags.classes import Scope
@@ -85,8 +85,8 @@ class Block:
         is_enabled = self._is_enabled(row, directive)
         if not is_enabled and not is_off:
             self.findings.off_count += 1
-            if row.how in ("hls", "switch"):
-                self.give(row.flag or "hls", False, directive)
+            for flag in OFF_FLAGS.get(row.how, ()):
+                self.give(flag or row.flag, False, directive)
         is_off = is_off or not is_enabled
         is_told = is_absent and row.effect is not Effect.MORE
         if not is_off and not is_told and (row.is_opaque or self.lacks(row)):

@@ -84,6 +84,8 @@ SIMPLE: dict[str, Simple] = {
     "atc": lambda value: [("", "off", Rank.FORCED)] if value else [],
     "ask": lambda value: [("", "ask", Rank.GIVEN)] if value else [],
 }
+#: Of a section that is switched off: flags ("" for that of the row) that are off.
+OFF_FLAGS: dict[str, tuple[str, ...]] = {"hls": ("hls",), "switch": ("",), "remux": ("http_flv", "http_ts")}
 
 
 def _finish_vhost(block: Taker) -> None:

@@ -224,15 +224,7 @@ _PLAY: tuple[Name, ...] = (
     Name("mix_correct", SWITCH, "mix_correct", default="off"),
     Name("atc", SWITCH, "time_jitter", LESS, "timestamps of players are corrected as by full", ("off",), "off", "atc"),
     Name("mw_latency", INTEGER, "flush_interval_ms"),
-    Name(
-        "reduce_sequence_header",
-        SWITCH,
-        "reduce_sequence_header",
-        LESS,
-        "headers are sent as they come",
-        ("off",),
-        "off",
-    ),
+    Name("reduce_sequence_header", SWITCH, says="a header that is the same again is never sent", default="off"),
     *_noted("atc_auto mw_msgs send_min_interval"),
 )
 _REMOTE = "an origin that redirects to where a stream is; a hashing -proxy_lb, such as c_murmurhash, does it"
@@ -381,8 +373,13 @@ VHOST: tuple[Name, ...] = (
     *_block(
         "http_remux",
         Name("mount", WORD, how="mount", effect=LESS),
-        *_noted("hstrs fast_cache has_audio has_video guess_has_av drop_if_not_match"),
+        *(
+            Name(each, SWITCH, "", LESS, "players by HTTP get all that is published", ("on",), "on")
+            for each in ("has_audio", "has_video")
+        ),
+        *_noted("hstrs fast_cache guess_has_av drop_if_not_match"),
         default="off",
+        how="remux",
     ),
     *_block(
         "http_static",

@@ -11,7 +11,6 @@ from edge.flags.registry import DEFINITIONS
 NOT_BUILT = frozenset(
     {
         *("http_dir", "http_api", "http_api_raw", "http_api_auth", "heartbeat_url", "exporter", "config_watch"),
-        "reduce_sequence_header",
         *("hls_keys", "forward_to", "forward_backend", "transcode", "ingest", "exec"),
         *("dvr", "http_static", "bandcheck"),
     }

@@ -75,6 +75,9 @@ def test_samples_are_many_and_name_every_directive() -> None:
     words = set(re.findall(r"[a-z_0-9]+", text))
     missing = [row.path for row in (*ROOT, *VHOST) if row.name not in words]
     assert not missing
+    seen = {pair.partition("=")[0] for found in _SETS.finditer(text) for pair in found["values"].split()}
+    unseen = [row.path for row in (*ROOT, *VHOST) if row.flag in DEFINITIONS and not row.how and row.flag not in seen]
+    assert not unseen, "what these set is looked at in no sample"
 
 
 def test_no_inheritance_between_vhosts_and_equal_settings_are_one_object() -> None:

@@ -128,10 +128,11 @@ def ffmpeg_publish(clip: Path | str, url: str, *options: str, rate: float = 1.0,
     )
 
 
-def ffmpeg_play(url: str) -> Program:
-    """Take every packet as it is and print its time and MD5; ends with the broadcast."""
+def ffmpeg_play(url: str, *, page: str = "") -> Program:
+    """Take every packet as it is and print its time and MD5; ends with the broadcast. ``page``: where it comes from."""
+    from_page = ("-rtmp_pageurl", page) if page else ()
     return Program(
-        *(require_program("ffmpeg"), "-nostdin", "-v", "warning", "-copyts", "-rtmp_live", "live"),
+        *(require_program("ffmpeg"), "-nostdin", "-v", "warning", "-copyts", "-rtmp_live", "live", *from_page),
         *("-analyzeduration", "1000000", "-i", url),
         *("-map", "0:v?", "-map", "0:a?", "-c", "copy", "-copyts", "-f", "framemd5", "-"),
     )

@@ -233,3 +233,77 @@ async def test_http_hooks_callback(clips: Callable[[str], Path], tmp_path: Path)
     finally:
         await asyncio.to_thread(server.__exit__, None, None, None)
         await demo.close()
+
+
+RTMP = """
+listen              1935;
+max_connections     1000;
+vhost __defaultVhost__ {
+}
+"""
+
+
+async def test_rtmp(clips: Callable[[str], Path], tmp_path: Path) -> None:
+    """Published by address; played by address, and by a name that no vhost has: both are the default one."""
+    path, clip = tmp_path / "rtmp.conf", clips("bbb-720p-5s.mp4")
+    path.write_text(RTMP)
+    with EdgeServer(f"-c={path}", "-publisher_return_ms=500") as server:
+        url = server.rtmp_url("live", "livestream")
+        with ffmpeg_publish(clip, url, rate=1.5) as publisher:
+            await asyncio.to_thread(wait_until_sync, lambda: server.has_stream("livestream"), deadline(3), "the stream")
+            with ffmpeg_play(url) as by_address, ffmpeg_play(f"{url}?vhost=any.example.com") as by_name:
+                await publisher.wait_ok(14)
+                for player in (by_address, by_name):
+                    assert_suffix(parse_framemd5(await player.wait_ok(5)), ffprobe_packets(clip))
+
+
+# Names as they were up to SRS 2, in the vhost itself, and sections that have other names by now.
+COMPATIBLE = """
+listen              1935;
+max_connections     1000;
+http_stream {
+    enabled         on;
+    listen          8080;
+}
+vhost same.example.com {
+    gop_cache       on;
+    queue_length    10;
+    time_jitter     full;
+    mix_correct     on;
+    mw_latency      100;
+    publish_1stpkt_timeout  20000;
+    publish_normal_timeout  7000;
+    mr {
+        enabled     on;
+        latency     350;
+    }
+    forward         127.0.0.1:19350;
+}
+vhost edge.example.com {
+    mode            remote;
+    origin          ORIGIN;
+    vhost           same.example.com;
+    token_traverse  off;
+    refer_play      example.com;
+}
+"""
+
+
+async def test_compatible(clips: Callable[[str], Path], tmp_path: Path) -> None:
+    """Published in a vhost of an origin, played in another of an edge, from a page of the right host alone."""
+    clip = clips("bbb-720p-5s.mp4")
+    paths = [tmp_path / "origin.conf", tmp_path / "compatible.conf"]
+    paths[0].write_text(COMPATIBLE.replace("ORIGIN", "127.0.0.1:1"))
+    with EdgeServer(f"-c={paths[0]}", f"-listen={free_port()}", "-publisher_return_ms=500") as origin:
+        assert "forward is not offered" in origin.log
+        paths[1].write_text(COMPATIBLE.replace("ORIGIN", origin.address))
+        with (
+            EdgeServer(f"-c={paths[1]}", f"-listen={free_port()}", "-publisher_return_ms=500") as edge,
+            ffmpeg_publish(clip, f"{origin.rtmp_url('live', 's')}?vhost=same.example.com", rate=1.5) as publisher,
+        ):
+            url = f"{edge.rtmp_url('live', 's')}?vhost=edge.example.com"
+            with ffmpeg_play(url, page="http://www.example.com/x") as player, ffmpeg_play(url) as refused:
+                assert await refused.wait(10) != 0
+                assert "RefererDenied" in refused.stderr
+                await publisher.wait_ok(14)
+                assert_suffix(parse_framemd5(await player.wait_ok(5)), ffprobe_packets(clip))

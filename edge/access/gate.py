@@ -32,6 +32,7 @@ class Gate:
     nobody: what is looked at for a user that there is not, which takes as long as for one that there is.
     ends_at_expiry, cuts_query: as the settings say.
     is_open: it asks nothing.
+    asks_players: something is asked of who plays, be it but where he comes from.
     """
 
     def __init__(self, config: AccessConfig, files: Files) -> None:
@@ -58,6 +59,8 @@ class Gate:
             self.parameters |= self.signatures.parameters
         self.ends_at_expiry = config.auth_end_at_expiry
         self.cuts_query = config.auth_upstream == "off" and bool(self.parameters)
+        by_page = self.referers_of_all.is_set or self.referers[PLAY].is_set
+        self.asks_players = bool(self.addresses[PLAY]) or by_page or bool(self.methods[PLAY])
         self.is_open = config.asks_nothing and self.stream_keys is None
 
 

@@ -1,8 +1,10 @@
 """Permits: what the URLs of a guarded stream bear, so that who has its entry plays on, and a copied URL dies.
 
 ``p=`` the minute at which it ends (since 1970, in hex), a dot, and 12 bytes of
-HMAC-SHA256 over the stream and the minute, in base64url. To look at one costs
-one sum and no memory, on any node with the same secret.
+HMAC-SHA256 over what it opens, the stream and the minute, in base64url. To look
+at one costs one sum and no memory, on any node with the same secret. What opens
+a playlist opens nothing else, and what opens media no playlist, so that the one
+that lives longest does not lengthen a viewer's time.
 
 A segment has one URL for life, and all viewers share it: its minute follows from
 when it began by the origin's clock. Where that is far from this node's the
@@ -19,7 +21,6 @@ from collections.abc import Callable, Hashable
 from enum import Enum
 
 PARAMETER = "p"
-_VERSION = "hls1"
 _SUM_BYTES = 12
 _MINUTE_MS = 60_000
 #: Permits of playlists, and corrections of clocks, end at such minutes only: fewer different URLs.
@@ -41,6 +42,14 @@ class Permitted(Enum):
     INVALID = 3
 
 
+class Opens(Enum):
+    """What a permit opens, by the first line of what is hashed."""
+
+    PLAYLIST = "hls1"
+    MEDIA = "hls1-media"
+    CONFIGURATION = "hls1-init"
+
+
 class Permits:
     """Makes permits of a secret, and looks at them."""
 
@@ -49,21 +58,21 @@ class Permits:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def make(self, stream: str, minute: int) -> str:
+    def make(self, stream: str, minute: int, opens: Opens = Opens.PLAYLIST) -> str:
         """That of a stream (``vhost/app/name``), good until the minute since 1970 has come."""
-        text = f"{_VERSION}\n{stream}\n{minute}".encode("utf-8", "surrogatepass")
+        text = f"{opens.value}\n{stream}\n{minute}".encode("utf-8", "surrogatepass")
         found = hmac.digest(self._secret, text, "sha256")[:_SUM_BYTES]
         return f"{minute:x}.{base64.urlsafe_b64encode(found).decode()}"
 
-    def look_at(self, permit: str, stream: str, wall_ms: int) -> Permitted:
-        """Whether ``permit`` is one of ``stream``, and holds at ``wall_ms`` since 1970."""
+    def look_at(self, permit: str, stream: str, wall_ms: int, opens: Opens = Opens.PLAYLIST) -> Permitted:
+        """Whether ``permit`` is one of ``stream`` for what is asked for, and holds at ``wall_ms`` since 1970."""
         if not permit:
             return Permitted.MISSING
         found = _PERMIT.fullmatch(permit)
         if found is None:
             return Permitted.INVALID
         minute = int(found.group(1), 16)
-        if not hmac.compare_digest(self.make(stream, minute), permit):
+        if not hmac.compare_digest(self.make(stream, minute, opens), permit):
             return Permitted.INVALID
         return Permitted.YES if wall_ms < minute * _MINUTE_MS else Permitted.EXPIRED
 
@@ -113,15 +122,13 @@ class StreamPermits:
             now_ms = self._wall_ms()
             minute = segment_minute(now_ms if began_ms is None else began_ms, now_ms, self._window_ms)
             self._remember(what, minute)
-        return self._permits.make(self._stream, minute)
+        return self._permits.make(self._stream, minute, Opens.MEDIA)
 
-    def of_configuration(self, digest: str) -> str:
-        """Of what segments of hours need: the same until half of a session is left."""
-        minute, now_ms = self._minutes.get(digest, 0), self._wall_ms()
-        if minute * _MINUTE_MS - now_ms < self._session_s * 500:
-            minute = session_minute(now_ms, self._session_s)
-            self._remember(digest, minute)
-        return self._permits.make(self._stream, minute)
+    def of_configuration(self) -> str:
+        """Of what segments of hours need: on all nodes the same for half of a session, and good for as long again."""
+        half = max(self._session_s // 120, _ROUND_MINUTES)
+        minute = (self._wall_ms() // (half * _MINUTE_MS) + 2) * half
+        return self._permits.make(self._stream, minute, Opens.CONFIGURATION)
 
     def _remember(self, what: Hashable, minute: int) -> None:
         self._minutes[what] = minute

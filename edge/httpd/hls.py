@@ -14,6 +14,7 @@ from edge.errors import UnsupportedCodecError
 from edge.hls import playlist
 from edge.hls.config import HlsConfig
 from edge.hls.names import Asked, Uris, parse_path, parse_two_level_path
+from edge.hls.permits import Opens
 from edge.hls.segmenter import Segmenter
 from edge.httpd.asking import refuses_entry, refuses_head, refuses_newcomers, refuses_unready
 from edge.httpd.cmcd import Receiver
@@ -45,7 +46,7 @@ from edge.httpd.hls_paths import (
     shared_query,
     wait_seconds,
 )
-from edge.httpd.hls_permits import HlsGuard, make_private, uri_permits
+from edge.httpd.hls_permits import HlsGuard, uri_permits
 from edge.httpd.hls_sessions import Sessions
 from edge.httpd.hls_shelf import HlsStream, Shelf
 from edge.httpd.hls_two_level import TwoLevelPlayer
@@ -179,14 +180,15 @@ class HlsPlayer:
         is_cdn = self._guard.is_cdn(request, service, name.key)
         # Without permits anybody may guess what a media playlist is called: addresses and pages are looked at again.
         is_entry = not asked.is_media or self._guard.of(request, service, name.key) is None
-        if is_entry and is_cdn is None:
+        is_judged = is_entry and is_cdn is None
+        if is_judged:
             suffix = target.path.removeprefix(asked.path)
             entry = PlayRequest(self._client(request, name), name, suffix=suffix)
             refusal = await refuses_entry(service, entry)
             if refusal is not None:
                 return self._refuse_name(request, refusal)
             lifetime_s = entry.lifetime_s
-        elif (unpermitted := self._guard.refuses(request, target, service, name.key)) is not None:
+        elif (unpermitted := self._guard.refuses(request, target, service, name.key, Opens.PLAYLIST)) is not None:
             return self._refuse_name(request, unpermitted)
         else:
             name, has_permit = self._guard.said_with_permit(service, name), True
@@ -199,15 +201,17 @@ class HlsPlayer:
                 overloaded = service.refuse_newcomer()  # who plays already asks for media playlists
                 if overloaded is not None:
                     return refuse(overloaded)
-                return self._master(request, target, service, name, asked, found, lifetime_s, is_cdn=bool(is_cdn))
-            if asked.scheme is Scheme.TWO_LEVEL:
+                answer = self._master(request, target, service, name, asked, found, lifetime_s, is_cdn=bool(is_cdn))
+            elif asked.scheme is Scheme.TWO_LEVEL:
                 two_level = self._two_level.segmenter(found, name, at_keyframes=asked.at_keyframes)
                 shared, permits = shared_query(target.raw_query, name), self._guard.of(request, service, name.key)
                 uris = Uris(asked.path, shared, config.hls_entry_prefix, permit_of=uri_permits(permits))
-                return await self._two_level.playlist(request, found, two_level, uris)
-            return await self._media_playlist(request, target, service, name, asked, found)
+                answer = await self._two_level.playlist(request, found, two_level, uris)
+            else:
+                answer = await self._media_playlist(request, target, service, name, asked, found)
         except UnsupportedCodecError as error:
             return web.Response(status=415, text=f"{error}\n", headers=NEVER_CACHED)
+        return self._guard.answered(answer, service, name.key) if is_judged else answer
 
     async def _find(
         self,
@@ -307,7 +311,7 @@ class HlsPlayer:
         answer = PlaylistText(text, max_age_s).answer(request)
         if asked.scheme is Scheme.TWO_LEVEL:
             answer.headers["Vary"] = "User-Agent"
-        return answer if permits is None else make_private(answer)
+        return answer
 
     async def _media_playlist(
         self,
@@ -416,9 +420,10 @@ class HlsPlayer:
         if two_level is not None:
             service, there = self._service_of(request), self.shelf.two_level_of(two_level.epoch)
             if there is not None:
-                if (unpermitted := self._guard.refuses(request, target, service, there[0].stream.key)) is not None:
+                key = there[0].stream.key
+                if (unpermitted := self._guard.refuses(request, target, service, key, Opens.MEDIA)) is not None:
                     return self._refuse_name(request, unpermitted)
-                self._receiver.note(request, target, service, there[0].stream.key)
+                self._receiver.note(request, target, service, key)
             return await self._two_level.segment(request, service, two_level)
         if parse_path(target.path) is not None:
             return await self.media(request, target)
@@ -435,7 +440,8 @@ class HlsPlayer:
             return self._refuse_name(request, name)
         if not service.rules_of(name.key).of(HlsConfig).hls:
             return missing("HLS is off")
-        if (unpermitted := self._guard.refuses(request, target, service, name.key)) is not None:
+        opens = Opens.CONFIGURATION if asked.kind == "mp4" else Opens.MEDIA
+        if (unpermitted := self._guard.refuses(request, target, service, name.key, opens)) is not None:
             return self._refuse_name(request, unpermitted)
         name = self._guard.said_with_permit(service, name)
         found = self.shelf.find(service, name.key)

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from edge.hls.config import HlsConfig
 from edge.hls.names import PermitOf, SegmentName
-from edge.hls.permits import PARAMETER, Permits, Permitted, StreamPermits
+from edge.hls.permits import PARAMETER, Opens, Permits, Permitted, StreamPermits
 from edge.hls.segmenter import Segmenter
 from edge.httpd.connection import HttpConnection
 from edge.httpd.hls_fetch import NODE_HEADER
@@ -30,7 +30,7 @@ IsCdn = Callable[[Service, StreamKey, Sequence[str]], "bool | None"]
 _NO_SECRET = Refusal(Reason.TOKEN_INVALID, "the Authorization header has no secret of a CDN (-hls_cdn_secret_file)")
 _REFUSALS = {
     Permitted.MISSING: Refusal(Reason.TOKEN_INVALID, "there is no permit: the entry playlist has the URL"),
-    Permitted.INVALID: Refusal(Reason.TOKEN_INVALID, "the permit is none of this stream"),
+    Permitted.INVALID: Refusal(Reason.TOKEN_INVALID, "the permit is none for this of the stream"),
     Permitted.EXPIRED: Refusal(Reason.TOKEN_EXPIRED, "the permit has ended"),
 }
 
@@ -43,14 +43,16 @@ class HlsGuard:
         guards: Callable[[Service, StreamKey], bool],
         secret: Callable[[], bytes],
         is_cdn: IsCdn = lambda *_: None,
+        asks_players: Callable[[Service, StreamKey], bool] = lambda *_: False,
         *,
         now_wall_ms: Callable[[], int] = wall_ms,
     ) -> None:
         """``guards``: whether a gate stands before a stream; ``secret``: the same on all nodes behind one cache.
 
         ``is_cdn``: whether ``Authorization`` headers are those of a CDN that answers for its viewers; None where they
-        do not say so.
+        do not say so. ``asks_players``: whether gates stand before a stream, those too that give no permits.
         """
+        self._asks_players = asks_players
         self._guards, self._secret, self._is_cdn, self._wall_ms = guards, secret, is_cdn, now_wall_ms
         self._permits = Permits(b"")
         self._known = b""
@@ -81,8 +83,10 @@ class HlsGuard:
             )
         return found
 
-    def refuses(self, request: web.BaseRequest, target: Target, service: Service, key: StreamKey) -> Refusal | None:
-        """Why what a playlist names is not given; None where it is, or nothing is asked.
+    def refuses(
+        self, request: web.BaseRequest, target: Target, service: Service, key: StreamKey, opens: Opens
+    ) -> Refusal | None:
+        """Why what a playlist names, whose permit is one of ``opens``, is not given; None where it is given.
 
         Nodes that play the stream from here need no permit, nor does a CDN.
         """
@@ -94,8 +98,14 @@ class HlsGuard:
         stream = service.registry.find(key)
         if stream is not None and self.is_node(request, service, stream):
             return None
-        found = self._present().look_at(target.argument(PARAMETER) or "", _text_of(key), self._wall_ms())
+        found = self._present().look_at(target.argument(PARAMETER) or "", _text_of(key), self._wall_ms(), opens)
         return _REFUSALS.get(found)
+
+    def answered(self, answer: web.StreamResponse, service: Service, key: StreamKey) -> web.StreamResponse:
+        """The answer to a request that the gates of a stream were asked about: no cache may give it to anybody else."""
+        if self._guards(service, key) or self._asks_players(service, key):
+            answer.headers["Cache-Control"] = "private, no-store"
+        return answer
 
     def is_node(self, request: web.BaseRequest, service: Service, stream: Stream) -> bool:
         """Whether a node of ours asks that plays the stream from here, under the id that it has told us.
@@ -140,17 +150,11 @@ def uri_permits(permits: StreamPermits | None, segmenter: Segmenter | None = Non
 
     def permit_of(what: SegmentName | tuple[str, int] | str) -> str:
         if isinstance(what, str):
-            return permits.of_configuration(what)
+            return permits.of_configuration()
         segment = segmenter.find(what) if segmenter is not None and isinstance(what, SegmentName) else None
         return permits.of_segment(what, segment.wall_ms if segment is not None else None)
 
     return permit_of
-
-
-def make_private(answer: web.Response) -> web.Response:
-    """Of an entry playlist that is one viewer's."""
-    answer.headers["Cache-Control"] = "private, no-store"
-    return answer
 
 
 def _text_of(key: StreamKey) -> str:

@@ -135,6 +135,12 @@ class Access:
         gate = gates.gate_of(key) if gates is not None else None
         return gate is not None and bool(gate.methods[PLAY])
 
+    def asks_players(self, service: Service, key: StreamKey) -> bool:
+        """Whether anything is asked of who plays a stream of a service: not all who ask get the same answer."""
+        gates = self._gates_of(service)
+        gate = gates.gate_of(key) if gates is not None else None
+        return gate is not None and gate.asks_players
+
     def is_cdn(self, service: Service, key: StreamKey, said: Sequence[str]) -> bool | None:
         """See ``Gates.is_cdn``."""
         gates = self._gates_of(service)

@@ -331,7 +331,9 @@ class Node:
                 receiver,
                 max_segment_bytes=self.settings.hub.hls_max_segment_bytes,
                 steering=steering,
-                guard=HlsGuard(self._guards_play, self.access.permit_secret, self.access.is_cdn),
+                guard=HlsGuard(
+                    self._guards_play, self.access.permit_secret, self.access.is_cdn, self.access.asks_players
+                ),
             )
             owned.append(hls)
             self.hls = hls

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.hls.permits import Permits, Permitted, StreamPermits, segment_minute, session_minute
+from edge.hls.permits import Opens, Permits, Permitted, StreamPermits, segment_minute, session_minute
 
 KEY = b"0123456789abcdef0123456789abcdef"
 STREAM = "media.example.com/live/cam1"
@@ -75,10 +75,37 @@ def test_nodes_agree_and_a_segment_keeps_its_url() -> None:
     assert first[0] == first[1]
     clocks[0] += 3_600_000
     assert nodes[0].of_segment("a", 1_795_999_998_000) == first[0]
-    assert PERMITS.look_at(first[0], STREAM, clocks[0]) is Permitted.EXPIRED
-    init = nodes[0].of_configuration("d")
-    clocks[0] += 3_600_000
-    assert nodes[0].of_configuration("d") == init
-    clocks[0] += 36_000_000
-    assert nodes[0].of_configuration("d") != init
+    assert PERMITS.look_at(first[0], STREAM, clocks[0], Opens.MEDIA) is Permitted.EXPIRED
     assert nodes[0].of_segment("b", None) != first[0]
+
+
+#: Vectors of the other classes, and the first lines that they hash.
+OF_CLASS = {
+    Opens.PLAYLIST: GOOD,
+    Opens.MEDIA: "1e187e0.rt8ih4jvZAQoP64X",
+    Opens.CONFIGURATION: "1e187e0.xogVHBq0Ds7UrUu3",
+}
+
+
+@pytest.mark.parametrize("made", Opens)
+@pytest.mark.parametrize("asked", Opens)
+def test_permit_opens_its_own_class_and_no_other(made: Opens, asked: Opens) -> None:
+    permit = PERMITS.make(STREAM, MINUTE, made)
+    assert permit == OF_CLASS[made]
+    found = PERMITS.look_at(permit, STREAM, BEFORE_MS, asked)
+    assert found is (Permitted.YES if made is asked else Permitted.INVALID)
+
+
+@pytest.mark.parametrize("session_s", [0, 60, 3600, 43200])
+def test_configuration_has_one_url_at_all_nodes_whenever_they_were_started(session_s: int) -> None:
+    """It is good for half of a session, and for ten minutes at least, whenever it was named."""
+    now_ms, half_ms = 1_796_000_000_000, max(session_s * 500, 600_000)
+    seen = set()
+    for later_ms in range(0, 4 * half_ms, half_ms // 7):
+        clock = now_ms + later_ms
+        nodes = [StreamPermits(PERMITS, STREAM, lambda: clock, window_ms=1, session_s=session_s) for _ in range(2)]  # noqa: B023
+        (permit,) = {node.of_configuration() for node in nodes}
+        assert PERMITS.look_at(permit, STREAM, clock + half_ms - 1, Opens.CONFIGURATION) is Permitted.YES
+        assert PERMITS.look_at(permit, STREAM, clock + 2 * half_ms, Opens.CONFIGURATION) is Permitted.EXPIRED
+        seen.add(permit)
+    assert len(seen) == 5

@@ -116,6 +116,21 @@ async def test_AU27_who_has_the_entry_plays_on_and_a_url_that_is_copied_dies(sch
         await pushed(node, source, 5)
 
 
+async def test_permit_of_one_class_opens_no_other(tmp_path: Path) -> None:
+    """That of a configuration lives for hours: it must not give a viewer more time than he has."""
+    entry, _, _ = SCHEMES["low-latency"]
+    async with guarded(tmp_path) as (node, source):
+        playlist = beside(entry, await entry_of(node, f"{entry}?{token()}"))
+        found = await media(node, source, playlist)
+        urls = [playlist, *(beside(entry, uri) for uri in uris_of(found))]
+        classes = [0, 1, 1, 2]  # the playlist; a segment and a part; the configuration
+        assert len(urls) == len(classes) and ".init.mp4" in urls[-1]
+        for url, opened in zip(urls, classes, strict=True):
+            for other, shown in zip(urls, classes, strict=True):
+                answer = await ask(node, f"{url.partition('?')[0]}?p={permit_of(other)}")
+                assert answer.status == (200 if opened == shown else 403), (url, other)
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 async def test_permit_in_the_url_of_an_entry_opens_no_gate(scheme: str, tmp_path: Path) -> None:
     entry = SCHEMES[scheme][0]
@@ -195,6 +210,41 @@ async def test_media_playlist_leads_past_no_address_and_no_page(scheme: str, gat
         for method in ("GET", "HEAD"):
             assert (await ask(node, playlist, *bad, method=method)).status == 403
             assert (await ask(node, playlist, *good, method=method)).status == 200
+
+
+OPEN, PRIVATE = "public, max-age=1", "private, no-store"
+GATES = {
+    "none": ((), OPEN, OPEN),
+    "allow": (("-play_allow=127.0.0.0/8",), PRIVATE, PRIVATE),
+    "deny": (("-play_deny=10.0.0.9",), PRIVATE, PRIVATE),
+    "refer_all": (("-refer_all=none",), PRIVATE, PRIVATE),
+    "refer_play": (("-refer_play=example.com,none",), PRIVATE, PRIVATE),
+    "refer_publish": (("-refer_publish=none",), OPEN, OPEN),
+    "publish_deny": (("-publish_deny=10.0.0.9",), OPEN, OPEN),
+    # Media playlists bear permits, and are the same for all who have them.
+    "sign": (("-play_auth=sign", "-sign_keys_file={keys}"), PRIVATE, OPEN),
+    "sign and page": (("-play_auth=sign", "-sign_keys_file={keys}", "-refer_play=none"), PRIVATE, OPEN),
+    "callback": (("-hooks_on_play=http://127.0.0.1:1/", "-hook_failure=allow"), PRIVATE, OPEN),
+}
+
+
+@pytest.mark.parametrize("gate", GATES)
+async def test_no_cache_gives_to_others_what_was_judged_for_one(gate: str, tmp_path: Path) -> None:
+    flags, of_entry, of_media = GATES[gate]
+    (tmp_path / "keys").write_bytes(KEY + b"\n")
+    (tmp_path / "keys").chmod(0o600)
+    async with running("-hls_fragment_s=1", *(flag.format(keys=tmp_path / "keys") for flag in flags)) as node:
+        source = await Source.at(node)
+        await pushed(node, source, 75)
+        for scheme in SCHEMES:
+            entry = SCHEMES[scheme][0]
+            answers = [await ask(node, f"{entry}?{token()}", method=method) for method in ("GET", "HEAD")]
+            assert {(each.status, each.headers["cache-control"]) for each in answers} == {(200, of_entry)}, scheme
+            playlist = beside(entry, await entry_of(node, f"{entry}?{token()}"))
+            await media(node, source, playlist)
+            answer = await ask(node, playlist)
+            control = answer.headers["cache-control"]
+            assert answer.status == 200 and control.partition(",")[0] == of_media.partition(",")[0], scheme
 
 
 async def test_streams_without_a_gate_are_as_they_were(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from edge.access.edge_scheme import EdgeScheme
 from edge.access.token import Asked
-from edge.hls.permits import Permits
+from edge.hls.permits import Opens, Permits
 from tests.harness.clients import ffmpeg_publish
 from tests.harness.hls_cache import CacheTrial, clip_of_even_groups
 from tests.harness.hls_client import HlsClient, open_session
@@ -120,8 +120,9 @@ async def test_viewers_with_permits_share_what_a_cache_holds_and_a_copied_url_di
             playlists = [line for line in inside if ".m3u8" in line.uri and "_HLS" not in line.uri]
             for line in (media[0], playlists[0]):
                 path, _, query = line.uri.partition("?")
-                old = Permits(_SECRET).make("_/live/guarded", int(began_s) // 60 - 1)
-                other = Permits(_SECRET).make("_/live/open", int(began_s) // 60 + 60)
+                opens = Opens.PLAYLIST if ".m3u8" in path else Opens.CONFIGURATION if ".init." in path else Opens.MEDIA
+                old = Permits(_SECRET).make("_/live/guarded", int(began_s) // 60 - 1, opens)
+                other = Permits(_SECRET).make("_/live/open", int(began_s) // 60 + 60, opens)
                 for copied in ("", f"?p={old}", f"?p={other}", f"?{query[:-1]}"):
                     async with session.get(f"http://{cache.address}{path}{copied}") as answer:
                         assert answer.status == 403, (path, copied)

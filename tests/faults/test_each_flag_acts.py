@@ -23,6 +23,7 @@ from edge.flags.classes import Reload
 from edge.flags.registry import DEFINITIONS
 from edge.httpd.config import HttpConfig
 from edge.hub.config import HubConfig
+from edge.net.config import NetConfig
 from edge.net.listed import Listed
 from edge.service.config import LimitConfig
 from tests.harness.ports import free_port
@@ -162,7 +163,6 @@ ROWS: dict[str, Row] = {
         NET,
         accept_per_turn=5,
         end_flush_ms=1234,
-        ingest_tick_ms=7,
         log_connection_close=True,
         log_error_text=True,
         log_idle_connection_close=True,
@@ -208,6 +208,7 @@ ROWS: dict[str, Row] = {
     **many(
         HUB,
         gop_cache=False,
+        mix_correct=True,
         keep_pulling_seconds=7,
         keyframe_wait_ms=4321,
         log_retain_ms=4321,
@@ -228,6 +229,7 @@ ROWS: dict[str, Row] = {
         stop_kickedoff_publisher=True,
         timestamp_offset=77,
     ),
+    "ingest_tick_ms": Row("7", 7, (lambda seen: seen.stream.rules.of(NetConfig),)),
     "publisher_return_ms": Row("4321", 4321, (*HUB, *PULLS)),
     "keep_duration_domains": Row("a.example", frozenset({"a.example"}), HUB),
     "original_timestamp_domains": Row("b.example", frozenset({"b.example"}), HUB),

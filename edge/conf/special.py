@@ -29,6 +29,7 @@ class Rank(IntEnum):
 _RTMP_PORT = 1935
 _MR_LATENCY_MS = 350  # SRS's default
 _SRS_LOG_FILE = "./objs/srs.log"  # likewise
+_NO_LIMIT = 2147483647
 _PORT = re.compile(r"(?:(?P<host>\[[0-9a-fA-F:.%]+\]|[^:\[\]]*):)?(?P<port>[0-9]{1,5})", re.ASCII)
 _EVERYWHERE = frozenset({"", "0.0.0.0", "::", "*"})
 _MOUNT = re.compile(r"(?:\[vhost\])?/\[app\]/\[stream\]\.(?:flv|ts)")
@@ -81,6 +82,8 @@ Simple = Callable[[Any], list[tuple[str, Any, Rank]]]
 SIMPLE: dict[str, Simple] = {
     # Counts more than the interval that mw_latency says.
     "min_latency": lambda value: [("", 0, Rank.FORCED)] if value else [],
+    # 0 of SRS: bytes alone are counted.
+    "no_limit": lambda value: [("", value or _NO_LIMIT, Rank.GIVEN)],
     "atc": lambda value: [("", "off", Rank.FORCED)] if value else [],
     "ask": lambda value: [("", "ask", Rank.GIVEN)] if value else [],
 }

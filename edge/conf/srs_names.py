@@ -218,7 +218,7 @@ ROOT: tuple[Name, ...] = (
 #: What may stand in ``play``, and stood in the vhost itself up to SRS 2.
 _PLAY: tuple[Name, ...] = (
     Name("gop_cache", SWITCH, "gop_cache", LESS, "players begin at a keyframe that was kept", ("on",), "on"),
-    Name("gop_cache_max_frames", INTEGER, "max_cached_frames"),
+    Name("gop_cache_max_frames", INTEGER, "max_cached_frames", how="no_limit"),
     Name("queue_length", INTEGER, "queue_length_s"),
     Name("time_jitter", WORD, "time_jitter", LESS, "timestamps of players are corrected as by full", ("full",)),
     Name("mix_correct", SWITCH, "mix_correct", default="off"),

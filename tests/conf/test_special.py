@@ -44,6 +44,8 @@ def test_at_the_root(text: str, expected: dict[str, object]) -> None:
     [
         ("min_latency on; mw_latency 100;", {"flush_interval_ms": 0}),
         ("min_latency off; mw_latency 100;", {"flush_interval_ms": 100}),
+        ("gop_cache_max_frames 500;", {"max_cached_frames": 500}),
+        ("play { gop_cache_max_frames 0; }", {"max_cached_frames": 2147483647}),
         ("publish { mr on; }", {"ingest_tick_ms": 350}),
         ("publish { mr off; mr_latency 400; }", {}),
         ("mr { enabled on; latency 400; }", {"ingest_tick_ms": 400}),

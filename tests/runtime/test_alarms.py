@@ -76,6 +76,7 @@ WAKES = {
     "keys or users cannot be read again": ("edge/runtime/access.py", "read_again"),
     "a node of ours may not play here": ("edge/net/rtmp/server.py", "_on_play_answer"),
     "somebody guesses": ("edge/access/guessing.py", "failed"),
+    "and comes in great number": ("edge/net/floods.py", "_drop"),
     "a hook does not answer": ("edge/hooks/figures.py", "_say"),
     "a hook is left alone": ("edge/hooks/judge.py", "_ask_one"),
     "hooks cannot be called at all": ("edge/runtime/hooks.py", "_load"),

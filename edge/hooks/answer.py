@@ -51,9 +51,15 @@ class No(NamedTuple):
 
 
 class Unusable(NamedTuple):
-    """Nobody has said anything that counts; ``why`` is for the log."""
+    """Nobody has said anything that counts.
+
+    Attributes:
+        why: for the log.
+        is_said: the server has answered all the same, with what is no answer to this question.
+    """
 
     why: str
+    is_said: bool = False
 
 
 Answer = Yes | No | Unusable

@@ -1,6 +1,12 @@
-"""Leaves a dead server alone: after a few failures in a row nobody waits for it any more."""
+"""Leaves a dead server alone: after a few failures in a row nobody waits for it any more.
+
+One that answers is not dead. What it says may be of no use because of what it was asked, so that such answers count
+once for each address that asked: nobody can have a server left alone by asking what it has no answer to.
+"""
 
 from __future__ import annotations
+
+import ipaddress
 
 #: So many in a row open it.
 FAILURES = 5
@@ -15,11 +21,12 @@ class Breaker:
         is_open: calls count as unanswered at once.
     """
 
-    __slots__ = ("_failure_count", "_probe_at_ms", "_wait_ms", "is_open")
+    __slots__ = ("_askers", "_failure_count", "_probe_at_ms", "_wait_ms", "is_open")
 
     def __init__(self) -> None:
         self.is_open = False
         self._failure_count = 0
+        self._askers: set[str] = set()
         self._probe_at_ms = 0
         self._wait_ms = FIRST_PROBE_MS
 
@@ -35,10 +42,20 @@ class Breaker:
         """It has answered, be it no."""
         self.is_open = False
         self._failure_count = 0
+        self._askers.clear()
         self._wait_ms = FIRST_PROBE_MS
 
-    def failed(self, now_ms: int) -> bool:
-        """It has not; returns whether that has opened it."""
+    def failed(self, now_ms: int, asker: str = "") -> bool:
+        """It has not; returns whether that has opened it.
+
+        ``asker``: the address of whom it was asked about, where it has said something of no use; "" where it said
+        nothing, as a dead one does.
+        """
+        if asker and not self.is_open:
+            network = _network_of(asker)
+            if network in self._askers:
+                return False
+            self._askers.add(network)
         self._failure_count += 1
         if self.is_open or self._failure_count < FAILURES:
             return False
@@ -46,3 +63,11 @@ class Breaker:
         self._wait_ms = FIRST_PROBE_MS
         self._probe_at_ms = now_ms + FIRST_PROBE_MS
         return True
+
+
+def _network_of(host: str) -> str:
+    """What one client has: an address, of IPv6 its /64."""
+    try:
+        return str(ipaddress.IPv6Network((host, 64), strict=False)) if ":" in host else host
+    except ValueError:
+        return host

@@ -228,7 +228,7 @@ class Judge:
         self._figures.called(event.action, shown(url), answer, self._now_ms() - began_ms)
         if not isinstance(answer, Unusable):
             breaker.succeeded()
-        elif breaker.failed(self._now_ms()):
+        elif breaker.failed(self._now_ms(), event.ip if answer.is_said else ""):
             logger.warning("hook %s is left alone: it has not answered several times in a row", shown(url))
             self.places.give_up(url)
         return answer
@@ -254,4 +254,5 @@ class Judge:
             reply = await self._caller.call(call, headers, within_s=max(within_ms, 1) / 1000)
         except CallFailedError as error:
             return Unusable(str(error))
-        return form.read(event, reply.status, reply.location, reply.body)
+        answer = form.read(event, reply.status, reply.location, reply.body)
+        return answer._replace(is_said=True) if isinstance(answer, Unusable) else answer

@@ -54,13 +54,13 @@ def _configs(parsed: Parsed) -> Iterator[tuple[AccessConfig, Where]]:
     """What holds for some streams, and where each flag of it stands."""
     root = access_config(parsed.flags)
     yield root, parsed.where
-    for settings, where in _of_vhosts(parsed):
+    for settings, where in settings_of_vhosts(parsed):
         found = {name: settings[name] for name in _FIELDS if name in settings}
         if found:
             yield replace(root, **found), where
 
 
-def _of_vhosts(parsed: Parsed) -> Iterator[tuple[dict[str, Any], Where]]:
+def settings_of_vhosts(parsed: Parsed) -> Iterator[tuple[dict[str, Any], Where]]:
     """What each vhost and match says, and where each flag of it stands."""
     said = parsed.vhosts
     if said is None:
@@ -117,7 +117,7 @@ def _lone_permits(parsed: Parsed) -> Iterator[Problem]:
     if value_of(parsed.flags, "node_secret_file"):
         return
     root = {flag: value_of(parsed.flags, flag) for flag in _OF_PERMITS}
-    for settings, where in (({}, parsed.where), *_of_vhosts(parsed)):
+    for settings, where in (({}, parsed.where), *settings_of_vhosts(parsed)):
         said = {flag: settings.get(flag, root[flag]) for flag in _OF_PERMITS}
         asks = next((flag for flag in ("play_auth", "hooks_on_play") if said[flag]), "")
         if not asks or not said["hls"]:

@@ -13,10 +13,13 @@ from edge.flags.problem import Problem
 from edge.flags.registry import value_of
 from edge.hooks.config import HookConfig
 from edge.hooks.event import Action
+from edge.runtime.access_check import settings_of_vhosts
 from edge.runtime.hook_files import read_secret
 from edge.runtime.targets import is_local, is_own_server
 from naming.url import without_secrets
 
+#: Hooks that may refuse somebody who comes.
+_JUDGES = ("hooks_on_connect", "hooks_on_publish", "hooks_on_play")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -34,6 +37,7 @@ def check_hooks(parsed: Parsed, is_own_address: Callable[[str], bool] = is_local
             elif _is_own(url, parsed, is_own_address):
                 message = f"-{name}={without_secrets(url)} is a port of this server, which would ask itself"
                 yield Problem(parsed.where(name), message, is_warning=True)
+    yield from _open_doors(parsed)
     path = value_of(flags, "hook_secret_file")
     if path:
         try:
@@ -49,6 +53,25 @@ def check_hooks(parsed: Parsed, is_own_address: Callable[[str], bool] = is_local
         if not has_any and name in parsed.origins and value_of(flags, name) != getattr(defaults, name):
             message = f"-{name} has no effect without hooks: no -hooks_on_... names any"
             yield Problem(parsed.where(name), message, is_warning=True)
+
+
+def _open_doors(parsed: Parsed) -> Iterator[Problem]:
+    """A gate that whoever silences its server opens."""
+    root = {name: value_of(parsed.flags, name) for name in ("hook_failure", *_JUDGES)}
+    told: set[Problem] = set()
+    for said, where in ((root, parsed.where), *settings_of_vhosts(parsed)):
+        settings = {**root, **said}
+        judges = [name for name in _JUDGES if settings[name]]
+        if settings["hook_failure"] != "allow" or not judges or said.keys().isdisjoint(root):
+            continue
+        message = (
+            f"-hook_failure=allow opens what {', '.join(f'-{name}' for name in judges)} guards to anybody while its "
+            "server cannot be reached, is slow or crashes, be it by a request that somebody has made for that"
+        )
+        problem = Problem(where("hook_failure" if "hook_failure" in said else judges[0]), message, is_warning=True)
+        if problem not in told:
+            told.add(problem)
+            yield problem
 
 
 def fault_of(url: str) -> str:

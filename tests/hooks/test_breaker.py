@@ -37,3 +37,13 @@ def test_an_answer_closes_it_and_all_begins_anew() -> None:
     assert [breaker.failed(5000) for _ in range(FAILURES)][-1]
     assert not breaker.is_probe_due(5999)
     assert breaker.is_probe_due(6000)
+
+
+def test_one_address_cannot_have_a_server_left_alone_that_answers() -> None:
+    breaker = Breaker()
+    for host in ("192.0.2.1", "2001:db8::1", "2001:db8::2", "::x"):
+        assert not any(breaker.failed(0, host) for _ in range(100)), host
+    assert not breaker.failed(0, "192.0.2.2") and breaker.failed(0, "192.0.2.3"), "five who are not one"
+    breaker.succeeded()
+    assert not any(breaker.failed(0, "192.0.2.1") for _ in range(100))
+    assert [breaker.failed(0) for _ in range(FAILURES - 1)][-1], "silence counts each time"

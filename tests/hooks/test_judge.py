@@ -188,6 +188,20 @@ def test_AU18_a_server_dead_for_two_minutes() -> None:
     run(main())
 
 
+def test_who_asks_what_a_server_stumbles_over_has_it_left_alone_for_nobody() -> None:
+    async def main() -> None:
+        bench = Bench(Scripted(lambda call: Reply(500, "", b"") if b"t=666" in call.body else yes(call)))
+        for _ in range(20):
+            assert isinstance((await bench.ask(other(666))).answer, Unusable)
+        assert not bench.judge.open_count
+        assert (await bench.ask(other(1, ip="10.0.0.2"))).answer == Yes()
+        for number in range(5):
+            await bench.ask(other(666, ip=f"10.0.1.{number}"))
+        assert bench.judge.open_count == 1, "five addresses are no single client"
+
+    run(main())
+
+
 def test_sessions_that_are_over_for_longer_than_the_grace_are_asked_for_in_vain() -> None:
     async def main() -> None:
         bench = Bench(Scripted(yes))

@@ -8,6 +8,7 @@ import pytest
 
 from edge.flags.gflags import parse
 from edge.runtime.hook_check import check_hooks
+from edge.runtime.vhost_files import with_vhosts
 
 
 def found(*arguments: str) -> list[tuple[bool, str]]:
@@ -58,3 +59,18 @@ def test_settings_without_hooks_and_a_secret_that_is_none(tmp_path: Path) -> Non
     assert found("-hook_form=nginx") == [(True, "-hook_form has no effect without hooks: no -hooks_on_... names any")]
     ((is_warning, message),) = found("-hooks_on_play=http://h/", f"-hook_secret_file={tmp_path / 'none'}")
     assert not is_warning and "No such file" in message
+
+
+def test_gate_that_a_crash_opens_is_doubtful(tmp_path: Path) -> None:
+    ((is_warning, message),) = found("-hooks_on_play=http://h/", "-hook_failure=allow")
+    assert is_warning and message.startswith("-hook_failure=allow opens what -hooks_on_play guards to anybody while")
+    assert found("-hooks_on_stop=http://h/", "-hook_failure=allow") == [], "nobody is kept out by that"
+    conf = tmp_path / "edge.conf"
+    conf.write_text(
+        "vhost a.example { hooks_on_publish http://h/; hook_failure allow; }\n"
+        "vhost b.example { hooks_on_publish http://h/; }\nvhost c.example { hook_failure allow; }\n"
+    )
+    parsed = parse([f"-vhost_config={conf}"])
+    with_vhosts(parsed, {})
+    (problem,) = check_hooks(parsed)
+    assert "-hooks_on_publish guards" in problem.message and problem.where.endswith("edge.conf:1"), problem

@@ -1,0 +1,67 @@
+"""JSON of strangers (RFC 8259), read so that two programs on the way cannot read it differently, and in bounds.
+
+A name that stands twice in an object is no mistake to be mended, but a fault; so are numbers that no clock and no
+counter has, and what is nested deeper than anything that is meant.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+MAX_DEPTH = 8
+MAX_DIGITS = 20
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
+
+
+def parse(text: str | bytes) -> Any:
+    """The value that ``text`` is; raises ValueError, whose text says why and quotes nothing."""
+    if isinstance(text, bytes):
+        try:
+            text = text.decode()
+        except UnicodeDecodeError:
+            raise ValueError("it is no text in UTF-8") from None
+    if _depth_of(text) > MAX_DEPTH:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError:
+        raise ValueError("it is no JSON") from None
+
+
+def parse_object(text: str | bytes) -> dict[str, Any]:
+    """The same where it has to be an object."""
+    found = parse(text)
+    if not isinstance(found, dict):
+        raise ValueError("it is no object of JSON")
+    return found
+
+
+def _depth_of(text: str) -> int:
+    depth = most = 0
+    for found in _BRACKET.finditer(_STRING.sub("", text)):
+        depth += 1 if found.group() in "[{" else -1
+        most = max(most, depth)
+    return most
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands in it twice")
+    return found
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a number has more than {MAX_DIGITS} digits")
+    return int(text)
+
+
+def _constant(_: str) -> Any:
+    raise ValueError("a number is none")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_constant=_constant)

@@ -6,7 +6,7 @@ import re
 
 #: What a query may hold that nobody else should read: ?token=x, &tok=x, &accessToken=x, &sign=x ...
 _SECRET = re.compile(
-    r"""([?&/][^?&=/\s]*(?:tok|secret|passw|pwd|auth|credential|sign|key)[^?&=/\s]*=)[^&\s"']*""", re.IGNORECASE
+    r"""([?&/][^?&=/\s]*(?:tok|secret|passw|pwd|auth|credential|sign|key|jwt)[^?&=/\s]*=)[^&\s"']*""", re.IGNORECASE
 )
 #: ``user:password@`` before a host, and whatever stands there in a URL.
 _LOGIN = re.compile(r"""//[^/@\s"',]+@|(?<![^\s"'(,=/])[^\s/@"'(,=]+:[^\s/@"',]+@""")

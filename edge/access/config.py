@@ -12,11 +12,14 @@ class AccessConfig:
     Attributes:
         publish_allow, publish_deny, play_allow, play_deny: addresses, CIDR, ``all``.
         refer_all, refer_play, refer_publish: hosts of pages, ``.host`` for those below one, ``none`` for no page.
-        publish_auth, play_auth: ``key``, ``sign``, ``user``: any one of them suffices.
+        publish_auth, play_auth: ``key``, ``sign``, ``user``, ``jwt``: any one of them suffices.
         stream_keys_file, users_file, sign_keys_file: paths.
         sign_scheme: presets, or templates, with commas between.
         sign_ttl_s: how long a URL is valid whose scheme says when it was made; 0: it says when it ends.
         sign_skew_s: allowed past the end, and before the beginning.
+        jwt_keys: a path, or an http or https URL.
+        jwt_issuer: of whom tokens have to be; "" for anybody.
+        jwt_audience: for whom they have to be, one of these; empty: one that is for somebody is refused.
         auth_end_at_expiry: a session ends with the token that let it in.
         auth_upstream: ``pass`` or ``off``.
         hls_cdn_secret_file: a path; "" where no CDN is let in for its viewers.
@@ -37,6 +40,9 @@ class AccessConfig:
     sign_keys_file: str = ""
     sign_ttl_s: int = 0
     sign_skew_s: int = 30
+    jwt_keys: str = ""
+    jwt_issuer: str = ""
+    jwt_audience: tuple[str, ...] = ()
     auth_end_at_expiry: bool = False
     auth_upstream: str = "pass"
     hls_cdn_secret_file: str = ""

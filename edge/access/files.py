@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from edge.access.cdn import parse_cdn_secrets
 from edge.access.config import AccessConfig, GuardConfig
+from edge.access.jwt_keys import Keyring, parse_key_file
 from edge.access.nodes import parse_secret
 from edge.access.signing import parse_keys
 from edge.access.stream_keys import StreamKeys
@@ -21,6 +22,7 @@ PARSERS: Mapping[str, Parser] = {
     "sign_keys_file": parse_keys,
     "node_secret_file": parse_secret,
     "hls_cdn_secret_file": parse_cdn_secrets,
+    "jwt_keys": parse_key_file,
 }
 
 
@@ -30,6 +32,7 @@ class Files:
 
     Attributes:
         stream_keys, users, sign_keys, cdn_secrets: what files of the four kinds hold.
+        jwt_keys: what their files hold and their URLs have answered.
         node_secret: that of the fleet, b"" for none.
     """
 
@@ -38,9 +41,15 @@ class Files:
     sign_keys: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     node_secret: bytes = b""
     cdn_secrets: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+    jwt_keys: Mapping[str, Keyring] = field(default_factory=dict)
+
+
+def is_url(place: str) -> bool:
+    """Whether ``-jwt_keys`` names no file, but who is to be asked."""
+    return place.startswith(("http://", "https://"))
 
 
 def named_files(config: AccessConfig | GuardConfig) -> list[tuple[str, str]]:
     """Flags and paths of the files that ``config`` names."""
     found = [(flag, getattr(config, flag, "")) for flag in PARSERS]
-    return [(flag, path) for flag, path in found if path]
+    return [(flag, path) for flag, path in found if path and not is_url(path)]

@@ -8,6 +8,7 @@ from typing import Final
 from edge.access.addresses import AddressRules
 from edge.access.config import AccessConfig
 from edge.access.files import Files
+from edge.access.jwt import PARAMETERS, Tokens, TokenTerms
 from edge.access.passwords import NOBODY, QUICK_NOBODY
 from edge.access.referers import RefererList
 from edge.access.schemes import Terms
@@ -15,11 +16,13 @@ from edge.access.signing import Signatures, parse_schemes
 from edge.access.stream_keys import StreamKeys
 from edge.access.users import PASSWORD, USER, User
 
-KEY, SIGN, LOGIN = "key", "sign", "user"
+KEY, SIGN, LOGIN, JWT = "key", "sign", "user", "jwt"
 PUBLISH, PLAY = "publish", "play"
 #: Ways to be let in, and the flag of the file that each needs.
-METHODS: Final[Mapping[str, str]] = {KEY: "stream_keys_file", SIGN: "sign_keys_file", LOGIN: "users_file"}
-_LATER_METHODS = {"jwt": "jwt is not offered yet: use key, sign or user"}
+METHODS: Final[Mapping[str, str]] = {
+    **{KEY: "stream_keys_file", SIGN: "sign_keys_file", LOGIN: "users_file"},
+    JWT: "jwt_keys",
+}
 _UPSTREAM = ("pass", "off")
 
 
@@ -28,7 +31,7 @@ class Gate:
     addresses, referers: by action.
     referers_of_all: whatever somebody wants.
     methods: by action.
-    signatures, stream_keys, users: None where no file has them.
+    signatures, tokens, stream_keys, users: None where no file has them.
     nobody: what is looked at for a user that there is not, which takes as long as for one that there is.
     ends_at_expiry, cuts_query: as the settings say.
     is_open: it asks nothing.
@@ -57,6 +60,11 @@ class Gate:
             schemes = parse_schemes(config.sign_scheme)
             self.signatures = Signatures(schemes, files.sign_keys[config.sign_keys_file], terms)
             self.parameters |= self.signatures.parameters
+        self.tokens: Tokens | None = None
+        if JWT in used:
+            terms_of_tokens = TokenTerms(config.jwt_issuer, config.jwt_audience, config.sign_skew_s)
+            self.tokens = Tokens(files.jwt_keys[config.jwt_keys], terms_of_tokens)
+            self.parameters |= frozenset(PARAMETERS)
         self.ends_at_expiry = config.auth_end_at_expiry
         self.cuts_query = config.auth_upstream == "off" and bool(self.parameters)
         by_page = self.referers_of_all.is_set or self.referers[PLAY].is_set
@@ -86,9 +94,7 @@ def _faults_of_methods(config: AccessConfig, action: str) -> Iterator[tuple[str,
     flag = f"{action}_auth"
     allowed = [method for method in METHODS if method != KEY or action == PUBLISH]
     for method in getattr(config, flag):
-        if method in _LATER_METHODS:
-            yield flag, _LATER_METHODS[method]
-        elif method not in allowed:
+        if method not in allowed:
             yield flag, f"{method!r} is none of {', '.join(allowed)}"
         elif not getattr(config, METHODS[method]):
             yield flag, f"{method} needs -{METHODS[method]}"

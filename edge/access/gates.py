@@ -16,8 +16,9 @@ from edge.access.addresses import AddressSet, canonical
 from edge.access.cdn import shows_secret
 from edge.access.config import AccessConfig, GuardConfig
 from edge.access.files import Files
-from edge.access.gate import KEY, LOGIN, PLAY, PUBLISH, SIGN, Gate
+from edge.access.gate import JWT, KEY, LOGIN, PLAY, PUBLISH, SIGN, Gate
 from edge.access.guessing import Guessing
+from edge.access.jwt import KEYS_MISSING, NO_KEY, UnknownKey
 from edge.access.login import InThread, LoginDesk
 from edge.access.nodes import NodeProofs
 from edge.access.signing import without
@@ -48,7 +49,7 @@ _NOT_THIS = Refusal(Reason.LOGIN_INVALID, "the user is not meant for this")
 _BUSY = Refusal(Reason.LIMIT, "too many passwords are waiting to be looked at", retry_after_s=5)
 #: Of several refusals, the one that is told: what was wrong goes before what was not there.
 _TOLD_FIRST = (
-    *(Reason.TOKEN_EXPIRED, Reason.TOKEN_INVALID, Reason.TOKEN_MALFORMED, Reason.LOGIN_INVALID),
+    *(Reason.TOKEN_EXPIRED, Reason.TOKEN_INVALID, Reason.TOKEN_MALFORMED, Reason.LOGIN_INVALID, Reason.KEYS_MISSING),
     *(Reason.KEY_INVALID, Reason.LOGIN_MISSING, Reason.TOKEN_MISSING),
 )
 
@@ -237,6 +238,37 @@ class Gates:
             if isinstance(answer, Admitted):
                 return self._granted(gate, request, answer)
             refusals.append(answer)
+        return self._credential_of_header(gate, action, request, host, refusals, later)
+
+    def _credential_of_header(
+        self,
+        gate: Gate,
+        action: str,
+        request: StreamRequest,
+        host: str,
+        refusals: list[Refusal],
+        later: Answer,
+        *,
+        may_wait: bool = True,
+    ) -> Verdict | Later:
+        """Those that may stand in a header too; ``may_wait``: keys that are not known may be asked for."""
+        methods = gate.methods[action]
+        if JWT in methods and gate.tokens is not None:
+            asked, ring = self._asked(action, request, host), gate.tokens.ring
+            answer = gate.tokens.check(asked, request.client.authorization, request.name.query)
+            if isinstance(answer, Admitted):
+                return self._granted(gate, request, answer)
+            if isinstance(answer, UnknownKey):
+
+                def asked_for() -> None:
+                    verdict = self._credential_of_header(gate, action, request, host, refusals, later, may_wait=False)
+                    if not isinstance(verdict, Later):
+                        later(verdict)
+
+                if may_wait and ring.wants(asked_for):
+                    return LATER
+                answer = NO_KEY if ring.keys else KEYS_MISSING
+            refusals = [*refusals, answer]
         if LOGIN not in methods:
             return _told(refusals)
         try:

@@ -108,7 +108,7 @@ def own_value(definition: Definition, directive: Directive) -> Any:
 
 def _path(text: str, directive: Directive) -> str:
     """A path of ours, which is relative to its file; a dump has it as it is used."""
-    if not text or directive.origin or posixpath.isabs(text):
+    if not text or directive.origin or posixpath.isabs(text) or text.startswith(("http://", "https://")):
         return text
     return posixpath.normpath(posixpath.join(posixpath.dirname(directive.file), text))
 

@@ -17,9 +17,9 @@ _LISTS = {
     "refer_play": "The same of pages that may play; -refer_all has to admit them too.",
     "refer_publish": "The same of pages that may publish; -refer_all has to admit them too.",
     "publish_auth": "How publishers show that they may: key (a secret stream key), sign (a signed URL), user (name and "
-    "password); any one of those listed suffices. Empty: all may.",
-    "play_auth": "How players show that they may: sign (a signed URL), user (name and password); any one of those "
-    "listed suffices. Empty: all may.",
+    "password), jwt (a token); any one of those listed suffices. Empty: all may.",
+    "play_auth": "How players show that they may: sign (a signed URL), user (name and password), jwt (a token); any "
+    "one of those listed suffices. Empty: all may.",
 }
 
 for _name, _help in _LISTS.items():
@@ -73,7 +73,7 @@ define_int32(
 define_int32(
     "sign_skew_s",
     30,
-    "Clocks of signers may differ by so much.",
+    "Clocks of signers, of URLs and of tokens, may differ by so much.",
     topic=_TOPIC,
     unit="s",
     reload=NEW,
@@ -81,10 +81,35 @@ define_int32(
     lower=0,
     upper=86400,
 )
+define_string(
+    "jwt_keys",
+    "",
+    "Keys of tokens (JWT): a file of public keys in PEM, of a set (JWKS), or of lines HS256 SECRET, read again at a "
+    "reload; or the http:// or https:// URL of a set, asked at the start and every 10 minutes. Needs the extra auth.",
+    topic=_TOPIC,
+    reload=NEW,
+    scope=VHOST,
+)
+define_string(
+    "jwt_issuer",
+    "",
+    "Of whom tokens have to be (iss); empty: of whoever has a key of -jwt_keys.",
+    topic=_TOPIC,
+    reload=NEW,
+    scope=VHOST,
+)
+define_list(
+    "jwt_audience",
+    (),
+    "For whom tokens have to be (aud), one of these; empty: one that is for somebody (aud) is refused.",
+    topic=_TOPIC,
+    reload=NEW,
+    scope=VHOST,
+)
 define_bool(
     "auth_end_at_expiry",
     False,
-    "End a session when the signed URL that let it in ends; by default the time is looked at once.",
+    "End a session when the signed URL or the token that let it in ends; by default the time is looked at once.",
     topic=_TOPIC,
     reload=NEW,
     scope=VHOST,

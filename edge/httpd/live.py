@@ -58,7 +58,7 @@ def client_of(request: web.BaseRequest, server_url: TcUrl, number: int, protocol
     page_url = headers.get("Referer", "") or ("" if origin == "null" else origin)
     if len(page_url) > MAX_PAGE_URL:
         page_url = NO_HOSTS_PAGE
-    authorization = headers.get("Authorization", "")
+    authorization = ", ".join(headers.getall("Authorization", ()))  # two of them say nothing
     scheme = "https" if request.secure else "http"
     said = Said(f"{scheme}://{server_url.host}/{server_url.app}", user_agent=headers.get("User-Agent", "")[:MAX_WORDS])
     return HttpClient(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from edge.access.config import AccessConfig, GuardConfig
@@ -21,15 +21,18 @@ from edge.net.context import NetContext
 from edge.net.floods import Floods
 from edge.net.trust import trusted_proxies
 from edge.runtime.access_check import open_door
-from edge.runtime.access_files import read_files
+from edge.runtime.access_files import key_urls, read_files
+from edge.runtime.jwt_extra import fault_of_url, missing_extra
 from edge.runtime.reload import Prepared
 from edge.runtime.rules import RuleChange
 from edge.runtime.settings import Settings
 from edge.service.refusal import Reason
 from edge.service.rules import Rulebook
 from edge.service.service import Service
+from naming.url import without_secrets
 
 if TYPE_CHECKING:
+    from edge.runtime.jwt_fetch import KeyFetcher, KeyFetchers
     from edge.runtime.unit import ServiceUnit
 
 logger = logging.getLogger(__name__)
@@ -94,7 +97,10 @@ class Access:
             secret=secrets.token_bytes(32),
             is_proxy=self._is_proxy,
         )
-        files = read_files(access_configs(book), settings.guard)
+        self._fetchers: KeyFetchers | None = None
+        self._is_started = False
+        files, fetchers = self._read(access_configs(book), settings.guard)
+        self._keep(fetchers)
         self.own_permit_secret, self._node_secret = secrets.token_bytes(32), files.node_secret
         self.gates = [
             Gates(self._config_of, files, settings.guard, around, default_vhost=settings.hub.default_vhost)
@@ -106,6 +112,17 @@ class Access:
             unit.service.proves, unit.service.make_proof = gates.proves, gates.make_proof
             unit.service.trusts, unit.service.limits.needs_proof = gates.trusts, gates.needs_proof
         self._plug()
+
+    def start(self) -> None:
+        """Ask for keys of tokens, inside the loop; until they have come the tokens wait, or are refused."""
+        self._is_started = True
+        if self._fetchers is not None:
+            self._fetchers.start()
+
+    async def close(self) -> None:
+        """Ask for nothing more."""
+        if self._fetchers is not None:
+            await self._fetchers.close()
 
     def tell_open_door(self, settings: Settings, port: int) -> None:
         """Warn at the start where anybody may publish."""
@@ -176,19 +193,41 @@ class Access:
 
     def prepare(self, book: Rulebook, guard: GuardConfig) -> Prepared:
         """Read the files that other settings name; raises ConfigError, and nothing has changed."""
-        files = read_files(access_configs(book), guard)
-        return Prepared(lambda: self._take(files, guard))
+        files, fetchers = self._read(access_configs(book), guard)
+        return Prepared(lambda: self._take(files, fetchers, guard))
+
+    def _read(self, configs: Iterable[AccessConfig], guard: GuardConfig) -> tuple[Files, dict[str, KeyFetcher]]:
+        """What files hold, and who asks the others for keys; raises ConfigError, and nothing has changed."""
+        configs = list(configs)
+        urls, fetchers = key_urls(configs), dict[str, "KeyFetcher"]()
+        for url in urls:
+            if fault := fault_of_url(url) or missing_extra():
+                raise ConfigError(f"-jwt_keys={without_secrets(url)}: {fault}")
+        if urls and self._fetchers is None:
+            from edge.runtime.jwt_fetch import KeyFetchers  # most do without
+
+            self._fetchers = KeyFetchers()
+            if self._is_started:
+                self._fetchers.start()
+        if self._fetchers is not None:
+            fetchers = self._fetchers.prepare(urls)
+        return read_files(configs, guard, {url: each.ring for url, each in fetchers.items()}), fetchers
+
+    def _keep(self, fetchers: dict[str, KeyFetcher]) -> None:
+        if self._fetchers is not None:
+            self._fetchers.take(fetchers)
 
     def read_again(self) -> None:
         """The files may have changed under the same names; what cannot be used leaves all as it was."""
         try:
-            files = read_files(access_configs(self._book), self.guard)
+            files, fetchers = self._read(access_configs(self._book), self.guard)
         except ConfigError as error:
             logger.error("%s; what was read before stays in force", error.detail)
             return
-        self._take(files, self.guard)
+        self._take(files, fetchers, self.guard)
 
-    def _take(self, files: Files, guard: GuardConfig) -> None:
+    def _take(self, files: Files, fetchers: dict[str, KeyFetcher], guard: GuardConfig) -> None:
+        self._keep(fetchers)
         self.guard, self._node_secret = guard, files.node_secret
         for gates in self.gates:
             gates.replace(files, guard)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.access.addresses import AddressSet
 from edge.access.config import AccessConfig
+from edge.access.files import is_url
 from edge.access.gate import SIGN, faults_of
 from edge.access.schemes import PRESETS
 from edge.access.signing import parse_schemes
@@ -18,6 +19,8 @@ from edge.flags.problem import Problem
 from edge.flags.registry import value_of
 from edge.net.address import is_loopback
 from edge.runtime.access_files import FileFault, faults_of_files
+from edge.runtime.jwt_extra import doubt_of_url, fault_of_url, missing_extra
+from naming.url import without_secrets
 
 if TYPE_CHECKING:
     from edge.conf.block import Given
@@ -91,6 +94,12 @@ def _faults(config: AccessConfig, where: Where) -> Iterator[Problem]:
         yield Problem(where(flag), f"-{flag}: {text}")
     for fault in faults_of_files(config):
         yield _of_file(fault, where)
+    url = config.jwt_keys
+    if is_url(url):
+        if found := fault_of_url(url) or missing_extra():
+            yield Problem(where("jwt_keys"), f"-jwt_keys={without_secrets(url)}: {found}")
+        elif found := doubt_of_url(url):
+            yield Problem(where("jwt_keys"), f"-jwt_keys={without_secrets(url)}: {found}", is_warning=True)
 
 
 def _of_file(fault: FileFault, where: Where) -> Problem:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from edge.access.config import AccessConfig, GuardConfig
-from edge.access.files import PARSERS, Files, named_files
+from edge.access.files import PARSERS, Files, is_url, named_files
+from edge.access.jwt_keys import Keyring
 from edge.errors import ConfigError
 from edge.net.plain_file import UnreadableError, read_plain
 
@@ -57,8 +58,18 @@ def read_file(flag: str, path: str) -> Any:
         raise fault(text.strip(), int(line)) from error
 
 
-def read_files(configs: Iterable[AccessConfig], guard: GuardConfig) -> Files:
-    """All files that the settings name; raises FileError for the first that cannot be used."""
+def key_urls(configs: Iterable[AccessConfig]) -> set[str]:
+    """Who is asked for keys of tokens."""
+    return {config.jwt_keys for config in configs if is_url(config.jwt_keys)}
+
+
+def read_files(
+    configs: Iterable[AccessConfig], guard: GuardConfig, rings: Mapping[str, Keyring] | None = None
+) -> Files:
+    """All files that the settings name; raises FileError for the first that cannot be used.
+
+    ``rings``: the keys of those of ``key_urls``.
+    """
     found: dict[str, dict[str, Any]] = {flag: {} for flag in PARSERS}
     every: list[AccessConfig | GuardConfig] = [*configs, guard]
     for config in every:
@@ -67,7 +78,8 @@ def read_files(configs: Iterable[AccessConfig], guard: GuardConfig) -> Files:
                 found[flag][path] = read_file(flag, path)
     secret = found["node_secret_file"].get(guard.node_secret_file, b"")
     cdn_secrets = found["hls_cdn_secret_file"]
-    return Files(found["stream_keys_file"], found["users_file"], found["sign_keys_file"], secret, cdn_secrets)
+    tokens = {path: Keyring(keys) for path, keys in found["jwt_keys"].items()} | dict(rings or {})
+    return Files(found["stream_keys_file"], found["users_file"], found["sign_keys_file"], secret, cdn_secrets, tokens)
 
 
 def faults_of_files(config: AccessConfig | GuardConfig) -> Iterator[FileFault]:

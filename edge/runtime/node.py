@@ -254,6 +254,7 @@ class Node:
             self.hls_disk.start()
         if self._elsewhere is not None:
             self._elsewhere.start(self.tasks)
+        self.access.start()
         self.hooks.start()
         self.lag.start()
         RUN_CLOCK.watch(True)
@@ -577,6 +578,7 @@ class Node:
         await self.grpc.close()
         for connection in list(self.context.connections):
             connection.close_now("shutdown")
+        await self.access.close()
         await self.hooks.close()
         await self.tasks.close()
         self.context.close()

@@ -38,6 +38,7 @@ _KINDS: Mapping[Reason, Kind] = {
     Reason.TOKEN_INVALID: Kind.FORBIDDEN,
     Reason.TOKEN_MALFORMED: Kind.FORBIDDEN,
     Reason.TOKEN_EXPIRED: Kind.FORBIDDEN,
+    Reason.KEYS_MISSING: Kind.RULE_FAILED,
     Reason.LOGIN_MISSING: Kind.FORBIDDEN,
     Reason.LOGIN_INVALID: Kind.FORBIDDEN,
     Reason.KEY_INVALID: Kind.FORBIDDEN,

@@ -51,6 +51,8 @@ class Reason(Enum):
     TOKEN_MALFORMED = "auth_malformed"
     #: It was right, and its time is over.
     TOKEN_EXPIRED = "auth_expired"
+    #: What tokens are signed with is not known at present: nobody can say whether one is right.
+    KEYS_MISSING = "auth_keys_missing"
     #: It needs a name and a password, and there are none.
     LOGIN_MISSING = "auth_login_missing"
     #: They are wrong, or not meant for this.
@@ -77,6 +79,7 @@ WORDS: Mapping[Reason, str] = {
     Reason.TOKEN_INVALID: "TokenInvalid",
     Reason.TOKEN_MALFORMED: "TokenInvalid",
     Reason.TOKEN_EXPIRED: "TokenExpired",
+    Reason.KEYS_MISSING: "TokenInvalid",
     Reason.LOGIN_MISSING: "TokenMissing",
     Reason.LOGIN_INVALID: "TokenInvalid",
     Reason.KEY_INVALID: "KeyInvalid",

@@ -9,6 +9,7 @@ from typing import Any
 from edge.access.config import AccessConfig, GuardConfig
 from edge.access.files import Files
 from edge.access.gates import Gates, Surroundings
+from edge.access.jwt_keys import Keyring
 from edge.access.signing import parse_keys
 from edge.access.stream_keys import StreamKeys
 from edge.access.token import Asked
@@ -50,6 +51,7 @@ class Rig:
     keys_text: str = "live/hall b7Qk-9sXw2-Lm4Tz8Rv1\n"
     users_text: str = ""
     has_vhost: bool = True
+    ring: Keyring = field(default_factory=Keyring)
 
     def __post_init__(self) -> None:
         self.door = Door()
@@ -70,6 +72,7 @@ class Rig:
             sign_keys={"sign": parse_keys(f"{KEY.decode()}\nanother key of 16 bytes and more\n")},
             node_secret=self.node_secret,
             cdn_secrets={"cdn": (KEY,)},
+            jwt_keys={"jwt": self.ring},
         )
 
     def ask(self, action: str, name: str, **client: Any) -> Verdict | Later:

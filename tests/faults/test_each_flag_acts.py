@@ -138,6 +138,8 @@ ROWS: dict[str, Row] = {
         auth_end_at_expiry=True,
         auth_upstream="off",
         hls_cdn_secret_file=SAMPLES / "cdn.secrets",
+        jwt_issuer="https://issuer.example",
+        jwt_keys=SAMPLES / "jwt.keys",
         sign_keys_file=SAMPLES / "sign.keys",
         sign_scheme="nms",
         sign_skew_s=31,
@@ -147,6 +149,7 @@ ROWS: dict[str, Row] = {
     ),
     **lists(
         GATES,
+        jwt_audience="edge",
         play_allow="127.0.0.0/8",
         play_auth="sign",
         play_deny="192.0.2.1",

@@ -22,7 +22,10 @@ def found(*flags: str) -> list[str]:
     [
         (("-play_allow=10.0.0.0/99",), "-play_allow: '10.0.0.0/99'"),
         (("-publish_auth=key",), "key needs -stream_keys_file"),
-        (("-publish_auth=jwt",), "not offered yet"),
+        (("-publish_auth=jwt",), "jwt needs -jwt_keys"),
+        (("-jwt_keys=/nowhere/jwks",), "/nowhere/jwks: No such file"),
+        (("-jwt_keys=https://",), "-jwt_keys=https://: no host or port"),
+        (("-jwt_keys=http://127.0.0.1:x/",), "not a URL"),
         (("-sign_scheme=akamai",), "no scheme 'akamai'"),
         (("-stream_keys_file=/nowhere/keys",), "/nowhere/keys: No such file"),
         (("-node_secret_file=/nowhere/secret",), "/nowhere/secret: No such file"),

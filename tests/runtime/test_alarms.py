@@ -75,6 +75,7 @@ WAKES = {
     "anybody may publish": ("edge/runtime/access.py", "tell_open_door"),
     "keys or users cannot be read again": ("edge/runtime/access.py", "read_again"),
     "a node of ours may not play here": ("edge/net/rtmp/server.py", "_on_play_answer"),
+    "keys of tokens cannot be got": ("edge/runtime/jwt_fetch.py", "_warn"),
     "somebody guesses": ("edge/access/guessing.py", "failed"),
     "and comes in great number": ("edge/net/floods.py", "_drop"),
     "a hook does not answer": ("edge/hooks/figures.py", "_say"),

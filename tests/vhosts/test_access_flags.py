@@ -13,6 +13,7 @@ from edge.access.config import AccessConfig, GuardConfig
 from edge.access.edge_scheme import EdgeScheme
 from edge.access.files import Files
 from edge.access.gates import Gates, Surroundings
+from edge.access.jwt_keys import Keyring, parse_key_file
 from edge.access.stream_keys import StreamKeys
 from edge.access.users import parse_users
 from edge.flags.registry import DEFINITIONS
@@ -24,6 +25,7 @@ from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest, PublishRequest
 from edge.service.rules import Rulebook, Vhost
 from tests.access.fakes import EXPIRY, KEY, NOW, asked
+from tests.access.tokens import claims, token
 from tests.runtime.nodes import settings_of
 from tests.service.fakes import Door, FakeClient
 from tests.vhosts.world import PLAIN, SET
@@ -35,6 +37,10 @@ FILES = Files(
     stream_keys={"keys": StreamKeys(f"live/hall {SECRET}\n"), "others": StreamKeys("live/hall another-key-of-20-ch\n")},
     users={"users": parse_users(_USER), "others": parse_users(_USER.replace("rob", "ann"))},
     sign_keys={"keys": (KEY,), "others": (KEY[::-1],)},
+    jwt_keys={
+        "keys": Keyring(parse_key_file(f"HS256 {KEY.decode()}")),
+        "others": Keyring(parse_key_file(f"HS256 {KEY[::-1].decode()}")),
+    },
 )
 Text = str | Callable[[str], str]
 
@@ -67,6 +73,9 @@ class Row:
 
 _SIGN = {"play_auth": ("sign",), "sign_keys_file": "keys"}
 _BY_KEY = {"publish_auth": ("key",), "stream_keys_file": "keys"}
+_TOKEN = {"play_auth": ("jwt",), "jwt_keys": "keys"}
+TOKEN = f"s?token={token(claims(path='live/s'))}"
+FOR_TV = f"s?token={token(claims(path='live/s', aud=['tv']))}"
 _LOGIN = {"play_auth": ("user",), "users_file": "users"}
 ROWS = {
     "publish_allow": Row("10.0.0.0/8", Reason.ADDRESS, None, action="publish"),
@@ -84,6 +93,9 @@ ROWS = {
     "sign_scheme": Row("tencent", Reason.TOKEN_MISSING, None, signed, both=_SIGN),
     "sign_ttl_s": Row("7200", None, Reason.TOKEN_EXPIRED, made_an_hour_ago, both={**_SIGN, "sign_scheme": "aliyun-c"}),
     "sign_skew_s": Row("0", Reason.TOKEN_EXPIRED, None, signed, both=_SIGN, late_s=EXPIRY - NOW + 10),
+    "jwt_keys": Row("others", Reason.TOKEN_INVALID, None, TOKEN, both=_TOKEN),
+    "jwt_issuer": Row("https://issuer.example", Reason.TOKEN_INVALID, None, TOKEN, both=_TOKEN),
+    "jwt_audience": Row("radio,tv", None, Reason.TOKEN_INVALID, FOR_TV, both=_TOKEN),
     "auth_end_at_expiry": Row(
         "true", float(EXPIRY - NOW), 0.0, signed, both=_SIGN, seen=lambda granted: granted.lifetime_s
     ),

@@ -12,7 +12,9 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import jwt
 import pytest
 
 from tests.harness.client import RtmpClient
@@ -35,6 +37,7 @@ PAGES = (
 )
 
 
+_ANYTHING = [{"action": action, "path": ""} for action in ("publish", "read")]
 #: So long is read from what has no end; what has one came before.
 _MOMENT_S = 1.0
 
@@ -67,7 +70,7 @@ class Tree:
 
     async def publish(self, node: EdgeServer, name: str, where: str) -> RtmpClient:
         client = await self.connect(node, where)
-        client.publish(f"{name}?token={secret(where)}&x={secret(where + '-x')}")
+        client.publish(f"{name}?token={secret(where)}&x={secret(where + '-x')}&jwt={secret(where + '-jwt')}")
         send(client, VIDEO, 0, VIDEO_HEADER_BODY)
         send(client, AUDIO, 0, AUDIO_HEADER_BODY)
         for number in range(10):
@@ -77,7 +80,10 @@ class Tree:
 
     async def play(self, node: EdgeServer, name: str, where: str) -> RtmpClient:
         client = await self.connect(node, where)
-        client.play(f"{name}?token={secret(where)}&sign={secret(where + '-sign')}/{secret(where + '-slash')}==")
+        client.play(
+            f"{name}?token={secret(where)}&jwt={secret(where + '-jwt')}"
+            f"&sign={secret(where + '-sign')}/{secret(where + '-slash')}=="
+        )
         return client
 
     def close(self) -> None:
@@ -140,6 +146,8 @@ async def do_everything(both: Tree) -> None:
         await asyncio.gather(*(ask(node, target) for target in targets))
         wrong_socket = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 1\r\n"
         await ask(node, f"/live/b.flv{query}", head=wrong_socket)
+        for path in ("/live/b.flv", "/live/b.m3u8", "/status", "/nosuch"):
+            await ask(node, f"{path}?jwt={secret('j')}", head=f"Authorization: Bearer {secret('bearer-' + where)}\r\n")
         await ask(node, "/live/b.flv", head=f"Authorization: {secret('header-' + where)}\r\nCookie: {secret('c')}\r\n")
         await ask(node, f"/live/b.flv{query}", head="Content-Length: x\r\n")
         await ask(node, f"/live/b.flv{query}", head=f"X: {'x' * 70000}\r\n")
@@ -189,6 +197,51 @@ async def test_no_line_and_no_page_tells_what_was_said_in_confidence() -> None:
         assert_kept(log, "the log")
 
 
+async def test_no_line_and_no_page_tells_the_tokens_of_who_is_let_in_or_refused(tmp_path: Path) -> None:
+    """Whole and in parts; keys that are shared, and where keys come from."""
+    keys = tmp_path / "jwt.keys"
+    keys.write_text(f"HS256 {MARK}-{'x' * 32}\n")
+    right = jwt.encode({"exp": 4_000_000_000, "mediamtx_permissions": _ANYTHING}, f"{MARK}-{'x' * 32}", "HS256")
+    gate = ("-publish_auth=jwt", "-play_auth=jwt", f"-jwt_keys={keys}", "-enable_rpcz")
+    wrong = f"{right[:-7]}{MARK}{right[-1]}"
+    with EdgeServer(*_FLAGS, *gate) as node:
+        both = Tree(node, node)
+        try:
+            publisher = await both.connect(node, "right")
+            publisher.publish(f"a?jwt={right}")
+            send(publisher, VIDEO, 0, VIDEO_HEADER_BODY)
+            send_video(publisher, 0, is_keyframe=True)
+            for said in (right, wrong, f"{right}.{MARK}", f"{right}&jwt={right}"):
+                for name in ("token", "jwt"):
+                    (await both.connect(node, "player")).play(f"a?{name}={said}")
+                    await ask(node, f"/live/a.flv?{name}={said}", within_s=0.2)
+                await ask(node, "/live/a.m3u8", head=f"Authorization: Bearer {said}\r\n", within_s=0.2)
+            for mark in ("auth_malformed", "auth_invalid", "play started"):
+                await asyncio.to_thread(wait_until_sync, lambda: mark in node.log, deadline(10.0), mark)  # noqa: B023
+            pages = (*PAGES, "/rpcz", "/why?address=127.0.0.1", "/why?stream=live/a", "/players/_/live/a")
+            for page in pages:
+                answer = await ask(node, page, is_internal=True, within_s=deadline(5))
+                shown = answer.decode(errors="replace")
+                assert_kept(shown, page)
+                assert right[-20:-6] not in shown and right.split(".")[1] not in shown, page
+        finally:
+            both.close()
+        log = node.log
+    assert_kept(log, "the log")
+    assert right[-20:-6] not in log and right.split(".")[1] not in log
+
+
+def test_where_keys_come_from_is_shown_without_what_it_bears(tmp_path: Path) -> None:
+    conf = tmp_path / "edge.conf"
+    url = f"http://user:{secret('userinfo')}@h.example/jwks?key={secret('query')}&jwt={secret('jwt')}"
+    conf.write_text(f"vhost a.example {{ play_auth jwt; jwt_keys {url}; }}\n")
+    for flags in (("-check",), ("-dump_config",)):
+        for named in ((f"-jwt_keys={url}",), (f"-vhost_config={conf}",)):
+            said = edge_says("-play_auth=", *flags, *named)
+            assert_kept(said, "what is said")
+            assert "h.example" in said
+
+
 async def test_no_other_client_is_told_either() -> None:
     """Statuses that players are sent when what another player asked for fails."""
     async with tree("-nopull_wait_for_stream") as both:
@@ -198,7 +251,7 @@ async def test_no_other_client_is_told_either() -> None:
             async with asyncio.timeout(deadline(4.0)):
                 while not told or "NetStream.Play.StreamNotFound" not in told[-1]:
                     text = (await player.next_message()).payload.decode(errors="replace")
-                    told.append(re.sub(rf"{secret(where)}(-sign|-slash)?", "", text))
+                    told.append(re.sub(rf"{secret(where)}(-jwt|-sign|-slash)?", "", text))
             for text in told:
                 assert_kept(text, "a status")
 
@@ -217,8 +270,12 @@ async def test_no_other_client_is_told_either() -> None:
     ],
 )
 def test_a_target_is_shown_without_what_it_bears(target: str) -> None:
+    assert_kept(edge_says("-check", f"-proxy_to={target}", "-proxy_lb=rr"), "what the check says")
+
+
+def edge_says(*flags: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "edge", "-port=0", "-check", f"-proxy_to={target}", "-proxy_lb=rr"],
+        [sys.executable, "-m", "edge", "-port=0", *flags],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -226,4 +283,4 @@ def test_a_target_is_shown_without_what_it_bears(target: str) -> None:
         timeout=deadline(20.0),
         check=False,
     )
-    assert_kept(done.stdout + done.stderr, "what the check says")
+    return done.stdout + done.stderr

@@ -19,6 +19,8 @@ from edge.httpd.hls_fetch import NODE_HEADER
 from edge.httpd.hls_permits import HlsGuard
 from edge.hub.key import StreamKey
 from edge.net.aio import wall_ms
+from tests.access.tokens import claims
+from tests.access.tokens import token as made_token
 from tests.harness.clock import deadline, wait_until
 from tests.harness.m3u8 import Media, parse
 from tests.httpd.feeding import Source
@@ -329,3 +331,51 @@ async def test_viewers_of_a_cdn_are_not_sent_to_nodes_that_want_permits_of_them(
         assert b"#EXT-X-CONTENT-STEERING" in of_viewer.body
         assert of_cdn.status == 200 and b"#EXT-X-CONTENT-STEERING" not in of_cdn.body
         assert of_cdn.headers["cache-control"] == "public, max-age=1"
+
+
+# --- tokens (JWT) ----------------------------------------------------------------------
+
+SECRETS = Path(__file__).parents[2] / "flagfiles" / "access"
+
+
+def jwt_of(path: str, in_s: int = 300) -> str:
+    return made_token({**claims(path=path), "exp": int(wall_ms() / 1000) + in_s})
+
+
+async def test_token_lets_in_once_and_its_permit_ends_with_it(tmp_path: Path) -> None:
+    entry = SCHEMES["classic"][0]
+    gate = ("-play_auth=jwt", f"-jwt_keys={SECRETS / 'jwt.keys'}", "-auth_end_at_expiry")
+    async with guarded(tmp_path, *gate) as (node, source):
+        good, other = jwt_of("live/s"), jwt_of("live/other")
+        bearer = f"Authorization: Bearer {good}"
+        for said in (entry, f"{entry}?token={other}", f"{entry}?token={good}&jwt={good}"):
+            assert (await ask(node, said)).status == 403
+        assert (await ask(node, f"{entry}?jwt={good}", bearer)).status == 403, "two are none"
+        of_query, of_header = await entry_of(node, f"{entry}?jwt={good}"), await entry_of(node, entry, bearer)
+        assert good not in of_query + of_header and permit_of(of_query) == permit_of(of_header)
+        minute = int(permit_of(of_query).partition(".")[0], 16)
+        assert 4 * 60 <= minute * 60 - wall_ms() / 1000 <= 6 * 60
+        playlist = beside(entry, of_header)
+        (uri, *_) = uris_of(await media(node, source, playlist))
+        assert (await ask(node, beside(entry, uri))).status == 200, "no token is asked for again"
+        assert (await ask(node, beside(entry, uri).partition("?")[0], bearer)).status == 403
+
+
+async def test_header_is_the_cdns_where_there_is_one_and_tokens_stand_in_urls(tmp_path: Path) -> None:
+    entry = SCHEMES["classic"][0]
+    gate = ("-play_auth=jwt", f"-jwt_keys={SECRETS / 'jwt.keys'}", f"-hls_cdn_secret_file={cdn_file(tmp_path)}")
+    async with guarded(tmp_path, *gate) as (node, _):
+        good = jwt_of("live/s")
+        assert (await ask(node, entry, CDN)).headers["cache-control"] == "public, max-age=1"
+        assert (await ask(node, f"{entry}?token={good}", CDN)).status == 200, "what its viewers said"
+        assert (await ask(node, f"{entry}?token={good}")).status == 200
+        assert (await ask(node, entry, f"Authorization: Bearer {good}")).status == 403
+        live = asking(node, ".flv", f"Authorization: Bearer {good}")
+        (stream,) = node.node.units[0].registry.streams.values()
+
+        def is_playing() -> bool:
+            return any(each.client.protocol == "http-flv" for each in stream.roster.plays())
+
+        await wait_until(lambda: live.done() or is_playing(), deadline(3), "the play")
+        assert not live.done(), live.result()
+        live.cancel()

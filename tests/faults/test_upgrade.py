@@ -104,12 +104,15 @@ async def test_upgraded_three_times_under_players_and_publishers(tmp_path: Path)
 
 
 async def test_nodes_up_and_down_the_way_resume_at_the_very_next_frame(tmp_path: Path) -> None:
-    """An edge is replaced, then its origin: pulls and pushes begin anew, and their frames go on."""
+    """An edge is replaced, then its origin: pulls and pushes begin anew, and their frames go on.
+
+    So do those that wait for their order by time.
+    """
     paths = [tmp_path / name for name in ("origin", "edge")]
-    origin = EdgeServer(f"-upgrade_socket={paths[0]}", PATIENT)
+    origin = EdgeServer(f"-upgrade_socket={paths[0]}", PATIENT, "-mix_correct")
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(stack.enter_context, origin)
-        edge = EdgeServer(f"-upgrade_socket={paths[1]}", PATIENT, f"-proxy_to={origin.address}")
+        edge = EdgeServer(f"-upgrade_socket={paths[1]}", PATIENT, f"-proxy_to={origin.address}", "-mix_correct")
         await asyncio.to_thread(stack.enter_context, edge)
         # One stream goes up by the edge and comes back, one comes from the origin.
         pushed = SynthPublisher(f"rtmp://{edge.address}/live/up", Script(gop=50))

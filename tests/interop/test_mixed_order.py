@@ -15,6 +15,7 @@ from edge.media.frame import AUDIO, MEDIA
 from tests.harness.clients import Program, assert_suffix, ffmpeg_play, ffprobe_packets, parse_framemd5
 from tests.harness.clock import deadline, require_program, wait_until, wait_until_sync
 from tests.harness.flv_file import read_flv
+from tests.harness.nginx import NginxRtmp
 from tests.harness.server import EdgeServer
 from tests.harness.tag_rtmp import TagPublisher, tags_of
 
@@ -46,6 +47,13 @@ def steps_back(times: list[float]) -> list[float]:
     return [round(a - b, 3) for a, b in pairwise(times) if b < a]
 
 
+async def times_of(program: Program) -> list[float]:
+    """What it has printed by the end of the stream."""
+    lines = (await program.wait_ok(5)).decode().split()
+    assert len(lines) > 30
+    return [float(line.strip(",")) for line in lines]
+
+
 async def test_audio_behind_video_is_in_order_in_its_vhost_and_not_in_another(
     clips: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -68,8 +76,19 @@ async def test_audio_behind_video_is_in_order_in_its_vhost_and_not_in_another(
                 await publishers.aclose()
                 assert_suffix(parse_framemd5(await player.wait_ok(5)), ffprobe_packets(clip))
                 for vhost, program in (("ordered", ordered), ("plain", plain)):
-                    lines = (await program.wait_ok(5)).decode().split()
-                    found[vhost] = steps_back([float(line.strip(",")) for line in lines])
-                    assert len(lines) > 30
+                    found[vhost] = steps_back(await times_of(program))
     assert found["ordered"] == []
     assert max(found["plain"]) > 0.2
+
+
+async def test_what_a_server_of_another_make_sends_is_put_in_order_too(clips: Callable[[str], Path]) -> None:
+    tags = late_sound(clips("bbb-360p-10s.flv"))
+    async with NginxRtmp() as nginx, AsyncExitStack() as publishers:
+        with EdgeServer(f"-proxy_to={nginx.address}", "-publisher_return_ms=500", "-mix_correct") as edge:
+            publisher = await publishers.enter_async_context(TagPublisher(nginx.rtmp_url("s"), tags, speed=4))
+            with ffprobe_order(edge.rtmp_url("live", "s")) as ordered, ffprobe_order(nginx.rtmp_url("s")) as plain:
+                await wait_until(lambda: edge.log.count("play started") == 1, deadline(5), "the player")
+                await publisher.wait_done(10)
+                await publishers.aclose()
+                assert steps_back(await times_of(ordered)) == []
+                assert max(steps_back(await times_of(plain))) > 0.2

@@ -22,7 +22,8 @@ from edge.net.floods import Floods
 from edge.net.trust import trusted_proxies
 from edge.runtime.access_check import open_door
 from edge.runtime.access_files import key_urls, read_files
-from edge.runtime.jwt_extra import fault_of_url, missing_extra
+from edge.runtime.called_url import fault_of as fault_of_url
+from edge.runtime.jwt_extra import missing_extra
 from edge.runtime.reload import Prepared
 from edge.runtime.rules import RuleChange
 from edge.runtime.settings import Settings

@@ -19,7 +19,8 @@ from edge.flags.problem import Problem
 from edge.flags.registry import value_of
 from edge.net.address import is_loopback
 from edge.runtime.access_files import FileFault, faults_of_files
-from edge.runtime.jwt_extra import doubt_of_url, fault_of_url, missing_extra
+from edge.runtime.called_url import fault_of as fault_of_url
+from edge.runtime.jwt_extra import doubt_of_url, missing_extra
 from naming.url import without_secrets
 
 if TYPE_CHECKING:

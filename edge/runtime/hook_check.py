@@ -14,13 +14,13 @@ from edge.flags.registry import value_of
 from edge.hooks.config import HookConfig
 from edge.hooks.event import Action
 from edge.runtime.access_check import settings_of_vhosts
+from edge.runtime.called_url import PORTS, fault_of
 from edge.runtime.hook_files import read_secret
 from edge.runtime.targets import is_local, is_own_server
 from naming.url import without_secrets
 
 #: Hooks that may refuse somebody who comes.
 _JUDGES = ("hooks_on_connect", "hooks_on_publish", "hooks_on_play")
-_PORTS = {"http": 80, "https": 443}
 
 
 def check_hooks(parsed: Parsed, is_own_address: Callable[[str], bool] = is_local) -> Iterator[Problem]:
@@ -74,22 +74,6 @@ def _open_doors(parsed: Parsed) -> Iterator[Problem]:
             yield problem
 
 
-def fault_of(url: str) -> str:
-    """Why a URL cannot be called, "" if it can."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "not a URL"
-    if parts.scheme not in _PORTS:
-        return "not an http:// or https:// URL"
-    if not parts.hostname or port == 0:
-        return "no host or port"
-    if any(sign <= " " for sign in url):
-        return "it has a blank in it"
-    return ""
-
-
 def _is_own(url: str, parsed: Parsed, is_own_address: Callable[[str], bool]) -> bool:
     """Whether it leads to a port of ours; names are not looked up but that of this machine."""
     parts = urlsplit(url)
@@ -101,5 +85,5 @@ def _is_own(url: str, parsed: Parsed, is_own_address: Callable[[str], bool]) -> 
     flags = parsed.flags
     merged = merge_port(value_of(flags, "cdn_merge_to"), value_of(flags, "cdn_merge_port")) or 0
     ports = (value_of(flags, "port"), value_of(flags, "internal_port"), *value_of(flags, "listen"), merged)
-    port = parts.port or _PORTS[parts.scheme]
+    port = parts.port or PORTS[parts.scheme]
     return is_own_server((host, port), ports, value_of(flags, "bind"), is_own_address)

@@ -1,4 +1,4 @@
-"""Whether tokens can be looked at here, and whether the URL of their keys is one."""
+"""Whether tokens can be looked at here, and what is weak about the URL of their keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from edge.access.jwt_keys import EXTRA_MISSING
 from edge.net.address import is_loopback
-from edge.runtime.hook_check import fault_of
 
 MODULES = ("jwt", "cryptography")
 
@@ -20,11 +19,6 @@ def missing_extra() -> str:
     except ImportError as error:
         return f"{EXTRA_MISSING}: {error}"
     return ""
-
-
-def fault_of_url(url: str) -> str:
-    """Why keys cannot be asked for at ``url``; "" if they can."""
-    return fault_of(url)
 
 
 def doubt_of_url(url: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.runtime.jwt_extra import doubt_of_url, fault_of_url, missing_extra
+from edge.runtime.jwt_extra import doubt_of_url, missing_extra
 from tests.harness.clock import ROOT, deadline
 
 _WITHOUT = """
@@ -56,7 +56,6 @@ def test_without_the_flag_nobody_misses_it_and_nothing_of_it_is_loaded() -> None
 
 def test_urls() -> None:
     assert missing_extra() == ""
-    assert not fault_of_url("https://a.example/jwks") and fault_of_url("https:///jwks") == "no host or port"
     assert not doubt_of_url("https://a.example/jwks") and "TLS" in doubt_of_url("http://a.example/jwks")
     for own in ("127.0.0.1", "localhost", "[::1]"):
         assert not doubt_of_url(f"http://{own}:80/jwks")

@@ -126,14 +126,14 @@ class Judge:
         if cached is not None:
             self._figures.counts["hook_cached_count"] += 1
             return Verdict(cached, Ground.CACHED)
-        flight = self._flights.get(question)
+        flight, urls = self._flights.get(question), config.urls(event.action)
+        left_alone = [url for url in urls if self._breaker(url).is_open]
+        if left_alone and (config.hook_failure == "deny" or left_alone == list(urls)):
+            # Nor does anybody wait for a call that began before.
+            if flight is None and any(self._breakers[url].is_probe_due(now_ms) for url in left_alone):
+                self._begin(event, config, question, is_probe=True)
+            return self._unanswered(question, config, Unusable(f"{shown(left_alone[0])} does not answer"), now_ms)
         if flight is None:
-            urls = config.urls(event.action)
-            left_alone = [url for url in urls if self._breaker(url).is_open]
-            if left_alone and (config.hook_failure == "deny" or left_alone == list(urls)):
-                if any(self._breakers[url].is_probe_due(now_ms) for url in left_alone):
-                    self._begin(event, config, question, is_probe=True)
-                return self._unanswered(question, config, Unusable(f"{shown(left_alone[0])} does not answer"), now_ms)
             flight = self._begin(event, config, question)
         flight.waiting.append(then)
         return None

@@ -140,6 +140,20 @@ def test_AU17_many_who_come_at_once_to_a_dead_server_are_let_go_together() -> No
     run(main())
 
 
+def test_nobody_waits_for_a_call_that_began_before_its_server_was_left_alone() -> None:
+    async def main() -> None:
+        bench = Bench(Scripted(nothing))
+        five = [bench.ask(other(number)) for number in range(5)]
+        await asyncio.sleep(2.9)
+        first = bench.ask(other(9))
+        await asyncio.gather(*five)
+        assert bench.judge.open_count == 1 and not first.done()
+        assert bench.ask(other(9)).done(), "the same question"
+        assert isinstance((await first).answer, Unusable)
+
+    run(main())
+
+
 def test_AU18_a_server_dead_for_two_minutes() -> None:
     """Fifty a second: those who were let in before come in again, newcomers are refused at once, all is well after."""
     config = replace(CONFIG, hook_grace_s=60)

@@ -21,7 +21,7 @@ class AccessConfig:
         jwt_issuer: of whom tokens have to be; "" for anybody.
         jwt_audience: for whom they have to be, one of these; empty: one that is for somebody is refused.
         auth_end_at_expiry: a session ends with the token that let it in.
-        auth_upstream: ``pass`` or ``off``.
+        auth_upstream: ``pass``, ``off`` or ``ask``.
         hls_cdn_secret_file: a path; "" where no CDN is let in for its viewers.
     """
 

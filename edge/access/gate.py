@@ -23,7 +23,7 @@ METHODS: Final[Mapping[str, str]] = {
     **{KEY: "stream_keys_file", SIGN: "sign_keys_file", LOGIN: "users_file"},
     JWT: "jwt_keys",
 }
-_UPSTREAM = ("pass", "off")
+_UPSTREAM = ("pass", "off", "ask")
 
 
 class Gate:

@@ -18,7 +18,7 @@ _UPSTREAM = ("upstream",)
 TOLERATED = (
     *("abort_idle", "amf_command", "amf_data", "chunk_fresh_fmt1", "clock", "ctrl_misplaced"),
     *("data_as_command", "data_too_big", "media_no_stream", "media_short", "media_wrong_stream"),
-    *("no_stream", "rtmp_c2_mismatch", "shared_object", "unexpected_reply", "unexpected_why"),
+    *("no_stream", "rtmp_c2_mismatch", "shared_object", "unexpected_may", "unexpected_reply", "unexpected_why"),
     *("unknown_command", "unknown_type", "user_control"),
 )
 
@@ -280,6 +280,29 @@ _HOOKS = [
     Metric("hook_events_dropped_count", COUNTER, "edge_hook_events_dropped", "Events that were never told."),
 ]
 
+_ASKING = [
+    Metric(
+        "upstream_asked_yes_count",
+        COUNTER,
+        "edge_upstream_asked_yes",
+        "Questions about clients to which the upstream has said yes (-auth_upstream=ask).",
+    ),
+    Metric("upstream_asked_no_count", COUNTER, "edge_upstream_asked_no", "The same, and it has said no."),
+    Metric("upstream_asked_failed_count", COUNTER, "edge_upstream_asked_failed", "The same, and it has not answered."),
+    Metric(
+        "upstream_asked_cached_count",
+        COUNTER,
+        "edge_upstream_asked_cached",
+        "Clients let in by a yes that the upstream gave before.",
+    ),
+    Metric(
+        "upstream_asked_graced_count",
+        COUNTER,
+        "edge_upstream_asked_graced",
+        "The same, as the upstream did not answer.",
+    ),
+]
+
 _OVERLOAD = [
     Metric(
         "overload_level",
@@ -409,6 +432,7 @@ TABLES: dict[str, Iterable[Metric]] = {
     "Traces": _TRACES,
     "Event loop": _LOOP,
     "HTTP callbacks": _HOOKS,
+    "Upstreams that are asked about clients": _ASKING,
     "Overload": _OVERLOAD,
     "Delays": _DELAYS,
     "Process": _PROCESS,

@@ -117,9 +117,11 @@ define_bool(
 define_string(
     "auth_upstream",
     "pass",
-    "What an edge tells its upstream of what let a client in: pass (all of its query), off (nothing).",
+    "What an edge tells its upstream of what let a client in: pass (all of its query), off (nothing), ask (all of it, "
+    "and the upstream is asked about each client before it is let in; -hook_timeout_ms, -hook_cache_s and "
+    "-hook_grace_s hold for its answers as for those of hooks).",
     topic=_TOPIC,
-    choices=("pass", "off"),
+    choices=("pass", "off", "ask"),
     reload=NEW,
     scope=VHOST,
 )

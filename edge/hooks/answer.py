@@ -6,14 +6,12 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-#: Longest reason that a client is told.
-MAX_REASON = 120
+from edge.service.refusal import Refusal, clean_words
+
 #: Longest life and greatest rate that make sense; beyond them an answer is none.
 _MAX_NUMBER = 1 << 31
 _YES_STATUS = (200, 201)
 _NO_STATUS = (401, 403, 404)
-#: Encoders would begin a login on these words, and come back for ever.
-_LOGIN_WORDS = ("authmod", "need auth")
 
 
 class Yes(NamedTuple):
@@ -44,10 +42,14 @@ class Yes(NamedTuple):
 
 
 class No(NamedTuple):
-    """The client may not; ``reason`` is for it, cleaned, "" for none, and ``why`` for the log."""
+    """The client may not; ``reason`` is for it, cleaned, "" for none, and ``why`` for the log.
+
+    ``refusal``: what it is told in place of that, where it is known; who calls servers never knows it.
+    """
 
     reason: str = ""
     why: str = ""
+    refusal: Refusal | None = None
 
 
 class Unusable(NamedTuple):
@@ -70,15 +72,8 @@ def _lesser(one: int, other: int) -> int:
 
 
 def clean_reason(text: object) -> str:
-    """What of a hook's words a client may be told: printable ASCII up to a question mark, 120 characters of it.
-
-    Nothing of what makes encoders begin a login of old and come back for ever.
-    """
-    if not isinstance(text, str):
-        return ""
-    words = "".join(sign for sign in text.partition("?")[0] if " " <= sign <= "~")
-    words = " ".join(words.split())[:MAX_REASON].strip()
-    return "" if any(word in words.lower() for word in _LOGIN_WORDS) else words
+    """What of a hook's words a client may be told; nothing of what is no text."""
+    return clean_words(text) if isinstance(text, str) else ""
 
 
 def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -369,6 +369,14 @@ class HookDesk(GrantWatcher):
         if self._sessions.pop(grant, None) is not None:
             self._updates.remove(grant)
 
+    def on_judged(self, request: PlayRequest | PublishRequest) -> None:
+        """What was opened for another node's question has an end."""
+        opening = request.opening
+        if isinstance(opening, Opening) and opening.question is not None:
+            key = request.name.key
+            opening.event = replace(opening.event, app=key.app, stream=key.stream_name)
+            self._tell_end(key, opening)
+
     def _end(self, grant: Play | Publish) -> None:
         opening = self._sessions.pop(grant, None)
         if opening is None:
@@ -378,12 +386,14 @@ class HookDesk(GrantWatcher):
             self._viewers.play_over(place_of(opening.asked))
         if opening.question is not None:
             self._judge.memory.ended(opening.question, self._now_ms())
-        closing = opening.event.action.closing
+        self._tell_end(grant.name.key, opening)
+
+    def _tell_end(self, key: StreamKey, opening: Opening) -> None:
+        closing, came = opening.event.action.closing, opening.came
         if opening.is_told and closing is not None:
-            self._teller.tell(grant.name.key, replace(opening.event, action=closing), opening.config)
-        came = opening.came
+            self._teller.tell(key, replace(opening.event, action=closing), opening.config)
         if came is not None and came.is_told:
-            self._teller.tell(grant.name.key, replace(came.event, action=Action.CLOSE), came.config)
+            self._teller.tell(key, replace(came.event, action=Action.CLOSE), came.config)
 
     # --- sessions that go on --------------------------------------------------
 

@@ -27,7 +27,9 @@ class Figures:
         took: how long calls took, in milliseconds.
     """
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
+    def __init__(self, now_ms: Callable[[], int], what: str = "hook") -> None:
+        """``what``: who is called, for people."""
+        self._what = what
         self.by_result: Counter[tuple[str, str]] = Counter()
         self.counts: Counter[str] = Counter()
         self.took = Histogram()
@@ -54,4 +56,4 @@ class Figures:
             self._said.clear()
         self._said[url] = now_ms, 0
         more = f" ({left_out} more since the last line)" if left_out else ""
-        logger.warning("hook %s %s%s", url, text, more, extra={"cause": url})
+        logger.warning("%s %s %s%s", self._what, url, text, more, extra={"cause": url})

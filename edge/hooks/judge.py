@@ -80,21 +80,20 @@ class _Flight:
         self.waiting: list[Then] = []
 
 
-class Judge:
-    """Puts questions.
+class Questions:
+    """Puts questions, to whom ``call`` knows how to ask.
 
     Attributes:
+        what: whom, for people.
         memory: each yes that was given.
         places: calls in progress.
     """
 
-    def __init__(
-        self, caller: Caller, signing: Signing, figures: Figures, places: Places, now_ms: Callable[[], int]
-    ) -> None:
+    what = "hook"
+
+    def __init__(self, figures: Figures, places: Places, now_ms: Callable[[], int]) -> None:
         self.memory = Memory()
         self.places = places
-        self._caller = caller
-        self._signing = signing
         self._figures = figures
         self._now_ms = now_ms
         self._breakers: dict[str, Breaker] = {}
@@ -158,7 +157,7 @@ class Judge:
         try:
             answer = await self._ask_all(event, config, is_probe=is_probe)
         except Exception:
-            logger.exception("hook %s failed", event.action.value)
+            logger.exception("%s %s failed", self.what, event.action.value)
             answer = Unusable("a fault of ours")
         finally:
             if self._flights.get(question) is flight:
@@ -176,7 +175,7 @@ class Judge:
             try:
                 then(verdict)
             except Exception:
-                logger.exception("hook %s: its verdict could not be acted on", event.action.value)
+                logger.exception("%s %s: its verdict could not be acted on", self.what, event.action.value)
 
     def _unanswered(self, question: Hashable, config: HookConfig, answer: Unusable, asked_ms: int) -> Verdict:
         """What holds for a question of ``asked_ms``."""
@@ -229,7 +228,7 @@ class Judge:
         if not isinstance(answer, Unusable):
             breaker.succeeded()
         elif breaker.failed(self._now_ms(), event.ip if answer.is_said else ""):
-            logger.warning("hook %s is left alone: it has not answered several times in a row", shown(url))
+            logger.warning("%s %s is left alone: it has not answered several times in a row", self.what, shown(url))
             self.places.give_up(url)
         return answer
 
@@ -244,6 +243,21 @@ class Judge:
             if isinstance(answer, No):
                 return answer
         return answer
+
+    async def call(self, event: Event, config: HookConfig, url: str, *, within_ms: int) -> Answer:
+        """What one server says, without regard to what is known of it."""
+        raise NotImplementedError
+
+
+class Judge(Questions):
+    """Puts questions to servers of the operator, by HTTP."""
+
+    def __init__(
+        self, caller: Caller, signing: Signing, figures: Figures, places: Places, now_ms: Callable[[], int]
+    ) -> None:
+        super().__init__(figures, places, now_ms)
+        self._caller = caller
+        self._signing = signing
 
     async def call(self, event: Event, config: HookConfig, url: str, *, within_ms: int) -> Answer:
         """What one server says, without regard to what is known of it."""

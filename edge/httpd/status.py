@@ -34,6 +34,7 @@ _OF_PLAY: Mapping[Reason, Status] = {
     Reason.GUESSING: Status(429, 1),
     Reason.HOOK_UNAVAILABLE: Status(503, 2004),
     Reason.KEYS_MISSING: Status(503, 2004),
+    Reason.ASK_UNANSWERED: Status(503, 2004),
     Reason.LIMIT: Status(503, 2004),
     Reason.BAD_NAME: Status(400, 1003),
     Reason.NO_VHOST: _NOT_FOUND,
@@ -54,6 +55,7 @@ _RETRY_AFTER_S: Mapping[Reason, int] = {
     Reason.OVERLOADED: RETRY_AFTER_S,
     Reason.HOOK_UNAVAILABLE: 2,
     Reason.KEYS_MISSING: 10,
+    Reason.ASK_UNANSWERED: 2,
     Reason.LIMIT: 10,
     Reason.GUESSING: 60,
 }

@@ -46,6 +46,7 @@ from edge.rtmp.events import (
 )
 from edge.rtmp.handshake import ClientHandshake, ServerHandshake
 from edge.rtmp.identity import identity_of
+from edge.rtmp.may import KNOWS_MAY, NODE_COMMANDS, MaySession
 from edge.rtmp.media_body import is_header
 from edge.rtmp.messages import MessageType, SetChunkSize, UserControl, UserControlEvent, WindowAcknowledgementSize
 from edge.rtmp.pings import CLOCK_PROPERTY
@@ -60,7 +61,7 @@ from edge.rtmp.server_words import (
     UNPUBLISHED,
 )
 from edge.rtmp.session import DEFAULT_WINDOW_BYTES, MessageStream, State
-from edge.rtmp.why import KNOWS_WHY, WHY, WHY_ANSWER, WhySession
+from edge.rtmp.why import KNOWS_WHY
 
 _CONNECT_TRANSACTION_ID = 1
 _REDIRECT = 302
@@ -145,7 +146,7 @@ _OVER = MessageStream(0)
 _OVER.is_muted = True
 
 
-class ClientSession(WhySession):
+class ClientSession(MaySession):
     """One connection to an upstream; no I/O, no clock.
 
     Args:
@@ -213,7 +214,7 @@ class ClientSession(WhySession):
         self._last_transaction_id = _CONNECT_TRANSACTION_ID
         self.is_multiplexing = is_simplified
         self.peer_edge_id = ""
-        self.peer_knows_why = False
+        self.peer_knows_why = self.peer_knows_may = False
         self._output = shake.take_output()
         if is_simplified:
             self._handshake = None
@@ -473,8 +474,8 @@ class ClientSession(WhySession):
             self._receive_reply(command)
         elif command.name in ("onStatus", "onPlayStatus"):
             self._receive_status(command)
-        elif command.name in (WHY, WHY_ANSWER):
-            self._receive_why(command)
+        elif command.name in NODE_COMMANDS:
+            self._receive_of_node(command)
         elif command.name in END_COMMANDS:
             self._receive_end(command)
         elif command.name == CLOSE_COMMAND and not self.peer_edge_id:
@@ -531,6 +532,7 @@ class ClientSession(WhySession):
         self.peer_edge_id = str(edge_id) if is_edge_id(edge_id) else ""
         self.peer_tells_clock = bool(self.peer_edge_id) and properties.get(CLOCK_PROPERTY) is True
         self.peer_knows_why = bool(self.peer_edge_id) and properties.get(KNOWS_WHY) is True
+        self.peer_knows_may = bool(self.peer_edge_id) and properties.get(KNOWS_MAY) is True
         self.events.append(Connected(properties, info, announced, self.peer_edge_id))
         for stream in list(self._requests.values()):
             if stream.phase is Phase.QUEUED:

@@ -29,6 +29,8 @@ Event = (
     | events.RequestRefused
     | events.WhyAsked
     | events.WhyAnswered
+    | events.MayAsked
+    | events.MayAnswered
     | events.ReconnectRequested
     | SessionEnded
 )

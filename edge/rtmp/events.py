@@ -339,6 +339,39 @@ class WhyAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class MayAsked:
+    """A peer of ours wants to know whether a client of its own may play or publish; answer with ``answer_may``.
+
+    Attributes:
+        number: of the question, for the answer.
+        stream_name: as the peer would ask for it, what the client has said behind it included.
+        address: of the client, without a port, as the peer has it.
+        page_url, authorization, suffix, protocol, user_agent: as the client has said, each "" where it has not.
+        hops: ids of the services that ask, the farthest first.
+    """
+
+    number: int
+    is_publish: bool
+    stream_name: str
+    address: str = ""
+    page_url: str = ""
+    authorization: str = field(default="", repr=False)
+    suffix: str = ""
+    protocol: str = ""
+    user_agent: str = ""
+    hops: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MayAnswered:
+    """A peer of ours has answered question ``number`` of ours: ``code`` is "" for yes."""
+
+    number: int
+    code: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded:
     """Nothing more will come; ``error`` is None for an orderly end."""
 

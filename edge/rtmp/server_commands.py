@@ -47,12 +47,13 @@ from edge.rtmp.events import (
     RequestRefused,
 )
 from edge.rtmp.handshake import ClientHandshake, ServerHandshake
+from edge.rtmp.may import NODE_COMMANDS, MaySession
 from edge.rtmp.messages import MessageType, UserControl, UserControlEvent
 from edge.rtmp.pings import CLOCK_PROPERTY
 from edge.rtmp.server_replies import Enhanced, stream_created
 from edge.rtmp.server_streams import PLAYER_USES, PUBLISHER_USES, ServerStream, ServerStreams, Use
 from edge.rtmp.session import FORGIVEN_AFTER_MS, MessageStream, State
-from edge.rtmp.why import KNOWS_WHY, WHY, WHY_ANSWER, WhySession
+from edge.rtmp.why import KNOWS_WHY
 
 MAX_IDLE_STREAMS = 16
 """Message streams neither playing nor publishing; more only waste our memory."""
@@ -74,7 +75,7 @@ class PendingConnect:
         self.enhanced = Enhanced.of(asked)
 
 
-class ServerCommands(WhySession):
+class ServerCommands(MaySession):
     """The receiving half of the server's session.
 
     Attributes:
@@ -111,7 +112,7 @@ class ServerCommands(WhySession):
         self.is_multiplexing = False
         self.can_reconnect = False
         self.peer_edge_id = ""
-        self.peer_knows_why = False
+        self.peer_knows_why = self.peer_knows_may = False
 
     @property
     def hears_errors_only(self) -> bool:
@@ -526,8 +527,7 @@ _HANDLERS: dict[str, Callable[[ServerCommands, Command], None]] = {
     "FCUnpublish": ServerCommands._fc_unpublish,
     "FCSubscribe": ServerCommands._fc_subscribe,
     "getStreamLength": ServerCommands._get_stream_length,
-    WHY: ServerCommands._receive_why,
-    WHY_ANSWER: ServerCommands._receive_why,
+    **dict.fromkeys(NODE_COMMANDS, ServerCommands._receive_of_node),
     **dict.fromkeys(
         ("_checkbw", "checkBandwidth", "FCUnsubscribe", "startTransmit", "stopTransmit"), ServerCommands._answer_null
     ),

@@ -106,7 +106,7 @@ def encode_connected(answer: ConnectAnswer, more: AmfObject | None = None) -> by
     if answer.edge_id:
         reply["edgeId"] = answer.edge_id
         reply[CLOCK_PROPERTY] = True
-        reply["edgeWhy"] = True
+        reply["edgeWhy"] = reply["edgeMay"] = True
     reply.update(more or {})
     encoding: AmfObject = {"objectEncoding": answer.object_encoding}
     info = status_info("status", "NetConnection.Connect.Success", "Connection succeeded", encoding)

@@ -83,6 +83,7 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None], rules: RuleC
         rules,
         AccessChange(node.access, rules),
         node.hooks,
+        node.asking,
         Simple(node.reconfigure_network),
         Simple(units),
         Simple(lambda new: end_gone(node.units, new)),

@@ -45,6 +45,7 @@ _KINDS: Mapping[Reason, Kind] = {
     Reason.GUESSING: Kind.FORBIDDEN,
     Reason.HOOK_DENIED: Kind.FORBIDDEN,
     Reason.HOOK_UNAVAILABLE: Kind.RULE_FAILED,
+    Reason.ASK_UNANSWERED: Kind.RULE_FAILED,
     Reason.LIMIT: Kind.OVERLOAD,
     Reason.EXPIRED: Kind.ENDED_BY_TIME,
 }

@@ -65,6 +65,8 @@ class Reason(Enum):
     HOOK_DENIED = "hook_denied"
     #: He has not answered.
     HOOK_UNAVAILABLE = "hook_unavailable"
+    #: A server up the way is asked about each client, and has not answered.
+    ASK_UNANSWERED = "upstream_unavailable"
     #: As many as may be are here.
     LIMIT = "limit_reached"
     #: It was let in for a time, which is over.
@@ -86,9 +88,26 @@ WORDS: Mapping[Reason, str] = {
     Reason.GUESSING: "TooManyFailures",
     Reason.HOOK_DENIED: "HookDenied",
     Reason.HOOK_UNAVAILABLE: "HookUnavailable",
+    Reason.ASK_UNANSWERED: "UpstreamUnavailable",
     Reason.LIMIT: "LimitReached",
     Reason.EXPIRED: "Expired",
 }
+
+
+#: Longest words of others that a client is told.
+MAX_SAID = 120
+#: Encoders would begin a login on these words, and come back for ever.
+_LOGIN_WORDS = ("authmod", "need auth")
+
+
+def clean_words(text: str) -> str:
+    """What of others' words a client may be told: printable ASCII up to a question mark, ``MAX_SAID`` of it.
+
+    Nothing of what makes encoders begin a login of old and come back for ever.
+    """
+    words = "".join(sign for sign in text.partition("?")[0] if " " <= sign <= "~")
+    words = " ".join(words.split())[:MAX_SAID].strip()
+    return "" if any(word in words.lower() for word in _LOGIN_WORDS) else words
 
 
 class Refusal(NamedTuple):

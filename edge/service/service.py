@@ -317,22 +317,31 @@ class Service(HubObserver):
         is_now = False
         return asking
 
-    def judge(self, request: PlayRequest, answer: Callable[[Refusal | None], None]) -> Asking:
-        """Call ``answer`` with why somebody may not have what others play already, or with None; no play begins.
+    def judge(
+        self,
+        request: PlayRequest | PublishRequest,
+        answer: Callable[[Refusal | None], None],
+        *,
+        is_elsewhere: bool = False,
+    ) -> Asking:
+        """Call ``answer`` with why somebody may not have what others play already, or with None; nothing begins.
 
-        Within this call, unless a rule waits for somebody else.
+        Within this call, unless a rule waits for somebody else. ``is_elsewhere``: nor for others, but at another node.
         """
 
         def judged(refusal: Refusal | None) -> None:
             restore()
             if refusal is not None:
                 self._tell_refused(request, refusal)
+            elif is_elsewhere:
+                for watcher in self.watchers:
+                    watcher.on_judged(request)
             answer(refusal)
 
         restore = self._judged_by_its_stream(request)
-        return self.admission.ask_entry(request, judged)
+        return (self.admission.ask if is_elsewhere else self.admission.ask_entry)(request, judged)
 
-    def _judged_by_its_stream(self, request: PlayRequest) -> Callable[[], None]:
+    def _judged_by_its_stream(self, request: PlayRequest | PublishRequest) -> Callable[[], None]:
         """Have rules asked about the stream of which a local copy is wanted: its suffix leads past none of them.
 
         Returns what gives the request its own name again.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edge.hub.key import StreamKey
     from edge.service.grants import Play, Publish
-    from edge.service.request import Client
+    from edge.service.request import Client, PlayRequest, PublishRequest
 
 
 class GrantWatcher:
@@ -27,6 +27,9 @@ class GrantWatcher:
 
     def on_publish(self, publish: Publish) -> None:
         """Its publisher takes media."""
+
+    def on_judged(self, request: PlayRequest | PublishRequest) -> None:
+        """Rules have nothing against what is to begin at another node: here it is over with that."""
 
     def on_publish_over(self, publish: Publish) -> None:
         """It is being given back."""

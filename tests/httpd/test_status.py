@@ -32,6 +32,7 @@ STATUSES = {
     Reason.GUESSING: 429,
     Reason.HOOK_DENIED: 403,
     Reason.HOOK_UNAVAILABLE: 503,
+    Reason.ASK_UNANSWERED: 503,
     Reason.LIMIT: 503,
     Reason.EXPIRED: 403,
 }
@@ -63,7 +64,12 @@ def test_words_of_an_upstream_that_are_no_utf8_can_be_answered() -> None:
 
 def test_who_is_refused_for_too_much_load_is_told_when_to_come_again() -> None:
     assert refuse_play(Refusal(Reason.OVERLOADED, "full")).headers["Retry-After"] == "5"
-    for reason, seconds in ((Reason.HOOK_UNAVAILABLE, "2"), (Reason.LIMIT, "10"), (Reason.KEYS_MISSING, "10")):
+    for reason, seconds in (
+        (Reason.HOOK_UNAVAILABLE, "2"),
+        (Reason.ASK_UNANSWERED, "2"),
+        (Reason.LIMIT, "10"),
+        (Reason.KEYS_MISSING, "10"),
+    ):
         assert refuse_play(Refusal(reason, "later")).headers["Retry-After"] == seconds
     assert refuse_play(Refusal(Reason.GUESSING, "later", retry_after_s=17)).headers["Retry-After"] == "17"
     assert "Retry-After" not in refuse_play(Refusal(Reason.NOT_FOUND, "no")).headers

@@ -189,8 +189,8 @@ class RtmpClientConnection(RtmpConnection[ClientSession]):
 
     @property
     def link_count(self) -> int:
-        """Links on this connection, waiting ones included."""
-        return len(self._links) + len(self.waiting)
+        """Links on this connection, waiting ones and questions included."""
+        return len(self._links) + len(self.waiting) + self.open_question_count
 
     @property
     def is_feeding(self) -> bool:

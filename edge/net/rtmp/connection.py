@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from edge.hub.peer_clock import PeerClock
 from edge.net.byte_stream import ByteStream, is_plain
 from edge.net.connection import RawConnection
+from edge.net.rtmp.may_talk import MayTalk
 from edge.net.rtmp.multi_writer import MultiWriter
 from edge.net.rtmp.why import WhyDesk, WhyTalk
-from edge.rtmp.events import ClockAsked, ClockTold, WhyAnswered, WhyAsked
-from edge.rtmp.why import WhySession
+from edge.rtmp.events import ClockAsked, ClockTold, MayAnswered, MayAsked, WhyAnswered, WhyAsked
+from edge.rtmp.may import MaySession
 from edge.service.insight import Question
 
 if TYPE_CHECKING:
     from edge.hub.stream import Stream
     from edge.net.context import NetContext
 
-SessionType = TypeVar("SessionType", bound=WhySession)
+SessionType = TypeVar("SessionType", bound=MaySession)
 
 
 class RtmpConnection(RawConnection, Generic[SessionType]):
@@ -34,6 +36,7 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
 
     __slots__ = (
         "_is_deadline_watched",
+        "_mays",
         "_peer_clock",
         "_session",
         "_whys",
@@ -48,6 +51,7 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
         self._writers: MultiWriter | None = None
         self._peer_clock: PeerClock | None = None
         self._whys: WhyTalk | None = None
+        self._mays: MayTalk | None = None
         self.why_desk: WhyDesk | None = None
         self._is_deadline_watched = False
         self.is_pump_scheduled = False
@@ -72,6 +76,8 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
                 self._on_why_asked(event)
             case WhyAnswered():
                 self._on_why_answered(event)
+            case MayAnswered() if self._mays is not None:
+                self._mays.take_answer(event)
 
     def send_session(self) -> None:
         """Send what the session has queued."""
@@ -112,6 +118,34 @@ class RtmpConnection(RawConnection, Generic[SessionType]):
     def _close_why(self) -> None:
         if self._whys is not None:
             self._whys.close()
+        if self._mays is not None:
+            self._mays.close()
+
+    # --- whether a client may ---------------------------------------------------
+
+    @property
+    def open_question_count(self) -> int:
+        """Questions about clients that the peer has not answered."""
+        return len(self._mays) if self._mays is not None else 0
+
+    def ask_may(self, asked: MayAsked, answered: Callable[[MayAnswered | None], None]) -> int | None:
+        """Ask about a client; ``answered`` gets None when the connection ends. The number, None of a peer that cannot.
+
+        The number of ``asked`` is given here.
+        """
+        if self.state != "open" or not self._session.peer_knows_may:
+            return None
+        if self._mays is None:
+            self._mays = MayTalk()
+        number = self._mays.ask(answered)
+        self._session.ask_may(replace(asked, number=number))
+        self.send_session()
+        return number
+
+    def give_up_may(self, number: int) -> None:
+        """Nobody waits for that answer any more."""
+        if self._mays is not None:
+            self._mays.give_up(number)
 
     # --- deadlines -----------------------------------------------------------
 

@@ -18,6 +18,7 @@ from edge.net.liveness import Liveness, Verdict
 from edge.net.poller import BROKEN, END
 from edge.net.rtmp.arriving import ArrivingConnection
 from edge.net.rtmp.asked import Asked
+from edge.net.rtmp.may import client_of
 from edge.net.rtmp.play import RtmpPlay
 from edge.net.rtmp.service import RtmpService, resume_info, waiting_info
 from edge.net.rtmp.status import play_status, publish_status
@@ -26,6 +27,7 @@ from edge.rtmp.events import (
     ClockAsked,
     ClockTold,
     ConnectRequested,
+    MayAsked,
     MediaChosen,
     MediaReceived,
     Noticed,
@@ -324,6 +326,17 @@ class RtmpServerConnection(ArrivingConnection):
         self.context.counters.log_limited(logging.INFO, event.reason, text, self, event.reason, event.detail)
         self.context.counters.tell_fault(ProtocolError(event.detail, reason=event.reason), self.peer)
 
+    def _on_may_asked(self, event: MayAsked) -> None:
+        """Another node asks whether a client of its own may."""
+        node = client_of(self.number, self.peer, self.server_url, is_proven=self.is_proven)
+
+        def reply(code: str, words: str) -> None:
+            if self.state == "open":
+                self._session.answer_may(event.number, code, words)
+                self.send_session()
+
+        self.rtmp.may_desk.answer(node, event, reply)
+
     def _on_notice(self, event: Noticed) -> None:
         self.context.counters.notice(event.reason)
         if self._noticed is None:
@@ -568,6 +581,7 @@ _ACTIONS: dict[type, str] = {
     RequestRefused: "_on_refused",
     ClockAsked: "_on_clock_asked",
     ClockTold: "_on_clock_told",
+    MayAsked: "_on_may_asked",
     WhyAsked: "_on_why_asked",
     WhyAnswered: "_on_why_answered",
     SessionEnded: "_on_session_ended",

@@ -6,6 +6,7 @@ from edge.hub.stream import Stream
 from edge.net.context import NetContext
 from edge.net.rtmp.form import RtmpForms
 from edge.net.rtmp.ingest import IngestTicker
+from edge.net.rtmp.may import MayDesk
 from edge.net.rtmp.why import WhyDesk
 from edge.rtmp.config import RtmpConfig
 from edge.service.names import TcUrl
@@ -20,6 +21,7 @@ class RtmpService:
         service: who may play and publish what.
         ingest: reads the connections that publish.
         why_desk: answers why a stream plays or does not.
+        may_desk: answers other nodes whether clients of theirs may.
     """
 
     def __init__(self, context: NetContext, service: Service, config: RtmpConfig) -> None:
@@ -29,6 +31,7 @@ class RtmpService:
         self._forms: dict[int, RtmpForms] = {}
         self.ingest = IngestTicker(context)
         self.why_desk = WhyDesk(service, context.now_ms)
+        self.may_desk = MayDesk(service)
 
     def config_at(self, server_url: TcUrl) -> RtmpConfig:
         """What is announced to a client that has come to ``server_url``."""

@@ -39,7 +39,9 @@ def text(data: VhostsData) -> str:
     for vhost in data.vhosts:
         state = "" if vhost.is_enabled else ", off"
         aliases = f", alias {cell(vhost.aliases)}" if vhost.aliases else ""
-        lines += ["", f"vhost {cell(vhost.name)} ({cell(vhost.where)}): {vhost.stream_count} streams{state}{aliases}"]
+        older = f", {vhost.older_rules_count} let in by older rules" if vhost.older_rules_count else ""
+        head = f"vhost {cell(vhost.name)} ({cell(vhost.where)}): {vhost.stream_count} streams"
+        lines += ["", f"{head}{state}{older}{aliases}"]
         lines += [f"    {cell(each)}" for each in (*vhost.settings, *vhost.matches)]
     if len(data.vhosts) > 1 and data.vhost_count > len(data.vhosts):
         lines += ["", f"... and {data.vhost_count - len(data.vhosts)} more: /vhosts/NAME"]

@@ -436,6 +436,10 @@ class VhostFacts:
     is_enabled: Annotated[bool, About("false: nobody is served there")]
     aliases: Annotated[tuple[str, ...], About("other names of it, `*.name` for all below one", joined)]
     stream_count: Annotated[int, About("its streams now", total)]
+    older_rules_count: Annotated[
+        int,
+        About("players and publishers that go on, and were let in before what says who may was changed", total),
+    ]
     settings: Annotated[
         tuple[str, ...], About("flags that it gives a value: name, value, place, and the value of the root", joined)
     ]

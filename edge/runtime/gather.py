@@ -53,6 +53,7 @@ from edge.runtime.measure import (
     process_samples,
     upstream_samples,
 )
+from edge.runtime.older_rules import older_rules
 from edge.runtime.players import details_of, players_of
 from edge.runtime.process_figures import age_s, process_figures
 from edge.runtime.traffic_watch import TrafficWatch
@@ -377,7 +378,9 @@ class Gatherer:
         """One per vhost of ``-vhost_config``."""
         keys = (key for unit in self._node.units for key in unit.registry.streams if key.realm != PUBLISH_REALM)
         parsed = self._in_force()
-        return vhost_facts(parsed, (key.vhost for key in keys)) if parsed is not None else []
+        if parsed is None:
+            return []
+        return vhost_facts(parsed, (key.vhost for key in keys), older_rules(self._node.units))
 
     async def vhost_findings(self) -> list[FindingFacts]:
         """What is to be said of those files."""

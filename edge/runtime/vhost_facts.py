@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from edge.facts.records import FindingFacts, VhostFacts
@@ -18,21 +19,31 @@ if TYPE_CHECKING:
 _MASK = "***"
 
 
-def vhost_facts(parsed: Parsed, vhosts_of_streams: Iterable[str]) -> list[VhostFacts]:
-    """The vhosts in their order, each with what it says otherwise than the flags of the process."""
+def vhost_facts(
+    parsed: Parsed, vhosts_of_streams: Iterable[str], older: Mapping[str, int] = MappingProxyType({})
+) -> list[VhostFacts]:
+    """The vhosts in their order, each with what it says otherwise than the flags of the process.
+
+    ``older``: by vhost, see ``older_rules``.
+    """
     if parsed.vhosts is None:
         return []
     from edge.conf.settings import DEFAULT_VHOST, Configuration  # most do without
 
     assert isinstance(parsed.vhosts, Configuration)
     streams, default = Counter(vhosts_of_streams), value_of(parsed.flags, "default_vhost")
+
+    def key_of(name: str) -> str:
+        return default if name == DEFAULT_VHOST else name
+
     return [
         VhostFacts(
             name=each.name,
             where=each.where,
             is_enabled=each.is_enabled,
             aliases=each.aliases,
-            stream_count=streams[default if each.name == DEFAULT_VHOST else each.name],
+            stream_count=streams[key_of(each.name)],
+            older_rules_count=older.get(key_of(each.name), 0),
             settings=tuple(_lines(parsed, each.given)),
             matches=tuple(
                 f"match {match.pattern} {line}" for match in each.matches for line in _lines(parsed, match.given)

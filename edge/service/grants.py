@@ -75,6 +75,7 @@ class Play:
         asked_ms: when it was asked for; a rule may have taken its time.
         passed_bytes: sent of the stream by what serves it no more.
         takes_place: it counts where players are limited; another node's does not.
+        rules: of its stream as they were when it was granted.
         ends_ms: when it is over by itself, 0 for never.
         opening: what a rule keeps of it.
     """
@@ -88,6 +89,7 @@ class Play:
         "opening",
         "owner",
         "passed_bytes",
+        "rules",
         "since_ms",
         "stopped",
         "stream",
@@ -98,6 +100,7 @@ class Play:
         self.client: Client = request.client
         self.name: StreamName = request.name
         self.stream = stream
+        self.rules = stream.rules
         self.since_ms = now_ms
         self.asked_ms = asked_ms or now_ms
         self.passed_bytes = 0
@@ -155,6 +158,7 @@ class Publish:
         ends_ms: when it is over by itself, 0 for never.
         max_kbps: most that it may send, 0 where nobody has said so.
         opening: what a rule keeps of it.
+        rules: of its stream as they were when it was granted.
         used_ms: when its stream was last seen to be used, or first looked at; 0 where that is of no interest.
     """
 
@@ -167,6 +171,7 @@ class Publish:
         "opening",
         "owner",
         "publisher",
+        "rules",
         "stopped",
         "trace",
         "used_ms",
@@ -176,6 +181,7 @@ class Publish:
         self.client: Client = request.client
         self.name: StreamName = request.name
         self.publisher = publisher
+        self.rules = publisher.stream.rules
         self.trace: TraceContext | None = request.trace
         self.ends_ms = ends_ms_of(request.lifetime_s, publisher.since_ms)
         self.max_kbps = request.max_kbps

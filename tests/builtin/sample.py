@@ -278,6 +278,7 @@ def vhost(name: str = "a.com", **changes: Any) -> VhostFacts:
         is_enabled=True,
         aliases=("b.com", f"*.{name}"),
         stream_count=2,
+        older_rules_count=3,
         settings=(f"queue_length_s 5 (a.conf:4; root: {EVIL})",),
         matches=("match live/* queue_length_s 7 (a.conf:5; root: 30)",),
     )

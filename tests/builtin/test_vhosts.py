@@ -16,7 +16,11 @@ async def answer(path: str, vhost_count: int = 1) -> bytes:
 
 async def test_a_vhost_is_a_paragraph_in_the_words_of_the_file() -> None:
     lines = body_of(await answer("/vhosts")).decode().splitlines()
-    assert lines[:3] == ["1 vhosts, 1 findings", "", "vhost a.com (a.conf:3): 2 streams, alias b.com *.a.com"]
+    assert lines[:3] == [
+        "1 vhosts, 1 findings",
+        "",
+        "vhost a.com (a.conf:3): 2 streams, 3 let in by older rules, alias b.com *.a.com",
+    ]
     assert lines[3].startswith("    queue_length_s 5 (a.conf:4; root: ")
     assert lines[4] == "    match live/* queue_length_s 7 (a.conf:5; root: 30)"
     assert lines[-1].startswith("a.conf:9: warning: ")
@@ -39,5 +43,6 @@ async def test_without_vhosts_that_is_said_and_markup_is_escaped() -> None:
     page = body_of(await answer("/vhosts?format=html", 0)).decode()
     assert "No vhosts: all names are served alike." in page
     page = body_of(await answer("/vhosts?format=html")).decode()
+    assert "3 let in by older rules" in page
     assert sample.EVIL not in page
     assert page.count("&lt;script&gt;") == 2

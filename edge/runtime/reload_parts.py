@@ -21,6 +21,7 @@ from edge.runtime.sources import Sources
 from edge.runtime.targets import values_in_vain
 from edge.runtime.unit import new_source
 from edge.runtime.vhosts_gone import end_gone
+from edge.runtime.ways import tell_ways
 from naming.url import without_secrets
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None], rules: RuleC
         node.hooks,
         node.asking,
         Simple(node.reconfigure_network),
+        Simple(lambda _: tell_ways(node.units)),
         Simple(units),
         Simple(lambda new: end_gone(node.units, new)),
         Simple(lambda _: _begin_hls_files(node)),

@@ -429,7 +429,11 @@ class UpstreamManager(HubObserver):
     # --- pushes --------------------------------------------------------------
 
     def on_published(self, stream: Stream) -> None:
-        """A publish at this node goes upstream."""
+        """A publish at this node goes upstream, or takes the place of what a vhost pulled that has become an origin."""
+        pull = self.pulls.get(stream.key)
+        if pull is not None and stream.publisher not in (None, pull.publisher) and not self.feeds(stream.key):
+            self._past_attempts += self.pulls.pop(pull.key).attempt_count
+            pull.close()
         if stream.key.realm != PUBLISH_REALM or stream.publisher is None:
             return
         if stream.key in self.pushes:

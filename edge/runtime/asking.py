@@ -12,7 +12,6 @@ from edge.access.config import AccessConfig
 from edge.errors import NoServerError
 from edge.hooks.config import HookConfig, HookLimits
 from edge.net.aio import now_ms
-from edge.runtime.reload import Prepared
 
 if TYPE_CHECKING:
     from edge.access.gates import Gates
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from edge.hooks.asking import UpstreamEvent, UpstreamQuestions, UpstreamRule
     from edge.hooks.figures import Figures
     from edge.hub.key import StreamKey
-    from edge.runtime.settings import Settings
     from edge.runtime.unit import ServiceUnit
     from edge.service.rules import Rulebook
     from edge.service.service import Service
@@ -111,14 +109,10 @@ class UpstreamAsking:
         self._askers: list[_Asker] = []
         self._plug()
 
-    def prepare(self, new: Settings) -> Prepared:
-        """Nothing can be wrong; the book is another by the commit."""
-
-        def commit() -> None:
-            self._limits = new.hook_limits
-            self._plug()
-
-        return Prepared(commit)
+    def take(self, limits: HookLimits) -> None:
+        """The book is another since a reload, and so may these be."""
+        self._limits = limits
+        self._plug()
 
     def _plug(self) -> None:
         """Ask behind the gates of this node, and before all that asks somebody else; nobody where nobody is asked."""

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from edge.errors import ConfigError
 from edge.hooks.config import HookConfig, HookLimits
 from edge.net.aio import TaskOwner, now_ms, spawn, wall_ms
+from edge.runtime.asking import UpstreamAsking
 from edge.runtime.hook_files import read_secrets
 from edge.runtime.reload import Prepared
 
 if TYPE_CHECKING:
+    from edge.access.gates import Gates
     from edge.facts.metrics import Sample
     from edge.hls_disk.store import Listed
     from edge.hooks.caller import HttpCaller
@@ -66,10 +68,13 @@ class Hooks:
     Attributes:
         limits: of the process.
         next_book: returns the rulebook that a reload is going to bring.
+        asking: asks upstreams, which is much like asking hooks.
     """
 
-    def __init__(self, units: Sequence[ServiceUnit], settings: Settings, book: Rulebook) -> None:
-        """Raises ConfigError for a secret that cannot be read."""
+    def __init__(
+        self, units: Sequence[ServiceUnit], settings: Settings, book: Rulebook, gates: Sequence[Gates] = ()
+    ) -> None:
+        """``gates``: of the units, which are asked before. Raises ConfigError for a secret that cannot be read."""
         self.limits = settings.hook_limits
         self._units = units
         self._book = book
@@ -80,6 +85,7 @@ class Hooks:
         configs = list(hook_configs(book))
         self.next_book: Callable[[], Rulebook] = lambda: book
         self._take(configs, read_secrets(configs))
+        self.asking = UpstreamAsking(units, gates, book, self.limits)
 
     def _take(self, configs: Sequence[HookConfig], found: dict[str, bytes]) -> None:
         """Be asked from now on, if anybody is to be called, and go on if that was so before."""
@@ -109,6 +115,7 @@ class Hooks:
         def commit() -> None:
             self.limits = new.hook_limits
             self._take(list(hook_configs(self._book)), found)
+            self.asking.take(self.limits)
             self.start()
 
         return Prepared(commit)
@@ -124,6 +131,8 @@ class Hooks:
 
     def guards_play(self, service: Service, key: StreamKey) -> bool:
         """Whether somebody is asked about the viewers of a stream."""
+        if self.asking.guards_play(service, key):
+            return True
         rules = service.rulebook.rules_of(key) if self._parts is not None else None
         return rules is not None and bool(rules.of(HookConfig).hooks_on_play)
 
@@ -155,6 +164,7 @@ class Hooks:
         """Tell what is still to be told within ``-hook_drain_ms``, and end."""
         parts = self._parts
         await self._tasks.close()
+        await self.asking.close()
         if parts is None:
             return
         for desk in parts.desks:
@@ -167,10 +177,11 @@ class Hooks:
 
     def counters(self) -> Mapping[str, float]:
         """By name; nothing without hooks."""
-        parts = self._parts
+        parts, asked = self._parts, self.asking.counters()
         if parts is None:
-            return {}
+            return asked
         return {
+            **asked,
             "hook_calls_in_progress": parts.places.taken_count,
             "hook_left_alone_count": parts.judge.open_count,
             "hook_sessions": sum(desk.session_count for desk in parts.desks),

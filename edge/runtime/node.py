@@ -24,7 +24,6 @@ from edge.net.sniff import WireProtocol
 from edge.net.tls_entrance import TlsEntrance, open_certificates
 from edge.runtime.access import Access
 from edge.runtime.activation import take_roles
-from edge.runtime.asking import UpstreamAsking
 from edge.runtime.descriptors import connection_cap, raise_descriptor_limit
 from edge.runtime.hls_files import new_disk_hls
 from edge.runtime.hooks import Hooks
@@ -110,8 +109,7 @@ class Node:
         check_upstreams(self.rulebook, settings, lambda each, config: new_source(each, self.context, config))
         self.units = make_units(settings, self.context, self.rulebook)
         self.access = Access(settings, self.context, self.units, self.rulebook, self.tasks)
-        self.hooks = Hooks(self.units, settings, self.rulebook)
-        self.asking = UpstreamAsking(self.units, self.access.gates, self.rulebook, settings.hook_limits)
+        self.hooks = Hooks(self.units, settings, self.rulebook, self.access.gates)
         self.viewers = Viewers(settings.quality)
         self.overload = Overload(settings.overload, self.units, self.lag, is_loading=self._is_loading)
         self.stat_log = StatLog(self.units, settings, self.started_ms)
@@ -157,7 +155,6 @@ class Node:
             self.viewers,
             self.steering,
             self.hooks,
-            self.asking,
         )
         return [part for part in parts if part is not None]
 
@@ -352,7 +349,7 @@ class Node:
         return HttpService(self.settings.http, routes, self.context, owned=[*owned, *self.owned_by_pages])
 
     def _guards_play(self, service: Service, key: StreamKey) -> bool:
-        return any(part.guards_play(service, key) for part in (self.access, self.hooks, self.asking))
+        return self.access.guards_play(service, key) or self.hooks.guards_play(service, key)
 
     def _load(self, protocol: WireProtocol) -> None:
         """Somebody waits for what is not loaded."""
@@ -583,7 +580,6 @@ class Node:
             connection.close_now("shutdown")
         await self.access.close()
         await self.hooks.close()
-        await self.asking.close()
         await self.tasks.close()
         self.context.close()
         if self.otlp is not None:

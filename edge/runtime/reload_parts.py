@@ -84,7 +84,6 @@ def parts_of(node: Node, debugging: Callable[[], Debugging | None], rules: RuleC
         rules,
         AccessChange(node.access, rules),
         node.hooks,
-        node.asking,
         Simple(node.reconfigure_network),
         Simple(lambda _: tell_ways(node.units)),
         Simple(units),

@@ -93,7 +93,7 @@ class _Asker:
         said = await ask_upstream(upstream, Question(event.key, event.param, asked), within_ms)
         if said is None:
             return Yes()
-        return No(said.said, said.detail, said) if isinstance(said, Refusal) else Unusable(said.why)
+        return No(said.said, said.detail, said) if isinstance(said, Refusal) else Unusable(said.why, said.is_said)
 
 
 class UpstreamAsking:

@@ -39,9 +39,15 @@ _BY_WORD = {word: reason for reason, word in reversed(tuple(WORDS.items()))}
 
 
 class NoAnswer(NamedTuple):
-    """The upstream has said nothing of the client; ``why`` is for the log."""
+    """The upstream has said nothing of the client.
+
+    Attributes:
+        why: for the log.
+        is_said: it has answered all the same, with what is no answer to this question.
+    """
 
     why: str
+    is_said: bool = False
 
 
 #: None is a yes.
@@ -162,7 +168,7 @@ class Asking:
             asked = replace(question.asked, stream_name=name, hops=hops)
             self._number = connection.ask_may(asked, self._answered)
             if self._number is None:
-                self._end(NoAnswer(f"{connection.endpoint} is an older node, which cannot be asked"))
+                self._end(NoAnswer(f"{connection.endpoint} is an older node, which cannot be asked", is_said=True))
         elif not self._is_publish:
             self._has_played = True
             connection.open_play(self, name)
@@ -176,7 +182,7 @@ class Asking:
         if answer is None:
             self.on_ended(LinkEnd.LOST, "the connection has ended")
         elif answer.code == CANNOT_SAY:
-            self._end(NoAnswer(f"the upstream cannot say: {clean_words(answer.words)}"))
+            self._end(NoAnswer(f"the upstream cannot say: {clean_words(answer.words)}", is_said=True))
         else:
             query = self._question.query
             self._end(refusal_in(answer.code, answer.words, query) if answer.code else None)
@@ -234,7 +240,7 @@ class Asking:
 
     def on_redirect(self, url: str, text: str) -> None:
         """Where the stream is, is not where its clients are known."""
-        self._end(NoAnswer("the upstream redirects, which is not followed to ask about a client"))
+        self._end(NoAnswer("the upstream redirects, which is not followed to ask about a client", is_said=True))
 
     def on_via(self, via: tuple[str, ...]) -> None:
         """Of no interest here."""

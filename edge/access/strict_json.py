@@ -12,7 +12,8 @@ from typing import Any
 
 MAX_DEPTH = 8
 MAX_DIGITS = 20
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# A string, and so is one that never ends: looked for from each of its quotes, it would take the square of its length.
+_STRING = re.compile(r'"(?:[^"\\]+|\\.)*+"?', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 
 

@@ -32,6 +32,8 @@ def test_what_is_right_is_read() -> None:
         ('{"a":1,}', "no JSON"),
         ('{"a":01}', "no JSON"),
         ('{"a":"\n"}', "no JSON"),
+        ('"' + '\\"[' * 100_000, "no JSON"),
+        ('{"a":' + '"\\' * 100_000, "no JSON"),
         ("", "no JSON"),
         (b"\xff", "UTF-8"),
         (b"\xef\xbb\xbf{}", "no JSON"),

@@ -126,9 +126,13 @@ class Tokens:
         if isinstance(found, Claims):
             self._known[mark] = now_s, found
             self._known.move_to_end(mark)
-            if len(self._known) > MAX_KNOWN:
-                self._known.popitem(last=False)
+            self._forget(now_s)
         return found
+
+    def _forget(self, now_s: float) -> None:
+        """What is known for too long, or too much of it; the oldest stand in front."""
+        while len(self._known) > MAX_KNOWN or not 0 <= now_s - next(iter(self._known.values()))[0] < KNOWN_S:
+            self._known.popitem(last=False)
 
     def _judge(self, claims: Claims, asked: Asked) -> Admitted | Refusal:
         terms = self._terms

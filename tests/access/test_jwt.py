@@ -282,6 +282,10 @@ def test_wrong_one_is_never_known_and_what_is_known_is_bounded(
     for number in (1, 2, 3, 1):
         tokens.check(asked(), "", f"token={token(claims(sub=str(number)))}")
     assert len(counted) == 6 and len(tokens._known) == 2
+    tokens.check(asked(now_s=NOW + KNOWN_S), "", f"token={token(claims(sub='4'))}")
+    assert len(tokens._known) == 1, "the others are forgotten in time"
+    tokens.check(asked(now_s=NOW - KNOWN_S), "", f"token={token(claims(sub='5'))}")
+    assert len(tokens._known) == 1, "and where the clock has been set back"
 
 
 # --- in the gates ----------------------------------------------------------------------

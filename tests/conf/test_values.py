@@ -37,6 +37,8 @@ def own(text: str) -> object:
         ("ns_ca_file ../ca.pem;", "ca.pem"),
         ("ns_ca_file /ca.pem;", "/ca.pem"),
         ("ns_ca_file;", ""),
+        ("jwt_keys keys.pem;", "conf/keys.pem"),
+        ("jwt_keys https://a.example/../jwks;", "https://a.example/../jwks"),
     ],
 )
 def test_values_of_flags(text: str, value: object) -> None:

@@ -35,6 +35,7 @@ ADVICE: Mapping[Kind, str] = {
     Kind.ENDED: "Who asked is in the log of that server; it may be published and played again.",
     Kind.ENDED_BY_TIME: "Get a new token and come again: what was let in for a time ends with it.",
     Kind.IDLE: "The encoder was connected and sent nothing: look at its source and its uplink.",
+    Kind.UNUSED: "Publish again when somebody is to play it, or raise -publish_kickoff_for_idle_s.",
     Kind.TOO_FAST: "Lower the bit rate of the encoder, or raise -max_publish_kbps.",
     Kind.PUBLISHER_LEFT: "Start the encoder again.",
     Kind.PUBLISHER_LOST: "The encoder's connection broke: look at its network; it should connect again by itself.",

@@ -29,6 +29,7 @@ _KINDS: Mapping[Reason, Kind] = {
     Reason.UPSTREAM: Kind.REFUSED,
     Reason.KICKED: Kind.KICKED,
     Reason.IDLE: Kind.IDLE,
+    Reason.UNUSED: Kind.UNUSED,
     Reason.TOO_FAST: Kind.TOO_FAST,
     Reason.FORBIDDEN: Kind.FORBIDDEN,
     Reason.RULE_FAILED: Kind.RULE_FAILED,

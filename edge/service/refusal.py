@@ -33,6 +33,8 @@ class Reason(Enum):
     KICKED = "kicked"
     #: It published nothing for too long.
     IDLE = "publish_timeout"
+    #: Nobody used what it published for too long.
+    UNUSED = "publish_unused"
     #: It sent more than it may.
     TOO_FAST = "rate_limit"
     #: A rule of this node says no.

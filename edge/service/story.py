@@ -49,6 +49,7 @@ class Kind(Enum):
     ENDED = "operator_ended"
     ENDED_BY_TIME = "ended_by_time"
     IDLE = "idle"
+    UNUSED = "unused"
     TOO_FAST = "too_fast"
     PUBLISHER_LEFT = "publisher_left"
     PUBLISHER_LOST = "publisher_lost"

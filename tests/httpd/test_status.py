@@ -37,7 +37,7 @@ STATUSES = {
     Reason.EXPIRED: 403,
 }
 #: Nobody plays when these are said.
-OF_PUBLISHES = {Reason.BUSY, Reason.KICKED, Reason.IDLE, Reason.TOO_FAST}
+OF_PUBLISHES = {Reason.BUSY, Reason.KICKED, Reason.IDLE, Reason.UNUSED, Reason.TOO_FAST}
 
 
 def test_each_reason_is_said_or_cannot_concern_a_player() -> None:

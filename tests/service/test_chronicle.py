@@ -83,7 +83,12 @@ class Owner:
 
 @pytest.mark.parametrize(
     ("reason", "kind"),
-    [(Reason.IDLE, Kind.IDLE), (Reason.KICKED, Kind.KICKED), (Reason.UPSTREAM, Kind.REFUSED)],
+    [
+        (Reason.IDLE, Kind.IDLE),
+        (Reason.UNUSED, Kind.UNUSED),
+        (Reason.KICKED, Kind.KICKED),
+        (Reason.UPSTREAM, Kind.REFUSED),
+    ],
 )
 def test_publisher_that_may_not_go_on_is_told_with_the_reason(reason: Reason, kind: Kind) -> None:
     door = Door()

@@ -59,7 +59,11 @@ class PublishWatch:
                     self._context.counters.log_limited(logging.INFO, "publish_timeout", text, connection, silent_ms)
                     publish.stop(Refusal(Reason.IDLE, "no media"))
                 elif self._is_idle(publish, now_ms):
-                    publish.stop(Refusal(Reason.IDLE, "nobody uses the stream"))
+                    text = "%s reason=publish_unused nobody has used the stream for %d ms"
+                    self._context.counters.log_limited(
+                        logging.INFO, "publish_unused", text, connection, now_ms - publish.used_ms
+                    )
+                    publish.stop(Refusal(Reason.UNUSED, "nobody uses the stream"))
             cap = _cap_of_all(connection.publishes())
             if cap and connection.is_over_rate(now_ms, cap):
                 for publish in connection.publishes():

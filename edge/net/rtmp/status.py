@@ -49,6 +49,7 @@ _OF_PUBLISH: Mapping[Reason, Status] = {
     Reason.UPSTREAM: Status(BAD_NAME, "", "upstream_refused"),
     Reason.KICKED: Status(BAD_NAME, f"{KICKED}: ", "kicked"),
     Reason.IDLE: Status("NetStream.Publish.Idle", "Idle: ", "publish_timeout"),
+    Reason.UNUSED: Status("NetStream.Publish.Idle", "Idle: ", "publish_unused"),
     Reason.TOO_FAST: Status(BAD_NAME, "rate_limit: ", "rate_limit"),
     Reason.FORBIDDEN: Status(BAD_NAME, "forbidden: ", "forbidden"),
     Reason.RULE_FAILED: Status(BAD_NAME, "", "rule_failed"),

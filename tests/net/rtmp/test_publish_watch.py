@@ -110,7 +110,7 @@ async def test_time_without_use_counts_from_when_it_was_limited_and_not_from_bef
         watch.tick(now_ms, now_ms)
     assert connection.told == []
     watch.tick(3_761_001, 3_761_001)
-    assert connection.told == [Refusal(Reason.IDLE, "nobody uses the stream")]
+    assert connection.told == [Refusal(Reason.UNUSED, "nobody uses the stream")]
     context.close()
 
 

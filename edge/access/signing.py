@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
 
 from edge.access.edge_scheme import EdgeScheme
 from edge.access.schemes import PRESETS, Scheme, Terms, parse_template
@@ -91,7 +92,7 @@ class Signatures:
 
 
 def without(query: str, parameters: frozenset[str]) -> str:
-    """``query`` without what belongs to these."""
+    """``query`` without what belongs to these, however their names are written (``Arguments``)."""
     if not query:
         return query
-    return "&".join(part for part in query.split("&") if part.partition("=")[0] not in parameters)
+    return "&".join(part for part in query.split("&") if unquote(part.partition("=")[0]) not in parameters)

@@ -70,7 +70,7 @@ class OrderedPublisher(Publisher[FedStream]):
     def hold(self, messages: list[Received]) -> None:
         """Let these wait, which have waited in another process."""
         for message in messages:
-            self._interleaver.add(message, is_media=is_media(message[0], message[2]))
+            self._interleaver.hold(message, is_media=is_media(message[0], message[2]))
 
     def _give(self, messages: list[Received], now_ms: int) -> None:
         if self.is_active:

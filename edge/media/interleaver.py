@@ -75,6 +75,15 @@ class Interleaver:
         released.extend(self._let_go_of_the_oldest())
         return released
 
+    def hold(self, message: Message, *, is_media: bool) -> None:
+        """Let one wait which has waited before, behind those that do."""
+        type_id, stamp, _ = message
+        self._type_id = type_id
+        if is_media:
+            self._newest_ms += signed_difference(stamp, self._newest_stamp)
+            self._newest_stamp = stamp
+        self._wait(self._newest_ms, message)
+
     def flush(self) -> list[Message]:
         """All that waits, in order; nothing does any more."""
         released = self.waiting()

@@ -133,6 +133,16 @@ def test_what_waits_moves_to_another_process() -> None:
         assert frames_of(stream)[-1] == (8, 100)
 
 
+def test_a_header_that_waits_first_is_not_lost_on_the_way_to_another_process() -> None:
+    """What it described before has gone on already."""
+    world = World()
+    world.push((VIDEO, 0, AVC), picture(0), (VIDEO, 0, AVC2), *map(picture, range(40, 360, 40)))
+    assert world.publisher.waiting()[0] == (VIDEO, 0, AVC2)
+    stream, publisher = moved(world, ON)
+    publisher.flush(200)
+    assert [frame.payload for frame in stream.queue.frames][:4] == [AVC, picture(0)[2], AVC2, picture(40)[2]]
+
+
 def test_nothing_is_told_of_what_waits_where_nothing_does() -> None:
     """A program that knows nothing of it is told nothing of it."""
     world = World()

@@ -2,7 +2,8 @@
 
 Looked at when a rule has nothing against a request any more, so that those who wait for an answer take no place, and
 two who are answered together cannot have the same one. Nodes of ours are neither players nor publishers here: those
-that say so, or prove it where nodes have to, and of other makes those whose address is trusted.
+that prove it, and those whose address is trusted. Anybody can say that he is a node, so one that only says so takes a
+place like everybody; at a merge port, where nobody else comes, it is believed.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Limits:
     """Says no where as many are here as may be.
 
     Attributes:
-        needs_proof: whether nodes have to prove that they are ours.
+        needs_proof: whether nodes have to prove that they are ours, wherever they come.
+        believes_nodes: a node that only says that it is one is taken for one, unless it has to prove it.
         trusts: whether who connects from an address is a node.
     """
 
@@ -46,6 +48,7 @@ class Limits:
         self._rules_of = rules_of
         self._publishes = publishes
         self.needs_proof: Callable[[], bool] = lambda: False
+        self.believes_nodes = False
         self.trusts: Callable[[str], bool] = lambda host: False
         #: By vhost, bytes of the last seconds; only of those whose output is limited.
         self._sent: dict[str, deque[int]] = {}
@@ -53,7 +56,7 @@ class Limits:
     def takes_place(self, client: Client, name: StreamName) -> bool:
         """Whether a client counts; a mark in the name, which anybody can write, alone makes nobody a node."""
         if client.is_hop:
-            return not client.is_proven and self.needs_proof()
+            return not client.is_proven and (self.needs_proof() or not self.believes_nodes)
         return not (name.is_internal and self.trusts(host_of(client.peer)))
 
     def refuse_play(self, request: PlayRequest) -> Refusal | None:
@@ -62,16 +65,16 @@ class Limits:
         config = self._rules_of(key).of(LimitConfig)
         if config == _NONE or not self.takes_place(request.client, request.name):
             return None
-        stream = self._registry.find(key)
+        stream, client = self._registry.find(key), request.client
         on_stream = stream.place_count if stream is not None else 0
         if 0 < config.max_players_per_stream <= on_stream:
-            return _refusal("max_players_per_stream", config.max_players_per_stream)
+            return _refusal("max_players_per_stream", config.max_players_per_stream, client)
         if 0 < config.max_players <= self._places(key.vhost):
-            return _refusal("max_players", config.max_players)
+            return _refusal("max_players", config.max_players, client)
         if stream is None and 0 < config.max_streams <= self._streams(key.vhost):
-            return _refusal("max_streams", config.max_streams)
+            return _refusal("max_streams", config.max_streams, client)
         if 0 < config.max_out_kbps < self.out_kbps(key.vhost):
-            return _refusal("max_out_kbps", config.max_out_kbps)
+            return _refusal("max_out_kbps", config.max_out_kbps, client)
         return None
 
     def refuse_publish(self, request: PublishRequest, key: StreamKey) -> Refusal | None:
@@ -80,9 +83,9 @@ class Limits:
         if config == _NONE or not self.takes_place(request.client, request.name):
             return None
         if self._registry.find(key) is None and 0 < config.max_streams <= self._streams(key.vhost):
-            return _refusal("max_streams", config.max_streams)
+            return _refusal("max_streams", config.max_streams, request.client)
         if 0 < config.max_publishers_per_ip <= self._publishers_from(host_of(request.client.peer), key):
-            return _refusal("max_publishers_per_ip", config.max_publishers_per_ip)
+            return _refusal("max_publishers_per_ip", config.max_publishers_per_ip, request.client)
         return None
 
     def out_kbps(self, vhost: str) -> int:
@@ -134,5 +137,6 @@ class Limits:
         )
 
 
-def _refusal(flag: str, limit: int) -> Refusal:
-    return Refusal(Reason.LIMIT, f"{flag} {limit}")
+def _refusal(flag: str, limit: int, client: Client) -> Refusal:
+    hint = "; a node without proof takes a place (-node_secret_file, -trusted_nodes)" if client.is_hop else ""
+    return Refusal(Reason.LIMIT, f"{flag} {limit}{hint}")

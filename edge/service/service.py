@@ -112,6 +112,7 @@ class Service(HubObserver):
         self.publishes: dict[Publisher[Stream], Publish] = {}
         self.limits = Limits(registry, self.rulebook, self.rules_of, self.publishes)
         self.limits.trusts = lambda host: self.trusts(host)
+        self.limits.believes_nodes = name == "merge"
         self.watchers: list[GrantWatcher] = []
         self._now_ms = now_ms
         self._soon = soon

@@ -23,7 +23,7 @@ from edge.runtime.vhost_files import with_vhosts
 from tests.harness.clock import deadline
 from tests.harness.wire import WireError
 from tests.net.fakes import video
-from tests.net.live import eventually, send_video, status
+from tests.net.live import eventually, pictures, send_video, status
 from tests.runtime.nodes import RunningNode, running, settings_of
 
 SIGN_KEY = b"0123456789abcdef0123456789abcdef"
@@ -179,6 +179,27 @@ async def test_AU34_node_of_ours_that_is_denied_is_warned_of(caplog: pytest.LogC
     for action in ("publish", "play"):
         warned = [each for each in caplog.records if f"(-{action}_allow, -{action}_deny)" in each.getMessage()]
         assert warned and warned[0].levelname == "WARNING" and "127.0.0.1" in warned[0].getMessage()
+
+
+async def test_limits_of_an_origin_count_no_edge_that_proves_itself(tmp_path: Path) -> None:
+    secret = tmp_path / "node.secret"
+    secret.write_text("a secret of this fleet alone\n")
+    secret.chmod(0o600)
+    for proof, is_second_let_in in (((f"-node_secret_file={secret}",), True), ((), False)):
+        async with AsyncExitStack() as stack:
+            origin = await stack.enter_async_context(running("-max_players_per_stream=1", *proof))
+            await origin.publisher("s", pictures=2)
+            flags = (f"-proxy_to=127.0.0.1:{origin.port()}", *proof)
+            edges = [await stack.enter_async_context(running(*flags)) for _ in range(2)]
+            await pictures(await edges[0].player("s"), 0)
+            client = await edges[1].client()
+            client.play("s")
+            if is_second_let_in:
+                await pictures(client, 0)
+            else:
+                assert "LimitReached" in (await status(client, "NetStream.Play.Failed"))["description"]
+            for each in reversed(edges):
+                await each.close()
 
 
 def signed(stream: str, *, within_s: float = 3600) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -83,19 +84,46 @@ def test_players_of_a_stream_that_has_ended_take_nobodys_place() -> None:
     assert play(door, "a") == said("max_players", 1)
 
 
+PROVEN = replace(NODE, is_proven=True)
+
+
 def test_other_nodes_are_no_players_and_no_publishers() -> None:
     door = door_of(max_players=1, max_publishers_per_ip=1)
-    publish(door, "a", "s", FakeClient(2, "10.9.9.8:5", edge_id="n"))
-    publish(door, "a", "t", FakeClient(3, "10.9.9.8:6", edge_id="n"))
+    publish(door, "a", "s", FakeClient(2, "10.9.9.8:5", edge_id="n", is_proven=True))
+    publish(door, "a", "t", FakeClient(3, "10.9.9.8:6", edge_id="n", is_proven=True))
     assert isinstance(play(door, "a"), Play)
-    assert isinstance(play(door, "a", "s", NODE), Play)
+    assert isinstance(play(door, "a", "s", PROVEN), Play)
 
 
 def test_a_node_that_was_there_before_takes_no_players_place() -> None:
     door = door_of(max_players=1, max_players_per_stream=1)
     publish(door, "a")
-    assert all(isinstance(play(door, "a", "s", client), Play) for client in (NODE, NODE, FakeClient(1, "10.9.9.9:5")))
+    clients = (PROVEN, PROVEN, FakeClient(1, "10.9.9.9:5"))
+    assert all(isinstance(play(door, "a", "s", client), Play) for client in clients)
     assert play(door, "a") == said("max_players_per_stream", 1)
+
+
+@pytest.mark.parametrize("flag", ["max_players", "max_players_per_stream", "max_streams"])
+def test_a_stranger_gets_no_more_by_saying_that_he_is_a_node(flag: str) -> None:
+    door = door_of(**{flag: 1})
+    publish(door, "a")
+    stream = "other" if flag == "max_streams" else "s"
+    first = play(door, "a", "s", NODE)
+    assert isinstance(first, Play) and first.takes_place
+    refusal = play(door, "a", stream, NODE)
+    assert isinstance(refusal, Refusal) and refusal.told == "LimitReached"
+    assert refusal.detail.startswith(f"{flag} 1; a node without proof takes a place")
+    assert isinstance(play(door, "a", stream, PROVEN), Play)
+
+
+def test_nodes_at_a_merge_port_are_believed_unless_they_have_to_prove_it() -> None:
+    door = door_of(max_players=1, max_publishers_per_ip=1)
+    door.service.limits.believes_nodes = True
+    publish(door, "a")
+    assert all(isinstance(play(door, "a", "s", NODE), Play) for _ in range(3))
+    door.service.limits.needs_proof = lambda: True
+    assert isinstance(play(door, "a", "s", NODE), Play)
+    assert isinstance(play(door, "a", "s", NODE), Refusal)
 
 
 def test_who_marks_its_play_as_a_nodes_takes_a_place_unless_its_address_is_trusted() -> None:
@@ -115,10 +143,11 @@ def test_who_says_that_it_is_a_node_proves_it_where_nodes_have_to() -> None:
     claimed, proven = nodes[:2], nodes[2:]
     assert all(isinstance(publish(door, "a", f"p{node.number}", node), Publish) for node in proven)
     assert isinstance(publish(door, "a", "s", claimed[0]), Publish)
-    assert publish(door, "a", "t", claimed[1]) == said("max_publishers_per_ip", 1)
+    refused = publish(door, "a", "t", claimed[1])
+    assert isinstance(refused, Refusal) and refused.detail.startswith("max_publishers_per_ip 1; a node without proof")
     assert all(isinstance(play(door, "a", "s", node), Play) for node in proven)
     assert isinstance(play(door, "a", "s", claimed[0]), Play)
-    assert play(door, "a", "s", claimed[1]) == said("max_players", 1)
+    assert isinstance(play(door, "a", "s", claimed[1]), Refusal)
 
 
 def test_a_stream_more_than_may_be_is_refused_but_not_who_comes_back() -> None:

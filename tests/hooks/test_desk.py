@@ -147,6 +147,20 @@ def test_a_no_is_a_refusal_with_the_reason_of_the_hook() -> None:
     run(main())
 
 
+def test_that_nothing_is_forwarded_to_the_urls_of_a_yes_is_said_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        body = b'{"code":0,"data":{"urls":["rtmp://cdn.example/live/secret-key"]}}'
+        rig = Rig(Scripted(lambda _: Reply(200, "", body)))
+        assert isinstance(await rig.publish(), Publish)
+        (record,) = [each for each in caplog.records if each.levelname == "WARNING"]
+        assert record.getMessage() == "hook on_publish of key=_/live/s names urls to forward to, which is not done"
+        assert "secret-key" not in caplog.text
+
+    run(main())
+
+
 def test_AU15_who_has_left_before_the_answer_is_nobody() -> None:
     """No publisher, no end told, and the stream is free for the next one."""
 

@@ -123,10 +123,14 @@ class IngestTicker:
 
     def _read_lot(self, interval_ms: int) -> None:
         self._read_later(interval_ms)
-        # Who has sent more than could be read goes behind those that wait for their turn.
-        unfinished = [one for one in self._pending if one in self.publishers]
+        lot = self._lots[interval_ms] & self.publishers
+        waiting = [one for one in self._pending if one in self.publishers]
+        # Those of other lots, which may be due less often, have come before.
+        unfinished = [one for one in waiting if one in lot]
         self._pending.clear()
-        self._pending.extend((self._lots[interval_ms] & self.publishers).difference(unfinished))
+        self._pending.extend(one for one in waiting if one not in lot)
+        # Who has sent more than could be read goes behind those that wait for their turn.
+        self._pending.extend(lot.difference(unfinished))
         self._pending.extend(unfinished)
         if not self._is_reading_on:
             self._read_some()

@@ -163,6 +163,25 @@ async def test_each_vhost_says_how_often_its_publishers_are_read() -> None:
         ticker.close()
 
 
+async def test_vhost_that_is_read_often_does_not_hold_back_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Nodes() as nodes:
+        seldom = {Publisher(tick_ms=2000) for _ in range(15)}
+        often = {Publisher(tick_ms=1000) for _ in range(MANY)}
+        ticker = ticker_of(nodes.add().context, seldom | often)
+        ticker.tick()
+        clock = count(0, ingest._TURN_BUDGET_NS // 10)  # ten reads a turn
+        monkeypatch.setattr(time, "monotonic_ns", lambda: next(clock))
+        ticker._read_lot(2000)
+        assert sum(publisher.reads for publisher in seldom) < 15, "there is no time for all of them"
+        ticker._read_lot(1000)
+        await asyncio.sleep(0)
+        assert {publisher.reads for publisher in seldom} == {1}, "they were there before"
+        for _ in range(MANY):
+            await asyncio.sleep(0)
+        assert {publisher.reads for publisher in often} == {1}
+        ticker.close()
+
+
 async def fed(server: LiveServer) -> tuple[RtmpClient, RtmpClient, RawConnection]:
     """A publisher with three pictures, a player, and the connection of the publisher."""
     feed = await server.publisher()

@@ -31,7 +31,7 @@ from edge.service.watch import GrantWatcher
 #: A yes is good for so long at least: who is let in, by HLS say, asks for the same more than once.
 REUSED_S = 2
 #: Those who were let in, and have not begun yet; of more the first are forgotten.
-_MAX_LET_IN = 65_536
+_MAX_LET_IN = 8192
 
 
 @dataclass(frozen=True, slots=True)

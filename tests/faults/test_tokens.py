@@ -30,9 +30,9 @@ def probe(url: str) -> tuple[int, str, float]:
 
 
 def curl(server: EdgeServer, path: str, *options: str, is_page: bool = False) -> tuple[int, bytes]:
-    """Status and body of what comes within a second."""
+    """Status and body; of a stream, what comes of it in a moment."""
     url = f"http://127.0.0.1:{server.internal_port if is_page else server.port}{path}"
-    command = [require_program("curl"), "-s", "-w", "%{stderr}%{http_code}", "--max-time", "1", *options, url]
+    command = [require_program("curl"), "-s", "-w", "%{stderr}%{http_code}", "--max-time", "3", *options, url]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=deadline(10), check=False)
     return int(done.stderr[-3:]), done.stdout
 

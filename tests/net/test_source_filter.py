@@ -12,6 +12,7 @@ from edge.net import system
 from edge.net.listener import open_socket
 from edge.net.source_filter import MAX_NETWORKS, network_of, source_filter
 from tests.harness.clock import deadline
+from tests.harness.portable import needs_linux
 
 MANY = [network_of(f"192.0.2.{number}") for number in range(MAX_NETWORKS // 2 - 1)]
 MANY_V6 = [network_of(f"2001:db8:{number:x}::1") for number in range(MAX_NETWORKS // 2 - 1)]
@@ -42,6 +43,7 @@ def test_network_of_a_client() -> None:
     assert network_of("") == network_of("x") == network_of("1.2.3") == b""
 
 
+@needs_linux
 @pytest.mark.parametrize("place", [0, len(MANY)], ids=["first", "last"])
 def test_packets_of_some_are_dropped(place: int) -> None:
     networks = [*MANY[:place], network_of("127.0.0.2"), *MANY[place:], *MANY_V6]
@@ -54,6 +56,7 @@ def test_packets_of_some_are_dropped(place: int) -> None:
         assert connects(port, "127.0.0.2", within_s=deadline(5))
 
 
+@needs_linux
 @pytest.mark.parametrize("place", [0, len(MANY_V6)], ids=["first", "last"])
 def test_packets_of_a_network_are_dropped(place: int) -> None:
     networks = [*MANY, *MANY_V6[:place], network_of("::1"), *MANY_V6[place:]]
@@ -64,6 +67,7 @@ def test_packets_of_a_network_are_dropped(place: int) -> None:
         assert connects(port, "::1", to="::1", within_s=deadline(5))
 
 
+@needs_linux
 def test_who_connected_before_goes_on() -> None:
     with listening() as (sock, port), socket.create_connection(("127.0.0.1", port)) as peer:
         served, _ = sock.accept()

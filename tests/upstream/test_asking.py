@@ -11,6 +11,7 @@ import pytest
 from edge.hub.key import StreamKey
 from edge.rtmp.events import MayAsked
 from edge.service.refusal import Reason, Refusal
+from edge.upstream import asking
 from edge.upstream.asking import NoAnswer, Question, Said, ask_upstream, refusal_in
 from edge.upstream.manager import UpstreamManager
 from tests.harness.clock import deadline
@@ -37,7 +38,9 @@ async def before(on_play: Script | None) -> AsyncIterator[tuple[UpstreamManager,
         yield await nodes.add("edge").follow(foreign.port, timeout_ms=int(deadline(2) * 1000)), foreign
 
 
-async def test_server_that_accepts_a_play_and_closes_it_then_has_said_no() -> None:
+async def test_server_that_accepts_a_play_and_closes_it_then_has_said_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "SETTLED_MS", 60_000)  # however long it takes to see the end
+
     async def start_and_close(peer: RtmpPeer) -> None:
         status(peer, "NetStream.Play.Start")
         await asyncio.sleep(0.05)

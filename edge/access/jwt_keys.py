@@ -198,6 +198,8 @@ def _of_set(text: str | bytes, *, is_own: bool) -> list[JwtKey]:
             continue
         if key is not None:
             keys.append(key)
+        if len(keys) > MAX_KEYS:  # enough to say that it is too much
+            break
     return keys
 
 

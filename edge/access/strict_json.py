@@ -14,7 +14,8 @@ MAX_DEPTH = 8
 MAX_DIGITS = 20
 # A string, and so is one that never ends: looked for from each of its quotes, it would take the square of its length.
 _STRING = re.compile(r'"(?:[^"\\]+|\\.)*+"?', re.DOTALL)
-_BRACKET = re.compile(r"[\[\]{}]")
+_NO_BRACKETS = re.compile(r"[^\[\]{}]+")
+_INNERMOST = re.compile(r"\[\]|\{\}")
 
 
 def parse(text: str | bytes) -> Any:
@@ -24,8 +25,8 @@ def parse(text: str | bytes) -> Any:
             text = text.decode()
         except UnicodeDecodeError:
             raise ValueError("it is no text in UTF-8") from None
-    if _depth_of(text) > MAX_DEPTH:
-        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+    if not _is_shallow(text):
+        raise ValueError(f"it is no JSON, or nested more than {MAX_DEPTH} deep")
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError:
@@ -40,12 +41,14 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
     return found
 
 
-def _depth_of(text: str) -> int:
-    depth = most = 0
-    for found in _BRACKET.finditer(_STRING.sub("", text)):
-        depth += 1 if found.group() in "[{" else -1
-        most = max(most, depth)
-    return most
+def _is_shallow(text: str) -> bool:
+    """Whether all brackets have their ends, and none stands in too many others: level by level, from within."""
+    brackets = _NO_BRACKETS.sub("", _STRING.sub("", text))
+    for _ in range(MAX_DEPTH):
+        brackets, count = _INNERMOST.subn("", brackets)
+        if not count:
+            break
+    return not brackets
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ def test_what_is_right_is_read() -> None:
     }
     assert parse('[{"a": "]]]]]]]]]]]]"}]') == [{"a": "]]]]]]]]]]]]"}]
     assert parse(f"{'[' * MAX_DEPTH}{']' * MAX_DEPTH}") is not None
+    assert parse('[{"a":' * 4 + "1" + "}]" * 4) is not None
+    assert len(parse(f"[{'[[]],' * 1000}0]")) == 1001
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,9 @@ def test_what_is_right_is_read() -> None:
         ('{"b":{"a":1,"\\u0061":2}}', "twice"),
         ("[" * 100 + "]" * 100, "nested"),
         ("[" * 100_000, "nested"),
+        ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), "nested"),
+        ('[{"a":' * 5 + "1" + "}]" * 5, "nested"),
+        ("[}", "no JSON"),
         ('{"a":' * 100 + "1" + "}" * 100, "nested"),
         ('{"a":NaN}', "none"),
         ('{"a":-Infinity}', "none"),

@@ -193,7 +193,8 @@ class Registry:
         publisher's waits ``publisher_grace_ms``.
         """
         stream, feed = publisher.stream, publisher.stream.feed
-        publisher.flush(now_ms)
+        if publisher.is_active:  # what a muted one still holds must not make it the one that is seen
+            publisher.flush(now_ms)
         if publisher.is_hop:
             stream.retention.release()
         was_seen, is_lost_hop = publisher.is_active, publisher.is_hop and is_loss

@@ -110,6 +110,19 @@ def test_one_that_is_muted_comes_back_with_its_frames_in_order() -> None:
     assert [type_id for type_id, _ in world.frames][-4:] == [VIDEO, AUDIO, VIDEO, AUDIO]
 
 
+def test_one_that_is_muted_is_not_seen_by_what_it_leaves() -> None:
+    world = World()
+    world.push(picture(0), sound(0))
+    other = world.registry.claim_publisher(KEY, "b", 5000).publisher
+    world.push(picture(5040), picture(5080))
+    world.stream.config = HubConfig(mix_correct=True, publisher_grace_ms=10000)
+    world.registry.release_publisher(other, 9000, "ended")
+    held = world.stream.queue.end
+    world.registry.release_publisher(world.publisher, 9000, "ended")
+    assert world.stream.queue.end == held
+    assert not world.publisher.is_active
+
+
 def moved(world: World, config: HubConfig) -> tuple[Stream, Publisher[Stream]]:
     export = StreamExport(world.stream, [world.publisher])
     found = StreamImport(export.document())

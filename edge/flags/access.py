@@ -93,7 +93,7 @@ define_string(
 define_string(
     "jwt_issuer",
     "",
-    "Of whom tokens have to be (iss); empty: of whoever has a key of -jwt_keys.",
+    "Issuer (iss) that a token has to name; empty: any that signs with a key of -jwt_keys.",
     topic=_TOPIC,
     reload=NEW,
     scope=VHOST,
@@ -101,7 +101,7 @@ define_string(
 define_list(
     "jwt_audience",
     (),
-    "For whom tokens have to be (aud), one of these; empty: one that is for somebody (aud) is refused.",
+    "Audiences (aud) of which a token has to name one; empty: a token that names any is refused.",
     topic=_TOPIC,
     reload=NEW,
     scope=VHOST,
@@ -148,8 +148,8 @@ define_int32(
 define_int32(
     "auth_told_per_s",
     20,
-    "Connections of an address out of -auth_failures_per_min which are told so each second; the others are closed "
-    "unread, and on Linux the kernel drops its further attempts to connect until the second is over.",
+    "Most connections a second that are told so, of an address that is out of -auth_failures_per_min; others are "
+    "closed unread, and on Linux the kernel drops its further attempts to connect until the second is over.",
     topic=_TOPIC,
     reload=NEW,
     is_zero_off=True,

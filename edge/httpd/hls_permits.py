@@ -30,7 +30,7 @@ IsCdn = Callable[[Service, StreamKey, Sequence[str]], "bool | None"]
 _NO_SECRET = Refusal(Reason.TOKEN_INVALID, "the Authorization header has no secret of a CDN (-hls_cdn_secret_file)")
 _REFUSALS = {
     Permitted.MISSING: Refusal(Reason.TOKEN_INVALID, "there is no permit: the entry playlist has the URL"),
-    Permitted.INVALID: Refusal(Reason.TOKEN_INVALID, "the permit is none for this of the stream"),
+    Permitted.INVALID: Refusal(Reason.TOKEN_INVALID, "the permit is not one for this"),
     Permitted.EXPIRED: Refusal(Reason.TOKEN_EXPIRED, "the permit has ended"),
 }
 

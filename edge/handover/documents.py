@@ -22,6 +22,7 @@ class Hello(msgspec.Struct, forbid_unknown_fields=False):
     Attributes:
         hls_version: of the documents of HLS that it takes, 0 for none; it is told of no other.
         takes_permits: it goes on with the permits of the process before it.
+        takes_token_keys: and with the keys of tokens that this one has got.
     """
 
     version: int
@@ -29,6 +30,7 @@ class Hello(msgspec.Struct, forbid_unknown_fields=False):
     pid: int
     hls_version: int = 0
     takes_permits: bool = False
+    takes_token_keys: bool = False
 
 
 class Listeners(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -36,11 +38,13 @@ class Listeners(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
     Attributes:
         permit_secret: that of this process for the permits of viewers of HLS, told to who takes it.
+        token_keys: answers with the keys of tokens, by the URLs that gave them, told to who takes them.
     """
 
     program: str
     keys: list[SocketKey]
     permit_secret: bytes = b""
+    token_keys: dict[str, bytes] = {}
 
 
 class StreamBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edge.access.config import AccessConfig, GuardConfig
@@ -173,6 +173,15 @@ class Access:
     def permit_secret(self) -> bytes:
         """Of the permits of HLS: that of the fleet, else one of this process and those that it hands over to."""
         return self._node_secret or self.own_permit_secret
+
+    def token_keys(self) -> dict[str, bytes]:
+        """What URLs have answered that keys of tokens come from, for the process that takes over from this one."""
+        return self._fetchers.answers() if self._fetchers is not None else {}
+
+    def take_token_keys(self, answers: Mapping[str, bytes]) -> None:
+        """Begin with the keys of the process before this one, in case nobody gives them at present."""
+        if self._fetchers is not None:
+            self._fetchers.adopt(answers)
 
     def shutting(self, handler: Handler) -> Handler:
         """``handler`` for connections of addresses that are looked at; the others are closed before they say a word."""

@@ -106,7 +106,8 @@ async def greet(node: Node, channel: Channel, first: Frame, *, within_ms: int) -
             keys.append(key)
             descriptors.append(listener.sock.fileno())
     permits = node.access.own_permit_secret if hello.takes_permits else b""
-    told = encode(Listeners(node.settings.version, keys[:MAX_DESCRIPTORS], permits))
+    token_keys = node.access.token_keys() if hello.takes_token_keys else {}
+    told = encode(Listeners(node.settings.version, keys[:MAX_DESCRIPTORS], permits, token_keys))
     channel.send(Kind.LISTENERS, told, descriptors[:MAX_DESCRIPTORS], is_acknowledged=False)  # nor does the loop wait
     try:
         async with asyncio.timeout(within_ms / 1000):

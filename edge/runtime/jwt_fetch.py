@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from edge.access.jwt_keys import JwtKey, Keyring, parse_key_set
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 #: Who may wait for the answer of one URL at a time; others are judged by the keys that there are.
 MAX_WAITING = 256
+#: Of what another process is told in one frame, beside its sockets.
+MAX_TOLD_BYTES = 40_960
 _HEADERS = {"Accept": "application/jwk-set+json, application/json"}
 
 
@@ -47,11 +49,13 @@ class KeyFetcher:
     Attributes:
         ring: with the keys; for the gates.
         asked_count: how often it was asked.
+        answer: the last one that could be used, b"" without.
     """
 
     def __init__(self, url: str, caller: Caller, pace: Pace) -> None:
         self.ring = Keyring(wants=self._wants)
         self.asked_count = 0
+        self.answer = b""
         self._url, self._caller, self._pace = url, caller, pace
         self._tasks = TaskOwner("jwt-keys")
         self._wanted = asyncio.Event()
@@ -64,6 +68,17 @@ class KeyFetcher:
         """Ask, inside the loop, and go on doing so."""
         self._is_asking = True  # in a moment: who comes meanwhile waits for it
         spawn_lasting(self._run, name="jwt-keys", owner=self._tasks)
+
+    def adopt(self, answer: bytes) -> None:
+        """Begin with the keys of one that another process got; one that cannot be used is as good as none."""
+        if self.ring.keys:
+            return
+        try:
+            self.ring.keys = parse_key_set(answer)
+        except (ValueError, ImportError) as error:
+            self._warn(str(error))
+        else:
+            self.answer = answer
 
     async def close(self) -> None:
         """Ask no more; who waits is judged by what there is."""
@@ -124,6 +139,7 @@ class KeyFetcher:
             raise ValueError(f"it is answered {reply.status}")
         await load_in_thread(*MODULES)
         keys = parse_key_set(reply.body)
+        self.answer = reply.body
         if _texts_of(keys) != _texts_of(self.ring.keys):  # the same ones leave what is known of tokens as it is
             self.ring.keys = keys
 
@@ -179,6 +195,20 @@ class KeyFetchers:
                 each.start()
             for each in gone:
                 spawn(each.close(), name="jwt-keys-end", owner=self._closing)
+
+    def answers(self) -> dict[str, bytes]:
+        """Those that keys in force come from, by URL; of many or long ones the shortest (``MAX_TOLD_BYTES``)."""
+        told, left = dict[str, bytes](), MAX_TOLD_BYTES
+        for url, each in sorted(self._by_url.items(), key=lambda item: len(item[1].answer)):
+            left -= len(url.encode()) + len(each.answer)
+            if each.answer and left >= 0:
+                told[url] = each.answer
+        return told
+
+    def adopt(self, answers: Mapping[str, bytes]) -> None:
+        """Begin with these, as another process has got them (``answers``)."""
+        for url in answers.keys() & self._by_url.keys():
+            self._by_url[url].adopt(answers[url])
 
     def start(self) -> None:
         """Begin to ask, inside the loop."""

@@ -113,9 +113,10 @@ class Taker:
         """Get the listening sockets and all that takes time; raises ConfigError where a further port is busy."""
         node, channel = self._node, self._channel
         channel.set_deadline(within_ms)
-        channel.send(
-            Kind.HELLO, encode(Hello(VERSION, node.settings.version, os.getpid(), HLS_VERSION, takes_permits=True))
+        hello = Hello(
+            VERSION, node.settings.version, os.getpid(), HLS_VERSION, takes_permits=True, takes_token_keys=True
         )
+        channel.send(Kind.HELLO, encode(hello))
         frame = channel.expect(Kind.LISTENERS)
         listeners = decode(frame.body, Listeners)
         if len(listeners.keys) != len(frame.descriptors):
@@ -130,6 +131,7 @@ class Taker:
             raise
         if listeners.permit_secret:
             node.access.own_permit_secret = listeners.permit_secret
+        node.access.take_token_keys(listeners.token_keys)
         await node.get_ready(_READY_WITHIN_MS)
         logger.info("hand-over from version %s: ready to serve", listeners.program)
 

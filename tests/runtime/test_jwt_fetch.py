@@ -11,7 +11,7 @@ from aiohttp import web
 
 from edge.access.jwt_keys import Keyring
 from edge.facts.orders import SetFlag
-from edge.runtime.jwt_fetch import MAX_WAITING, KeyFetcher, KeyFetchers, Pace
+from edge.runtime.jwt_fetch import MAX_TOLD_BYTES, MAX_WAITING, KeyFetcher, KeyFetchers, Pace
 from tests.access.tokens import claims, jwk, jwks, token
 from tests.net.live import eventually, status
 from tests.runtime.nodes import RunningNode, running
@@ -222,6 +222,25 @@ async def test_node_takes_keys_of_a_url_and_others_by_a_reload(server: KeyServer
         assert await told(one, old) == "TokenInvalid" and server.asked_count == 2
         (gates,) = one.node.access.gates
         assert gates.guessing._addresses, "it counts"
+
+
+async def test_upgrade_while_nobody_gives_keys_leaves_those_of_before_in_force(server: KeyServer) -> None:
+    before = Fetching(server.url, STILL)
+    await eventually(lambda: before.one.ring.knows("old"), "keys")
+    told_of = before.all.answers()
+    await before.all.close()
+    server.status = 500
+    after = KeyFetchers(pace=STILL)
+    after.take(after.prepare([server.url, f"{server.url}?2", f"{server.url}?3"]))
+    after.adopt({**told_of, f"{server.url}?2": b"{}", "http://gone/": OLD.encode()})
+    after.start()
+    await eventually(lambda: server.asked_count >= 4, "they are asked for all the same")
+    rings = [each.ring for each in after.prepare([server.url, f"{server.url}?2", f"{server.url}?3"]).values()]
+    assert [len(ring.keys) for ring in rings] == [1, 0, 0]
+    assert after.answers() == told_of == {server.url: OLD.encode()}, "for the next one"
+    after.adopt({f"{server.url}?2": OLD.encode() + b" " * MAX_TOLD_BYTES})
+    assert after.answers() == told_of, "what is too long for a frame does not keep the rest from going"
+    await after.close()
 
 
 async def test_AU24_node_without_an_answer_refuses_all_and_warns(caplog: pytest.LogCaptureFixture) -> None:

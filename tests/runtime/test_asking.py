@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from edge.access.edge_scheme import EdgeScheme
+from edge.access.token import Asked
 from edge.facts.orders import SetFlag
+from edge.net.aio import wall_ms
 from edge.tools.hook_demo import HookDemo
 from tests.net.live import eventually, pictures, status
 from tests.runtime.nodes import RunningNode, running
@@ -65,6 +68,20 @@ async def test_each_player_is_judged_while_the_stream_is_there_already(tmp_path:
         assert samples["upstream_asked_yes_count"] >= 2 and samples["upstream_asked_no_count"] >= 4
 
 
+async def test_each_edge_of_a_chain_asks_the_next_one(tmp_path: Path) -> None:
+    async with chain(tmp_path, is_fed=True) as (origin, shield):
+        secret = f"-node_secret_file={tmp_path / 'node.secret'}"
+        to_shield = f"-proxy_to=127.0.0.1:{shield.port()}"
+        async with running(to_shield, "-auth_upstream=ask", _PATIENT, secret) as edge:
+            await pictures(await edge.player(f"s?{signed('s')}"), 0)
+            assert await refused(edge, f"s?{signed('other')}") == "TokenInvalid"
+            assert [unit.rtmp.may_desk.answered_count for unit in (*shield.node.units, *origin.node.units)] == [2, 2]
+            (stream,) = origin.node.units[0].registry.streams.values()
+            assert stream.player_count == 1
+            for each in (edge, shield):
+                await each.close()
+
+
 async def test_a_node_that_is_believed_asks_for_the_clients_own_address(tmp_path: Path) -> None:
     flags = ("-play_deny=127.0.0.1,127.0.0.2", "-play_allow=203.0.113.0/24")
     async with chain(tmp_path, "-trusted_proxies=127.0.0.1", origin_flags=("-refer_play=good.example",)) as (_, edge):
@@ -75,16 +92,23 @@ async def test_a_node_that_is_believed_asks_for_the_clients_own_address(tmp_path
 
 
 async def test_a_publisher_is_asked_about_before_it_takes_the_place_of_another(tmp_path: Path) -> None:
-    users = tmp_path / "users"
-    digest = "7bb4a77e58a2a9ffcd4a8de5dfa3a3f8ee1b9c7a9a4a7e7d0a8a5d0c0f5b3b11"
-    users.write_text(f"ann:sha256:{digest}:publish\n")
-    gate = ("-publish_auth=user", f"-users_file={users}")
+    gate = ("-publish_auth=sign", f"-sign_keys_file={tmp_path / 'sign.keys'}")
     async with chain(tmp_path, origin_flags=gate) as (origin, edge):
+        asked = Asked("publish", "_", "live", "s", "", "", wall_ms() / 1000)
+        tokens = [EdgeScheme().sign(asked, SIGN_KEY, int(asked.now_s) + 3600 + number) for number in range(2)]
+        await edge.publisher(f"s?{tokens[0]}", pictures=2)
+        upstream, streams = edge.node.units[0].upstream, edge.node.units[0].registry.streams
+        assert upstream is not None
+        await eventually(lambda: [push.state for push in upstream.pushes.values()] == ["live"], "the push")
+        (first,) = [stream.publisher for stream in streams.values()]
         client = await edge.client()
-        client.publish("s?user=ann&pass=wrong")
+        client.publish(f"s?{signed('s')}")  # a player's
         found = await status(client, "NetStream.Publish.Rejected")
         assert found["description"] == "TokenInvalid"
-        assert not origin.node.units[0].registry.streams and not edge.node.units[0].registry.streams
+        assert [stream.publisher for stream in streams.values()] == [first]
+        await edge.publisher(f"s?{tokens[1]}", pictures=2)
+        assert [stream.publisher for stream in streams.values()] != [first]
+        assert len(origin.node.units[0].service.publishes) == 1, "questions are no publishers"
 
 
 async def test_an_origin_that_is_away_lets_in_whom_it_has_let_in_and_nobody_else(tmp_path: Path) -> None:

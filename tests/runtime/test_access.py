@@ -136,6 +136,31 @@ async def test_AU21_flood_of_who_guesses_is_dropped_and_others_play_on(tmp_path:
         writer.close()
 
 
+async def test_AU21_balancer_is_not_dropped_for_one_of_its_clients(tmp_path: Path) -> None:
+    path = keys_file(tmp_path, f"live/hall {KEY}")
+    flags = ("-publish_auth=key", f"-stream_keys_file={path}", "-auth_failures_per_min=3", "-auth_told_per_s=1")
+    async with running(*flags, "-rtmp_proxy_protocol", "-trusted_proxies=127.0.0.1") as one:
+
+        async def asked(client: str) -> bytes:
+            """What one behind the balancer is answered."""
+            reader, writer = await asyncio.open_connection("127.0.0.1", one.port())
+            writer.write(f"PROXY TCP4 {client} 10.0.0.1 4711 1935\r\n".encode())
+            writer.write(b"GET /live/hall.flv HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            try:
+                async with asyncio.timeout(deadline(3)):
+                    return await reader.readline()
+            finally:
+                writer.close()
+
+        (gates,) = one.node.access.gates
+        for host in ("203.0.113.9", "203.0.113.9", "203.0.113.9", "127.0.0.1", "127.0.0.1", "127.0.0.1"):
+            gates.guessing.failed(host)
+        assert gates.shuts_out("203.0.113.9") and not gates.shuts_out("127.0.0.1")
+        for _ in range(5):
+            assert b"404" in await asked("203.0.113.9") and b"404" in await asked("203.0.113.10")
+        assert not one.node.context.counters["error_auth_failures_count"]
+
+
 async def test_node_is_trusted_by_its_address_for_all_that_asks(tmp_path: Path) -> None:
     path = keys_file(tmp_path, f"live/hall {KEY}")
     flags = ("-publish_auth=key", f"-stream_keys_file={path}", "-trusted_nodes=127.0.0.0/8")

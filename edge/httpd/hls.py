@@ -46,7 +46,7 @@ from edge.httpd.hls_paths import (
     shared_query,
     wait_seconds,
 )
-from edge.httpd.hls_permits import HlsGuard, uri_permits
+from edge.httpd.hls_permits import TIME_IS_OVER, HlsGuard, uri_permits
 from edge.httpd.hls_sessions import Sessions
 from edge.httpd.hls_shelf import HlsStream, Shelf
 from edge.httpd.hls_two_level import TwoLevelPlayer
@@ -284,7 +284,7 @@ class HlsPlayer:
         at_keyframes, permits = _reads_whole_segments(request), self._guard.of(request, service, name.key)
         max_age_s = 1
         if asked.scheme is Scheme.TWO_LEVEL and config.hls_user_session and request.method != "HEAD":
-            session = self.sessions.open(service, name, at_keyframes=at_keyframes)
+            session = self.sessions.open(service, name, at_keyframes=at_keyframes, lifetime_s=lifetime_s)
             if session is None:
                 self._context.counters["error_hls_users_count"] += 1
                 return not_yet("hls_users: too many viewers with an id")
@@ -403,6 +403,8 @@ class HlsPlayer:
         session = self.sessions.find(service, asked.session, asked.path)
         if session is None:
             return missing(f"Invalid user_id={asked.session}")
+        if session.is_over:
+            return self._refuse_name(request, TIME_IS_OVER)
         if (unproven := self._guard.refuses_cdn(request, service, session.name.key)) is not None:
             return self._refuse_name(request, unproven)
         found = await self._find(request, service, session.name, is_head=request.method == "HEAD")

@@ -28,6 +28,7 @@ from edge.service.service import Service
 _MAX_STREAMS = 4096
 IsCdn = Callable[[Service, StreamKey, Sequence[str]], "bool | None"]
 _NO_SECRET = Refusal(Reason.TOKEN_INVALID, "the Authorization header has no secret of a CDN (-hls_cdn_secret_file)")
+TIME_IS_OVER = Refusal(Reason.TOKEN_EXPIRED, "the viewer's time is over")
 _REFUSALS = {
     Permitted.MISSING: Refusal(Reason.TOKEN_INVALID, "there is no permit: the entry playlist has the URL"),
     Permitted.INVALID: Refusal(Reason.TOKEN_INVALID, "the permit is not one for this"),

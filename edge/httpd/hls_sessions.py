@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edge.hls.config import HlsConfig
 from edge.net.aio import now_ms
+from edge.service.grants import ends_ms_of
 from edge.service.names import StreamName
 from edge.service.service import Service
 
@@ -20,6 +21,7 @@ class Session:
     Attributes:
         id: by which its playlists are asked for; nobody can guess it.
         asked_ms: when it last asked for one.
+        ends_ms: when its time is over; 0 for never.
     """
 
     id: str
@@ -27,6 +29,12 @@ class Session:
     name: StreamName
     at_keyframes: bool
     asked_ms: int
+    ends_ms: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Its time is over."""
+        return 0 < self.ends_ms <= now_ms()
 
 
 class Sessions:
@@ -39,11 +47,15 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def open(self, service: Service, name: StreamName, *, at_keyframes: bool) -> Session | None:
-        """A viewer comes; None where there are too many."""
+    def open(
+        self, service: Service, name: StreamName, *, at_keyframes: bool, lifetime_s: float = 0.0
+    ) -> Session | None:
+        """A viewer comes, for ``lifetime_s`` or, with 0.0, for as long as it likes; None where there are too many."""
         if len(self._by_id) >= self._config.hls_max_users:
             return None
-        session = Session(str(secrets.randbits(_ID_BITS)), service, name, at_keyframes, now_ms())
+        at_ms = now_ms()
+        ends_ms = ends_ms_of(lifetime_s, at_ms)
+        session = Session(str(secrets.randbits(_ID_BITS)), service, name, at_keyframes, at_ms, ends_ms)
         self._by_id[session.id] = session
         return session
 

@@ -151,6 +151,19 @@ async def test_permit_of_a_viewer_ends_with_his_token_where_that_is_wanted(tmp_p
         assert 4 * 60 <= minute * 60 - wall_ms() / 1000 <= 6 * 60
 
 
+async def test_viewer_with_an_id_has_no_more_time_than_his_token(tmp_path: Path) -> None:
+    entry = SCHEMES["two-level"][0]
+    async with guarded(tmp_path, "-auth_end_at_expiry", "-hls_user_session") as (node, _):
+        parts = urlsplit(await entry_of(node, f"{entry}?{token(in_s=300)}"))
+        playlist = f"{parts.path}?{parts.query}"
+        (session,) = hls_of(node).sessions._by_id.values()
+        assert 290_000 <= session.ends_ms - session.asked_ms <= 300_000 and session.id in playlist
+        assert (await ask(node, playlist)).status in (200, 503)
+        session.ends_ms = session.asked_ms
+        refused = await ask(node, playlist)
+        assert (refused.status, refused.body) == (403, b"TokenExpired\n")
+
+
 async def test_all_viewers_share_the_urls_and_each_is_judged_once(tmp_path: Path) -> None:
     entry = SCHEMES["classic"][0]
     async with guarded(tmp_path) as (node, source):

@@ -112,7 +112,7 @@ async def test_a_publisher_is_asked_about_before_it_takes_the_place_of_another(t
 
 
 async def test_an_origin_that_is_away_lets_in_whom_it_has_let_in_and_nobody_else(tmp_path: Path) -> None:
-    async with chain(tmp_path, "-hook_timeout_ms=2000", is_fed=True) as (origin, edge):
+    async with chain(tmp_path, is_fed=True) as (origin, edge):
         token = signed("s")
         player = await edge.player(f"s?{token}")
         await pictures(player, 0)

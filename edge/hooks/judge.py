@@ -129,7 +129,7 @@ class Questions:
         left_alone = [url for url in urls if self._breaker(url).is_open]
         if left_alone and (config.hook_failure == "deny" or left_alone == list(urls)):
             # Nor does anybody wait for a call that began before.
-            if flight is None and any(self._breakers[url].is_probe_due(now_ms) for url in left_alone):
+            if flight is None and any(self._breakers[url].is_probe_due(now_ms, event.ip) for url in left_alone):
                 self._begin(event, config, question, is_probe=True)
             return self._unanswered(question, config, Unusable(f"{shown(left_alone[0])} does not answer"), now_ms)
         if flight is None:
@@ -237,7 +237,7 @@ class Questions:
         answer: Answer = Unusable("nobody to ask")
         for url in config.urls(event.action):
             breaker = self._breaker(url)
-            is_probe = breaker.is_open and breaker.is_probe_due(self._now_ms())
+            is_probe = breaker.is_open and breaker.is_probe_due(self._now_ms(), event.ip)
             until_ms = self._now_ms() + config.hook_timeout_ms
             answer = await self._ask_one(event, config, url, until_ms, is_probe=is_probe)
             if isinstance(answer, No):

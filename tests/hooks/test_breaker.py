@@ -47,3 +47,17 @@ def test_one_address_cannot_have_a_server_left_alone_that_answers() -> None:
     breaker.succeeded()
     assert not any(breaker.failed(0, "192.0.2.1") for _ in range(100))
     assert [breaker.failed(0) for _ in range(FAILURES - 1)][-1], "silence counts each time"
+
+
+def test_one_address_cannot_keep_a_server_left_alone_that_answers_again() -> None:
+    breaker = opened(0)
+    assert breaker.is_probe_due(1000, "192.0.2.1")
+    breaker.failed(1010, "192.0.2.1")
+    assert not any(breaker.is_probe_due(now_ms, "192.0.2.1") for now_ms in range(1010, 5000, 10))
+    assert breaker.is_probe_due(4000, "192.0.2.2"), "the next one is for who has another question"
+    breaker.failed(4010, "192.0.2.2")
+    assert not any(breaker.is_probe_due(now_ms, "192.0.2.1") for now_ms in range(4010, 12_000, 10))
+    assert breaker.is_probe_due(12_000, "192.0.2.1"), "nobody else has asked for as long again"
+    breaker.succeeded()
+    assert [breaker.failed(30_000) for _ in range(FAILURES)][-1]
+    assert breaker.is_probe_due(31_000, "192.0.2.1"), "all begins anew"

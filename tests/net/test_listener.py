@@ -117,14 +117,15 @@ async def test_T9_out_of_descriptors_pauses_and_resumes(code: int, caplog: pytes
             await eventually(lambda: listener.accept_paused, "the pause")
             await asyncio.sleep(0.05)
             assert broke.calls <= 1 + (time.monotonic() - began) / 0.1, "busy loop"
-            assert server.counters["error_fd_exhausted_count"] == broke.calls
+            failures = server.counters["error_fd_exhausted_count"]
+            assert failures == broke.calls
             broke.error = 0
             await eventually(lambda: "conn_accepted_count" in server.counters, "accepting again", 1)
             assert not listener.accept_paused
             peer.sendall(b"\x03")
             await eventually(lambda: server.connections, "service")
     errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    assert [record.getMessage() for record in errors] == ["accept paused reason=fd_exhausted none left"]
+    assert [record.getMessage() for record in errors] == ["accept paused reason=fd_exhausted none left"] * failures
 
 
 async def test_T9_pauses_grow_to_a_second_and_start_short_again() -> None:

@@ -115,6 +115,8 @@ class Resolver:
 
 def _lookup_family(host: str, family: socket.AddressFamily) -> list[str]:
     """The distinct addresses of one family, in the order of the answer; raises OSError when there are none."""
-    found = [str(info[4][0]) for info in socket.getaddrinfo(host, None, family, socket.SOCK_STREAM)]
+    # A str is encoded by a codec that takes half a megabyte, be it ASCII.
+    name = host.encode("ascii") if host.isascii() else host
+    found = [str(info[4][0]) for info in socket.getaddrinfo(name, None, family, socket.SOCK_STREAM)]
     # An address with a scope (fe80::1%eth0) means something on one link only.
     return [address for address in dict.fromkeys(found) if is_ip(address)]

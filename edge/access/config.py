@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+JWT_EXTRA_MISSING = "jwt needs the extra auth, which is not installed (pip install edge-media[auth])"
+
 
 @dataclass(frozen=True, slots=True)
 class AccessConfig:

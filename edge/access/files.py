@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from edge.access.cdn import parse_cdn_secrets
 from edge.access.config import AccessConfig, GuardConfig
-from edge.access.jwt_keys import Keyring, parse_key_file
 from edge.access.nodes import parse_secret
 from edge.access.signing import parse_keys
 from edge.access.stream_keys import StreamKeys
 from edge.access.users import User, parse_users
 
+if TYPE_CHECKING:
+    from edge.access.jwt_keys import JwtKey, Keyring
+
 Parser = Callable[[str], object]
+
+
+def _parse_keys_of_tokens(text: str) -> tuple[JwtKey, ...]:
+    from edge.access.jwt_keys import parse_key_file  # most do without
+
+    return parse_key_file(text)
+
 
 #: By the flag that names the file; each raises ValueError with a line's number and a colon before the reason.
 PARSERS: Mapping[str, Parser] = {
@@ -22,7 +32,7 @@ PARSERS: Mapping[str, Parser] = {
     "sign_keys_file": parse_keys,
     "node_secret_file": parse_secret,
     "hls_cdn_secret_file": parse_cdn_secrets,
-    "jwt_keys": parse_key_file,
+    "jwt_keys": _parse_keys_of_tokens,
 }
 
 

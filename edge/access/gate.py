@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from edge.access.addresses import AddressRules
 from edge.access.config import AccessConfig
 from edge.access.files import Files
-from edge.access.jwt import PARAMETERS, Tokens, TokenTerms
 from edge.access.passwords import NOBODY, QUICK_NOBODY
 from edge.access.referers import RefererList
 from edge.access.schemes import Terms
 from edge.access.signing import Signatures, parse_schemes
 from edge.access.stream_keys import StreamKeys
 from edge.access.users import PASSWORD, USER, User
+
+if TYPE_CHECKING:
+    from edge.access.jwt import Tokens
 
 KEY, SIGN, LOGIN, JWT = "key", "sign", "user", "jwt"
 PUBLISH, PLAY = "publish", "play"
@@ -62,6 +64,8 @@ class Gate:
             self.parameters |= self.signatures.parameters
         self.tokens: Tokens | None = None
         if JWT in used:
+            from edge.access.jwt import PARAMETERS, Tokens, TokenTerms  # most do without
+
             terms_of_tokens = TokenTerms(config.jwt_issuer, config.jwt_audience, config.sign_skew_s)
             self.tokens = Tokens(files.jwt_keys[config.jwt_keys], terms_of_tokens)
             self.parameters |= frozenset(PARAMETERS)

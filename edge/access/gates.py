@@ -18,12 +18,20 @@ from edge.access.config import AccessConfig, GuardConfig
 from edge.access.files import Files
 from edge.access.gate import JWT, KEY, LOGIN, PLAY, PUBLISH, SIGN, Gate
 from edge.access.guessing import Guessing
-from edge.access.jwt import KEYS_MISSING, NO_KEY, UnknownKey
 from edge.access.login import InThread, LoginDesk
 from edge.access.nodes import NodeProofs
 from edge.access.signing import without
 from edge.access.stream_keys import LEAST_KEY, digest_of
-from edge.access.token import MAX_QUERY, Admitted, Asked, MalformedError, malformed
+from edge.access.token import (
+    KEYS_MISSING,
+    MAX_QUERY,
+    NO_KEY,
+    Admitted,
+    Asked,
+    MalformedError,
+    UnknownKey,
+    malformed,
+)
 from edge.access.users import Login, login_of
 from edge.hub.key import StreamKey
 from edge.service.admission import LATER, YES, Answer, Granted, Later, StreamRequest, Verdict

@@ -12,12 +12,22 @@ import hashlib
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge.access import strict_json
 from edge.access.jwt_claims import Claims, parse_claims
 from edge.access.jwt_keys import ALGORITHMS, MAX_KEY_ID, JwtKey, Keyring
-from edge.access.token import MAX_QUERY, Admitted, Arguments, Asked, MalformedError, malformed
+from edge.access.token import (
+    MAX_QUERY,
+    NO_KEY,
+    UNKNOWN_KEY,
+    Admitted,
+    Arguments,
+    Asked,
+    MalformedError,
+    UnknownKey,
+    malformed,
+)
 from edge.service.refusal import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -37,7 +47,6 @@ _BINDING = ("crit", "b64", "zip", "enc")
 
 MISSING = Refusal(Reason.TOKEN_MISSING, "there is no token")
 TOO_LONG = Refusal(Reason.TOKEN_INVALID, f"the token has more than {MAX_TOKEN} bytes")
-NO_KEY = Refusal(Reason.TOKEN_INVALID, "the token is signed with no key of -jwt_keys, or by another algorithm")
 BAD_SIGNATURE = Refusal(Reason.TOKEN_INVALID, "the signature of the token is wrong")
 WRONG_ISSUER = Refusal(Reason.TOKEN_INVALID, "the token is right, and not by -jwt_issuer")
 WRONG_AUDIENCE = Refusal(Reason.TOKEN_INVALID, "the token is right, and for another audience than -jwt_audience")
@@ -47,14 +56,6 @@ EXPRESSION = Refusal(
 )
 TOO_EARLY = Refusal(Reason.TOKEN_INVALID, "the token is right, and its time has not come")
 EXPIRED = Refusal(Reason.TOKEN_EXPIRED, "the token is right, and its time is over")
-KEYS_MISSING = Refusal(Reason.KEYS_MISSING, "no keys of -jwt_keys have been got as yet")
-
-
-class UnknownKey:
-    """No key has the id that a token names: there may be others by now."""
-
-
-UNKNOWN_KEY: Final = UnknownKey()
 
 
 def token_of(authorization: str, query: str) -> str | None:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from edge.access import strict_json
+from edge.access.config import JWT_EXTRA_MISSING
 
 RS256, ES256, EDDSA, HS256 = "RS256", "ES256", "EdDSA", "HS256"
 ALGORITHMS = (RS256, ES256, EDDSA, HS256)
-EXTRA_MISSING = "jwt needs the extra auth, which is not installed (pip install edge-media[auth])"
 #: Of one file or answer.
 MAX_KEYS = 64
 #: Keys that a signature is tried with: what a stranger may make us do.
@@ -89,7 +89,7 @@ def parse_key_file(text: str) -> tuple[JwtKey, ...]:
         else:
             keys = _of_lines(text)
     except ImportError as error:
-        raise ValueError(f"0: {EXTRA_MISSING}: {error}") from None
+        raise ValueError(f"0: {JWT_EXTRA_MISSING}: {error}") from None
     if not keys:
         raise ValueError("0: there is no key in it that is good for RS256, ES256, EdDSA or HS256")
     _check_count(keys)

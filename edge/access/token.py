@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from edge.service.refusal import Reason, Refusal
@@ -20,6 +20,15 @@ class Admitted(NamedTuple):
     """
 
     ends_s: float = 0.0
+
+
+class UnknownKey:
+    """No key has the id that a token (``jwt.py``) names: there may be others by now."""
+
+
+UNKNOWN_KEY: Final = UnknownKey()
+NO_KEY = Refusal(Reason.TOKEN_INVALID, "the token is signed with no key of -jwt_keys, or by another algorithm")
+KEYS_MISSING = Refusal(Reason.KEYS_MISSING, "no keys of -jwt_keys have been got as yet")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge.access.config import AccessConfig, GuardConfig
 from edge.access.files import PARSERS, Files, is_url, named_files
-from edge.access.jwt_keys import Keyring
 from edge.errors import ConfigError
 from edge.net.plain_file import UnreadableError, read_plain
+
+if TYPE_CHECKING:
+    from edge.access.jwt_keys import Keyring
 
 MAX_BYTES = 1 << 20
 
@@ -78,7 +80,11 @@ def read_files(
                 found[flag][path] = read_file(flag, path)
     secret = found["node_secret_file"].get(guard.node_secret_file, b"")
     cdn_secrets = found["hls_cdn_secret_file"]
-    tokens = {path: Keyring(keys) for path, keys in found["jwt_keys"].items()} | dict(rings or {})
+    tokens = dict(rings or {})
+    if found["jwt_keys"]:
+        from edge.access.jwt_keys import Keyring  # most do without
+
+        tokens |= {path: Keyring(keys) for path, keys in found["jwt_keys"].items()}
     return Files(found["stream_keys_file"], found["users_file"], found["sign_keys_file"], secret, cdn_secrets, tokens)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from urllib.parse import urlsplit
 
-from edge.access.jwt_keys import EXTRA_MISSING
+from edge.access.config import JWT_EXTRA_MISSING
 from edge.net.address import is_loopback
 
 MODULES = ("jwt", "cryptography")
@@ -17,7 +17,7 @@ def missing_extra() -> str:
         for name in MODULES:
             importlib.import_module(name)
     except ImportError as error:
-        return f"{EXTRA_MISSING}: {error}"
+        return f"{JWT_EXTRA_MISSING}: {error}"
     return ""
 
 

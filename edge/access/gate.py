@@ -25,7 +25,9 @@ METHODS: Final[Mapping[str, str]] = {
     **{KEY: "stream_keys_file", SIGN: "sign_keys_file", LOGIN: "users_file"},
     JWT: "jwt_keys",
 }
-_UPSTREAM = ("pass", "off", "ask")
+#: The upstream is asked about each client.
+ASK = "ask"
+_UPSTREAM = ("pass", "off", ASK)
 
 
 class Gate:

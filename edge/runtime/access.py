@@ -127,7 +127,7 @@ class Access:
 
     def tell_open_door(self, settings: Settings, port: int) -> None:
         """Warn at the start where anybody may publish."""
-        text = open_door(settings.access, settings.net.bind, port)
+        text = open_door(self._book, settings.net.bind, port)
         if text:
             logger.warning("%s", text)
 

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 from edge.access.addresses import AddressSet
 from edge.access.config import AccessConfig
 from edge.access.files import is_url
-from edge.access.gate import SIGN, faults_of
+from edge.access.gate import ASK, SIGN, faults_of
 from edge.access.schemes import PRESETS
 from edge.access.signing import parse_schemes
 from edge.flags.access import access_config, guard_config
 from edge.flags.gflags import Parsed
 from edge.flags.problem import Problem
 from edge.flags.registry import value_of
+from edge.hooks.config import HookConfig
 from edge.net.address import is_loopback
 from edge.runtime.access_files import FileFault, faults_of_files
 from edge.runtime.called_url import fault_of as fault_of_url
 from edge.runtime.jwt_extra import doubt_of_url, missing_extra
+from edge.service.rules import Rulebook, Rules
+from edge.upstream.config import UpstreamConfig
 from naming.url import without_secrets
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 Where = Callable[[str], str]
 _FIELDS = tuple(field.name for field in fields(AccessConfig))
 #: What says whether viewers of HLS get permits, and whether other nodes are shown them.
-_OF_PERMITS = ("play_auth", "hooks_on_play", "hls", "hls_siblings", "hls_entry_prefix", "proxy_to")
+_OF_PERMITS = ("play_auth", "hooks_on_play", "auth_upstream", "hls", "hls_siblings", "hls_entry_prefix", "proxy_to")
 
 
 def check_access(parsed: Parsed) -> Iterator[Problem]:
@@ -50,6 +53,7 @@ def check_access(parsed: Parsed) -> Iterator[Problem]:
                 seen.add(problem)
                 yield problem
     yield from _lone_permits(parsed)
+    yield from _asking_nobody(parsed)
     for fault in faults_of_files(guard):
         yield _of_file(fault, parsed.where)
 
@@ -130,6 +134,8 @@ def _lone_permits(parsed: Parsed) -> Iterator[Problem]:
     for settings, where in (({}, parsed.where), *settings_of_vhosts(parsed)):
         said = {flag: settings.get(flag, root[flag]) for flag in _OF_PERMITS}
         asks = next((flag for flag in ("play_auth", "hooks_on_play") if said[flag]), "")
+        if said["auth_upstream"] == ASK and said["proxy_to"]:
+            asks = asks or "auth_upstream"
         if not asks or not said["hls"]:
             continue
         if said["hls_siblings"]:
@@ -142,10 +148,32 @@ def _lone_permits(parsed: Parsed) -> Iterator[Problem]:
         return
 
 
-def open_door(config: AccessConfig, bind: Sequence[str], port: int) -> str:
-    """What to say where anybody may publish; "" where a gate is closed, or only this machine is served."""
-    if config.publish_auth or config.publish_allow or config.publish_deny or config.refer_publish or config.refer_all:
-        return ""
+def _asking_nobody(parsed: Parsed) -> Iterator[Problem]:
+    """A gate that somebody means to have closed, and that is none."""
+    root = {flag: value_of(parsed.flags, flag) for flag in ("auth_upstream", "proxy_to")}
+    for settings, where in ((root, parsed.where), *settings_of_vhosts(parsed)):
+        said = {flag: settings.get(flag, root[flag]) for flag in root}
+        if said["auth_upstream"] == ASK and not said["proxy_to"] and not settings.keys().isdisjoint(root):
+            message = "-auth_upstream=ask without -proxy_to: there is no upstream, and nobody is asked about clients"
+            yield Problem(where("auth_upstream"), message, is_warning=True)
+            return
+
+
+def open_door(book: Rulebook, bind: Sequence[str], port: int) -> str:
+    """What to say where anybody may publish; "" where gates are closed, or only this machine is served."""
     if bind and all(is_loopback(host) for host in bind):
         return ""
-    return f"anybody who reaches port {port} may publish; -publish_auth=key closes this"
+    doors = [(vhost.name, vhost.rules) for vhost in book.vhosts if vhost.is_enabled] or [("", book.root)]
+    found = [name for name, rules in doors if not _asks_publishers(rules)]
+    if not found:
+        return ""
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    where = f" at vhost {found[0]}{more}" if found[0] else ""
+    return f"anybody who reaches port {port} may publish{where}; -publish_auth=key closes this"
+
+
+def _asks_publishers(rules: Rules) -> bool:
+    access, hooks = rules.of(AccessConfig), rules.of(HookConfig)
+    gates = access.publish_auth, access.publish_allow, access.publish_deny, access.refer_publish, access.refer_all
+    asks_upstream = access.auth_upstream == ASK and rules.of(UpstreamConfig).proxy_to
+    return any(gates) or bool(hooks.hooks_on_connect or hooks.hooks_on_publish or asks_upstream)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from edge.access.config import AccessConfig
+from edge.access.gate import ASK
 from edge.errors import NoServerError
 from edge.hooks.config import HookConfig, HookLimits
 from edge.net.aio import now_ms
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from edge.runtime.unit import ServiceUnit
     from edge.service.rules import Rulebook
     from edge.service.service import Service
-
-ASK = "ask"
 
 
 @lru_cache(1024)

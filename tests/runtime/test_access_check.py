@@ -8,9 +8,14 @@ import pytest
 
 from edge.access.config import AccessConfig
 from edge.flags.gflags import parse
+from edge.hooks.config import HookConfig
 from edge.runtime.access_check import check_access, open_door
 from edge.runtime.findings import findings
 from edge.runtime.vhost_files import with_vhosts
+from edge.service.rules import Rulebook, Rules, Vhost
+from edge.upstream.config import UpstreamConfig
+
+OPEN = Rules((AccessConfig(), HookConfig(), UpstreamConfig()))
 
 
 def found(*flags: str) -> list[str]:
@@ -95,18 +100,46 @@ def test_nodes_that_are_shown_each_others_permits_need_one_secret(
     assert [problem.where for problem in check_access(parsed)] == [f"{conf}:2"] * bool(words)
 
 
+def test_asking_an_upstream_takes_one_and_gives_permits(tmp_path: Path) -> None:
+    ask, fed = "-auth_upstream=ask", "-proxy_to=list://10.0.0.1:1"
+    (message,) = found(ask)
+    assert "warning" in message and "nobody is asked" in message
+    assert found(ask, fed) == []
+    (message,) = found(ask, fed, "-hls_siblings=list://http://a:1,http://b:1")
+    assert "-auth_upstream without -node_secret_file" in message
+    conf = tmp_path / "edge.conf"
+    conf.write_text(
+        "vhost a.example { auth_upstream ask; proxy_to list://10.0.0.1:1; }\nvhost b.example { auth_upstream ask; }\n"
+    )
+    parsed = parse([f"-vhost_config={conf}"])
+    with_vhosts(parsed, {})
+    assert [problem.where for problem in check_access(parsed)] == [f"{conf}:2"]
+
+
 @pytest.mark.parametrize(
-    ("config", "bind", "is_open"),
+    ("sections", "bind", "is_open"),
     [
-        (AccessConfig(), (), True),
-        (AccessConfig(play_auth=("sign",)), (), True),
-        (AccessConfig(), ("127.0.0.1", "::1"), False),
-        (AccessConfig(), ("127.0.0.1", "10.0.0.1"), True),
-        (AccessConfig(publish_auth=("key",)), (), False),
-        (AccessConfig(publish_allow=("10.0.0.0/8",)), (), False),
+        ((), (), True),
+        ((AccessConfig(play_auth=("sign",)), HookConfig(hooks_on_play=("http://h/",))), (), True),
+        ((), ("127.0.0.1", "::1"), False),
+        ((), ("127.0.0.1", "10.0.0.1"), True),
+        ((AccessConfig(publish_auth=("key",)),), (), False),
+        ((AccessConfig(publish_allow=("10.0.0.0/8",)),), (), False),
+        ((HookConfig(hooks_on_publish=("http://h/",)),), (), False),
+        ((HookConfig(hooks_on_connect=("http://h/",)),), (), False),
+        ((AccessConfig(auth_upstream="ask"), UpstreamConfig(proxy_to="10.0.0.1:1")), (), False),
+        ((AccessConfig(auth_upstream="ask"),), (), True),
     ],
 )
-def test_open_door_is_told(config: AccessConfig, bind: tuple[str, ...], is_open: bool) -> None:
-    text = open_door(config, bind, 8079)
+def test_open_door_is_told(sections: tuple[object, ...], bind: tuple[str, ...], is_open: bool) -> None:
+    text = open_door(Rulebook(OPEN.with_(*sections)), bind, 8079)
     assert bool(text) is is_open
     assert not text or text == "anybody who reaches port 8079 may publish; -publish_auth=key closes this"
+
+
+def test_open_door_of_vhosts_is_one_that_somebody_is_served_at() -> None:
+    closed = OPEN.with_(AccessConfig(publish_auth=("key",)))
+    vhosts = [Vhost("a.example", closed), Vhost("off.example", OPEN, is_enabled=False)]
+    assert not open_door(Rulebook(OPEN, vhosts), (), 8079)
+    vhosts += [Vhost("b.example", OPEN), Vhost("c.example", OPEN)]
+    assert "may publish at vhost b.example and 1 more; " in open_door(Rulebook(closed, vhosts), (), 8079)

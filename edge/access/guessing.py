@@ -66,7 +66,9 @@ class Guessing:
         if found is None or not found.blocked_until_ms or not self.limit:
             return 0
         left_ms = found.blocked_until_ms - self._now_ms()
-        return -(-left_ms // 1000) if left_ms > 0 else 0
+        if left_ms <= 0 or self.is_exempt(host):  # it may be so since a reload
+            return 0
+        return -(-left_ms // 1000)
 
     def failed(self, host: str) -> None:
         """A credential from ``host`` was wrong."""

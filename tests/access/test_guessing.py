@@ -30,6 +30,18 @@ def test_AU21_after_thirty_nothing_is_looked_at_for_a_minute() -> None:
     assert not found.wait_s("192.0.2.1") and found.blocked_count == 1
 
 
+def test_a_balancer_that_is_made_trusted_while_it_is_shut_out_is_let_in_at_once() -> None:
+    """All its clients are behind it; so is one that has a guesser for a neighbour in its /64."""
+    clock, proxies = Clock(), set[str]()
+    found = Guessing(1, lambda: clock.now_ms, proxies.__contains__)
+    for host in ("192.0.2.1", "2001:db8::1"):
+        found.failed(host)
+    assert found.wait_s("192.0.2.1") and found.wait_s("2001:db8::2")
+    proxies.update(("192.0.2.1", "2001:db8::2"))
+    assert not found.wait_s("192.0.2.1") and not found.wait_s("2001:db8::2")
+    assert found.wait_s("2001:db8::1") == 60
+
+
 def test_slow_mistakes_are_no_guessing() -> None:
     clock = Clock()
     found = clock.made()

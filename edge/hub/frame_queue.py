@@ -29,10 +29,6 @@ from edge.media.frame import (
 #: Frames are taken out in lots, so that the list is not shifted for each one.
 _EVICT_LOT = 32
 
-#: Frames that are kept before those that readers stand on: who switches the picture off is asked for the stamp of the
-#: last one that it got.
-_BEHIND_READERS = 32
-
 
 class FrameQueue(HeldFrames):
     """The frames, and the headers in force at each.
@@ -118,7 +114,7 @@ class FrameQueue(HeldFrames):
     def evictable(self, config: HubConfig, oldest_read: Callable[[], int | None] | None = None) -> int:
         """How many of the oldest frames may go now, 0 or at least a lot of them.
 
-        ``oldest_read``: gives the oldest frame that a reader stands on, if any; without it all
+        ``oldest_read``: gives the oldest frame that a reader needs, if any; without it all
         of ``log_retain_ms`` is kept, whoever reads.
         """
         count = len(self.frames)
@@ -136,7 +132,7 @@ class FrameQueue(HeldFrames):
         count = self._evictable_after(buffering_ms, config, is_for_newcomers=True)
         read = oldest_read() if count else None
         if read is not None:
-            count = min(count, read - _BEHIND_READERS - self.base)
+            count = min(count, read - self.base)
         # What would not be kept for a node is not kept for a player.
         count = max(count, self._evictable_after(config.log_retain_ms, config))
         return count if count >= _EVICT_LOT else 0

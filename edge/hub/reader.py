@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
+
+#: Frames that players need before the one that they stand on: who switches the picture off is asked for the stamp of
+#: the last one that it got.
+BEHIND_PLAYERS: Final = 32
 
 
 class Reader(Protocol):

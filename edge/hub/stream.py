@@ -435,7 +435,7 @@ class Stream:
         return self.cuts.state_at(self.queue, seq) if self.cuts is not None else None
 
     def _oldest_read(self) -> int | None:
-        """The oldest frame that some reader stands on, None where nobody stands on any."""
+        """The oldest frame that some reader needs, None where nobody needs any."""
         return min((seq for reader in self.readers if (seq := reader.oldest_seq()) is not None), default=None)
 
     def tick(self, now_ms: int) -> None:

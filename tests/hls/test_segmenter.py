@@ -92,6 +92,16 @@ def test_segments_of_the_playlist_before_are_kept(kind: str, window_s: int, kept
 
 
 @KINDS
+def test_frames_of_segments_that_are_complete_are_let_go(kind: str) -> None:
+    """As many were kept before them as before those that players stand on, which is seconds of a slow stream."""
+    origin, watched = begun(kind, 30_000)
+    origin.stream.evict()
+    oldest, queue = watched.it.oldest_seq(), origin.stream.queue
+    assert oldest is not None and queue.end - oldest < 300
+    assert oldest - queue.base < 32
+
+
+@KINDS
 def test_where_memory_is_short_the_window_is_what_the_live_edge_needs(kind: str) -> None:
     origin, watched = begun(kind, 30_000, HlsConfig(hls_window_s=30))
     assert len(watched.it.segments) > 10

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from edge.hub.log import LogPlace, StreamLog
-from edge.hub.reader import QuietReader
+from edge.hub.reader import BEHIND_PLAYERS, QuietReader
 from edge.hub.stream import Stream
 from edge.hub.wire_form import WireForm
 from edge.media.frame import TRACK_BIT
@@ -114,7 +114,7 @@ class LogFan(QuietReader):
                     self.guard(player, self.jump, player, base)
 
     def oldest_seq(self) -> int | None:
-        """Where the last of the players stands; members of a slot are not looked at one by one."""
+        """Some before where the last of the players stands; members of a slot are not looked at one by one."""
         oldest = self.log.end
         for slot in self.slots:
             if slot.members and slot.offset < oldest:
@@ -122,7 +122,7 @@ class LogFan(QuietReader):
             for player in slot.roaming:
                 if player.offset < oldest and player.waiting_since_ms is None:
                     oldest = player.offset
-        return self.log.seq_at(oldest)
+        return self.log.seq_at(oldest) - BEHIND_PLAYERS
 
     def on_end(self, reason: str) -> None:
         """Everyone gets what is queued, then leaves."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from edge.hub.delay import TimedFrame
 from edge.hub.hop import find_resume
+from edge.hub.reader import BEHIND_PLAYERS
 from edge.media.frame import DATA, MEDIA, VIDEO, Epoch, Frame
 from edge.media.mark import Mark, MarkDelay
 from edge.net.rtmp.form import RtmpForm
@@ -211,8 +212,8 @@ class StreamWriter:
             self._jump()
 
     def oldest_seq(self) -> int | None:
-        """The next frame, unless it waits for one to begin with."""
-        return self.seq if self._waiting_since_ms is None else None
+        """Some before the next frame, unless it waits for one to begin with."""
+        return self.seq - BEHIND_PLAYERS if self._waiting_since_ms is None else None
 
     def on_end(self, reason: str) -> None:
         """Write the rest, then finish."""

@@ -25,7 +25,9 @@ TIMES: Mapping[str, Callable[[str], float | None]] = {
 }
 #: A scheme without a time.
 NO_TIME = "none"
-_FIELDS = frozenset({"key", "path", "stream", "app", "t", "rand", "uid", "ip"})
+#: Of what is asked for; the others are the key, and what was sent.
+_ASKED = frozenset({"path", "stream", "app", "ip"})
+_FIELDS = _ASKED | {"key", "t", "rand", "uid"}
 _PIECE = re.compile(r"[0-9A-Za-z_]{0,64}", re.ASCII)
 _FIELD = re.compile(r"\{([a-z]+)\}")
 _MAX_SUM = 128
@@ -121,18 +123,23 @@ class Template:
     def _said(self, arguments: Arguments) -> dict[str, str] | None:
         """The fields as they were sent; None without any of the parameters."""
         said: dict[str, str] = {}
-        values = {name: arguments.one(name) for name, _ in self.pieces}
-        if all(value is None for value in values.values()):
-            return None
+        missing = ""
         for name, fields in self.pieces:
-            value = values[name]
+            value = arguments.one(name)
             if value is None:
-                raise MalformedError(f"{name} is missing")
-            # A sum in base64url may hold the sign that stands between the fields.
-            parts = value.split("-", len(fields) - 1)
-            if len(parts) != len(fields):
-                raise MalformedError(f"{name} has {len(parts)} parts in place of {len(fields)}")
-            said.update(zip(fields, parts, strict=True))
+                missing = missing or name
+            elif len(fields) == 1:
+                said[fields[0]] = value
+            else:
+                # A sum in base64url may hold the sign that stands between the fields.
+                parts = value.split("-", len(fields) - 1)
+                if len(parts) != len(fields):
+                    raise MalformedError(f"{name} has {len(parts)} parts in place of {len(fields)}")
+                said.update(zip(fields, parts, strict=True))
+        if not said:
+            return None
+        if missing:
+            raise MalformedError(f"{missing} is missing")
         for field, value in said.items():
             if field == "sum" and not 0 < len(value) <= _MAX_SUM:
                 raise MalformedError("the sum is no digest")
@@ -146,11 +153,16 @@ class Template:
         return [sums(key, self._text(asked, key, said, address)) for address in addresses]
 
     def _text(self, asked: Asked, key: bytes, said: Mapping[str, str], address: str) -> bytes:
-        values = {**said, "path": asked.path, "stream": asked.stream, "app": asked.app, "ip": address}
-        parts = [
-            part if isinstance(part, bytes) else key if part == "key" else values.get(part, "").encode()
-            for part in _parts_of(self.text)
-        ]
+        parts: list[bytes] = []
+        for part in _parts_of(self.text):
+            if isinstance(part, bytes):
+                parts.append(part)
+            elif part == "key":
+                parts.append(key)
+            elif part in _ASKED:
+                parts.append((address if part == "ip" else getattr(asked, part)).encode())
+            else:
+                parts.append(said.get(part, "").encode())
         return b"".join(parts)
 
 

@@ -26,7 +26,7 @@ from edge.service.refusal import Reason, Refusal
 from edge.service.request import PlayRequest
 from edge.service.service import Service
 from edge.service.story import host_of
-from edge.service.watch import GrantWatcher
+from edge.service.watch import SessionWatcher
 
 #: A yes is good for so long at least: who is let in, by HLS say, asks for the same more than once.
 REUSED_S = 2
@@ -53,12 +53,11 @@ class UpstreamEvent(Event):
     def question(self) -> bytes:
         """As that of a hook, of what such a one does not hear as well."""
         text = repr((self.authorization, self.suffix)).encode("utf-8", "surrogatepass")
-        found = hashlib.blake2b(_question_of(self), digest_size=32)
+        found = hashlib.blake2b(super(UpstreamEvent, self).question, digest_size=32)
         found.update(text)
         return found.digest()
 
 
-_question_of: Callable[[Event], bytes] = Event.question.fget  # type: ignore[attr-defined]
 AskUpstream = Callable[[UpstreamEvent, int], Awaitable[Answer]]
 
 
@@ -78,7 +77,7 @@ class UpstreamQuestions(Questions):
         return await self._ask(event, within_ms)
 
 
-class UpstreamRule(GrantWatcher):
+class UpstreamRule(SessionWatcher):
     """Lets in whom the upstream would let in."""
 
     def __init__(
@@ -153,19 +152,3 @@ class UpstreamRule(GrantWatcher):
         question = self._sessions.pop(grant, None)
         if question is not None:
             self._questions.memory.ended(question, self._now_ms())
-
-    def on_play(self, play: Play) -> None:
-        """It has begun."""
-        self._begin(play)
-
-    def on_publish(self, publish: Publish) -> None:
-        """It has begun."""
-        self._begin(publish)
-
-    def on_play_over(self, play: Play) -> None:
-        """It is over."""
-        self._end(play)
-
-    def on_publish_over(self, publish: Publish) -> None:
-        """It is over."""
-        self._end(publish)

@@ -25,7 +25,7 @@ from edge.service.refusal import Reason, Refusal
 from edge.service.request import Client, ConnectRequest, PlayRequest, PublishRequest
 from edge.service.service import Service
 from edge.service.story import host_of
-from edge.service.watch import GrantWatcher
+from edge.service.watch import SessionWatcher
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class EntryRule:
         return self._desk.check_entry(request, later)
 
 
-class HookDesk(GrantWatcher):
+class HookDesk(SessionWatcher):
     """The hooks of one service."""
 
     def __init__(
@@ -312,22 +312,6 @@ class HookDesk(GrantWatcher):
     def on_client_moved(self, client: Client) -> None:
         """Its end is told elsewhere."""
         self._clients.pop(client, None)
-
-    def on_play(self, play: Play) -> None:
-        """It has begun."""
-        self._begin(play)
-
-    def on_publish(self, publish: Publish) -> None:
-        """It has begun."""
-        self._begin(publish)
-
-    def on_play_over(self, play: Play) -> None:
-        """It is over."""
-        self._end(play)
-
-    def on_publish_over(self, publish: Publish) -> None:
-        """It is over."""
-        self._end(publish)
 
     def _begin(self, grant: Play | Publish) -> None:
         opening = grant.opening

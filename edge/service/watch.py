@@ -49,3 +49,31 @@ class GrantWatcher:
 
     def on_client_moved(self, client: Client) -> None:
         """Another process goes on with the connection: its end is not told here."""
+
+
+class SessionWatcher(GrantWatcher):
+    """Minds of plays and publishes alike that they begin and end."""
+
+    def on_play(self, play: Play) -> None:
+        """It has begun."""
+        self._begin(play)
+
+    def on_publish(self, publish: Publish) -> None:
+        """It has begun."""
+        self._begin(publish)
+
+    def on_play_over(self, play: Play) -> None:
+        """It is over."""
+        self._end(play)
+
+    def on_publish_over(self, publish: Publish) -> None:
+        """It is over."""
+        self._end(publish)
+
+    def _begin(self, grant: Play | Publish) -> None:
+        """One is let in."""
+        raise NotImplementedError
+
+    def _end(self, grant: Play | Publish) -> None:
+        """One is being given back."""
+        raise NotImplementedError

@@ -9,23 +9,18 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 
-from edge.access.addresses import number_of
+from edge.service.client_network import network_of
 
 logger = logging.getLogger(__name__)
 
 MAX_ADDRESSES = 65_536
 WINDOW_MS = 60_000
-_SUBNET_BITS = 64
 
-_Mark = tuple[int, int] | str
+_Mark = bytes | str
 
 
 def _mark_of(host: str) -> _Mark:
-    """An address, of IPv6 its /64: that is what one client has."""
-    number = number_of(host)
-    if number is None:
-        return host
-    return number if number.version == 4 else (number.version, number.value >> _SUBNET_BITS)
+    return network_of(host) or host
 
 
 class _Failures:

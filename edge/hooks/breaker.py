@@ -7,7 +7,7 @@ so, since an address whose probe came to such an answer leaves those that follow
 
 from __future__ import annotations
 
-import ipaddress
+from edge.service.client_network import network_of
 
 #: So many in a row open it.
 FAILURES = 5
@@ -29,8 +29,8 @@ class Breaker:
     def __init__(self) -> None:
         self.is_open = False
         self._failure_count = 0
-        self._askers: set[str] = set()
-        self._spent: set[str] = set()
+        self._askers: set[bytes | str] = set()
+        self._spent: set[bytes | str] = set()
         self._probe_at_ms = 0
         self._wait_ms = FIRST_PROBE_MS
 
@@ -42,7 +42,7 @@ class Breaker:
         """
         if not self.is_open or now_ms < self._probe_at_ms:
             return False
-        is_others_turn = asker and _network_of(asker) in self._spent
+        is_others_turn = asker and (network_of(asker) or asker) in self._spent
         if is_others_turn and now_ms < self._probe_at_ms + self._wait_ms:
             return False
         self._wait_ms = min(2 * self._wait_ms, LAST_PROBE_MS)
@@ -66,9 +66,9 @@ class Breaker:
         if asker and self.is_open:
             if len(self._spent) >= _MAX_SPENT:
                 self._spent.clear()
-            self._spent.add(_network_of(asker))
+            self._spent.add(network_of(asker) or asker)
         elif asker:
-            network = _network_of(asker)
+            network = network_of(asker) or asker
             if network in self._askers:
                 return False
             self._askers.add(network)
@@ -79,11 +79,3 @@ class Breaker:
         self._wait_ms = FIRST_PROBE_MS
         self._probe_at_ms = now_ms + FIRST_PROBE_MS
         return True
-
-
-def _network_of(host: str) -> str:
-    """What one client has: an address, of IPv6 its /64."""
-    try:
-        return str(ipaddress.IPv6Network((host, 64), strict=False)) if ":" in host else host
-    except ValueError:
-        return host

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from edge.net import system
 from edge.net.byte_stream import ListeningSocket
-from edge.net.source_filter import MAX_NETWORKS, network_of, source_filter
+from edge.net.source_filter import MAX_NETWORKS, source_filter
+from edge.service.client_network import network_of
 from edge.service.refusal import Reason
 
 if TYPE_CHECKING:

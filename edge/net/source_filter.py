@@ -8,7 +8,6 @@ header on; the IP header is reached by negative offsets.
 
 from __future__ import annotations
 
-import socket
 import struct
 from collections.abc import Sequence
 
@@ -24,18 +23,8 @@ _V6 = 0x60
 _ALL = 0xFFFFFFFF
 
 
-def network_of(host: str) -> bytes:
-    """An IPv4 address in 4 bytes; of an IPv6 one the /64, in 8; empty for what is none."""
-    try:
-        if ":" in host:
-            return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])[:8]
-        return socket.inet_pton(socket.AF_INET, host)
-    except OSError:
-        return b""
-
-
 def source_filter(networks: Sequence[bytes]) -> bytes:
-    """The program that drops packets of ``networks``, which are ``network_of``'s and at most ``MAX_NETWORKS``."""
+    """The program that drops packets of ``networks``, each of ``client_network``, at most ``MAX_NETWORKS``."""
     assert len(networks) <= MAX_NETWORKS
     v4 = [int.from_bytes(network, "big") for network in networks if len(network) == 4]
     v6 = [divmod(int.from_bytes(network, "big"), 1 << 32) for network in networks if len(network) == 8]

@@ -12,7 +12,8 @@ import pytest
 from edge.net import floods, system
 from edge.net.counters import Counters
 from edge.net.floods import Floods
-from edge.net.source_filter import MAX_NETWORKS, network_of, source_filter
+from edge.net.source_filter import MAX_NETWORKS, source_filter
+from edge.service.client_network import network_of
 
 
 class Rig:

@@ -10,7 +10,8 @@ import pytest
 
 from edge.net import system
 from edge.net.listener import open_socket
-from edge.net.source_filter import MAX_NETWORKS, network_of, source_filter
+from edge.net.source_filter import MAX_NETWORKS, source_filter
+from edge.service.client_network import network_of
 from tests.harness.clock import deadline
 from tests.harness.portable import needs_linux
 
@@ -34,13 +35,6 @@ def connects(port: int, source: str, *, to: str = "127.0.0.1", within_s: float =
             peer.connect((to, port))
             return True
     return False
-
-
-def test_network_of_a_client() -> None:
-    assert network_of("192.0.2.1") == b"\xc0\0\x02\x01"
-    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") != network_of("2001:db8:0:1::1")
-    assert network_of("fe80::1%eth0") == bytes((0xFE, 0x80, 0, 0, 0, 0, 0, 0))
-    assert network_of("") == network_of("x") == network_of("1.2.3") == b""
 
 
 @needs_linux

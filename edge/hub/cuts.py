@@ -172,12 +172,13 @@ class CutCounter:
         if self._next_index <= epoch.moved_index:
             return seq
         newest_ms = self._newest_ms(queue) - epoch.shift_ms
-        may_be_silent = newest_ms >= self._due_ms and newest_ms - self._picture_ms > _SILENT_MS
-        if not self.cuts[-1].rule.waits_for_keyframe or newest_ms >= self._limit_ms or may_be_silent:
+        if not self.cuts[-1].rule.waits_for_keyframe or newest_ms >= self._limit_ms:
             return seq
         keyframes = queue.keyframes
         at = bisect_left(keyframes, seq)
         end = keyframes[at] if at < len(keyframes) else queue.end
+        if newest_ms >= self._due_ms and newest_ms - self._picture_ms > _SILENT_MS:
+            end = self._until_silent(queue, epoch, seq, end)
         if end <= seq:
             return seq
         last = queue[end - 1]
@@ -190,6 +191,18 @@ class CutCounter:
             if queue[at].track == VIDEO:
                 self._picture_ms = queue[at].dts_ms - epoch.shift_ms
                 break
+        return end
+
+    def _until_silent(self, queue: FrameQueue, epoch: Epoch, seq: int, end: int) -> int:
+        """The first frame from ``seq`` to ``end`` that ends a segment since no picture has come for long, else ``end``."""
+        due_ms = self._due_ms + epoch.shift_ms
+        awaited_until_ms = self._picture_ms + epoch.shift_ms + _SILENT_MS
+        for at, frame in enumerate(queue.frames[seq - queue.base : end - queue.base], seq):
+            track = frame.track
+            if track == VIDEO:
+                awaited_until_ms = max(awaited_until_ms, frame.dts_ms + _SILENT_MS)
+            elif track == AUDIO and frame.dts_ms > awaited_until_ms and frame.dts_ms >= due_ms:
+                return at
         return end
 
     @staticmethod

@@ -161,13 +161,22 @@ class FrameQueue(HeldFrames):
     def _outdated(self, limit: int, retain_ms: int, config: HubConfig) -> int:
         """Of the ``limit`` oldest frames, how many stand at the front whose track is long past them, or silent."""
         kept_from: dict[int, float] = {}
-        for count, frame in enumerate(islice(self.frames, limit)):
+
+        def is_outdated(frame: Frame) -> bool:
             kept_from_ms = kept_from.get(frame.track)
             if kept_from_ms is None:
                 kept_from_ms = kept_from[frame.track] = self._kept_from(frame, retain_ms, config)
-            if frame.dts_ms >= kept_from_ms:
-                return count
-        return limit
+            return frame.dts_ms < kept_from_ms
+
+        # Within a track the clock never goes back: where the last frame of each may go, all may.
+        for frame in reversed(self.frames[:limit]):
+            if frame.track in kept_from:
+                continue
+            if not is_outdated(frame):
+                break
+            if kept_from.keys() >= self.tracks.keys():
+                return limit
+        return next((count for count, frame in enumerate(islice(self.frames, limit)) if not is_outdated(frame)), limit)
 
     def _kept_from(self, frame: Frame, retain_ms: int, config: HubConfig) -> float:
         """Stamp from which frames of this one's track are kept; infinite when none need be.

@@ -73,8 +73,7 @@ class HeldFrames:
         for track in self.tracks.values():
             if track.run and self.base <= track.picture_seq < base:
                 self._keep_picture(track)
-        for frame in self.frames[:count]:
-            self.size_bytes -= len(frame.payload)
+        self.size_bytes -= sum([len(frame.payload) for frame in self.frames[:count]])
         del self.frames[:count]
         self.base = base
         if self.keyframes and self.keyframes[0] < base:

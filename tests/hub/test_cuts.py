@@ -108,6 +108,42 @@ def test_how_often_it_counts_changes_nothing() -> None:
     assert at_once.begins_ms == each.begins_ms
 
 
+@given(
+    steps=st.lists(st.tuples(st.sampled_from("kpaa"), st.integers(0, 700)), min_size=2, max_size=150),
+    lot=st.integers(2, 120),
+)
+def test_cuts_are_the_same_however_long_sound_or_picture_is_away(steps: list[tuple[str, int]], lot: int) -> None:
+    in_lots, each = Fed(), Fed()
+    for fed, every in ((in_lots, lot), (each, 1)):
+        ms = 0
+        for number, (what, passed_ms) in enumerate(steps):
+            ms += passed_ms
+            fed.push({"k": key, "p": inter, "a": sound}[what](ms))
+            if number % every == 0:
+                fed.counter.catch_up(fed.queue)
+    assert in_lots.begins_ms == each.begins_ms
+
+
+def test_frames_between_keyframes_are_counted_together_when_old_ones_go_once_in_two_seconds() -> None:
+    looked_at = 0
+
+    class Watched(Epoch):
+        def origin_ms(self, frame: Frame) -> int:
+            nonlocal looked_at
+            looked_at += 1
+            return super().origin_ms(frame)
+
+    fed = Fed()
+    fed.epoch = Watched("e1", started_wall_ms=WALL_MS)
+    frames = [*pictures(0, 60_000, 2000), *(sound(ms) for ms in range(0, 60_000, 23))]
+    for number, frame in enumerate(sorted(frames, key=lambda frame: frame.dts_ms)):
+        fed.push(frame)
+        if number % 130 == 0:
+            fed.counter.catch_up(fed.queue)
+    assert fed.begins_ms == list(range(0, 60_000, 2000))
+    assert looked_at < len(frames) / 20
+
+
 def test_another_publish_begins_a_discontinuity_and_goes_on_counting() -> None:
     fed = Fed()
     fed.push(*pictures(0, 3000, 1000))

@@ -194,7 +194,7 @@ class CutCounter:
         return end
 
     def _until_silent(self, queue: FrameQueue, epoch: Epoch, seq: int, end: int) -> int:
-        """The first frame from ``seq`` to ``end`` that ends a segment since no picture has come for long, else ``end``."""
+        """The first frame from ``seq`` to ``end`` that ends a segment, pictures having been away; else ``end``."""
         due_ms = self._due_ms + epoch.shift_ms
         awaited_until_ms = self._picture_ms + epoch.shift_ms + _SILENT_MS
         for at, frame in enumerate(queue.frames[seq - queue.base : end - queue.base], seq):

@@ -55,6 +55,7 @@ class RawConnection:
 
     __slots__ = (
         "__weakref__",
+        "_bytes_came",
         "_has_read_last",
         "_is_polled",
         "_is_reading_on",
@@ -91,6 +92,7 @@ class RawConnection:
         self._outbox: deque[bytes | memoryview] | None = None
         self._is_write_wanted = False
         self._is_polled = True
+        self._bytes_came: Callable[[], None] | None = None
         self._is_reading_on = False
         self._has_read_last = False
         self._write_error: OSError | None = None
@@ -205,10 +207,12 @@ class RawConnection:
             self.on_writable()
         if self.state == "closed":
             return
-        if events & READ:
+        if events & READ and self._bytes_came is None:
             self.read_some()
         elif events & GONE:
             self.on_gone(events)
+        elif events & READ:
+            self._tell_of_bytes()
 
     def on_gone(self, events: int) -> None:
         """The connection is over, with nothing to read or with reading put off."""
@@ -303,9 +307,30 @@ class RawConnection:
         """Leave reading to a timer (see ``ingest.py``), or take it back."""
         if is_polled != self._is_polled and self.state != "closed":
             self._is_polled = is_polled
+            self._bytes_came = None
             self._watch()
             if is_polled and self.wire.has_unread:
                 self._read_on_later()
+
+    def tell_of_bytes(self, came: Callable[[], None] | None) -> None:
+        """Call ``came`` once as soon as there is something to read, which is left there; None: no more.
+
+        For a timer that reading has been left to.
+        """
+        if came != self._bytes_came and not self._is_polled and self.state != "closed":
+            self._bytes_came = came
+            self._watch()
+
+    def _tell_of_bytes(self) -> None:
+        came, self._bytes_came = self._bytes_came, None
+        self._watch()
+        if came is not None:
+            came()
+
+    @property
+    def _reads(self) -> int:
+        """What of reading the poller is asked for."""
+        return READ if self._is_polled or self._bytes_came is not None else 0
 
     @property
     def _writes(self) -> int:
@@ -313,7 +338,7 @@ class RawConnection:
         return WRITE if self._is_write_wanted or self.wire.has_unsent else 0
 
     def _watch(self) -> None:
-        self.context.poller.modify(self.fd, (READ if self._is_polled else 0) | self._writes)
+        self.context.poller.modify(self.fd, self._reads | self._writes)
 
     def _has_room(self) -> bool:
         """Hand on what the wire keeps back; True when that is done and somebody waits to write more.

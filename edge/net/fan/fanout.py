@@ -94,6 +94,10 @@ class Fanout:
         """How often publishers are read while that is so."""
         return self._flush.read_ms
 
+    def has_read(self) -> None:
+        """Publishers have been read, and what came has been sent."""
+        self._flush.has_read()
+
     @property
     def call_us(self) -> float:
         """Measured fixed cost of a ``send``, in microseconds of CPU time."""

@@ -15,6 +15,9 @@ from __future__ import annotations
 MERGE_MS = 16
 CALM_MS = 110
 _SEND_MS = 2
+#: What a turn takes that reads and sends, by what its calls cost; bytes, and all that the pause has put out of the
+#: caches, are in it.
+_READ_AND_SEND = 1.25
 MAX_MS = 350
 
 #: From so many calls a second on messages are merged.
@@ -47,6 +50,8 @@ class FlushInterval:
         "_raw_ms",
         "_sample",
         "_since_ms",
+        "_turn_calls",
+        "_turns",
         "call_us",
         "interval_ms",
     )
@@ -65,6 +70,9 @@ class FlushInterval:
         # Calls of an interval, times 1000: players of streams that send often enough. Smoothed as such, and not the
         # calls per second, which the interval itself changes: it would be judged by calls of one that is over.
         self._made = 0.0
+        # Calls that follow one reading of the publishers, while the interval is brief.
+        self._turns = 0
+        self._turn_calls = 0.0
 
     def reconfigure(self, fixed_ms: int, cpu_pct: int) -> None:
         """Keep to ``fixed_ms``, or from its like back to choosing, which begins with every message at once."""
@@ -80,8 +88,12 @@ class FlushInterval:
 
     @property
     def read_ms(self) -> int:
-        """How often publishers are read while the interval is brief: ``MERGE_MS``, and what sending leaves of 2 ms."""
-        return MERGE_MS + max(_SEND_MS - round(self._made * self.call_us / 1e6), 0)
+        """How often publishers are read while the interval is brief: ``MERGE_MS``, and what sending leaves of 2 ms.
+
+        Less where it takes longer than these.
+        """
+        send_ms = self._turn_calls * self.call_us * _READ_AND_SEND / 1e3
+        return MERGE_MS + max(_SEND_MS - round(send_ms), -_SEND_MS)
 
     @property
     def pump_delay_ms(self) -> int:
@@ -97,6 +109,10 @@ class FlushInterval:
     def sent(self, calls: int) -> None:
         """``calls`` sends were made."""
         self._calls += calls
+
+    def has_read(self) -> None:
+        """The publishers have been read, and what came has been sent."""
+        self._turns += 1
 
     def is_sample_due(self) -> bool:
         """True for one in 32 small flushes, so that measuring stays cheap."""
@@ -116,7 +132,7 @@ class FlushInterval:
         first = self._since_ms == 0
         self._since_ms = now_ms
         if first:
-            self._calls = self._demand = 0
+            self._calls = self._demand = self._turns = 0
             return
         weight = min(elapsed_ms / 2000.0, 1.0)
         self._demand_per_s += (self._demand * 1000.0 / elapsed_ms - self._demand_per_s) * weight
@@ -125,7 +141,9 @@ class FlushInterval:
         if self._measured_calls:
             cost_us = min(max(self._cpu_ns / self._measured_calls / 1000.0, 1.0), 50.0)
             self.call_us += (cost_us - self.call_us) * weight
-        self._calls = self._demand = self._measured_calls = 0
+        turn_calls = self._calls / max(self._turns, 1)
+        self._turn_calls += (turn_calls - self._turn_calls) * (weight if self._turn_calls else 1.0)
+        self._calls = self._demand = self._measured_calls = self._turns = 0
         self._cpu_ns = 0.0
         if self._fixed_ms < 0:
             self._choose(elapsed_ms)

@@ -206,9 +206,11 @@ class RtmpServerConnection(ArrivingConnection):
         return super().next_deadline_ms()
 
     def _watch(self) -> None:
-        if self._is_reading_put_off or (self.feeds and not self._is_polled):
-            # Nor is the end of a publisher that is read on a tick to wait for two of them.
+        if self._is_reading_put_off:
             self.context.poller.modify(self.fd, END | self._writes)
+        elif self.feeds and not self._is_polled:
+            # Nor is the end of a publisher that is read on a tick to wait for two of them.
+            self.context.poller.modify(self.fd, END | self._reads | self._writes)
         else:
             super()._watch()
 

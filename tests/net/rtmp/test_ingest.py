@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -15,7 +16,7 @@ from edge.hub.stream import Stream
 from edge.net.config import NetConfig
 from edge.net.connection import RawConnection
 from edge.net.context import NetContext
-from edge.net.fan.interval import MERGE_MS
+from edge.net.fan.interval import MERGE_MS, FlushInterval
 from edge.net.rtmp import ingest
 from edge.net.rtmp.ingest import MANY, IngestTicker
 from edge.service.rules import Rules
@@ -44,6 +45,7 @@ class Publisher:
         self.reads_all, self.size = reads_all, size
         self.reads = 0
         self.is_polled = True
+        self.came: Callable[[], None] | None = None
         self.error = error
         self.aborted = ""
         self.fd = -1  # no descriptor: nothing is registered for it
@@ -53,6 +55,14 @@ class Publisher:
 
     def poll_reads(self, is_polled: bool) -> None:
         self.is_polled = is_polled
+
+    def tell_of_bytes(self, came: Callable[[], None] | None) -> None:
+        self.came = came
+
+    def arrive(self) -> None:
+        came, self.came = self.came, None
+        if came is not None:
+            came()
 
     def read_some(self) -> int:
         self.reads += 1
@@ -117,10 +127,10 @@ async def test_R10_one_that_fails_is_ended_and_the_others_are_read() -> None:
 
 async def test_few_publishers_are_read_in_turn_where_messages_are_merged_for_players() -> None:
     async with Nodes() as nodes:
-        publishers = {Publisher()}
+        publishers = {Publisher() for _ in range(ingest._AWAITED + 1)}
         context = nodes.add().context
         ticker = ticker_of(context, publishers)
-        (publisher,) = publishers
+        publisher = next(iter(publishers))
         context.fanout._flush.interval_ms = MERGE_MS
         ticker.tick()
         assert not publisher.is_polled
@@ -129,6 +139,59 @@ async def test_few_publishers_are_read_in_turn_where_messages_are_merged_for_pla
         context.fanout._flush.interval_ms = 0
         ticker.tick()
         assert publisher.is_polled
+        ticker.close()
+
+
+@pytest.fixture
+def crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many players that it pays to be told of bytes."""
+    monkeypatch.setattr(ingest, "_AWAITED_FROM_PLAYERS", 0)
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_one_or_two_are_read_when_their_first_bytes_have_waited_to_be_merged() -> None:
+    async with Nodes() as nodes:
+        first, second = Publisher(), Publisher()
+        context = nodes.add().context
+        ticker = ticker_of(context, {first, second})
+        context.fanout._flush.interval_ms = MERGE_MS
+        ticker.tick()
+        await wait_until(lambda: first.came is not None, 2, "the first read")
+        reads = first.reads
+        await asyncio.sleep(3 * MERGE_MS / 1000)
+        assert first.reads == reads, "nothing has come"
+        second.arrive()
+        assert first.came is None, "it is known when to read"
+        assert first.reads == reads
+        await wait_until(lambda: first.reads == second.reads == reads + 1, 2, "a read of both")
+        ticker.close()
+
+
+@pytest.mark.usefixtures("crowd")
+@pytest.mark.parametrize("change", ["another publisher", "few calls", "gone"])
+async def test_waiting_for_bytes_ends_with_its_reason(change: str) -> None:
+    async with Nodes() as nodes:
+        publisher = Publisher()
+        publishers = {publisher}
+        context = nodes.add().context
+        ticker = ticker_of(context, publishers)
+        context.fanout._flush.interval_ms = MERGE_MS
+        ticker.tick()
+        await wait_until(lambda: publisher.came is not None, 2, "the first read")
+        reads = publisher.reads
+        if change == "another publisher":
+            publishers |= {Publisher() for _ in range(ingest._AWAITED)}
+        elif change == "few calls":
+            context.fanout._flush.interval_ms = 0
+        else:
+            publishers.clear()
+        ticker.tick()
+        assert not ticker._awaiting
+        assert publisher.is_polled == (change == "few calls")
+        if change == "another publisher":
+            await wait_until(lambda: publisher.reads > reads + 1, 2, "reads on a tick")
+        else:
+            assert not ticker._timers
         ticker.close()
 
 
@@ -193,8 +256,11 @@ async def fed(server: LiveServer) -> tuple[RtmpClient, RtmpClient, RawConnection
     return feed, player, publisher
 
 
-async def test_what_came_within_a_tick_costs_one_read_and_one_send_to_the_player() -> None:
-    async with serving() as server:
+async def test_what_came_within_a_tick_costs_one_read_and_one_send_to_the_player(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FlushInterval, "adapt", lambda *_: None)
+    async with serving(net=NetConfig()) as server:
         feed, player, publisher = await fed(server)
         reads: list[int] = []
         wire = publisher.wire
@@ -216,6 +282,7 @@ async def test_what_came_within_a_tick_costs_one_read_and_one_send_to_the_player
         server.context.fanout._flush.interval_ms = MERGE_MS
         ticker = server.rtmp.ingest
         ticker.tick()
+        assert not publisher._is_polled
         sends = server.context.fanout.send_count
         for number in range(3, 9):
             send_video(feed, number)
@@ -257,6 +324,26 @@ async def test_one_that_never_ends_holds_nobody_back(monkeypatch: pytest.MonkeyP
             assert {other.reads for other in others} == {round_number}
         assert all(flood.reads > 20 for flood in floods)
         ticker.close()
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_what_comes_after_silence_is_read_and_so_is_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FlushInterval, "adapt", lambda *_: None)  # for so few calls it would be at once again
+    async with serving(net=NetConfig()) as server:
+        feed, player, publisher = await fed(server)
+        server.context.fanout._flush.interval_ms = MERGE_MS
+        ticker = server.rtmp.ingest
+        ticker.tick()
+        for number in range(3, 6):
+            await eventually(lambda: publisher._bytes_came is not None, "that bytes are waited for")
+            await asyncio.sleep(3 * MERGE_MS / 1000)
+            send_video(feed, number)
+            await eventually(lambda number=number: server.stream("s").queue.end == 3 + number, "the picture")
+        await eventually(lambda: publisher._bytes_came is not None, "that bytes are waited for")
+        send_video(feed, 6)
+        await feed.peer.close()
+        await eventually(lambda: publisher.state == "closed", "the end")
+        await pictures(player, 6)
 
 
 @needs_linux  # elsewhere the end shows once all before it has been read, which the tick does

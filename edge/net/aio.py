@@ -70,9 +70,8 @@ class RunClock:
 RUN_CLOCK = RunClock()
 
 
-def now_ms() -> int:
-    """Monotonic milliseconds, see ``RunClock``: for every timer and rate (the wall clock may jump)."""
-    return RUN_CLOCK.now_ms()
+#: Monotonic milliseconds, see ``RunClock``: for every timer and rate (the wall clock may jump).
+now_ms: Callable[[], int] = RUN_CLOCK.now_ms
 
 
 def wall_ms() -> int:

@@ -31,6 +31,9 @@ MAX_NAME = 256
 class Kind(Enum):
     """What an entry is about; the values are stable words for scripts."""
 
+    # By identity, without a call of Python's: it is looked up for each who comes and goes.
+    __hash__ = object.__hash__
+
     # What a client says, and what it is answered.
     BAD_NAME = "bad_name"
     NAMED = "named"

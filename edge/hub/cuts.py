@@ -195,13 +195,24 @@ class CutCounter:
 
     def _until_silent(self, queue: FrameQueue, epoch: Epoch, seq: int, end: int) -> int:
         """The first frame from ``seq`` to ``end`` that ends a segment, pictures having been away; else ``end``."""
+        if queue.last_seq.get(AUDIO, -1) < seq:
+            return end
         due_ms = self._due_ms + epoch.shift_ms
         awaited_until_ms = self._picture_ms + epoch.shift_ms + _SILENT_MS
-        for at, frame in enumerate(queue.frames[seq - queue.base : end - queue.base], seq):
-            track = frame.track
-            if track == VIDEO:
+        # Sound that is due does it, and its clock never goes back: no need to look at what lies before.
+        is_sound_due, begin = True, seq
+        for at in range(end - 1, seq - 1, -1):
+            frame = queue[at]
+            if frame.track == AUDIO:
+                is_sound_due = frame.dts_ms >= due_ms
+            elif frame.track == VIDEO and not is_sound_due:
+                begin = at
+                break
+        for at in range(begin, end):
+            frame = queue[at]
+            if frame.track == VIDEO:
                 awaited_until_ms = max(awaited_until_ms, frame.dts_ms + _SILENT_MS)
-            elif track == AUDIO and frame.dts_ms > awaited_until_ms and frame.dts_ms >= due_ms:
+            elif frame.track == AUDIO and frame.dts_ms > awaited_until_ms and frame.dts_ms >= due_ms:
                 return at
         return end
 

@@ -167,10 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n")
     if arguments.write:
         old = arguments.write.read_text() if arguments.write.exists() else ""
-        page = report.page(results)
-        for title in report.KEPT_TITLES:
-            page = report.with_section(page, title, report.section_of(old, title))
-        arguments.write.write_text(page)
+        arguments.write.write_text(report.with_the_rest(report.page(results), old))
     print(report.tables(results))
     if not results["is_quick"]:
         print(f"## Targets\n\n{report.targets(results)}\n\n{report.claim(results)}")

@@ -25,8 +25,6 @@ from bench.servers import NGINX_CONFIGURATION
 #: The section that bench/outputs.py writes.
 OUTPUTS_TITLE = "Outputs"
 HLS_TITLE = "HLS"
-#: Sections of the page that others write, or that are written by hand.
-KEPT_TITLES = ("Where the time goes", "Upgrades and reloads", OUTPUTS_TITLE, HLS_TITLE, "TLS")
 TITLES = {
     "fanout": "Fan-out: one 500 kbit/s stream",
     "many": "Many players: one 500 kbit/s stream, a fixed flush interval",
@@ -226,6 +224,10 @@ def _errors(results: Results, scenario: str) -> list[str]:
     ]
 
 
+#: Sections of the page that are made anew; others write the rest, or it is written by hand.
+_WRITTEN_TITLES = ("Targets", "How to read the tables", "Command lines", *TITLES.values())
+
+
 def tables(results: Results) -> str:
     """Every scenario that was run, with its table and what failed in it."""
     parts: list[str] = []
@@ -316,6 +318,14 @@ def with_section(page: str, title: str, section: str) -> str:
     if old:
         return page.replace(old, f"{section.rstrip()}{old[len(old.rstrip()) :]}")
     return f"{page.rstrip()}\n\n{section}" if section else page
+
+
+def with_the_rest(page: str, old: str) -> str:
+    """The page with the sections of ``old`` behind its own that are not made anew, in their order."""
+    for title in re.findall(r"^## (.+)$", old, re.MULTILINE):
+        if title not in _WRITTEN_TITLES:
+            page = with_section(page, title, section_of(old, title))
+    return page
 
 
 def page(results: Results) -> str:

@@ -91,6 +91,13 @@ def test_section_in_the_middle_leaves_what_follows() -> None:
     assert report.section_of(page, "Out") == "" and report.with_section(page, "None", "") == page
 
 
+def test_a_page_made_anew_keeps_what_others_have_written() -> None:
+    old = "# P\n\n## Targets\n\nold\n\n## By hand\n\nwords\n\n## Memory\n\nold\n\n## Last\n\n### Of it\n"
+    new = "# P\n\n## Targets\n\nnew\n"
+    assert report.with_the_rest(new, old) == f"{new}\n## By hand\n\nwords\n\n## Last\n\n### Of it\n"
+    assert report.with_the_rest(new, "") == new
+
+
 def test_delay_is_that_of_the_quietest_run(results: Results) -> None:
     """And what else ran is said where no run was quiet."""
     assert "Doubtful" not in outputs.section(results)

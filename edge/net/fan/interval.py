@@ -17,7 +17,7 @@ CALM_MS = 110
 _SEND_MS = 2
 #: What a turn takes that reads and sends, by what its calls cost; bytes, and all that the pause has put out of the
 #: caches, are in it.
-_READ_AND_SEND = 1.25
+_READ_AND_SEND = 1.5
 MAX_MS = 350
 
 #: From so many calls a second on messages are merged.
@@ -93,7 +93,7 @@ class FlushInterval:
         Less where it takes longer than these.
         """
         send_ms = self._turn_calls * self.call_us * _READ_AND_SEND / 1e3
-        return MERGE_MS + max(_SEND_MS - round(send_ms), -_SEND_MS)
+        return MERGE_MS + max(_SEND_MS - int(send_ms), -_SEND_MS)
 
     @property
     def pump_delay_ms(self) -> int:

@@ -204,7 +204,7 @@ define_int32(
     "flush_interval_ms",
     -1,
     "Players are written to this often: 0 as messages are read, above 0 at that interval, -1 at once while they are "
-    "few, then merged by reading publishers each 16 to 18 ms, in turns up to 110 ms, and up to 350 ms by "
+    "few, then merged by reading publishers 14 to 18 ms late, in turns up to 110 ms, and up to 350 ms by "
     "-flush_cpu_pct.",
     topic=_TOPIC,
     unit="ms",
@@ -226,8 +226,8 @@ define_int32(
 define_int32(
     "ingest_tick_ms",
     20,
-    "From 24 publishers on they are read together this often, up to 74 ms with very many. Fewer are read so, each "
-    "18 ms at most, where -flush_interval_ms=-1 merges messages for players: 0 switches both off.",
+    "From 24 publishers on they are read together this often, up to 74 ms with very many. Fewer are read so, "
+    "18 ms late at most, where -flush_interval_ms=-1 merges messages for players: 0 switches both off.",
     topic=_TOPIC,
     unit="ms",
     reload=LIVE,

@@ -6,10 +6,14 @@ another stream. How they are made of what clients say is in ``service/names.py``
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 PUBLISH_REALM = "publish"
 LIVE_REALM = "live"
+
+#: Thousands of clients of few hosts: what a name stands for is found once.
+_REMEMBERED_HOSTS = 256
 
 
 class StreamKey(NamedTuple):

@@ -177,13 +177,13 @@ class CutCounter:
         keyframes = queue.keyframes
         at = bisect_left(keyframes, seq)
         end = keyframes[at] if at < len(keyframes) else queue.end
+        if end <= seq or not self._is_run(queue, epoch, seq, end):  # before all of them are looked at
+            return seq
         if newest_ms >= self._due_ms and newest_ms - self._picture_ms > _SILENT_MS:
             end = self._until_silent(queue, epoch, seq, end)
-        if end <= seq:
-            return seq
+            if end <= seq or not self._is_run(queue, epoch, seq, end):
+                return seq
         last = queue[end - 1]
-        if last.kind != MEDIA or last.epoch is not epoch or last.index - self._next_index != end - 1 - seq:
-            return seq
         self._next_index = last.index + 1
         if last.type_id != DATA:
             self._dts_ms = max(self._dts_ms, last.dts_ms - epoch.shift_ms)
@@ -192,6 +192,11 @@ class CutCounter:
                 self._picture_ms = queue[at].dts_ms - epoch.shift_ms
                 break
         return end
+
+    def _is_run(self, queue: FrameQueue, epoch: Epoch, seq: int, end: int) -> bool:
+        """From ``seq`` to ``end`` there is media of one publish only, of which none is missing."""
+        last = queue[end - 1]
+        return last.kind == MEDIA and last.epoch is epoch and last.index - self._next_index == end - 1 - seq
 
     def _until_silent(self, queue: FrameQueue, epoch: Epoch, seq: int, end: int) -> int:
         """The first frame from ``seq`` to ``end`` that ends a segment, pictures having been away; else ``end``."""

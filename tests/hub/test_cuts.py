@@ -12,7 +12,7 @@ from edge.hub.config import HubConfig
 from edge.hub.cuts import CutCounter, rule_of
 from edge.hub.frame_queue import FrameQueue
 from edge.media.cut_rule import CutRule
-from edge.media.frame import AUDIO, MEDIA, VIDEO, VIDEO_HEADER, Epoch, Frame
+from edge.media.frame import AUDIO, MEDIA, METADATA, VIDEO, VIDEO_HEADER, Epoch, Frame
 from tests.hub.frames import header, inter, key, sound
 
 WALL_MS = 1_796_000_000_000
@@ -142,6 +142,25 @@ def test_frames_between_keyframes_are_counted_together_when_old_ones_go_once_in_
             fed.counter.catch_up(fed.queue)
     assert fed.begins_ms == list(range(0, 60_000, 2000))
     assert looked_at < len(frames) / 20
+
+
+def test_a_header_behind_many_frames_does_not_have_these_looked_at_once_for_each() -> None:
+    looked_at = 0
+
+    class Watched(FrameQueue):
+        def __getitem__(self, seq: int) -> Frame:
+            nonlocal looked_at
+            looked_at += 1
+            return super().__getitem__(seq)
+
+    fed = Fed()
+    fed.queue = Watched()
+    fed.push(key(0), *(sound(ms) if ms % 3 else inter(ms) for ms in range(2000)))
+    fed.counter.catch_up(fed.queue)
+    looked_at = 0
+    fed.push(*(sound(ms) if ms % 3 else inter(ms) for ms in range(2000, 4000)), header(kind=METADATA), sound(4000))
+    fed.counter.catch_up(fed.queue)
+    assert looked_at < 5 * 2000
 
 
 def test_another_publish_begins_a_discontinuity_and_goes_on_counting() -> None:

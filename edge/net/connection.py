@@ -320,11 +320,13 @@ class RawConnection:
         if came != self._bytes_came and not self._is_polled and self.state != "closed":
             self._bytes_came = came
             self._watch()
+            if came is not None and self.wire.has_unread:  # of which the poller does not tell
+                self.context.loop.call_soon(self._tell_of_bytes)
 
     def _tell_of_bytes(self) -> None:
         came, self._bytes_came = self._bytes_came, None
-        self._watch()
-        if came is not None:
+        if came is not None and self.state != "closed":
+            self._watch()
             came()
 
     @property

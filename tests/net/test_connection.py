@@ -167,6 +167,36 @@ async def test_reading_may_be_left_to_a_timer() -> None:
         peer.close()
 
 
+async def test_what_the_wire_holds_is_told_of_as_bytes_that_come_are() -> None:
+    """Of a TLS record that has been read in part the poller tells nothing."""
+
+    class Holding:
+        has_unread, has_unsent = True, False
+
+        def __init__(self, wire: ByteStream) -> None:
+            self.wire = wire
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.wire, name)
+
+    async with Nodes() as nodes:
+        connection, peer = joined(nodes.add())
+        connection.poll_reads(False)
+        told: list[int] = []
+        connection.tell_of_bytes(lambda: told.append(1))
+        await asyncio.sleep(0)
+        assert not told
+        connection.wire = Holding(connection.wire)  # type: ignore[assignment]
+        connection.tell_of_bytes(lambda: told.append(2))
+        await asyncio.sleep(0)
+        assert told == [2]
+        connection.tell_of_bytes(lambda: told.append(3))
+        connection.close_now("end")
+        await asyncio.sleep(0)
+        assert told == [2]
+        peer.close()
+
+
 # --- over TCP, polled by the loop --------------------------------------------
 
 

@@ -99,6 +99,19 @@ def test_V7_audio_only_is_bounded_and_keeps_the_least_number() -> None:
     assert queue.start_seq(config) == queue.end - 1
 
 
+def test_sound_that_may_go_takes_no_picture_along_whose_clock_is_slow() -> None:
+    config = HubConfig(log_retain_ms=2000, max_cached_keyframes=1)
+    queue = filled(*(sound(ms) for ms in range(0, 2000, 20)), key(0))
+    for ms in range(2000, 8000, 20):
+        for frame in (inter(ms // 10), sound(ms)):
+            queue.push(frame)
+    queue.push(key(800))
+    for ms in range(8000, 12000, 20):
+        queue.push(sound(ms))
+        queue.push(inter(ms // 10))
+    assert queue.evictable(config) == 100, "the sound before the first picture"
+
+
 def test_C13_frames_without_progress_in_time_are_bounded() -> None:
     config = HubConfig(max_cached_frames=100)
     queue = FrameQueue()

@@ -142,6 +142,18 @@ async def test_few_publishers_are_read_in_turn_where_messages_are_merged_for_pla
         ticker.close()
 
 
+async def test_turns_that_read_are_counted_so_that_what_sending_takes_in_one_is_known() -> None:
+    async with Nodes() as nodes:
+        context = nodes.add().context
+        ticker = ticker_of(context, {Publisher(tick_ms=1000)})
+        context.fanout._flush.interval_ms = MERGE_MS
+        ticker.tick()
+        turns = context.fanout._flush._turns
+        ticker._read_lot(1000)
+        assert context.fanout._flush._turns == turns + 1
+        ticker.close()
+
+
 @pytest.fixture
 def crowd(monkeypatch: pytest.MonkeyPatch) -> None:
     """So many players that it pays to be told of bytes."""

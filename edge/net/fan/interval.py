@@ -90,7 +90,7 @@ class FlushInterval:
     def read_ms(self) -> int:
         """How often publishers are read while the interval is brief: ``MERGE_MS``, and what sending leaves of 2 ms.
 
-        Less where it takes longer than these.
+        Up to 2 ms less than ``MERGE_MS`` where sending takes longer.
         """
         send_ms = self._turn_calls * self.call_us * _READ_AND_SEND / 1e3
         return MERGE_MS + max(_SEND_MS - int(send_ms), -_SEND_MS)
@@ -141,8 +141,9 @@ class FlushInterval:
         if self._measured_calls:
             cost_us = min(max(self._cpu_ns / self._measured_calls / 1000.0, 1.0), 50.0)
             self.call_us += (cost_us - self.call_us) * weight
-        turn_calls = self._calls / max(self._turns, 1)
-        self._turn_calls += (turn_calls - self._turn_calls) * (weight if self._turn_calls else 1.0)
+        if self._turns:
+            turn_calls = self._calls / self._turns
+            self._turn_calls += (turn_calls - self._turn_calls) * (weight if self._turn_calls else 1.0)
         self._calls = self._demand = self._measured_calls = self._turns = 0
         self._cpu_ns = 0.0
         if self._fixed_ms < 0:

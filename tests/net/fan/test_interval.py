@@ -76,6 +76,18 @@ def test_reading_waits_for_what_sending_leaves_of_the_delay(players: int, spare_
     assert flush.read_ms == MERGE_MS + spare_ms
 
 
+def test_calls_of_players_in_turns_do_not_count_as_those_of_one_reading() -> None:
+    flush = FlushInterval(-1, 20)
+    run(flush, 60, 50, fps=68)
+    spare_ms = flush.read_ms - MERGE_MS
+    for now_ms in range(100_000, 110_000, 250):
+        flush.interval_ms, flush._raw_ms = CALM_MS, float(CALM_MS)
+        flush.demand(10_000)
+        flush.sent(4000)
+        flush.adapt(now_ms)
+    assert flush.read_ms - MERGE_MS == spare_ms
+
+
 def test_slow_machine_merges_more_as_its_share_demands() -> None:
     fast, slow = FlushInterval(-1, 20), FlushInterval(-1, 3)
     for flush in (fast, slow):

@@ -8,13 +8,12 @@ of its upstream says (``CutState``).
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import deque
 
 from edge.hub.config import HubConfig
 from edge.hub.frame_queue import FrameQueue
 from edge.media.cut_rule import CutRule, CutState, first_discontinuity, rounded_s
-from edge.media.frame import AUDIO, DATA, MEDIA, METADATA, VIDEO, Epoch, Frame
+from edge.media.frame import AUDIO, MEDIA, METADATA, VIDEO, Epoch, Frame
 
 #: Headers that come this long after the first frame of a publish, or sooner, belong to its beginning.
 _BEGINNING_MS = 1000
@@ -113,7 +112,6 @@ class CutCounter:
         "_dts_ms",
         "_due_ms",
         "_epoch",
-        "_is_big",
         "_is_header_new",
         "_limit_ms",
         "_max_bytes",
@@ -140,7 +138,6 @@ class CutCounter:
         self._size_bytes = 0
         self._picture_ms = -1  # stamp of its newest picture
         self._max_bytes = rule.max_bytes
-        self._is_big = False  # so much data that the size of a segment may end it
         self._is_header_new = False  # since the last frame
         self._started_ms = 0  # first frame of the publish, by the origin's clock
 
@@ -153,7 +150,6 @@ class CutCounter:
     def catch_up(self, queue: FrameQueue) -> None:
         """Count what has been pushed since the last call."""
         seq, end = max(self.seq, queue.base), queue.end
-        self._is_big = queue.size_bytes > self._max_bytes // 4
         while seq < end:
             seq = self._skip(queue, seq)
             if seq < end:
@@ -164,68 +160,34 @@ class CutCounter:
     def _skip(self, queue: FrameQueue, seq: int) -> int:
         """Step over frames that end no segment, nearly all of them; returns the next one that may.
 
-        Between two keyframes these are all, where the indices tell that no header and no gap is among them.
+        What ``_look_at`` would do with each, in a quarter of the time.
         """
-        epoch = self._epoch
-        if epoch is None or self._is_big or self._picture_ms < 0 or self._is_header_new:
+        epoch, next_index = self._epoch, self._next_index
+        if epoch is None or self._is_header_new or next_index <= epoch.moved_index:
             return seq
-        if self._next_index <= epoch.moved_index:
+        if not self.cuts[-1].rule.waits_for_keyframe:
             return seq
-        newest_ms = self._newest_ms(queue) - epoch.shift_ms
-        if not self.cuts[-1].rule.waits_for_keyframe or newest_ms >= self._limit_ms:
-            return seq
-        keyframes = queue.keyframes
-        at = bisect_left(keyframes, seq)
-        end = keyframes[at] if at < len(keyframes) else queue.end
-        if end <= seq or not self._is_run(queue, epoch, seq, end):  # before all of them are looked at
-            return seq
-        if newest_ms >= self._due_ms and newest_ms - self._picture_ms > _SILENT_MS:
-            end = self._until_silent(queue, epoch, seq, end)
-            if end <= seq or not self._is_run(queue, epoch, seq, end):
-                return seq
-        last = queue[end - 1]
-        self._next_index = last.index + 1
-        if last.type_id != DATA:
-            self._dts_ms = max(self._dts_ms, last.dts_ms - epoch.shift_ms)
-        for at in range(end - 1, seq - 1, -1):
-            if queue[at].track == VIDEO:
-                self._picture_ms = queue[at].dts_ms - epoch.shift_ms
+        shift_ms, due_ms, limit_ms = epoch.shift_ms, self._due_ms, self._limit_ms
+        newest_ms, picture_ms, size = self._dts_ms, self._picture_ms, self._size_bytes
+        frames, base = queue.frames, queue.base
+        while seq < queue.end:
+            frame = frames[seq - base]
+            if frame.is_keyframe or frame.kind != MEDIA or frame.epoch is not epoch or frame.index != next_index:
                 break
-        return end
-
-    def _is_run(self, queue: FrameQueue, epoch: Epoch, seq: int, end: int) -> bool:
-        """From ``seq`` to ``end`` there is media of one publish only, of which none is missing."""
-        last = queue[end - 1]
-        return last.kind == MEDIA and last.epoch is epoch and last.index - self._next_index == end - 1 - seq
-
-    def _until_silent(self, queue: FrameQueue, epoch: Epoch, seq: int, end: int) -> int:
-        """The first frame from ``seq`` to ``end`` that ends a segment, pictures having been away; else ``end``."""
-        if queue.last_seq.get(AUDIO, -1) < seq:
-            return end
-        due_ms = self._due_ms + epoch.shift_ms
-        awaited_until_ms = self._picture_ms + epoch.shift_ms + _SILENT_MS
-        # Sound that is due does it, and its clock never goes back: no need to look at what lies before.
-        is_sound_due, begin = True, seq
-        for at in range(end - 1, seq - 1, -1):
-            frame = queue[at]
-            if frame.track == AUDIO:
-                is_sound_due = frame.dts_ms >= due_ms
-            elif frame.track == VIDEO and not is_sound_due:
-                begin = at
-                break
-        for at in range(begin, end):
-            frame = queue[at]
-            if frame.track == VIDEO:
-                awaited_until_ms = max(awaited_until_ms, frame.dts_ms + _SILENT_MS)
-            elif frame.track == AUDIO and frame.dts_ms > awaited_until_ms and frame.dts_ms >= due_ms:
-                return at
-        return end
-
-    @staticmethod
-    def _newest_ms(queue: FrameQueue) -> int:
-        """No frame of sound or picture has a later stamp."""
-        last = queue.last_dts
-        return max(last.get(VIDEO, 0), last.get(AUDIO, 0))
+            track = frame.track
+            if track in (VIDEO, AUDIO):
+                dts_ms, with_it = frame.dts_ms - shift_ms, size + len(frame.payload)
+                if with_it > self._max_bytes or dts_ms >= limit_ms:
+                    break
+                if track == VIDEO:
+                    picture_ms = max(picture_ms, dts_ms)
+                elif dts_ms >= due_ms and picture_ms < dts_ms - _SILENT_MS:
+                    break
+                newest_ms, size = max(newest_ms, dts_ms), with_it
+            next_index += 1
+            seq += 1
+        self._next_index, self._dts_ms, self._picture_ms, self._size_bytes = next_index, newest_ms, picture_ms, size
+        return seq
 
     def _look_at(self, frame: Frame, seq: int) -> None:
         """One frame."""

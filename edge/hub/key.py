@@ -38,6 +38,7 @@ class StreamKey(NamedTuple):
         return f"{self.vhost}/{self.app}/{self.stream_name}"
 
 
+@lru_cache(maxsize=_REMEMBERED_HOSTS)
 def normalise_vhost(host: str, vhost: str, *, default_vhost: str, hostname: str) -> str:
     """Return the vhost that ``vhost``, or ``host`` without it, stands for.
 

@@ -13,7 +13,7 @@ from edge.hub.cuts import CutCounter, rule_of
 from edge.hub.frame_queue import FrameQueue
 from edge.media.cut_rule import CutRule
 from edge.media.frame import AUDIO, MEDIA, METADATA, VIDEO, VIDEO_HEADER, Epoch, Frame
-from tests.hub.frames import header, inter, key, sound
+from tests.hub.frames import data, header, inter, key, sound
 
 WALL_MS = 1_796_000_000_000
 
@@ -108,20 +108,45 @@ def test_how_often_it_counts_changes_nothing() -> None:
     assert at_once.begins_ms == each.begins_ms
 
 
+class OneByOne(CutCounter):
+    """Looks at each frame."""
+
+    def _skip(self, queue: FrameQueue, seq: int) -> int:
+        return seq
+
+
 @given(
-    steps=st.lists(st.tuples(st.sampled_from("kpaa"), st.integers(0, 700)), min_size=2, max_size=150),
-    lot=st.integers(2, 120),
+    steps=st.lists(st.tuples(st.sampled_from("kppaaaadhgn"), st.integers(0, 700), st.integers(0, 400)), max_size=150),
+    lot=st.integers(1, 120),
+    rule=st.sampled_from([CutRule(), CutRule(max_bytes=2000), CutRule(600), CutRule(600, 1, 2, False)]),
 )
-def test_cuts_are_the_same_however_long_sound_or_picture_is_away(steps: list[tuple[str, int]], lot: int) -> None:
-    in_lots, each = Fed(), Fed()
-    for fed, every in ((in_lots, lot), (each, 1)):
+def test_frames_that_are_stepped_over_count_as_those_that_are_looked_at(
+    steps: list[tuple[str, int, int]], lot: int, rule: CutRule
+) -> None:
+    in_lots, each = Fed(rule), Fed(rule)
+    each.counter = OneByOne(rule)
+    for fed in (in_lots, each):
         ms = 0
-        for number, (what, passed_ms) in enumerate(steps):
+        for number, (what, passed_ms, size) in enumerate([("k", 0, 0), *steps, ("a", 0, 0)]):
             ms += passed_ms
-            fed.push({"k": key, "p": inter, "a": sound}[what](ms))
-            if number % every == 0:
+            if what == "n":
+                fed.begin(f"e{number}", WALL_MS + ms)
+            elif what == "g":  # one is missing
+                fed.epoch.next_index += 1
+            elif what == "h":
+                fed.push(header(str(number).encode(), dts_ms=ms))
+            else:
+                fed.push({"k": key(ms, size), "p": inter(ms, size), "a": sound(ms), "d": data(ms)}[what])
+            if number % lot == 0:
                 fed.counter.catch_up(fed.queue)
-    assert in_lots.begins_ms == each.begins_ms
+        fed.counter.catch_up(fed.queue)
+
+    def facts(counter: CutCounter) -> list[tuple[object, ...]]:
+        return [(cut.seq, cut.number, cut.dts_ms, cut.is_whole, cut.is_discontinuity) for cut in counter.cuts]
+
+    assert facts(in_lots.counter) == facts(each.counter)
+    end = in_lots.queue.end
+    assert in_lots.counter.state_at(in_lots.queue, end) == each.counter.state_at(each.queue, end)
 
 
 def test_frames_between_keyframes_are_counted_together_when_old_ones_go_once_in_two_seconds() -> None:
@@ -144,23 +169,28 @@ def test_frames_between_keyframes_are_counted_together_when_old_ones_go_once_in_
     assert looked_at < len(frames) / 20
 
 
-def test_a_header_behind_many_frames_does_not_have_these_looked_at_once_for_each() -> None:
+@pytest.mark.parametrize("what", ["headers", "keyframes", "gaps", "a header behind them"])
+def test_no_frame_is_looked_at_once_for_each_behind_it(what: str) -> None:
     looked_at = 0
 
-    class Watched(FrameQueue):
-        def __getitem__(self, seq: int) -> Frame:
+    class Watched(list[Frame]):
+        def __getitem__(self, place):  # type: ignore[no-untyped-def]
             nonlocal looked_at
-            looked_at += 1
-            return super().__getitem__(seq)
+            looked_at += len(range(len(self))[place]) if isinstance(place, slice) else 1
+            return super().__getitem__(place)
 
     fed = Fed()
-    fed.queue = Watched()
     fed.push(key(0), *(sound(ms) if ms % 3 else inter(ms) for ms in range(2000)))
     fed.counter.catch_up(fed.queue)
-    looked_at = 0
-    fed.push(*(sound(ms) if ms % 3 else inter(ms) for ms in range(2000, 4000)), header(kind=METADATA), sound(4000))
+    for ms in range(2000, 4000):
+        if what == "headers":
+            fed.push(header(str(ms).encode(), dts_ms=ms))
+        fed.epoch.next_index += what == "gaps"
+        fed.push(key(ms) if what == "keyframes" else sound(ms) if ms % 3 else inter(ms))
+    fed.push(header(kind=METADATA), sound(4000))
+    fed.queue.frames = Watched(fed.queue.frames)
     fed.counter.catch_up(fed.queue)
-    assert looked_at < 5 * 2000
+    assert 0 < looked_at < 5 * 2000
 
 
 def test_another_publish_begins_a_discontinuity_and_goes_on_counting() -> None:

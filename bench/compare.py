@@ -35,10 +35,11 @@ class Checkout(Edge):
         return ["env", "-C", str(self._folder), *super().command(port, flags, folder)]
 
 
-def chosen_plans(only: Sequence[str]) -> list[Plan]:
-    """One plan of each scenario in ``only``, without nginx."""
+def chosen_plans(only: Sequence[str], players: int | None = None) -> list[Plan]:
+    """One plan of each scenario in ``only``, without nginx; ``players``: how many of ``fanout``."""
     plans = {plan.scenario: plan for plan in reversed(FULL) if plan.scenario in _STEPS}  # the first of each
-    return [dataclasses.replace(plans[name], steps=_STEPS[name], has_nginx=False) for name in only]
+    steps = {**_STEPS, "fanout": (players,)} if players else _STEPS
+    return [dataclasses.replace(plans[name], steps=steps[name], has_nginx=False) for name in only]
 
 
 def verdict(scenario: str, here: Sequence[float], other: Sequence[float]) -> str:
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench/compare.py", description=__doc__)
     parser.add_argument("other", type=Path, help="a checkout of another version")
     parser.add_argument("--only", default="fanout,ingest", help=f"scenarios, comma-separated, of {','.join(_STEPS)}")
+    parser.add_argument("--players", type=int, help="of fanout, in place of 1800")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each version, in turn")
     arguments = parser.parse_args(argv)
     only = arguments.only.split(",")
@@ -62,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="edge-bench-") as folder:
             tool = built_tool(Path(folder))
-            for plan in chosen_plans(only):
+            for plan in chosen_plans(only, arguments.players):
                 servers = {"here": Edge(), "other": Checkout(arguments.other.resolve())}
                 cpu: dict[str, list[float]] = {name: [] for name in servers}
                 for number in range(arguments.rounds):

@@ -16,6 +16,7 @@ from edge.hub.stream import Stream
 from edge.net.config import NetConfig
 from edge.net.connection import RawConnection
 from edge.net.context import NetContext
+from edge.net.fan.fanout import Fanout
 from edge.net.fan.interval import MERGE_MS, FlushInterval
 from edge.net.rtmp import ingest
 from edge.net.rtmp.ingest import MANY, IngestTicker
@@ -176,6 +177,20 @@ async def test_one_or_two_are_read_when_their_first_bytes_have_waited_to_be_merg
         assert first.came is None, "it is known when to read"
         assert first.reads == reads
         await wait_until(lambda: first.reads == second.reads == reads + 1, 2, "a read of both")
+        ticker.close()
+
+
+@pytest.mark.parametrize("player_count", [99, 100])
+async def test_it_takes_a_hundred_players_to_wait_for_bytes(player_count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fanout, "player_count", player_count)
+    async with Nodes() as nodes:
+        publisher = Publisher()
+        context = nodes.add().context
+        ticker = ticker_of(context, {publisher})
+        context.fanout._flush.interval_ms = MERGE_MS
+        ticker.tick()
+        await wait_until(lambda: publisher.reads > 0, 2, "a read")
+        assert (publisher.came is not None) == (player_count == 100)
         ticker.close()
 
 
@@ -346,12 +361,22 @@ async def test_what_comes_after_silence_is_read_and_so_is_the_end(monkeypatch: p
         server.context.fanout._flush.interval_ms = MERGE_MS
         ticker = server.rtmp.ingest
         ticker.tick()
+        modified: list[int] = []
+        modify = server.context.poller.modify
+
+        def noted(fd: int, events: int) -> None:
+            modified.extend([events] if fd == publisher.fd else [])
+            modify(fd, events)
+
+        await eventually(lambda: publisher._bytes_came is not None, "that bytes are waited for")
+        monkeypatch.setattr(server.context.poller, "modify", noted)
         for number in range(3, 6):
-            await eventually(lambda: publisher._bytes_came is not None, "that bytes are waited for")
+            modified.clear()
             await asyncio.sleep(3 * MERGE_MS / 1000)
             send_video(feed, number)
             await eventually(lambda number=number: server.stream("s").queue.end == 3 + number, "the picture")
-        await eventually(lambda: publisher._bytes_came is not None, "that bytes are waited for")
+            await eventually(lambda: publisher._bytes_came is not None, "that bytes are waited for")
+            assert len(modified) == 2, "once to be told no more, once to be told again"
         send_video(feed, 6)
         await feed.peer.close()
         await eventually(lambda: publisher.state == "closed", "the end")

@@ -205,14 +205,12 @@ class RtmpServerConnection(ArrivingConnection):
             return None
         return super().next_deadline_ms()
 
-    def _watch(self) -> None:
+    @property
+    def _reads(self) -> int:
         if self._is_reading_put_off:
-            self.context.poller.modify(self.fd, END | self._writes)
-        elif self.feeds and not self._is_polled:
-            # Nor is the end of a publisher that is read on a tick to wait for two of them.
-            self.context.poller.modify(self.fd, END | self._reads | self._writes)
-        else:
-            super()._watch()
+            return END
+        # Nor is the end of a publisher that is read on a tick to wait for two of them.
+        return super()._reads | (END if self.feeds and not self._is_polled else 0)
 
     def on_gone(self, events: int) -> None:
         """A client that has gone is not waited for, unless it has left media whose end is behind them."""

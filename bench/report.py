@@ -35,6 +35,8 @@ TITLES = {
     "slow": "Slow readers: a tenth of a 4 Mbit/s stream's rate",
     "memory": "Memory",
 }
+#: Sections of the page that are made anew; others write the rest, or it is written by hand.
+_WRITTEN_TITLES = ("Targets", "How to read the tables", "Command lines", *TITLES.values())
 
 _HOW_TO_READ = """\
 - *CPU*: user and system time of the server in percent of one core, median of the repeats with the range in brackets.
@@ -222,10 +224,6 @@ def _errors(results: Results, scenario: str) -> list[str]:
         for run in results["runs"]
         if run["scenario"] == scenario and run.get("error")
     ]
-
-
-#: Sections of the page that are made anew; others write the rest, or it is written by hand.
-_WRITTEN_TITLES = ("Targets", "How to read the tables", "Command lines", *TITLES.values())
 
 
 def tables(results: Results) -> str:
